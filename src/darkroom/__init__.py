@@ -1,0 +1,1 @@
+"""Darkroom turns diffusion experiments into a published write-up."""

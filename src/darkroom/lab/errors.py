@@ -1,0 +1,99 @@
+"""Everything that Darkroom raises on purpose, and the exit code that each kind ends the process with.
+
+    DarkroomError
+    ├── ContentError       1   pages, templates or stored results are at fault; carries every fault found
+    ├── UsageError         2   the call or the configuration is at fault
+    │   ├── DeclarationError   an experiment breaks a rule of declaration
+    │   ├── UnknownName        no experiment, figure or parameter of that name
+    │   ├── DataUnavailable    a data set is missing, damaged or cannot be fetched
+    │   ├── DeviceUnavailable  the device or the package that a run needs is not there
+    │   └── Locked             another process is working on the same outputs
+    ├── DamagedOutputs     1   a manifest or result file is truncated, altered or of another version
+    └── ExperimentError    3   an experiment raised, or returned what cannot be stored
+
+Each message is one line: what is wrong, where, and what to do next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """One thing wrong at one place; ``str`` gives ``path:line:column rule: message``."""
+
+    path: str
+    line: int
+    column: int
+    rule: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column} {self.rule}: {self.message}"
+
+
+class DarkroomError(Exception):
+    """Base of every error that the command line reports without a traceback."""
+
+    exit_code = 1
+
+
+class ContentError(DarkroomError):
+    """Pages, templates or stored results are at fault.
+
+    Args:
+        faults: every fault found, in any order; at least one.
+    """
+
+    exit_code = 1
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(sorted(faults))
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class UsageError(DarkroomError):
+    """The call or the configuration is at fault."""
+
+    exit_code = 2
+
+
+class DeclarationError(UsageError):
+    """An experiment breaks a rule of declaration; the message opens with ``path:line:column``."""
+
+
+class UnknownName(UsageError):
+    """No experiment, figure, metric or parameter of that name; the nearest name is offered."""
+
+
+class DataUnavailable(UsageError):
+    """A data set is missing, damaged or cannot be fetched."""
+
+
+class DeviceUnavailable(UsageError):
+    """The device, or the package that a run needs, is not there."""
+
+
+class Locked(UsageError):
+    """Another process is working on the same outputs."""
+
+
+class DamagedOutputs(DarkroomError):
+    """A manifest or a result file is truncated, altered or of another version."""
+
+    exit_code = 1
+
+
+class ExperimentError(DarkroomError):
+    """An experiment raised, or returned what cannot be stored; its last good outputs are untouched."""
+
+    exit_code = 3
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A clause that offers the closest spelling, such as ``; did you mean 'epochs'?``, or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
