@@ -1,0 +1,13 @@
+"""Arrays to figures: contact sheets, grids of tiles, plots, matrices, diagrams, films and tables.
+
+Every function returns a :class:`Drawing`, whose bytes depend on its arguments alone (and, for PNG, on the host's zlib).
+Nothing here knows of experiments or pages, and importing it costs next to nothing beyond numpy.
+"""
+
+from darkroom.figures.drawing import Drawing, FigureError
+from darkroom.figures.films import Panel, animation
+from darkroom.figures.grids import tiles
+from darkroom.figures.pixels import sheet
+from darkroom.figures.tables import table
+
+__all__ = ["Drawing", "FigureError", "Panel", "animation", "sheet", "table", "tiles"]

@@ -1,0 +1,51 @@
+"""What a figure is once it is drawn: a kind of template, what that template needs, and the files it shows."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Json = None | bool | int | float | str | list[Any] | dict[str, Any]
+
+_KIND = re.compile(r"[a-z][a-z0-9_]*")
+_FILE_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
+
+
+class FigureError(ValueError):
+    """What was asked for cannot be drawn; the message says what is wrong, where, and what to do."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A drawn figure, ready to be stored.
+
+    ``kind`` names the template that shows it, ``layout`` is what that template needs, and ``files`` maps the file names
+    that occur in the layout to their content.
+
+    Raises:
+        FigureError: a name is not ``[a-z0-9_.-]+``, a content is not bytes, or the layout is not plain JSON.
+    """
+
+    kind: str
+    layout: dict[str, Json]
+    files: Mapping[str, bytes]
+
+    def __post_init__(self) -> None:
+        if not _KIND.fullmatch(self.kind):
+            raise FigureError(f"kind {self.kind!r}: use lower-case letters, digits and _, such as 'tiles'")
+        for name, content in self.files.items():
+            if not _FILE_NAME.fullmatch(name):
+                raise FigureError(
+                    f"file name {name!r}: use lower-case letters, digits and _ . - (not . or - at the start)"
+                )
+            if not isinstance(content, bytes):
+                raise FigureError(f"file {name!r}: the content is {type(content).__name__}, not bytes")
+        try:
+            json.dumps(self.layout, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise FigureError(
+                f"layout of a {self.kind!r}: {error}; use text, finite numbers, lists and dicts"
+            ) from None

@@ -1,0 +1,193 @@
+"""Looping GIFs of small pictures, with their last frame as a still."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from darkroom.figures.drawing import Drawing, FigureError, Json
+from darkroom.figures.pixels import Pixels, as_pixels, is_grey, png
+
+LIMIT_BYTES = 800_000
+GREY_LEVELS = (64, 48, 32, 24, 16)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One film: its heading (inline ``$math$`` allowed), what it shows, and its frames.
+
+    ``frames`` has shape (F, H, W) or (F, H, W, 3), uint8 or floats in [0, 1].
+    """
+
+    heading: str
+    alt: str
+    frames: npt.ArrayLike
+
+
+def animation(panels: Sequence[Panel], *, scale: int = 2, hold_last_s: float = 2.0, fps: float = 20.0) -> Drawing:
+    """Looping GIFs side by side, each with its last frame as a PNG for those who want no motion.
+
+    Every frame stays a frame of its own, equal neighbours too, so that frames and time are in step. The last frame
+    keeps all its grey levels; those before it are drawn with 64, or as many fewer as the size asks for, down to 16.
+
+    Args:
+        panels: at least one.
+        scale: CSS pixels a pixel, >= 1.
+        hold_last_s: how long the last frame stands, in seconds, 0.02 to 600.
+        fps: frames a second, more than 0 and at most 50, the most that browsers keep to.
+
+    Raises:
+        FigureError: a film of more than 0.8 MB, a shape, dtype or range that is no film's, a missing alternative text.
+    """
+    if not panels or scale < 1 or not 0 < fps <= 50 or not 0.02 <= hold_last_s <= 600:
+        raise FigureError(
+            f"animation: {len(panels)} panels, scale={scale}, fps={fps}, hold_last_s={hold_last_s}; "
+            "give a panel or more, scale >= 1, fps above 0 up to 50, hold_last_s from 0.02 to 600"
+        )
+    files: dict[str, bytes] = {}
+    shown: list[Json] = [_shown(panel, number, fps, hold_last_s, files) for number, panel in enumerate(panels, 1)]
+    return Drawing("animation", {"panels": shown, "scale": scale}, files)
+
+
+def _shown(panel: Panel, number: int, fps: float, hold_last_s: float, files: dict[str, bytes]) -> Json:
+    where = f"animation: panel {number} ({panel.heading!r})"
+    frames = _film(panel, where)
+    delays = delays_cs(len(frames), fps, hold_last_s)
+    name = _unused(re.sub(r"[^a-z0-9]+", "_", panel.heading.lower()).strip("_") or f"panel_{number}", files)
+    files[f"{name}.gif"] = _small_enough(frames, delays, where)
+    files[f"{name}.png"] = png(frames[-1], where)
+    return {
+        "heading": panel.heading,
+        "alt": panel.alt.strip(),
+        "animation": f"{name}.gif",
+        "still": f"{name}.png",
+        "width": frames.shape[2],
+        "height": frames.shape[1],
+        "frames": len(frames),
+        "duration_s": sum(delays) / 100,
+    }
+
+
+def _film(panel: Panel, where: str) -> Pixels:
+    frames = as_pixels(panel.frames, where)
+    if not (frames.ndim == 3 or (frames.ndim == 4 and frames.shape[3] == 3)) or 0 in frames.shape:
+        raise FigureError(f"{where}: shape {frames.shape}; frames are (F, H, W) or (F, H, W, 3), F >= 1")
+    if not panel.alt.strip():
+        raise FigureError(f"{where}: no alternative text; say what the film shows")
+    return frames[..., 0] if frames.ndim == 4 and is_grey(frames) else frames
+
+
+def _unused(name: str, files: dict[str, bytes]) -> str:
+    count = 1
+    candidate = name
+    while f"{candidate}.gif" in files:
+        count += 1
+        candidate = f"{name}_{count}"
+    return candidate
+
+
+def delays_cs(frames: int, fps: float, hold_last_s: float) -> list[int]:
+    """How long each frame stands, in hundredths of a second, rounded so that the film as a whole keeps *fps*."""
+    starts = [round(100 * index / fps) for index in range(frames)]
+    return [after - before for before, after in zip(starts, starts[1:], strict=False)] + [round(100 * hold_last_s)]
+
+
+def _small_enough(frames: Pixels, delays: Sequence[int], where: str) -> bytes:
+    content = b""
+    for levels in GREY_LEVELS if frames.ndim == 3 else (0,):
+        content = _grey_gif(frames, delays, levels) if levels else _colour_gif(frames, delays)
+        if len(content) <= LIMIT_BYTES:
+            return content
+    share = LIMIT_BYTES / len(content)
+    raise FigureError(
+        f"{where}: {len(content):,} bytes as a GIF, {len(content) - LIMIT_BYTES:,} over the {LIMIT_BYTES:,} allowed; "
+        f"pass {max(1, int(len(frames) * share * 0.95))} frames instead of {len(frames)}, or fewer pictures a frame"
+    )
+
+
+def _grey_gif(frames: Pixels, delays: Sequence[int], levels: int) -> bytes:
+    """The film with *levels* evenly spaced greys in all frames but the last."""
+    steps = np.rint(np.rint(np.arange(256) * (levels - 1) / 255) * 255 / (levels - 1)).astype(np.uint8)
+    indices = np.concatenate([steps[frames[:-1]], frames[-1:]])
+    ramp = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    return gif(indices, ramp, delays)
+
+
+def _colour_gif(frames: Pixels, delays: Sequence[int]) -> bytes:
+    """The film with the 255 colours that suit all its frames together."""
+    from PIL import Image
+
+    count, height, width = frames.shape[:3]
+    strip = Image.fromarray(np.ascontiguousarray(frames).reshape(count * height, width, 3))
+    reduced = strip.quantize(255, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    used = np.array(reduced.getpalette(), np.uint8).reshape(-1, 3)
+    palette = np.zeros((256, 3), np.uint8)
+    palette[: len(used)] = used
+    return gif(np.asarray(reduced).reshape(count, height, width), palette, delays)
+
+
+def gif(indices: Pixels, palette: Pixels, delays: Sequence[int]) -> bytes:
+    """A GIF89a that loops for ever.
+
+    Args:
+        indices: into *palette*, shape (F, H, W).
+        palette: RGB, shape (256, 3).
+        delays: hundredths of a second, one a frame.
+    """
+    count, height, width = indices.shape
+    head = b"GIF89a" + struct.pack("<HHBBB", width, height, 0xF7, 0, 0) + palette.tobytes()
+    loop = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"
+    blocks = [_frame(indices[0], (0, 0), None, delays[0])]
+    blocks += [_change(indices[i - 1], indices[i], delays[i]) for i in range(1, count)]
+    return head + loop + b"".join(blocks) + b"\x3b"
+
+
+def _change(before: Pixels, after: Pixels, delay: int) -> bytes:
+    """The smaller of two ways to draw what differs: its bounding box, or that with the unchanged pixels left out."""
+    differs = before != after
+    if not differs.any():
+        return _frame(after[:1, :1], (0, 0), None, delay)
+    ys, xs = np.flatnonzero(differs.any(axis=1)), np.flatnonzero(differs.any(axis=0))
+    box = (slice(ys[0], ys[-1] + 1), slice(xs[0], xs[-1] + 1))
+    patch, corner = after[box], (int(xs[0]), int(ys[0]))
+    candidates = [_frame(patch, corner, None, delay)]
+    unused = np.flatnonzero(np.bincount(patch.ravel(), minlength=256) == 0)
+    if len(unused) and not differs[box].all():
+        clear = int(unused[0])
+        candidates.append(_frame(np.where(differs[box], patch, np.uint8(clear)), corner, clear, delay))
+    return min(candidates, key=len)
+
+
+def _frame(patch: Pixels, corner: tuple[int, int], clear: int | None, delay: int) -> bytes:
+    """One frame: how long it stands and which index is clear; then where it goes, and its compressed pixels."""
+    height, width = patch.shape
+    keep = 1 << 2  # leave the frame in place under the next
+    control = struct.pack("<BBBBHBB", 0x21, 0xF9, 4, keep | (clear is not None), delay, clear or 0, 0)
+    return control + struct.pack("<BHHHHB", 0x2C, *corner, width, height, 0) + _compressed(patch)
+
+
+def _compressed(patch: Pixels) -> bytes:
+    """The LZW code size and data blocks, cut out of a GIF of this one picture that Pillow writes."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    image: Any = Image.fromarray(np.ascontiguousarray(patch), mode="L")
+    image.save(buffer, "GIF", optimize=False, interlace=False)
+    content = buffer.getvalue()
+    packed = content[10]
+    start = 13 + (3 << ((packed & 7) + 1) if packed & 0x80 else 0)
+    while content[start] == 0x21:  # extensions: label, then sub-blocks up to an empty one
+        start += 2
+        while content[start]:
+            start += content[start] + 1
+        start += 1
+    local = content[start + 9]
+    start += 10 + (3 << ((local & 7) + 1) if local & 0x80 else 0)
+    return content[start:-1]

@@ -1,0 +1,135 @@
+"""Arrays as 8-bit pictures, contact sheets of them, and PNG files."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from darkroom.figures.drawing import FigureError
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def as_pixels(image: npt.ArrayLike, where: str = "image") -> Pixels:
+    """*image* as uint8, of the same shape: uint8 as it is, bool as 0 and 255, floats in [0, 1] times 255, rounded.
+
+    Raises:
+        FigureError: another dtype, a value that is not finite, or a float outside [0, 1]; *where* is for the message.
+    """
+    array = np.asarray(image)
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype == np.bool_:
+        return array.astype(np.uint8) * np.uint8(255)
+    if not np.issubdtype(array.dtype, np.floating):
+        raise FigureError(f"{where}: dtype {array.dtype}; pass uint8, or floats in [0, 1]")
+    _check_range(array, where)
+    return np.rint(array.astype(np.float64) * 255).astype(np.uint8)
+
+
+def _check_range(array: npt.NDArray[Any], where: str) -> None:
+    if not np.isfinite(array).all():
+        bad = int(array.size - np.isfinite(array).sum())
+        raise FigureError(
+            f"{where}: {bad} of {array.size} values are NaN or infinite; find out where they come from first"
+        )
+    if array.size and (array.min() < 0 or array.max() > 1):
+        low, high = float(array.min()), float(array.max())
+        raise FigureError(
+            f"{where}: values from {low:.4g} to {high:.4g}; floats must be in [0, 1]: clip or rescale them"
+        )
+
+
+def as_picture(image: npt.ArrayLike, where: str = "image") -> Pixels:
+    """*image* as one picture: uint8, shape (H, W) or (H, W, 3).
+
+    Raises:
+        FigureError: as :func:`as_pixels`, or another shape.
+    """
+    pixels = as_pixels(image, where)
+    if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)) or 0 in pixels.shape:
+        raise FigureError(f"{where}: shape {pixels.shape}; a picture is (H, W) or (H, W, 3)")
+    return pixels
+
+
+def sheet(images: npt.ArrayLike, columns: int, *, gap: int = 1, background: int | tuple[int, int, int] = 64) -> Pixels:
+    """A contact sheet: equal pictures in rows of *columns*, *gap* pixels of *background* between them (none around).
+
+    Args:
+        images: uint8 or floats in [0, 1], shape (N, H, W) or (N, H, W, 3); filled row by row.
+        columns: pictures in a row; the last row may be shorter.
+        gap: pixels between neighbours, >= 0.
+        background: grey level or RGB, 0 to 255.
+
+    Returns:
+        uint8, shape (R H + (R - 1) gap, C W + (C - 1) gap[, 3]), where C = min(columns, N) and R = ceil(N / C).
+
+    Raises:
+        FigureError: another shape, dtype or range.
+    """
+    pixels = as_pixels(images, "sheet")
+    if not (pixels.ndim == 3 or (pixels.ndim == 4 and pixels.shape[3] == 3)) or 0 in pixels.shape:
+        raise FigureError(f"sheet: shape {pixels.shape}; equal pictures are (N, H, W) or (N, H, W, 3), N >= 1")
+    if columns < 1 or gap < 0:
+        raise FigureError(f"sheet: columns={columns}, gap={gap}; columns must be >= 1 and gap >= 0")
+    if pixels.ndim == 3 and not isinstance(background, int):
+        pixels = np.repeat(pixels[..., None], 3, axis=3)
+    return _lay_out(pixels, min(columns, len(pixels)), gap, background)
+
+
+def _lay_out(pixels: Pixels, columns: int, gap: int, background: int | tuple[int, int, int]) -> Pixels:
+    count, height, width = pixels.shape[:3]
+    rows = -(-count // columns)
+    padded = np.empty((rows * columns, height + gap, width + gap, *pixels.shape[3:]), np.uint8)
+    padded[...] = background
+    padded[:count, :height, :width] = pixels
+    grid = padded.reshape(rows, columns, *padded.shape[1:]).swapaxes(1, 2)
+    whole = grid.reshape(rows * (height + gap), columns * (width + gap), *pixels.shape[3:])
+    return np.ascontiguousarray(whole[: whole.shape[0] - gap, : whole.shape[1] - gap])
+
+
+def is_grey(pixels: Pixels) -> bool:
+    """Whether an RGB array, channels last, holds no colour."""
+    return bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 0] == pixels[..., 2]).all())
+
+
+def png(picture: npt.ArrayLike, where: str = "image") -> bytes:
+    """*picture* as a PNG file: lossless, in the smallest of grey, palette and RGB that holds it.
+
+    The bytes depend on the picture and on the host's zlib, on nothing else.
+
+    Raises:
+        FigureError: as :func:`as_picture`.
+    """
+    from PIL import Image
+
+    pixels = as_picture(picture, where)
+    if pixels.ndim == 3 and is_grey(pixels):
+        pixels = pixels[..., 0]
+    candidates = [Image.fromarray(np.ascontiguousarray(pixels))]
+    indexed = _indexed(pixels)
+    if indexed is not None:
+        candidates.append(indexed)
+    return min((_encoded(image) for image in candidates), key=len)
+
+
+def _indexed(pixels: Pixels) -> Any:
+    """*pixels* as a Pillow palette image with as few entries as it has colours, or None where it has more than 256."""
+    from PIL import Image
+
+    triples = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+    colours, index = np.unique(triples.reshape(-1, 3), axis=0, return_inverse=True)
+    if len(colours) > 256:
+        return None
+    image = Image.fromarray(index.reshape(pixels.shape[:2]).astype(np.uint8), mode="L")
+    image.putpalette(colours.tobytes())
+    return image
+
+
+def _encoded(image: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

@@ -1,0 +1,65 @@
+"""Tables of text and numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from darkroom.figures.drawing import Drawing, FigureError, Json
+
+Cell = str | int | float
+
+
+def table(
+    columns: Sequence[str], rows: Sequence[Sequence[Cell]], *, heading_column: bool = True, formats: Sequence[str] = ()
+) -> Drawing:
+    """A table.
+
+    Args:
+        columns: headings; inline ``$math$`` is allowed, here and in text cells.
+        rows: as many cells each as there are columns: text or finite numbers.
+        heading_column: whether the first cell of a row is its heading.
+        formats: one format specification a column for its numbers, such as ``.4f`` or ``.1%``; ``""`` for the default.
+
+    Raises:
+        FigureError: rows of other lengths, numbers that are not finite, a format that does not fit.
+    """
+    layout = cells(columns, rows, formats, "table")
+    return Drawing("table", {**layout, "heading_column": heading_column}, {})
+
+
+def cells(
+    columns: Sequence[str], rows: Sequence[Sequence[Cell]], formats: Sequence[str], where: str
+) -> dict[str, Json]:
+    """The layout's ``columns`` and ``rows``: text as it is, a number as ``{"value", "text"}``."""
+    if formats and len(formats) != len(columns):
+        raise FigureError(f"{where}: {len(formats)} formats for {len(columns)} columns; give one a column, or none")
+    specifications = list(formats) or [""] * len(columns)
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(columns):
+            raise FigureError(f"{where}: row {number} has {len(row)} cells, but there are {len(columns)} columns")
+    return {
+        "columns": list(columns),
+        "rows": [[_cell(value, spec, where) for value, spec in zip(row, specifications, strict=True)] for row in rows],
+    }
+
+
+def _cell(value: Any, specification: str, where: str) -> Json:
+    if isinstance(value, str):
+        return value
+    plain = value.item() if hasattr(value, "item") else value
+    if isinstance(plain, bool) or not isinstance(plain, int | float):
+        raise FigureError(f"{where}: a cell is {type(plain).__name__}; cells are text or numbers")
+    return {"value": plain, "text": number_text(plain, specification, where)}
+
+
+def number_text(value: float, specification: str = "", where: str = "number") -> str:
+    """*value* as a reader wants it: a real minus sign, thousands apart, four significant digits unless told."""
+    if not math.isfinite(value):
+        raise FigureError(f"{where}: {value} cannot be shown; find out where it comes from first")
+    try:
+        text = format(value, specification or (",d" if isinstance(value, int) else ".4g"))
+    except ValueError as error:
+        raise FigureError(f"{where}: format {specification!r} does not fit {value!r}: {error}") from None
+    return text.replace("-", "\N{MINUS SIGN}") if value < 0 else text
