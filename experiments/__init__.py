@@ -1,0 +1,1 @@
+"""The experiments that the write-up shows; one module a section, one folder a part."""

@@ -1,0 +1,151 @@
+"""What the experiments of Part B share: digits, training with checkpoints, sampling with trajectories, weights.
+
+Everything here needs torch, so experiments import it where they compute, not at the top: their figures are redrawn
+on machines without torch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from darkroom.diffusion.data import read_idx, to_bytes
+from darkroom.diffusion.denoise import Denoiser, NoisePredictor
+from darkroom.diffusion.guidance import Guided
+from darkroom.diffusion.sample import Noise, Step, ddpm
+from darkroom.diffusion.schedules import Schedule
+from darkroom.diffusion.train import Trainer, tensors
+from darkroom.diffusion.unet import CLASSES, for_inference
+from darkroom.lab import Dataset, Run
+
+SIDE = 28
+SAVE_EVERY_S = 60.0
+FRAMES_BELOW = 8
+AT_ONCE = {"cpu": 100, "mps": 1000, "cuda": 10_000}  # what fits the caches, or the memory
+Arrays = dict[str, np.ndarray]
+
+
+def load(mnist: Dataset, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Images (N, 28, 28) and labels (N,), uint8, of *split* "train" (60,000) or "t10k" (the 10,000 test digits)."""
+    names = f"{split}-images-idx3-ubyte", f"{split}-labels-idx1-ubyte"
+    images, labels = (read_idx(mnist.read(name), name) for name in names)
+    return images, labels
+
+
+def trained(
+    run: Run,
+    trainer: Trainer,
+    snapshot: Callable[[int, nn.Module], Mapping[str, np.ndarray]],
+    epochs: Collection[int],
+) -> tuple[np.ndarray, Arrays]:
+    """Train to the end, from the last checkpoint if there is one.
+
+    Args:
+        snapshot: called after each of *epochs* with its number and the network ready for inference.
+
+    Returns:
+        the loss of every step, and everything that *snapshot* gave.
+    """
+    losses, kept = [], {}
+    if state := run.load():
+        trainer.restore(state["trainer"])
+        losses, kept = [state["losses"]], dict(state["kept"])
+    saved = time.monotonic()
+    for report in trainer.run():
+        losses.append(report.losses)
+        if report.finished_epoch in epochs:
+            kept |= snapshot(report.finished_epoch, for_inference(trainer.network))
+        run.progress(report.step, report.steps, unit="steps", epoch=report.epoch, loss=float(report.losses.mean()))
+        if report.finished_epoch or time.monotonic() - saved > SAVE_EVERY_S:
+            run.save({"trainer": trainer.state(), "losses": np.concatenate(losses), "kept": kept})
+            saved = time.monotonic()
+    return np.concatenate(losses), kept
+
+
+def in_bfloat16(network: nn.Module, device: str) -> Callable[..., Tensor]:
+    """*network* on *device*, run without gradients in bfloat16 where the device has it; gives float32."""
+    network = network.to(device)
+
+    @torch.inference_mode()
+    def call(*inputs: Tensor) -> Tensor:
+        parts = zip(*(value.split(AT_ONCE[device]) for value in inputs), strict=True)
+        with torch.autocast(device, torch.bfloat16, enabled=device != "mps"):
+            return torch.cat([network(*part).float() for part in parts])
+
+    return call
+
+
+def one_hot_digits(each: int, device: str) -> Tensor:
+    """Conditions for *each* zeros, then as many ones, ..., nines: shape (10 * each, 10)."""
+    return torch.eye(CLASSES, device=device).repeat_interleave(each, 0)
+
+
+def guided(network: Callable[..., Tensor], schedule: Schedule, digits: Tensor, gamma: float) -> Guided:
+    """The class-conditioned *network* as a denoiser of *digits*, (B, 10), with classifier-free guidance."""
+    nothing = torch.zeros_like(digits[:1])
+    return Guided(
+        NoisePredictor(network, schedule, (digits,)), NoisePredictor(network, schedule, (nothing,)), gamma
+    )
+
+
+def noise(count: int, seed: int, device: str) -> Noise:
+    """Noise for samples 0, ..., count - 1 of *seed*: sample k is the same whatever the count."""
+    seeds = np.random.SeedSequence(seed).generate_state(count, np.uint64) >> np.uint64(1)
+    return Noise([int(value) for value in seeds], (1, SIDE, SIDE), device)
+
+
+def trajectory(denoiser: Denoiser, source: Noise) -> tuple[np.ndarray, np.ndarray]:
+    """Ancestral sampling with every step.
+
+    Returns:
+        the samples, uint8 (B, 28, 28), and the frames of :func:`frame_times`, packed, (F, B, 28, 14).
+    """
+    T = denoiser.schedule.T
+    x_T = source.draw()
+    kept = set(frame_times(T))
+    frames, x_0 = [], x_T
+    for step in _with_start(x_T, T, ddpm(denoiser, source, x_T=x_T)):
+        x_0 = step.x_t
+        if step.t in kept:
+            frames.append(pack(pixels(x_0)))
+    return pixels(x_0), np.stack(frames)
+
+
+def frame_times(T: int) -> list[int]:
+    """The times that a trajectory keeps, falling: every tenth, and each of the last eight, where detail appears."""
+    return [t for t in range(T, -1, -1) if t % 10 == 0 or t == T or t < FRAMES_BELOW]
+
+
+def pixels(images: Tensor) -> np.ndarray:
+    """(B, 1, H, W) in [0, 1], clipped, as uint8 (B, H, W)."""
+    return to_bytes(images[:, 0].float().cpu().numpy())
+
+
+def pack(images: np.ndarray) -> np.ndarray:
+    """uint8 images (..., W) at 16 grey levels, two pixels a byte: (..., W / 2)."""
+    levels = (images.astype(np.uint16) + 8) // 17
+    return (levels[..., ::2] << 4 | levels[..., 1::2]).astype(np.uint8)
+
+
+def half_precision(network: nn.Module) -> Arrays:
+    """The network's numbers for storage: matrices and kernels in float16, biases and batch norms as they are."""
+    return {
+        name: (value.half() if value.ndim > 1 and value.is_floating_point() else value).cpu().numpy().copy()
+        for name, value in network.state_dict().items()
+    }
+
+
+def restored(network: nn.Module, weights: Mapping[str, np.ndarray]) -> nn.Module:
+    """*network* with stored *weights*, ready for inference."""
+    loaded = {name: value.float() if value.is_floating_point() else value for name, value in tensors(weights).items()}
+    network.load_state_dict(loaded)
+    return for_inference(network)
+
+
+def _with_start(x_T: Tensor, T: int, steps: Iterator[Step]) -> Iterator[Step]:
+    yield Step(T, x_T, x_T)
+    yield from steps

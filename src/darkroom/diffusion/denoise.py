@@ -1,0 +1,134 @@
+"""Denoisers: from a noisy image and its time to the noise in it and the clean image behind it.
+
+A denoiser is asked in two moves, so that however denoisers are nested, all that one step wants of a network goes
+through it as one batch: :meth:`Denoiser.queries` says what to run, :meth:`Denoiser.combine` turns the answers into a
+prediction.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from darkroom.diffusion.schedules import Schedule, broadcast
+
+Network = Callable[..., Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a denoiser says of x_t: the noise *eps* in it and the clean image *x_0*, each of x_t's shape."""
+
+    eps: Tensor
+    x_0: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """One evaluation of a network: images (B, ...), times t / T (B,), and further conditions (B, ...)."""
+
+    network: Network
+    inputs: tuple[Tensor, ...]
+
+
+class Denoiser(ABC):
+    """Estimates x_0 and eps from x_t; composes with other denoisers of the same :class:`Schedule`."""
+
+    schedule: Schedule
+
+    @abstractmethod
+    def queries(self, x_t: Tensor, t: int) -> list[Query]:
+        """The evaluations that a prediction at time *t* needs."""
+
+    @abstractmethod
+    def combine(self, x_t: Tensor, t: int, outputs: Sequence[Tensor]) -> Prediction:
+        """The prediction, from the outputs of :meth:`queries` in their order."""
+
+    def __call__(self, x_t: Tensor, t: int) -> Prediction:
+        """The prediction for *x_t*, (B, ...), all at time *t* in [1, T]."""
+        return self.combine(x_t, t, evaluate(self.queries(x_t, t)))
+
+
+def evaluate(queries: Sequence[Query]) -> list[Tensor]:
+    """The output of each query; queries of the same network run as one batch."""
+    outputs: list[Tensor | None] = [None] * len(queries)
+    for network in {id(query.network): query.network for query in queries}.values():
+        mine = [i for i, query in enumerate(queries) if query.network is network]
+        joined = [torch.cat(parts) for parts in zip(*(queries[i].inputs for i in mine), strict=True)]
+        sizes = [len(queries[i].inputs[0]) for i in mine]
+        for i, output in zip(mine, network(*joined).split(sizes), strict=True):
+            outputs[i] = output
+    return [output for output in outputs if output is not None]
+
+
+@dataclass(frozen=True, eq=False)
+class NoisePredictor(Denoiser):
+    """A network trained to predict eps, given x_t, t / T and *conditions* (Ho et al. 2020, eq. 11).
+
+    Args:
+        network: (B, C, H, W), (B,), *conditions -> (B, C, H, W).
+        conditions: one row a sample, or one row for all.
+    """
+
+    network: Network
+    schedule: Schedule
+    conditions: tuple[Tensor, ...] = ()
+
+    def queries(self, x_t: Tensor, t: int) -> list[Query]:
+        """One evaluation."""
+        time = x_t.new_full((len(x_t),), t / self.schedule.T)
+        conditions = (condition.expand(len(x_t), *condition.shape[1:]) for condition in self.conditions)
+        return [Query(self.network, (x_t, time, *conditions))]
+
+    def combine(self, x_t: Tensor, t: int, outputs: Sequence[Tensor]) -> Prediction:
+        """eps is the output; x_0 follows from it."""
+        eps = outputs[0].to(x_t.dtype)
+        return Prediction(eps, self.schedule.clean(x_t, t, eps))
+
+
+@dataclass(frozen=True, eq=False)
+class PosteriorMean(Denoiser):
+    """The exact denoiser of a finite data set: no network, and nothing better can be had in squared error.
+
+    With data x^(1), ..., x^(N), each as likely as the next,
+
+        E[x_0 | x_t] = sum_i w_i x^(i),    w = softmax_i( -|x_t - sqrt(abar_t) x^(i)|^2 / (2 (1 - abar_t)) )
+
+    Args:
+        data: shape (N, ...), of the type and on the device of the images that it will be asked about.
+    """
+
+    data: Tensor
+    schedule: Schedule
+
+    def queries(self, x_t: Tensor, t: int) -> list[Query]:
+        """One evaluation, of this formula."""
+        return [Query(self._posterior_mean, (x_t, torch.full((len(x_t),), t, device=x_t.device)))]
+
+    def combine(self, x_t: Tensor, t: int, outputs: Sequence[Tensor]) -> Prediction:
+        """x_0 is the output; eps follows from it."""
+        signal, noise = self.schedule.coefficients(t, x_t)
+        return Prediction((x_t - signal * outputs[0]) / noise, outputs[0])
+
+    def _posterior_mean(self, x_t: Tensor, t: Tensor) -> Tensor:
+        alpha_bar_t = broadcast(self.schedule.alpha_bar(t), x_t).to(x_t.dtype)
+        sigma = ((1 - alpha_bar_t) / alpha_bar_t).sqrt()
+        return posterior_mean(x_t / alpha_bar_t.sqrt(), sigma.flatten(), self.data)
+
+
+def posterior_mean(z: Tensor, sigma: Tensor, data: Tensor) -> Tensor:
+    """E[x | z] for z = x + sigma eps with x drawn evenly from *data*.
+
+    Args:
+        z: noisy images, shape (B, ...).
+        sigma: noise level of each, shape (B,), > 0.
+        data: shape (N, ...).
+    """
+    flat, table = z.flatten(1), data.flatten(1)
+    squared = flat.square().sum(1, keepdim=True) - 2 * flat @ table.T + table.square().sum(1)
+    weights = torch.softmax(-squared / (2 * sigma.square()[:, None]), dim=1)
+    return (weights @ table).reshape(z.shape)

@@ -1,0 +1,286 @@
+"""Training: one generator that yields as it goes, and the objectives that it minimises.
+
+What makes it quick: the data set stays on the device as bytes; batches, times and noise are drawn there; the network
+runs in bfloat16 (autocast) with channels last; Adam is fused; losses stay on the device until they are reported; on
+CUDA a whole step is captured once as a graph and replayed.
+
+What makes it repeatable: the draws of step n come from a generator seeded by (seed, n) alone. A run that is taken up
+from a checkpoint at any step therefore goes on, on the CPU bit for bit, as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, mse_loss, one_hot
+
+from darkroom.diffusion.schedules import Schedule
+from darkroom.diffusion.unet import CLASSES
+
+State = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How long and how fast to train.
+
+    ``decay`` multiplies the learning rate once an epoch. A last batch that would be smaller is left out.
+    """
+
+    epochs: int
+    batch: int
+    learning_rate: float
+    decay: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """Where training stands: ``step`` of ``steps`` done, in all of its epochs, and ``losses`` of every step since the last report."""
+
+    step: int
+    steps: int
+    epoch: float
+    losses: np.ndarray
+
+    @property
+    def finished_epoch(self) -> int | None:
+        """The number of the epoch that has just ended, from 1, or None in the midst of one."""
+        return int(self.epoch) if self.epoch == int(self.epoch) else None
+
+
+class Objective(Protocol):
+    """What a network learns: the random draws of a batch, kept apart from the loss so that a graph can hold the loss."""
+
+    def draw(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Everything that the loss needs, for images (B, 1, H, W) in [0, 1] and labels (B,)."""
+
+    def loss(self, network: nn.Module, *drawn: Tensor) -> Tensor:
+        """The loss, a scalar in float32."""
+
+
+@dataclass(frozen=True)
+class Denoising:
+    """Learn x from z = x + sigma eps, in squared error."""
+
+    sigma: float
+
+    def draw(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """z and x."""
+        return images + self.sigma * _normal_like(images, generator), images
+
+    def loss(self, network: nn.Module, z: Tensor, x: Tensor) -> Tensor:
+        """|network(z) - x|^2, averaged over pixels."""
+        return mse_loss(network(z).float(), x)
+
+
+@dataclass(frozen=True, eq=False)
+class NoisePrediction:
+    """Learn eps from x_t and t / T (Ho et al. 2020, eq. 14), and from the digit if ``drop`` is given.
+
+    Args:
+        schedule: t is drawn evenly from 1, ..., T.
+        drop: the share of digits that are hidden, so that one network learns the unconditional case too (Ho and
+            Salimans 2022); None for a network that is told no digit.
+    """
+
+    schedule: Schedule
+    drop: float | None = None
+
+    def draw(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """eps, x_t, t / T and, with ``drop``, the one-hot digit or zeros."""
+        size, device = len(images), images.device
+        t = torch.randint(1, self.schedule.T + 1, (size,), generator=generator, device=device)
+        eps = _normal_like(images, generator)
+        drawn = eps, self.schedule.noised(images, t, eps), t / self.schedule.T
+        if self.drop is None:
+            return drawn
+        kept = torch.rand(size, generator=generator, device=device) >= self.drop
+        return *drawn, one_hot(labels.long(), CLASSES) * kept[:, None].float()
+
+    def loss(self, network: nn.Module, eps: Tensor, x_t: Tensor, time: Tensor, *condition: Tensor) -> Tensor:
+        """|network(x_t, t / T, digit) - eps|^2, averaged over pixels."""
+        return mse_loss(network(x_t, time, *condition).float(), eps)
+
+
+@dataclass(frozen=True)
+class Classification:
+    """Learn the digit, from images that are shifted by up to ``shift`` pixels each way."""
+
+    shift: int = 2
+    smoothing: float = 0.05
+
+    def draw(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """The shifted images and their labels."""
+        size, height, width = len(images), images.shape[-2], images.shape[-1]
+        moves = torch.randint(-self.shift, self.shift + 1, (2, size, 1), generator=generator, device=images.device)
+        rows = (torch.arange(height, device=images.device) + moves[0]).clamp(0, height - 1)
+        columns = (torch.arange(width, device=images.device) + moves[1]).clamp(0, width - 1)
+        samples = torch.arange(size, device=images.device)[:, None, None]
+        return images[samples, 0, rows[:, :, None], columns[:, None, :]][:, None], labels.long()
+
+    def loss(self, network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy with label smoothing."""
+        return cross_entropy(network(images).float(), labels, label_smoothing=self.smoothing)
+
+
+class Trainer:
+    """A network in training, with everything that a checkpoint has to hold.
+
+    Args:
+        network: trained in place, on *device*.
+        images: uint8, shape (N, H, W).
+        labels: uint8, shape (N,).
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        objective: Objective,
+        recipe: Recipe,
+        images: np.ndarray,
+        labels: np.ndarray,
+        *,
+        device: str,
+        seed: int,
+    ) -> None:
+        self.network = network.to(device, memory_format=torch.channels_last)
+        self.objective, self.recipe = objective, recipe
+        self.device, self.seed = device, seed
+        self.images = torch.from_numpy(images.copy()).to(device)[:, None]
+        self.labels = torch.from_numpy(labels.copy()).to(device)
+        self.optimizer = _adam(self.network, recipe.learning_rate, device)
+        self.generator = torch.Generator(device)
+        self.steps_an_epoch = len(images) // recipe.batch
+        self.step = 0
+
+    def run(self, report_every: int = 50) -> Iterator[Report]:
+        """Train to the end of the recipe; yield every *report_every* steps and after each epoch."""
+        update = self._captured_update() if self.device == "cuda" else self._update
+        steps, losses = self.recipe.epochs * self.steps_an_epoch, []
+        for epoch in range(self.step // self.steps_an_epoch, self.recipe.epochs):
+            self._set_rate(epoch)
+            for rows in self._order(epoch)[self.step % self.steps_an_epoch :]:
+                losses.append(update(*self._draw(rows)))
+                self.step += 1
+                if self.step % report_every == 0 or self.step % self.steps_an_epoch == 0:
+                    yield Report(self.step, steps, self.step / self.steps_an_epoch, torch.stack(losses).cpu().numpy())
+                    losses = []
+
+    def state(self) -> State:
+        """What :meth:`restore` needs to go on from here."""
+        moments = self.optimizer.state_dict()["state"]
+        return {
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "optimizer": {str(i): entry for i, entry in moments.items()},
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from what :meth:`state` gave; tensors may have become numpy arrays on the way."""
+        self.step = int(state["step"])
+        self.network.load_state_dict(tensors(state["network"]))
+        groups = self.optimizer.state_dict()["param_groups"]
+        moments = {int(i): tensors(entry) for i, entry in state["optimizer"].items()}
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+
+    def _order(self, epoch: int) -> Tensor:
+        self.generator.manual_seed(_mixed(self.seed, epoch, 0))
+        order = torch.randperm(len(self.images), generator=self.generator, device=self.device)
+        used = self.steps_an_epoch * self.recipe.batch
+        return order[:used].reshape(self.steps_an_epoch, self.recipe.batch)
+
+    def _draw(self, rows: Tensor) -> tuple[Tensor, ...]:
+        self.generator.manual_seed(_mixed(self.seed, self.step, 1))
+        return self.objective.draw(self.images[rows].float() / 255, self.labels[rows], self.generator)
+
+    def _set_rate(self, epoch: int) -> None:
+        for group in self.optimizer.param_groups:
+            rate = self.recipe.learning_rate * self.recipe.decay**epoch
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
+    def _update(self, *drawn: Tensor) -> Tensor:
+        self.network.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.device != "mps"):
+            loss = self.objective.loss(self.network, *drawn)
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach()
+
+    def _captured_update(self) -> Callable[..., Tensor]:
+        """:meth:`_update` as a CUDA graph, captured at its first call; state is put back after the warm-up."""
+        graph: torch.cuda.CUDAGraph | None = None
+        held: tuple[Tensor, ...] = ()
+        loss = torch.empty(0)
+
+        def update(*drawn: Tensor) -> Tensor:
+            nonlocal graph, held, loss
+            if graph is None:
+                held = tuple(value.clone() for value in drawn)
+                self._warm_up(held)
+                graph = torch.cuda.CUDAGraph()
+                with torch.cuda.graph(graph):
+                    loss = self._update(*held)
+            for mine, new in zip(held, drawn, strict=True):
+                mine.copy_(new)
+            graph.replay()
+            return loss.clone()
+
+        return update
+
+    def _warm_up(self, held: tuple[Tensor, ...]) -> None:
+        """Run the step a few times on a stream of its own, as capturing demands, and undo what it did."""
+        weights = {name: value.clone() for name, value in self.network.state_dict().items()}
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            fresh = not self.optimizer.state
+            before = [
+                {name: value.clone() for name, value in entry.items()} for entry in self.optimizer.state.values()
+            ]
+            for _ in range(3):
+                self._update(*held)
+        torch.cuda.current_stream().wait_stream(stream)
+        with torch.no_grad():
+            for name, value in self.network.state_dict().items():
+                value.copy_(weights[name])
+            for position, entry in enumerate(self.optimizer.state.values()):
+                for name, value in entry.items():
+                    value.zero_() if fresh else value.copy_(before[position][name])
+
+
+def tensors(arrays: dict[str, Any]) -> dict[str, Tensor]:
+    """Each value as a tensor; a copy where it was a numpy array."""
+    return {
+        name: value if isinstance(value, Tensor) else torch.from_numpy(np.array(value)) for name, value in arrays.items()
+    }
+
+
+def seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """A network with the initial weights that *seed* gives; the global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build()
+
+
+def _adam(network: nn.Module, rate: float, device: str) -> torch.optim.Adam:
+    if device == "cuda":
+        return torch.optim.Adam(network.parameters(), torch.tensor(rate, device=device), fused=True, capturable=True)
+    return torch.optim.Adam(network.parameters(), rate, fused=True)
+
+
+def _normal_like(images: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(images.shape, generator=generator, device=images.device)
+
+
+def _mixed(seed: int, count: int, purpose: int) -> int:
+    """One 63-bit seed for (seed, count, purpose), far from its neighbours' (numpy's SeedSequence)."""
+    return int(np.random.SeedSequence((seed, purpose, count)).generate_state(1, np.uint64)[0] >> 1)
