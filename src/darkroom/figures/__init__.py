@@ -4,10 +4,30 @@ Every function returns a :class:`Drawing`, whose bytes depend on its arguments a
 Nothing here knows of experiments or pages, and importing it costs next to nothing beyond numpy.
 """
 
+from darkroom.figures.bars import Bars, Density, Sample, bar_plot, histogram
+from darkroom.figures.curves import Reference, Series, line_plot
 from darkroom.figures.drawing import Drawing, FigureError
 from darkroom.figures.films import Panel, animation
 from darkroom.figures.grids import tiles
+from darkroom.figures.matrices import heat_map
 from darkroom.figures.pixels import sheet
 from darkroom.figures.tables import table
 
-__all__ = ["Drawing", "FigureError", "Panel", "animation", "sheet", "table", "tiles"]
+__all__ = [
+    "Bars",
+    "Density",
+    "Drawing",
+    "FigureError",
+    "Panel",
+    "Reference",
+    "Sample",
+    "Series",
+    "animation",
+    "bar_plot",
+    "heat_map",
+    "histogram",
+    "line_plot",
+    "sheet",
+    "table",
+    "tiles",
+]

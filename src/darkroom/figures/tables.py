@@ -41,11 +41,16 @@ def cells(
             raise FigureError(f"{where}: row {number} has {len(row)} cells, but there are {len(columns)} columns")
     return {
         "columns": list(columns),
-        "rows": [[_cell(value, spec, where) for value, spec in zip(row, specifications, strict=True)] for row in rows],
+        "rows": [[shown(value, spec, where) for value, spec in zip(row, specifications, strict=True)] for row in rows],
     }
 
 
-def _cell(value: Any, specification: str, where: str) -> Json:
+def shown(value: Any, specification: str = "", where: str = "table") -> Json:  # noqa: ANN401 (checked here)
+    """A cell as the layout has it: text as it is, a number as ``{"value", "text"}``.
+
+    Raises:
+        FigureError: neither text nor a finite number, or a format that does not fit it.
+    """
     if isinstance(value, str):
         return value
     plain = value.item() if hasattr(value, "item") else value
@@ -55,11 +60,15 @@ def _cell(value: Any, specification: str, where: str) -> Json:
 
 
 def number_text(value: float, specification: str = "", where: str = "number") -> str:
-    """*value* as a reader wants it: a real minus sign, thousands apart, four significant digits unless told."""
+    """*value* as a reader wants it: a real minus sign, whole numbers in full, others to four digits unless told."""
     if not math.isfinite(value):
-        raise FigureError(f"{where}: {value} cannot be shown; find out where it comes from first")
+        raise FigureError(f"{where}: {value} cannot be shown; find out where it comes from")
     try:
-        text = format(value, specification or (",d" if isinstance(value, int) else ".4g"))
+        text = format(value, specification) if specification else _default(value)
     except ValueError as error:
         raise FigureError(f"{where}: format {specification!r} does not fit {value!r}: {error}") from None
-    return text.replace("-", "\N{MINUS SIGN}") if value < 0 else text
+    return text.replace("-", "\N{MINUS SIGN}", 1) if text.startswith("-") else text
+
+
+def _default(value: float) -> str:
+    return f"{int(value):,d}" if value == int(value) and abs(value) < 1e15 else f"{value:,.4g}"

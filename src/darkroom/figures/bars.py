@@ -1,0 +1,181 @@
+"""Bars side by side, and distributions on top of one another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from darkroom.figures.canvas import Canvas, own_style
+from darkroom.figures.curves import Reference
+from darkroom.figures.drawing import Drawing, FigureError, Json
+from darkroom.figures.frame import Axis, Label, axis, checked_numbers, frame, plot, tick_texts
+from darkroom.figures.ink import MUTED, NOTE_SIZE, SERIES, text_width
+from darkroom.figures.tables import number_text, shown
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Bars:
+    """One bar a group: its name, plain text, and finite heights >= 0."""
+
+    label: str
+    heights: npt.ArrayLike
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Finite values of any shape whose distribution is drawn, and their name, plain text."""
+
+    label: str
+    values: npt.ArrayLike
+
+
+@dataclass(frozen=True)
+class Density:
+    """A density to compare with: its name, and its values at ascending *x*."""
+
+    label: str
+    x: npt.ArrayLike
+    density: npt.ArrayLike
+
+
+def bar_plot(
+    groups: Sequence[str],
+    bars: Sequence[Bars],
+    *,
+    y_label: str,
+    x_label: str = "",
+    references: Sequence[Reference] = (),
+    format: str = ".4g",
+    width: int = 640,
+    height: int = 320,
+) -> Drawing:
+    """Bars from zero, one of each kind in every group, with their heights above them where there is room.
+
+    Args:
+        groups: names along x, plain text.
+        bars: one to five kinds.
+        y_label: what the height is, plain text.
+        x_label: what the groups are, plain text.
+        references: horizontal lines, such as a floor.
+        format: of the heights.
+        width: CSS pixels.
+        height: CSS pixels.
+
+    Raises:
+        FigureError: heights that are negative, not finite, or not one a group.
+    """
+    heights = [_checked_heights(kind, len(groups)) for kind in bars]
+    if not 1 <= len(bars) <= len(SERIES):
+        raise FigureError(f"bar_plot: {len(bars)} kinds of bars; draw 1 to {len(SERIES)}")
+    with own_style():
+        canvas = Canvas(width, height)
+        top = max(float(h.max()) for h in [*heights, np.array([r.y for r in references] or [0.0])]) or 1.0
+        x = Axis(x_label, -0.5, len(groups) - 0.5, False, tuple(map(float, range(len(groups)))), tuple(groups))
+        y = axis(y_label, [0, top], limits=(0.0, top * 1.08), count=5, percent=format.endswith("%"))
+        names = [Label((kind.label,), 0, 0, SERIES[i], "block") for i, kind in enumerate(bars) if len(bars) > 1]
+        names += [Label((r.label,), x.high, r.y, MUTED, "dashes") for r in references]
+        step = 0.74 / len(bars)
+        numbers = [[number_text(v, format) for v in h] for h in heights]
+        room = (width - 60) / len(groups) * step
+        fits = all(text_width(text, NOTE_SIZE) <= room + 4 for texts in numbers for text in texts)
+        axes = frame(canvas, x, y, names, legend=len(bars) > 1, grid=not fits)
+        for reference in references:
+            axes.axhline(reference.y, color=canvas.ink(MUTED), linewidth=1.5, linestyle=(0, (4, 3)), zorder=1.5)
+        for i, (values, texts) in enumerate(zip(heights, numbers, strict=True)):
+            centres = np.arange(len(groups)) + (i - (len(bars) - 1) / 2) * step
+            axes.bar(centres, values, step * 0.92, color=canvas.ink(SERIES[i]), alpha=0.85, linewidth=0, zorder=2)
+            for at, value, text in zip(centres, values, texts if fits else [], strict=False):
+                axes.annotate(
+                    text, (at, value), (0, 4), textcoords="offset points", ha="center", fontsize=NOTE_SIZE, color=canvas.ink(MUTED)
+                )
+        files = canvas.files(f"{y_label} by {x_label}" if x_label else y_label)
+    rows: list[Json] = [[g, *(shown(h[i], format) for h in heights)] for i, g in enumerate(groups)]
+    return plot(files, width, height, {"columns": [x_label, *(kind.label for kind in bars)], "rows": rows})
+
+
+def _checked_heights(kind: Bars, groups: int) -> Floats:
+    where = f"bar_plot: {kind.label!r}"
+    heights = checked_numbers(kind.heights, where)
+    if len(heights) != groups or not groups:
+        raise FigureError(f"{where}: {len(heights)} heights for {groups} groups; pass one a group, at least one")
+    if heights.min() < 0:
+        raise FigureError(f"{where}: a height is {heights.min():.4g}; bars stand on zero: draw a line_plot instead")
+    return heights
+
+
+def histogram(
+    samples: Sequence[Sample],
+    *,
+    x_label: str,
+    densities: Sequence[Density] = (),
+    bins: int = 60,
+    x_range: tuple[float, float] | None = None,
+    log_y: bool = False,
+    width: int = 640,
+    height: int = 320,
+) -> Drawing:
+    """Distributions over common bins, each as a density, so that samples of different sizes compare.
+
+    Args:
+        samples: one or more; with *densities* at most five.
+        x_label: what is counted, plain text.
+        densities: curves to compare with, drawn dashed.
+        bins: equal bins over *x_range*, 2 to 200.
+        x_range: the least and the greatest value counted, by default those of all samples. What lies outside is not
+            drawn, but still counts towards the whole.
+        log_y: logarithmic density, where tails matter.
+        width: CSS pixels.
+        height: CSS pixels.
+
+    Raises:
+        FigureError: an empty sample, values that are not finite, a range that holds nothing.
+    """
+    values = [checked_numbers(np.ravel(sample.values), f"histogram: {sample.label!r}") for sample in samples]
+    if not 1 <= len(samples) + len(densities) <= len(SERIES) or not values or not all(map(len, values)):
+        raise FigureError(f"histogram: draw 1 to {len(SERIES)} samples and densities, with a value at least in each")
+    if not 2 <= bins <= 200:
+        raise FigureError(f"histogram: bins={bins}; take 2 to 200")
+    edges = _edges(values, bins, x_range)
+    heights = [np.histogram(v, edges)[0] / (len(v) * np.diff(edges)) for v in values]
+    curves = [(checked_numbers(d.x, d.label), checked_numbers(d.density, d.label)) for d in densities]
+    everything = np.concatenate([*heights, *(c[1] for c in curves)])
+    positive = everything[everything > 0]
+    if not len(positive):
+        raise FigureError(f"histogram: no value lies from {edges[0]:.4g} to {edges[-1]:.4g}; widen x_range")
+    with own_style():
+        canvas = Canvas(width, height)
+        x = axis(x_label, edges, count=8, limits=(float(edges[0]), float(edges[-1])))
+        floor = float(positive.min()) / 2 if log_y else 0.0
+        y = axis("density", positive, log=log_y, limits=(floor, float(positive.max()) * (2 if log_y else 1.06)), count=5)
+        names = [Label((s.label,), 0, 0, SERIES[i], "area") for i, s in enumerate(samples)]
+        names += [Label((d.label,), 0, 0, SERIES[len(samples) + i], "dashes") for i, d in enumerate(densities)]
+        axes = frame(canvas, x, y, names, legend=True)
+        for i, h in enumerate(heights):
+            outline = np.maximum(np.concatenate([[floor], np.repeat(h, 2), [floor]]), floor)
+            axes.fill_between(np.repeat(edges, 2), floor, outline, color=canvas.ink(SERIES[i]), alpha=0.18, linewidth=0, zorder=1)
+            axes.plot(np.repeat(edges, 2), outline, color=canvas.ink(SERIES[i]), linewidth=1.5, zorder=2)
+        for i, (at, density) in enumerate(curves):
+            colour = canvas.ink(SERIES[len(samples) + i])
+            axes.plot(at, np.maximum(density, floor), color=colour, linewidth=1.5, linestyle=(0, (4, 3)), zorder=3)
+        files = canvas.files(f"Distribution of {x_label}")
+    return plot(files, width, height, _summary(samples, values))
+
+
+def _edges(values: Sequence[Floats], bins: int, x_range: tuple[float, float] | None) -> Floats:
+    low, high = x_range or (min(float(v.min()) for v in values), max(float(v.max()) for v in values))
+    if low > high or (x_range and low == high):
+        raise FigureError(f"histogram: x_range from {low} to {high} is no range")
+    return np.linspace(low, high, bins + 1) if low < high else np.linspace(low - 0.5, low + 0.5, bins + 1)
+
+
+def _summary(samples: Sequence[Sample], values: Sequence[Floats]) -> dict[str, Json]:
+    rows: list[Json] = []
+    for sample, v in zip(samples, values, strict=True):
+        quantiles = np.quantile(v, [0.05, 0.5, 0.95])
+        rows.append([sample.label, shown(len(v)), *(shown(float(q)) for q in (v.mean(), v.std(), *quantiles))])
+    return {"columns": ["", "values", "mean", "standard deviation", "5%", "median", "95%"], "rows": rows}

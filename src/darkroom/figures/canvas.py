@@ -1,0 +1,109 @@
+"""A matplotlib figure measured in CSS pixels, drawn once and written as SVG for a light and for a dark page."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from darkroom.figures.ink import FONT_FAMILY, FONT_SIZE, INK, Paint
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_FIRST_STAND_IN = 0xF00000
+_PROLOG = re.compile(r"<\?xml.*?\?>\s*|<!DOCTYPE.*?>\s*|<!--.*?-->\s*", re.DOTALL)
+_GEOMETRY = re.compile(r' (d|x|y|x1|x2|y1|y2|width|height|points|transform)="([^"]*)"')
+_MEASURED_IN = " font-family: 'DejaVu Sans';"
+_LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
+
+
+@contextmanager
+def own_style() -> Iterator[None]:
+    """Matplotlib's defaults, whatever the user's matplotlibrc says; text stays text, and ids are the same every time."""
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update({
+            "svg.fonttype": "none", "svg.hashsalt": "darkroom", "font.family": "DejaVu Sans", "font.size": FONT_SIZE,
+            "axes.linewidth": 1, "path.simplify": False, "text.parse_math": False,
+        })  # fmt: skip
+        yield
+
+
+class Canvas:
+    """A drawing of *width* by *height* CSS pixels; positions are counted from the lower left corner.
+
+    A colour is a stand-in until the files are written, so that both pages get the same geometry.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        from matplotlib.figure import Figure
+
+        self.width, self.height = width, height
+        self.figure = Figure(figsize=(width / 72, height / 72), dpi=72, frameon=False)
+        self._stand_ins: dict[Paint, str] = {}
+
+    def ink(self, paint: Paint) -> str:
+        """What to tell matplotlib when *paint* is meant."""
+        return self._stand_ins.setdefault(paint, f"#{_FIRST_STAND_IN + len(self._stand_ins):06x}")
+
+    def axes(self, left: float, bottom: float, right: float, top: float) -> Axes:
+        """Bare axes that leave these margins."""
+        w, h = self.width, self.height
+        return self.figure.add_axes((left / w, bottom / h, (w - left - right) / w, (h - bottom - top) / h))
+
+    def text(self, x: float, y: float, text: str, paint: Paint = INK, size: float = FONT_SIZE, **style: Any) -> None:
+        """*text* with its anchor at (x, y); ``ha`` and ``va`` as in matplotlib."""
+        self.figure.text(x / self.width, y / self.height, text, color=self.ink(paint), fontsize=size, **style)
+
+    def line(self, xs: list[float], ys: list[float], paint: Paint, width: float = 1, **style: Any) -> None:
+        """A line through points."""
+        from matplotlib.lines import Line2D
+
+        self.figure.add_artist(
+            Line2D(xs, ys, transform=None, color=self.ink(paint), linewidth=width, **style)
+        )
+
+    def box(self, x: float, y: float, width: float, height: float, paint: Paint) -> None:
+        """A filled rectangle with its lower left corner at (x, y)."""
+        from matplotlib.patches import Rectangle
+
+        self.figure.add_artist(Rectangle((x, y), width, height, transform=None, color=self.ink(paint), linewidth=0))
+
+    def files(self, title: str) -> dict[str, bytes]:
+        """``light.svg`` and ``dark.svg``, with transparent background; *title* is for screen readers."""
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+        buffer = io.StringIO()
+        FigureCanvasSVG(self.figure).print_svg(buffer, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+        content = self._tidied(buffer.getvalue(), title)
+        return {"light.svg": self._painted(content, "light"), "dark.svg": self._painted(content, "dark")}
+
+    def _tidied(self, content: str, title: str) -> str:
+        body = _PROLOG.sub("", content).split(">", 1)[1].replace(_MEASURED_IN, "")
+        body = re.sub(r' transform="rotate\(-?0 [^"]*\)"', "", body)
+        body = _GEOMETRY.sub(lambda match: f' {match[1]}="{_compact(match[2])}"', body)
+        return opening(self.width, self.height, title) + re.sub(r"\n\s*", "\n", body)
+
+    def _painted(self, content: str, page: str) -> bytes:
+        for paint, stand_in in self._stand_ins.items():
+            content = content.replace(stand_in, getattr(paint, page))
+        return content.encode()
+
+
+def opening(width: int, height: int, title: str) -> str:
+    """The first tag of an SVG document of that many CSS pixels, with its title and its lettering."""
+    from xml.sax.saxutils import escape
+
+    names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
+    return f'<svg {names} {size} role="img" font-family="{FONT_FAMILY}">\n<title>{escape(title)}</title>'
+
+
+def _compact(geometry: str) -> str:
+    """Numbers to a hundredth of a pixel, and no line breaks."""
+    return _LONG_NUMBER.sub(lambda match: f"{float(match[0]):.2f}".rstrip("0").rstrip("."), geometry).replace("\n", "").strip()
