@@ -6,6 +6,7 @@ Nothing here knows of experiments or pages, and importing it costs next to nothi
 
 from darkroom.figures.bars import Bars, Density, Sample, bar_plot, histogram
 from darkroom.figures.curves import Reference, Series, line_plot
+from darkroom.figures.diagrams import Block, Edge, network
 from darkroom.figures.drawing import Drawing, FigureError
 from darkroom.figures.films import Panel, animation
 from darkroom.figures.grids import tiles
@@ -15,8 +16,10 @@ from darkroom.figures.tables import table
 
 __all__ = [
     "Bars",
+    "Block",
     "Density",
     "Drawing",
+    "Edge",
     "FigureError",
     "Panel",
     "Reference",
@@ -27,6 +30,7 @@ __all__ = [
     "heat_map",
     "histogram",
     "line_plot",
+    "network",
     "sheet",
     "table",
     "tiles",

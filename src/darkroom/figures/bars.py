@@ -91,7 +91,13 @@ def bar_plot(
             axes.bar(centres, values, step * 0.92, color=canvas.ink(SERIES[i]), alpha=0.85, linewidth=0, zorder=2)
             for at, value, text in zip(centres, values, texts if fits else [], strict=False):
                 axes.annotate(
-                    text, (at, value), (0, 4), textcoords="offset points", ha="center", fontsize=NOTE_SIZE, color=canvas.ink(MUTED)
+                    text,
+                    (at, value),
+                    (0, 4),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=NOTE_SIZE,
+                    color=canvas.ink(MUTED),
                 )
         files = canvas.files(f"{y_label} by {x_label}" if x_label else y_label)
     rows: list[Json] = [[g, *(shown(h[i], format) for h in heights)] for i, g in enumerate(groups)]
@@ -151,13 +157,17 @@ def histogram(
         canvas = Canvas(width, height)
         x = axis(x_label, edges, count=8, limits=(float(edges[0]), float(edges[-1])))
         floor = float(positive.min()) / 2 if log_y else 0.0
-        y = axis("density", positive, log=log_y, limits=(floor, float(positive.max()) * (2 if log_y else 1.06)), count=5)
+        y = axis(
+            "density", positive, log=log_y, limits=(floor, float(positive.max()) * (2 if log_y else 1.06)), count=5
+        )
         names = [Label((s.label,), 0, 0, SERIES[i], "area") for i, s in enumerate(samples)]
         names += [Label((d.label,), 0, 0, SERIES[len(samples) + i], "dashes") for i, d in enumerate(densities)]
         axes = frame(canvas, x, y, names, legend=True)
         for i, h in enumerate(heights):
             outline = np.maximum(np.concatenate([[floor], np.repeat(h, 2), [floor]]), floor)
-            axes.fill_between(np.repeat(edges, 2), floor, outline, color=canvas.ink(SERIES[i]), alpha=0.18, linewidth=0, zorder=1)
+            axes.fill_between(
+                np.repeat(edges, 2), floor, outline, color=canvas.ink(SERIES[i]), alpha=0.18, linewidth=0, zorder=1
+            )
             axes.plot(np.repeat(edges, 2), outline, color=canvas.ink(SERIES[i]), linewidth=1.5, zorder=2)
         for i, (at, density) in enumerate(curves):
             colour = canvas.ink(SERIES[len(samples) + i])

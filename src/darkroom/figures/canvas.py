@@ -64,9 +64,7 @@ class Canvas:
         """A line through points."""
         from matplotlib.lines import Line2D
 
-        self.figure.add_artist(
-            Line2D(xs, ys, transform=None, color=self.ink(paint), linewidth=width, **style)
-        )
+        self.figure.add_artist(Line2D(xs, ys, transform=None, color=self.ink(paint), linewidth=width, **style))
 
     def box(self, x: float, y: float, width: float, height: float, paint: Paint) -> None:
         """A filled rectangle with its lower left corner at (x, y)."""
@@ -106,4 +104,8 @@ def opening(width: int, height: int, title: str) -> str:
 
 def _compact(geometry: str) -> str:
     """Numbers to a hundredth of a pixel, and no line breaks."""
-    return _LONG_NUMBER.sub(lambda match: f"{float(match[0]):.2f}".rstrip("0").rstrip("."), geometry).replace("\n", "").strip()
+    return (
+        _LONG_NUMBER.sub(lambda match: f"{float(match[0]):.2f}".rstrip("0").rstrip("."), geometry)
+        .replace("\n", "")
+        .strip()
+    )

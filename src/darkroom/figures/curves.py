@@ -113,7 +113,14 @@ def line_plot(
     with own_style():
         canvas = Canvas(width, height)
         x = axis(x_label, np.concatenate([curve.x for curve in curves]), log=log_x, ticks=x_ticks, count=8, margin=0.02)
-        y = axis(y_label, _extent(curves, references), log=log_y, limits=y_range, from_zero=True, percent=format.endswith("%"))
+        y = axis(
+            y_label,
+            _extent(curves, references),
+            log=log_y,
+            limits=y_range,
+            from_zero=True,
+            percent=format.endswith("%"),
+        )
         axes = frame(canvas, x, y, [_label(curve) for curve in curves] + [_named(r, x) for r in references])
         for curve in curves:
             _draw(canvas, axes, curve)
@@ -128,7 +135,9 @@ def _checked(series: Series, index: int, log_x: bool, log_y: bool) -> _Curve:
     x, y = checked_numbers(series.x, f"{where}: x"), checked_numbers(series.y, f"{where}: y")
     low, high = (None if end is None else checked_numbers(end, where) for end in (series.low, series.high))
     if (low is None) != (high is None) or any(a is not None and len(a) != len(x) for a in (y, low, high)) or not len(x):
-        raise FigureError(f"{where}: {len(x)} x, {len(y)} y; pass equally many, at least one, of x, y and low with high")
+        raise FigureError(
+            f"{where}: {len(x)} x, {len(y)} y; pass equally many, at least one, of x, y and low with high"
+        )
     if series.style != "points" and (np.diff(x) < 0).any():
         raise FigureError(f"{where}: x goes back; sort the points by x, or use style='points'")
     if (log_x and x.min() <= 0) or (log_y and min(a.min() for a in (y, low) if a is not None) <= 0):

@@ -140,7 +140,9 @@ def _shortest(value: float) -> str:
     return power if factor == "1" else f"{factor}·{power}"
 
 
-def frame(canvas: Canvas, x: Axis, y: Axis, labels: Sequence[Label], *, legend: bool = False, grid: bool = True) -> Axes:
+def frame(
+    canvas: Canvas, x: Axis, y: Axis, labels: Sequence[Label], *, legend: bool = False, grid: bool = True
+) -> Axes:
     """Axes on *canvas*, ready to be drawn in, with all text around them.
 
     The labels stand at the right, each beside its end, unless *legend* is set or they do not fit there.
@@ -192,9 +194,7 @@ def _surround(canvas: Canvas, x: Axis, y: Axis, left: float, right: float, top: 
     canvas.text(0, canvas.height - 14, y.label)
 
 
-def end_positions(
-    labels: Sequence[Label], x: Axis, y: Axis, height: float, width: float
-) -> tuple[float, ...] | None:
+def end_positions(labels: Sequence[Label], x: Axis, y: Axis, height: float, width: float) -> tuple[float, ...] | None:
     """How high above the x axis each label's middle goes so that none overlap, or None where they do not fit.
 
     They fit if every curve ends near the right edge, no label takes more than a third of the width, and none has to move

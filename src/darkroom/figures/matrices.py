@@ -55,7 +55,14 @@ def heat_map(
             middle = height - _HEAD - (r + 0.5) * tall
             canvas.text(left - 10, middle - 4.5, label, INK, ha="right")
             for c, text in enumerate(texts[r]):
-                _cell(canvas, left + c * cell, middle, (cell, tall), text, float(values[r, c] / (values.max() or 1)) ** 0.5)
+                _cell(
+                    canvas,
+                    left + c * cell,
+                    middle,
+                    (cell, tall),
+                    text,
+                    float(values[r, c] / (values.max() or 1)) ** 0.5,
+                )
         files = canvas.files(f"{x_label} by {y_label}")
     rows: list[Json] = [[label, *(shown(v, format) for v in values[r])] for r, label in enumerate(row_labels)]
     return plot(files, canvas.width, height, {"columns": [f"{y_label} ↓ {x_label} →", *column_labels], "rows": rows})
@@ -76,7 +83,9 @@ def _cell_width(texts: Sequence[Sequence[str]], column_labels: Sequence[str], ro
     widest = room / len(column_labels)
     if needed > widest:
         advice = "shorten the format or the labels, or draw fewer columns"
-        raise FigureError(f"heat_map: cells of {needed:.0f} px do not fit {len(column_labels)} times in {room:.0f} px; {advice}")
+        raise FigureError(
+            f"heat_map: cells of {needed:.0f} px do not fit {len(column_labels)} times in {room:.0f} px; {advice}"
+        )
     return min(widest, max(needed, 44.0))
 
 

@@ -1,0 +1,68 @@
+"""SVG elements, written by hand, in the colours of one page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+from xml.sax.saxutils import escape
+
+from darkroom.figures.canvas import opening
+from darkroom.figures.ink import NOTE_SIZE, Paint
+
+Point = tuple[float, float]
+
+
+class Pen:
+    """SVG elements in the colours of one page."""
+
+    def __init__(self, page: str) -> None:
+        self.page = page
+        self.parts: list[str] = []
+
+    def document(self, size: tuple[int, int], title: str, description: str) -> bytes:
+        """The whole SVG."""
+        return "\n".join(
+            [opening(*size, title), f"<desc>{escape(description)}</desc>", *self.parts, "</svg>\n"]
+        ).encode()
+
+    def paint(self, paint: Paint) -> str:
+        """*paint* on this page."""
+        return str(getattr(paint, self.page))
+
+    def text(
+        self, at: Point, text: str, paint: Paint, size: float = NOTE_SIZE, anchor: str = "middle", weight: int = 400
+    ) -> None:
+        """One line of text with its baseline at *at*."""
+        style = f'font-size="{size}" text-anchor="{anchor}" fill="{self.paint(paint)}"'
+        bold = f' font-weight="{weight}"' if weight != 400 else ""
+        self.parts.append(f'<text x="{_px(at[0])}" y="{_px(at[1])}" {style}{bold}>{escape(text)}</text>')
+
+    def arrow(self, points: Sequence[Point], paint: Paint, dashes: str = "") -> None:
+        """A line through *points* with a head at the last."""
+        (x0, y0), (x1, y1) = points[-2:]
+        length = max(abs(x1 - x0) + abs(y1 - y0), 1e-9)
+        dx, dy = (x1 - x0) / length, (y1 - y0) / length
+        neck = (x1 - 6 * dx, y1 - 6 * dy)
+        path = "M" + " L".join(f"{_px(x)} {_px(y)}" for x, y in [*points[:-1], neck])
+        dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
+        self.parts.append(f'<path d="{path}" fill="none" stroke="{self.paint(paint)}" stroke-width="1.5"{dashed}/>')
+        back = (x1 - 8 * dx, y1 - 8 * dy)
+        corners = [(x1, y1), (back[0] - 4 * dy, back[1] + 4 * dx), (back[0] + 4 * dy, back[1] - 4 * dx)]
+        head = "M" + " L".join(f"{_px(x)} {_px(y)}" for x, y in corners) + " Z"
+        self.parts.append(f'<path d="{head}" fill="{self.paint(paint)}"/>')
+
+    def circle(self, at: Point, radius: float, stroke: Paint) -> None:
+        """An empty circle around *at*."""
+        place = f'cx="{_px(at[0])}" cy="{_px(at[1])}" r="{_px(radius)}"'
+        self.parts.append(f'<circle {place} fill="none" stroke="{self.paint(stroke)}" stroke-width="1.5"/>')
+
+    def box(self, at: Point, size: Point, fill: Paint | None, stroke: Paint, radius: float = 6) -> None:
+        """A rounded rectangle around *at*, of that width and height."""
+        place = f'x="{_px(at[0] - size[0] / 2)}" y="{_px(at[1] - size[1] / 2)}"'
+        extent = f'width="{_px(size[0])}" height="{_px(size[1])}" rx="{_px(radius)}"'
+        inside = self.paint(fill) if fill else "none"
+        self.parts.append(f'<rect {place} {extent} fill="{inside}" stroke="{self.paint(stroke)}"/>')
+
+
+def _px(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
