@@ -1,0 +1,122 @@
+"""What there is to show: every experiment's manifest, with what the plan says of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from darkroom.lab.errors import DamagedOutputs
+from darkroom.lab.manifest import NAME, Figure, Manifest, Status, decode
+
+FRESH = "fresh"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment: its folder, the manifest's digest ("" where there is none), and its state.
+
+    ``folder`` is relative to the outputs. ``state`` and ``reasons`` are the plan's words; a manifest that cannot be read makes
+    it damaged whatever the plan says.
+    """
+
+    id: str
+    folder: Path
+    digest: str
+    planned: str
+    planned_reasons: tuple[str, ...]
+    declared_figures: tuple[str, ...]
+
+    @cached_property
+    def loaded(self) -> tuple[Manifest | None, str]:
+        """The manifest, or None and why it cannot be read."""
+        path = self.folder / NAME
+        if not self.digest:
+            return None, ""
+        try:
+            return decode(path.read_bytes(), path), ""
+        except DamagedOutputs as error:
+            return None, str(error)
+
+    @property
+    def manifest(self) -> Manifest | None:
+        """What is known of the outputs."""
+        return self.loaded[0]
+
+    @property
+    def problem(self) -> str:
+        """Why the manifest cannot be read, or ""."""
+        return self.loaded[1]
+
+    @property
+    def state(self) -> str:
+        """The plan's word, or damaged."""
+        return "damaged" if self.problem else self.planned
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it is in that state."""
+        return ("manifest.json cannot be read",) if self.problem else self.planned_reasons
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """The names of its figures: those declared, then those that only the manifest knows."""
+        drawn = tuple(self.manifest.figures) if self.manifest else ()
+        return tuple(dict.fromkeys((*self.declared_figures, *drawn)))
+
+    def drawn(self, name: str) -> Figure | None:
+        """The figure called *name*, if it has been drawn."""
+        return self.manifest.figures.get(name) if self.manifest else None
+
+    @property
+    def record(self) -> str:
+        """Everything that a page can show of it, as one line to hash."""
+        return f"{self.id} {self.digest} {self.planned} {self.planned_reasons} {self.declared_figures}"
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Every experiment by id, sorted."""
+
+    experiments: Mapping[str, Experiment] = field(default_factory=dict)
+
+    def figure(self, name: str) -> tuple[Experiment, str] | None:
+        """The experiment and figure that ``part_b/denoiser/loss`` names, or None."""
+        owner, _, figure = name.rpartition("/")
+        experiment = self.experiments.get(owner)
+        if experiment is None or figure not in experiment.figures:
+            return None
+        return experiment, figure
+
+    @property
+    def figure_names(self) -> Iterator[str]:
+        """The full name of every figure."""
+        for experiment in self.experiments.values():
+            yield from (f"{experiment.id}/{name}" for name in experiment.figures)
+
+
+def manifests(outputs: Path) -> Iterator[Path]:
+    """Every manifest under *outputs*, sorted; figures and hidden folders are not searched."""
+    for folder, folders, files in os.walk(outputs):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "figures")
+        if NAME in files:
+            yield Path(folder) / NAME
+
+
+def read_catalogue(outputs: Path, statuses: Sequence[Status], digests: Mapping[Path, str]) -> Catalogue:
+    """The experiments that the plan names and those that have outputs; *digests* is of every manifest.
+
+    Without any status, what has outputs counts as fresh.
+    """
+    found = {path.parent.relative_to(outputs).as_posix(): digest for path, digest in digests.items()}
+    planned = {status.id: status for status in statuses}
+    experiments = {}
+    for name in sorted({*found, *planned}):
+        status = planned.get(name)
+        state = status.state if status else "orphan" if planned else FRESH
+        figures = tuple(figure.removeprefix(f"{name}/") for figure in status.figures) if status else ()
+        reasons = tuple(status.reasons) if status else ()
+        experiments[name] = Experiment(name, outputs / name, found.get(name, ""), state, reasons, figures)
+    return Catalogue(experiments)

@@ -1,0 +1,132 @@
+"""What a site must hold to: every link and anchor leads somewhere, pictures and pages are light, nothing comes from elsewhere."""
+
+from __future__ import annotations
+
+import html
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, NamedTuple
+
+from darkroom.lab.errors import Fault, nearest
+
+if TYPE_CHECKING:
+    from darkroom.press.pages import Page
+    from darkroom.press.publish import Report, SiteRequest
+
+IMAGE_LIMIT = 800_000
+PAGE_LIMIT = 1_500_000
+
+_ANCHOR = re.compile(r'\sid="([^"]*)"')
+_LINK = re.compile(r'<([a-z]+)\b[^>]*?\s(href|src)="([^"]*)"')
+_ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|//", re.IGNORECASE)
+_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".avif"})
+
+
+class LinkUse(NamedTuple):
+    """A link: the element, where it leads, and the line and column of the page that it comes from."""
+
+    element: str
+    target: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True)
+class PageFacts:
+    """What is checked of a page: its source, size, anchors and links, and the bytes that load along with it."""
+
+    path: str
+    bytes: int
+    anchors: tuple[str, ...]
+    links: tuple[LinkUse, ...]
+    eager_bytes: int
+
+
+def scan(content: str, page: Page) -> tuple[tuple[str, ...], tuple[LinkUse, ...]]:
+    """The anchors and the distinct links in the HTML of *page*; styles of formulas, whose address is unknown yet, aside."""
+    anchors = tuple(_ANCHOR.findall(content))
+    links: dict[tuple[str, str], LinkUse] = {}
+    for element, _, target in _LINK.findall(content):
+        if "\uf8ff" not in target and (element, target) not in links:
+            links[element, target] = _located(element, html.unescape(target), page)
+    return anchors, tuple(links.values())
+
+
+def _located(element: str, target: str, page: Page) -> LinkUse:
+    """Where the page's author wrote a link; those that templates add are put at its top."""
+    written = target.replace(".html", ".md", 1)
+    for needle in (f"({target}", f'"{target}', f"({written}", target):
+        offset = page.text.find(needle)
+        if offset >= 0:
+            fault = page.fault(offset + (needle[0] in "(\""), "", "")
+            return LinkUse(element, target, fault.line, fault.column)
+    return LinkUse(element, target, 1, 1)
+
+
+def faults_of(pages: Mapping[str, PageFacts], files: Iterable[str]) -> list[Fault]:
+    """Every fault of the pages of a site that holds *files*: links, anchors, other hosts, weight."""
+    known = set(files)
+    anchors = {url: frozenset(page.anchors) for url, page in pages.items()}
+    faults = []
+    for url, page in pages.items():
+        faults += _doubles(page)
+        faults += _weight(page)
+        for link in page.links:
+            message = _broken(link, url, known, anchors)
+            if message:
+                faults.append(Fault(page.path, link.line, link.column, "link", message))
+    return faults
+
+
+def _doubles(page: PageFacts) -> Iterator[Fault]:
+    if len(set(page.anchors)) != len(page.anchors):
+        for anchor in sorted({anchor for anchor in page.anchors if page.anchors.count(anchor) > 1}):
+            yield Fault(page.path, 1, 1, "anchor", f"the anchor {anchor!r} is there twice; name one heading {{#...}}")
+
+
+def _weight(page: PageFacts) -> Iterator[Fault]:
+    total = page.bytes + page.eager_bytes
+    if total > PAGE_LIMIT:
+        message = f"the page weighs {total / 1e6:.2f} MB before lazy images; the limit is {PAGE_LIMIT / 1e6:.1f} MB"
+        yield Fault(page.path, 1, 1, "size", message)
+
+
+def _broken(link: LinkUse, url: str, files: set[str], anchors: Mapping[str, frozenset[str]]) -> str:
+    """What is wrong with a link, or ""."""
+    if _ELSEWHERE.match(link.target):
+        if link.element in {"a", "link"} or link.target.startswith("data:"):
+            return ""
+        return f"{link.target} is loaded from elsewhere; keep it in templates/static"
+    path, _, anchor = link.target.partition("#")
+    if path.startswith("/"):
+        return f"{path} is not relative; the site may stand under any path"
+    place = posixpath.normpath(posixpath.join(posixpath.dirname(url), path)) if path else url
+    place = "index.html" if place == "." else place
+    if place not in files:
+        return f"{link.target} leads nowhere{nearest(place, files)}"
+    if anchor and place in anchors and anchor not in anchors[place]:
+        return f"no anchor {'#' + anchor!r} on {place}{nearest(anchor, anchors[place])}"
+    return ""
+
+
+def picture_faults(files: Iterable[tuple[str, int]], folder: str) -> list[Fault]:
+    """A fault for each picture among *files*, (path in *folder*, bytes), that is too heavy."""
+    heavy = {path: count for path, count in files if count > IMAGE_LIMIT and PurePosixPath(path).suffix in _PICTURES}
+    return [
+        Fault(f"{folder}/{path}", 1, 1, "size", f"the picture weighs {count / 1e6:.2f} MB; the limit is 0.8 MB")
+        for path, count in sorted(heavy.items())
+    ]
+
+
+def check(request: SiteRequest) -> Report:
+    """Check what is built, and change nothing: sources as in a build, and the site against what they give.
+
+    Raises:
+        ContentError: with every fault, among them a file of the site that is missing, altered or out of date.
+    """
+    from darkroom.press.publish import compare
+
+    return compare(request)

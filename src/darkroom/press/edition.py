@@ -1,0 +1,610 @@
+"""An edition: everything that the site should hold, worked out before a single file is written.
+
+Pages whose key (a digest of all that they depend on) is that of the last build are kept as they were published.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from darkroom.lab.errors import ContentError, Fault
+from darkroom.lab.manifest import Status
+from darkroom.press import assets, check, references, render
+from darkroom.press.bibliography import Entry, read_bibliography
+from darkroom.press.catalogue import FRESH, Catalogue, Experiment, manifests, read_catalogue
+from darkroom.press.figure import FileUse, files_of
+from darkroom.press.lift import lift
+from darkroom.press.math import BadTeX, Equation, Katex, Pending, Typeset
+from darkroom.press.pages import Outline, Page, read_page, url_of
+from darkroom.press.record import Inputs, sha256
+from darkroom.press.references import Index, Spot, Unknown
+from darkroom.press.settings import Site, read_site
+
+RECORD_VERSION = 1
+
+
+class PageRecord(msgspec.Struct, frozen=True):
+    """What is remembered of a page as published.
+
+    ``source`` is the digest of its Markdown and ``key`` that of all it depends on; ``math_style`` the address of KaTeX's style
+    sheet in it, ``classes`` the classes of its formulas that choose fonts; ``anchors`` and ``links`` are for the checks.
+    """
+
+    source: str
+    outline: Outline
+    key: str
+    sha256: str
+    bytes: int
+    math_style: str
+    classes: tuple[str, ...]
+    anchors: tuple[str, ...]
+    links: tuple[check.LinkUse, ...]
+    files: tuple[FileUse, ...]
+    eager_bytes: int
+    warnings: tuple[Fault, ...]
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """All pages of the last build by address."""
+
+    version: int
+    pages: dict[str, PageRecord]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A file to be copied to the site."""
+
+    source: Path
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A page that stays as it was published."""
+
+    sha256: str
+    bytes: int
+
+
+Content = bytes | Copy | Kept
+
+
+@dataclass(frozen=True)
+class Edition:
+    """Every file of the site by address, what is to be remembered of the pages, and warnings."""
+
+    files: Mapping[str, Content]
+    memory: Memory
+    warnings: tuple[Fault, ...]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where everything is; ``root`` is what paths in messages are relative to."""
+
+    root: Path
+    templates: Path
+    outputs: Path
+    site: Path
+    cache: Path
+
+    def shown(self, path: Path) -> str:
+        """*path* as messages name it."""
+        try:
+            return path.relative_to(self.root).as_posix()
+        except ValueError:
+            return path.as_posix()
+
+
+def read_memory(path: Path) -> Memory:
+    """What the last build left, or nothing where that cannot be read."""
+    try:
+        memory = msgspec.json.decode(path.read_bytes(), type=Memory)
+    except (OSError, msgspec.MsgspecError):
+        return Memory(RECORD_VERSION, {})
+    return memory if memory.version == RECORD_VERSION else Memory(RECORD_VERSION, {})
+
+
+def make_edition(
+    places: Places, statuses: Sequence[Status], inputs: Inputs, memory: Memory, kept: Callable[[str], bool], strict: bool
+) -> Edition:
+    """Work the whole site out; *kept* says whether the published page at an address is still as the last build left it.
+
+    Raises:
+        ContentError: with every fault found; in strict mode what is stale, missing or damaged is one.
+        UsageError: KaTeX cannot be had.
+    """
+    return _Maker(places, statuses, inputs, memory, kept, strict).make()
+
+
+class _Maker:
+    """The stages, in order; each leaves its results for the next."""
+
+    def __init__(
+        self,
+        places: Places,
+        statuses: Sequence[Status],
+        inputs: Inputs,
+        memory: Memory,
+        kept: Callable[[str], bool],
+        strict: bool,
+    ) -> None:
+        self.places, self.statuses, self.inputs = places, statuses, inputs
+        self.memory, self.kept, self.strict = memory, kept, strict
+        self.faults: list[Fault] = []
+        self.warnings: list[Fault] = []
+
+    def make(self) -> Edition:
+        self.site = self._read_site()
+        self.bibliography = self._read_bibliography()
+        self.static, wrong = assets.read_static(
+            self.places.templates / "static", self.inputs, self.places.shown(self.places.templates / "static")
+        )
+        self.faults += wrong
+        self.catalogue = self._read_catalogue()
+        self._read_pages()
+        self._stop_at_faults()
+        self._index()
+        self._judge_experiments()
+        self.context = self._context()
+        self._choose()
+        self._check_references()
+        self._stop_at_faults()
+        return self._render()
+
+    def _stop_at_faults(self) -> None:
+        if self.faults:
+            raise ContentError(dict.fromkeys(self.faults))
+
+    # Reading ----------------------------------------------------------------------------------------------------------
+
+    def _read_site(self) -> Site:
+        path = self.places.templates / "site.toml"
+        if not self.inputs.digest(path):
+            raise ContentError([Fault(self.places.shown(path), 1, 1, "site", "there is no site.toml; write one")])
+        return read_site(self.inputs.text(path), self.places.shown(path), os.environ.get("DARKROOM_BASE_URL"))
+
+    def _read_bibliography(self) -> dict[str, Entry]:
+        path = self.places.templates / "references.bib"
+        if not self.inputs.digest(path):
+            return {}
+        try:
+            return read_bibliography(self.inputs.text(path), self.places.shown(path))
+        except ContentError as error:
+            self.faults += error.faults
+            return {}
+
+    def _read_catalogue(self) -> Catalogue:
+        outputs = self.places.outputs
+        self.inputs.list_folder(outputs)
+        paths = list(manifests(outputs))
+        for folder in sorted({parent for path in paths for parent in (path.parent, path.parent.parent)}):
+            self.inputs.list_folder(folder)
+        return read_catalogue(outputs, self.statuses, {path: self.inputs.digest(path) for path in paths})
+
+    def _read_pages(self) -> None:
+        folder = self.places.templates / "pages"
+        self.pages: dict[str, Page] = {}
+        self.outlines: dict[str, Outline] = {}
+        self.sources: dict[str, str] = {}
+        self.paths: dict[str, Path] = {}
+        for path in self.inputs.walk(folder, ".md"):
+            url = url_of(path, folder)
+            self.paths[url], self.sources[url] = path, self.inputs.digest(path)
+            known = self.memory.pages.get(url)
+            if known and known.source == self.sources[url]:
+                self.outlines[url] = known.outline
+            else:
+                self._read_page(url)
+        if not self.paths:
+            self.faults.append(Fault(self.places.shown(folder), 1, 1, "page", "there is no page; write index.md"))
+
+    def _read_page(self, url: str) -> None:
+        path = self.paths[url]
+        try:
+            self.pages[url] = read_page(self.inputs.read(path), self.places.shown(path), url)
+        except ContentError as error:
+            self.faults += error.faults
+        else:
+            self.outlines[url] = self.pages[url].outline
+
+    # Indexing ---------------------------------------------------------------------------------------------------------
+
+    def _index(self) -> None:
+        ordered = sorted(self.outlines.values(), key=_reading_order)
+        spots: dict[str, list[Spot]] = {}
+        for outline in ordered:
+            for name, number in references.number_figures(outline).items():
+                spots.setdefault(name, []).append(Spot(outline.url, outline.name, number))
+        sections = {
+            outline.url.removesuffix(".html"): (outline.url, {heading.anchor: heading for heading in outline.headings})
+            for outline in ordered
+        }
+        record = next((o.url for o in ordered if any(call.name == "experiments" for call in o.calls)), "")
+        places = {name: tuple(found) for name, found in spots.items()}
+        self.index = Index(self.catalogue, self.bibliography, places, sections, record)
+        self.navigation = tuple(render.Link(o.url, o.name) for o in ordered if o.meta.order is not None)
+
+    def _judge_experiments(self) -> None:
+        """What is not as it should be: states other than fresh, outputs that nobody made, figures that nobody shows."""
+        problems = self.faults if self.strict else self.warnings
+        for experiment in self.catalogue.experiments.values():
+            place = self.places.shown(experiment.folder / "manifest.json")
+            if experiment.problem:
+                problems.append(_damage(place, experiment.problem))
+            elif experiment.state == "orphan":
+                message = f"outputs of {experiment.id}, which no experiment declares; delete the folder or restore the code"
+                self.warnings.append(Fault(place, 1, 1, "orphan", message))
+            elif experiment.state != FRESH:
+                message = f"{experiment.id} is {_described(experiment)}; run python build.py run {experiment.id}"
+                problems.append(Fault(place, 1, 1, experiment.state, message))
+        for name in self.catalogue.figure_names:
+            if name not in self.index.spots and self.catalogue.experiments[name.rpartition("/")[0]].state != "orphan":
+                place = self.places.shown(self.catalogue.experiments[name.rpartition("/")[0]].folder / "manifest.json")
+                message = f"no page shows {name}; show it with figure({name!r}), or remove it"
+                self.warnings.append(Fault(place, 1, 1, "unshown", message))
+
+    def _context(self) -> render.Context:
+        pictures = [name for name in self.static if Path(name).suffix in assets.PICTURES - {".svg"}]
+        static = self.places.templates / "static"
+        return render.Context(
+            site=self.site,
+            index=self.index,
+            navigation=self.navigation,
+            assets={name: asset.target for name, asset in self.static.items()},
+            images=assets.picture_sizes(static, pictures) if pictures else {},
+            damaged=self._damaged(),
+            raw=self._raw() if self.index.record_url else {},
+            outputs=self.places.shown(self.places.outputs),
+            templates=self.places.templates,
+            cache=self.places.cache,
+        )
+
+    def _damaged(self) -> dict[str, str]:
+        """Shown figures whose files are not those that the manifest names."""
+        damaged = {}
+        for name in self.index.spots:
+            found = self.catalogue.figure(name)
+            figure = found[0].drawn(found[1]) if found else None
+            if found is None or figure is None:
+                continue
+            for file in figure.files:
+                path = f"{found[0].folder}/{file.path}"
+                digest = self.inputs.digest(path)
+                if digest != file.sha256:
+                    damaged[name] = f"{file.path} is {'altered' if digest else 'missing'}"
+                    problems = self.faults if self.strict else self.warnings
+                    problems.append(_damage(self.places.shown(Path(path)), f"{name}: {damaged[name]}"))
+                    break
+        return damaged
+
+    def _raw(self) -> dict[str, str]:
+        """The addresses of result files that are small enough to be published."""
+        limit = self.site.raw_limit_mb * 1e6
+        raw = {}
+        for experiment in self.catalogue.experiments.values():
+            for file in experiment.manifest.files if experiment.manifest else ():
+                digest = self.inputs.digest(experiment.folder / file.path) if file.bytes <= limit else ""
+                if digest and digest == file.sha256:
+                    stem, dot, suffix = file.path.rpartition(".")
+                    raw[f"{experiment.id}/{file.path}"] = f"raw/{experiment.id}/{stem}.{digest[:10]}{dot}{suffix}"
+        return raw
+
+    # Choosing what to render ------------------------------------------------------------------------------------------
+
+    def _choose(self) -> None:
+        shared = self._shared_key()
+        self.keys = {url: self._key(outline, shared) for url, outline in self.outlines.items()}
+        self.reused: dict[str, PageRecord] = {}
+        for url, key in self.keys.items():
+            known = self.memory.pages.get(url)
+            if known and known.key == key and known.source == self.sources[url] and self.kept(url):
+                self.reused[url] = known
+        for url in self.outlines:
+            if url not in self.reused and url not in self.pages:
+                self._read_page(url)
+
+    def _shared_key(self) -> str:
+        """What every page depends on: this program, the site's settings, navigation, templates, static files, references."""
+        here = Path(__file__).parent
+        parts = [self.inputs.digest(path) for path in sorted(here.glob("*.py"))]
+        parts += [self.inputs.digest(origin) for origin in _libraries()]
+        for folder in ("layouts", "figures"):
+            templates = self.places.templates / folder
+            parts += [f"{path.name} {self.inputs.digest(path)}" for path in self.inputs.walk(templates)]
+        for name in ("package-lock.json", "typeset.mjs", "node_modules/katex/package.json"):
+            parts.append(self.inputs.digest(self.places.templates / name))
+        parts += [repr(self.site), repr(self.navigation), repr(sorted(self.context.assets.items()))]
+        parts += [self.inputs.digest(self.places.templates / "references.bib"), self.index.record_url]
+        return _digest(parts)
+
+    def _key(self, outline: Outline, shared: str) -> str:
+        parts = [shared, self.sources[outline.url], self.context.outputs]
+        experiments = self.catalogue.experiments
+        for call in outline.calls:
+            names = [str(argument) for argument in call.arguments]
+            if call.name in {"figure", "metric"}:
+                owner = experiments.get(names[0].rpartition("/")[0]) if names else None
+                parts += [owner.record if owner else "", self.context.damaged.get(names[0], "") if names else ""]
+            elif call.name == "param":
+                owner = experiments.get(names[0]) if names else None
+                parts.append(owner.record if owner else "")
+            elif call.name == "ref":
+                parts.append(self._ref_key(names, outline.url))
+            elif call.name == "experiments":
+                parts += self._record_keys(names[0] if names else "*")
+        return _digest(parts)
+
+    def _ref_key(self, names: list[str], url: str) -> str:
+        try:
+            return repr(self.index.section(names[0], url) if "#" in names[0] else self.index.spot(names[0], url))
+        except (Unknown, IndexError) as problem:
+            return str(problem)
+
+    def _record_keys(self, pattern: str) -> Iterator[str]:
+        for experiment in self.catalogue.experiments.values():
+            if fnmatchcase(experiment.id, pattern):
+                yield experiment.record
+                yield repr([self.index.spots.get(f"{experiment.id}/{name}") for name in experiment.figures])
+        yield repr(sorted(self.context.raw.items()))
+
+    def _check_references(self) -> None:
+        self.page_warnings: dict[str, tuple[Fault, ...]] = {}
+        kinds = {path.stem for path in self.inputs.walk(self.places.templates / "figures", ".html")}
+        for url, page in self.pages.items():
+            faults, warnings = references.check(page, self.index)
+            faults += _unknown_kinds(page, self.catalogue, kinds)
+            if self.strict:
+                faults += warnings
+            self.faults += faults
+            self.page_warnings[url] = tuple(warnings)
+
+    # Rendering --------------------------------------------------------------------------------------------------------
+
+    def _render(self) -> Edition:
+        self.pages = {url: page for url, page in self.pages.items() if url not in self.reused}
+        self.records = dict(self.reused)
+        self.html: dict[str, str] = {}
+        self.formulas: Typeset = {}
+        self.katex: Katex | None = None
+        self.rendered: dict[str, render.Rendered] = {}
+        self._render_pages(list(self.pages.values()))
+        self.style = self._math_style()
+        behind = [url for url, record in self.reused.items() if record.math_style not in {"", self._style_target()}]
+        for url in behind:  # another page's formulas have changed which fonts there are
+            del self.reused[url], self.records[url]
+            self._read_page(url)
+        self._stop_at_faults()
+        self._render_pages([self.pages[url] for url in behind])
+        files = self._assemble()
+        return Edition(files, Memory(RECORD_VERSION, dict(sorted(self.records.items()))), self._all_warnings())
+
+    def _all_warnings(self) -> tuple[Fault, ...]:
+        of_pages = [warning for record in self.records.values() for warning in record.warnings]
+        return tuple(sorted(dict.fromkeys([*self.warnings, *of_pages])))
+
+    def _render_pages(self, pages: list[Page]) -> None:
+        pending = self._start_formulas(self._equations(pages))
+        try:
+            rendered = render.render_pages(pages, self.context)
+        finally:
+            if pending:
+                self.formulas |= pending.finish()
+        self.faults += [fault for page in rendered for fault in page.faults]
+        rest = {use.equation for page in rendered for use in page.uses} - self.formulas.keys()
+        pending = self._start_formulas(sorted(rest))
+        if pending:
+            self.formulas |= pending.finish()
+        for page in rendered:
+            self._check_formulas(page)
+            self.rendered[page.url] = page
+        self._stop_at_faults()
+
+    def _start_formulas(self, equations: Iterable[Equation]) -> Pending | None:
+        equations = list(equations)
+        if not equations:
+            return None
+        if self.katex is None:
+            self.katex = Katex(self.places.templates, self.places.cache, self.site.macros)
+            self.inputs.digest(self.places.templates / "node_modules/katex/package.json")
+        return self.katex.start(equations)
+
+    def _equations(self, pages: Iterable[Page]) -> Iterator[Equation]:
+        """Formulas that are known before rendering, so that Node works meanwhile."""
+        for page in pages:
+            for piece in page.lifted.pieces:
+                if piece.kind in {"math", "display"}:
+                    yield Equation(references.tex_of(piece, self.index)[0], piece.kind == "display")
+            yield from _inline_equations(page.outline.meta.title)
+            yield from _inline_equations(page.outline.meta.lede)
+            for name in references.number_figures(page.outline):
+                found = self.catalogue.figure(name)
+                figure = found[0].drawn(found[1]) if found else None
+                if figure:
+                    for text in (figure.caption, *_texts(figure.layout)):
+                        yield from _inline_equations(text)
+
+    def _check_formulas(self, page: render.Rendered) -> None:
+        for use in page.uses:
+            result = self.formulas[use.equation]
+            if isinstance(result, str):
+                continue
+            self.faults.append(_bad_tex(use, result, self.pages[page.url]))
+
+    def _math_style(self) -> list[assets.Asset]:
+        """KaTeX's style sheet and the fonts that all formulas of the site together need."""
+        used = {url for url, page in self.rendered.items() if page.uses}
+        if not used and not any(record.math_style for record in self.reused.values()):
+            return []
+        katex = self.places.templates / "node_modules/katex"
+        style = assets.read_math_style(katex, self.inputs)
+        self.classes = {url: self._classes_of(url, style) for url in self.rendered}
+        classes = frozenset[str]().union(
+            *self.classes.values(), *(record.classes for record in self.reused.values() if record.math_style)
+        )
+        self.parsed_style = style
+        return style.publish(classes, self.inputs)
+
+    def _classes_of(self, url: str, style: assets.MathStyle) -> frozenset[str]:
+        known = style.classes
+        found: set[str] = set()
+        for equation in {use.equation for use in self.rendered[url].uses}:
+            for names in set(re.findall(r'class="([^"]*)"', str(self.formulas[equation]))):
+                found.update(names.split())
+        return frozenset(found & known)
+
+    def _style_target(self) -> str:
+        return self.style[0].target if self.style else ""
+
+    def _assemble(self) -> dict[str, Content]:
+        files: dict[str, Content] = {url: Kept(record.sha256, record.bytes) for url, record in self.reused.items()}
+        for url, page in self.rendered.items():
+            html = self._finished(page)
+            content = html.encode()
+            files[url] = content
+            self.records[url] = self._record(page, content)
+        files |= {asset.target: asset.content for asset in self.static.values()}
+        files |= {asset.target: asset.content for asset in self.style}
+        for record in self.records.values():
+            for use in record.files:
+                files[use.target] = Copy(self.places.outputs / use.source, use.sha256, use.bytes)
+        files[".nojekyll"] = b""
+        if self.site.base_url:
+            files["sitemap.xml"] = _sitemap(self.site.base_url, self.outlines)
+        self._check_site(files)
+        self._stop_at_faults()
+        return files
+
+    def _finished(self, page: render.Rendered) -> str:
+        style = "../" * page.url.count("/") + self._style_target()
+        html = page.html.replace(render.MATH_STYLE, style)
+        return render.FORMULAS.sub(lambda token: self._formula(page, token[0]), html)
+
+    def _formula(self, page: render.Rendered, token: str) -> str:
+        html = self.formulas[page.uses[ord(token) - render.FORMULA].equation]
+        assert isinstance(html, str)
+        return html
+
+    def _record(self, page: render.Rendered, content: bytes) -> PageRecord:
+        anchors, links = check.scan(page.html, self.pages[page.url])
+        has_math = render.MATH_STYLE in page.html
+        return PageRecord(
+            source=self.sources[page.url],
+            outline=self.outlines[page.url],
+            key=self.keys[page.url],
+            sha256=sha256(content),
+            bytes=len(content),
+            math_style=self._style_target() if has_math else "",
+            classes=tuple(sorted(self.classes[page.url])) if has_math else (),
+            anchors=anchors,
+            links=links,
+            files=tuple(sorted(page.files, key=lambda use: use.target)),
+            eager_bytes=page.eager_bytes,
+            warnings=self.page_warnings.get(page.url, ()),
+        )
+
+    def _check_site(self, files: Mapping[str, Content]) -> None:
+        pages = {
+            url: check.PageFacts(record.outline.path, record.bytes, record.anchors, record.links, self._eager(record))
+            for url, record in self.records.items()
+        }
+        self.faults += check.faults_of(pages, files.keys())
+        self.faults += check.picture_faults(
+            [(use.source, use.bytes) for record in self.records.values() for use in record.files],
+            self.places.shown(self.places.outputs),
+        )
+        static = self.places.shown(self.places.templates / "static")
+        self.faults += check.picture_faults([(a, len(b.content)) for a, b in self.static.items()], static)
+
+    def _eager(self, record: PageRecord) -> int:
+        style = sum(len(asset.content) for name, asset in self.static.items() if name.endswith((".css", ".js")))
+        math = 0
+        if record.math_style:
+            fonts = set(self.parsed_style.used(frozenset(record.classes)))
+            named = {asset.target.split("/")[-1].split(".")[0]: len(asset.content) for asset in self.style[1:]}
+            math = len(self.style[0].content) + sum(named.get(font.split(".")[0], 0) for font in fonts)
+        return style + math + record.eager_bytes
+
+
+def _reading_order(outline: Outline) -> tuple[float, str]:
+    order = outline.meta.order
+    return (float("inf") if order is None else order, outline.url)
+
+
+def _described(experiment: Experiment) -> str:
+    reasons = "; ".join(experiment.reasons)
+    return f"{experiment.state} ({reasons})" if reasons else experiment.state
+
+
+def _damage(place: str, message: str) -> Fault:
+    text = message.removeprefix(f"{place}: ")
+    advice = "" if "--force" in text else "; restore the file or rerun the experiment with --force"
+    return Fault(place, 1, 1, "damaged", f"{text}{advice}")
+
+
+def _libraries() -> list[str]:
+    """Files that change when a library that has a say in the output does."""
+    import jinja2
+    import markdown
+
+    return [str(Path(markdown.__file__).with_name("__meta__.py")), str(Path(jinja2.__file__))]
+
+
+def _digest(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _unknown_kinds(page: Page, catalogue: Catalogue, kinds: set[str]) -> Iterator[Fault]:
+    for call in page.outline.calls:
+        found = catalogue.figure(str(call.arguments[0])) if call.name == "figure" and call.arguments else None
+        figure = found[0].drawn(found[1]) if found else None
+        if figure and figure.kind not in kinds:
+            message = f"{call.arguments[0]} is of kind {figure.kind!r}, but there is no templates/figures/{figure.kind}.html"
+            yield page.fault(call.offset, "template", message)
+
+
+def _inline_equations(text: str) -> Iterator[Equation]:
+    if "$" in text or "\\" in text:
+        for piece in lift(text).pieces:
+            if piece.kind in {"math", "display"}:
+                yield Equation(piece.source.strip(), piece.kind == "display")
+
+
+def _texts(layout: Any) -> Iterator[str]:
+    """Every text in a layout; one that is no prose costs nothing."""
+    if isinstance(layout, str):
+        yield layout
+    elif isinstance(layout, dict):
+        for name, value in layout.items():
+            if name != "alt":
+                yield from _texts(value)
+    elif isinstance(layout, list):
+        for value in layout:
+            yield from _texts(value)
+
+
+def _bad_tex(use: render.Use, bad: BadTeX, page: Page) -> Fault:
+    if use.offset >= 0:
+        return page.fault(use.offset + (bad.position or 0), "math", bad.message)
+    return Fault(use.path, use.line, 1, "math", f"{bad.message} in {use.equation.tex!r}")
+
+
+def _sitemap(base: str, outlines: Mapping[str, Outline]) -> bytes:
+    urls = sorted(url for url in outlines if url != "404.html")
+    entries = [f"  <url><loc>{base}{'' if url == 'index.html' else url}</loc></url>" for url in urls]
+    head = '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
+    return "\n".join([head, *entries, "</urlset>\n"]).encode()
+
+
+__all__ = ["Content", "Copy", "Edition", "Kept", "Memory", "Places", "make_edition", "read_memory"]

@@ -1,0 +1,131 @@
+"""Figures as HTML: the template of their kind, in a frame with number, caption, badge and provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from darkroom.lab.manifest import Figure, Manifest, StoredFile
+from darkroom.press.catalogue import FRESH, Experiment
+from darkroom.press.text import duration
+
+TEXT_WIDTH = 640  # CSS pixels; what is naturally wider reaches into the margin
+
+
+@dataclass(frozen=True)
+class FileUse:
+    """A file that a page needs: where it lies (from the outputs' root) and where on the site."""
+
+    source: str
+    target: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What made a figure, ready to be shown; ``clean`` is whether the tree equalled the commit, links may be ""."""
+
+    experiment: str
+    device: str
+    duration: str
+    seed: int | None
+    commit: str
+    clean: bool
+    data: tuple[str, ...]
+    source: str
+    source_link: str
+    commit_link: str
+    finished: str
+
+
+def provenance(manifest: Manifest, repository: str) -> Provenance:
+    """The provenance of everything in *manifest*; *repository* is an address, or "" for no links."""
+    made = manifest.provenance
+    known = repository and made.commit
+    place = f"{manifest.source.path}#L{manifest.source.line}"
+    data = tuple(name.partition(":")[2] for name in manifest.inputs if name.startswith(("dataset:", "asset:")))
+    return Provenance(
+        experiment=manifest.experiment,
+        device=made.device,
+        duration=duration(made.duration_s),
+        seed=made.seed,
+        commit=made.commit[:7],
+        clean=made.clean,
+        data=data,
+        source=manifest.source.path,
+        source_link=f"{repository}/blob/{made.commit}/{place}" if known else "",
+        commit_link=f"{repository}/commit/{made.commit}" if known else "",
+        finished=made.finished_at[:10],
+    )
+
+
+def anchor(figure: str) -> str:
+    """The anchor of a figure: ``fig-part_b-denoiser-loss``."""
+    return "fig-" + figure.replace("/", "-")
+
+
+def record_anchor(experiment: str) -> str:
+    """The anchor of an experiment on the page that records all of them."""
+    return "run-" + experiment.replace("/", "-")
+
+
+def badge(experiment: Experiment) -> dict[str, str] | None:
+    """The state to show on everything of an experiment that is not fresh, or None."""
+    if experiment.state == FRESH:
+        return None
+    return {"state": experiment.state, "reason": "; ".join(experiment.reasons)}
+
+
+def file_use(experiment: str, figure: str, file: StoredFile) -> FileUse:
+    """Where a figure's file goes: its name carries the start of its digest."""
+    path = PurePosixPath(file.path)
+    name = f"{figure}-{path.stem}.{file.sha256[:10]}{path.suffix}"
+    return FileUse(f"{experiment}/{file.path}", f"figures/{experiment}/{name}", file.sha256, file.bytes)
+
+
+def files_of(experiment: str, name: str, figure: Figure) -> dict[str, FileUse]:
+    """Each file of a figure by the name that its layout calls it."""
+    folder = f"figures/{name}/"
+    return {file.path.removeprefix(folder): file_use(experiment, name, file) for file in figure.files}
+
+
+def width_of(figure: Figure) -> str:
+    """How far a figure reaches unless its page says otherwise: "text", or "page" where its natural width is greater."""
+    return "page" if _NATURAL.get(figure.kind, _no_width)(figure.layout) > TEXT_WIDTH else "text"
+
+
+def _no_width(layout: Mapping[str, Any]) -> int:
+    return 0
+
+
+def _tiles_width(layout: Mapping[str, Any]) -> int:
+    cells = [cell for row in layout.get("rows", ()) for cell in row["cells"] if cell]
+    widest = max((cell["width"] for cell in cells), default=0) * layout.get("scale", 1)
+    columns = max((len(row["cells"]) for row in layout.get("rows", ())), default=0)
+    return int(columns * (widest + 6))
+
+
+def _plot_width(layout: Mapping[str, Any]) -> int:
+    return int(layout.get("width", 0)) - 80
+
+
+def _animation_width(layout: Mapping[str, Any]) -> int:
+    panels = layout.get("panels", ())
+    return sum(panel["width"] * layout.get("scale", 1) + 16 for panel in panels)
+
+
+_NATURAL: dict[str, Callable[[Mapping[str, Any]], int]] = {
+    "tiles": _tiles_width,
+    "plot": _plot_width,
+    "animation": _animation_width,
+}
+
+
+def alt_texts(figure: Figure) -> list[str]:
+    """Every alternative text of a figure: its own, and those of its tiles or panels."""
+    cells = [cell for row in figure.layout.get("rows", ()) if isinstance(row, dict) for cell in row.get("cells", ())]
+    parts = [*cells, *figure.layout.get("panels", ())]
+    return [figure.alt, *(str(part.get("alt", "")) for part in parts if part)]

@@ -1,0 +1,346 @@
+"""Publishing: the site is written beside the old one and swapped in at once.
+
+A build that fails, or is killed, leaves the old site as it was; one that changes nothing writes nothing to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from darkroom.lab.errors import ContentError, Fault, Locked, UsageError
+from darkroom.lab.manifest import Status
+from darkroom.press import record
+
+if TYPE_CHECKING:
+    from darkroom.press.edition import Content, Edition, Places
+
+VERSION = 1
+PRESERVED = frozenset({".gitignore"})  # committed in the site's folder, and none of ours
+
+
+@dataclass(frozen=True)
+class SiteRequest:
+    """What to build and where: the project's *root*, its *templates* and *outputs*, the *site*, a deletable *cache*.
+
+    ``statuses`` is the plan's word on every experiment. ``strict`` makes a fault of what is stale, missing or damaged.
+    """
+
+    root: Path
+    templates: Path
+    outputs: Path
+    site: Path
+    cache: Path
+    statuses: Sequence[Status]
+    strict: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a build came to: *pages* and *files* of the site, how many were *written*, and what is worth a word."""
+
+    pages: int
+    files: int
+    written: int
+    warnings: tuple[Fault, ...]
+
+
+def is_current(request: SiteRequest) -> bool:
+    """Whether the site is what a build would give, judged by times and sizes, and content where those have moved."""
+    return current(request) is not None
+
+
+def current(request: SiteRequest) -> Report | None:
+    """The last build's report, if building again would change nothing, else None."""
+    memory = record.load(_record_path(request))
+    if memory.get("identity") != _identity(request):
+        return None
+    if not record.unchanged(memory["inputs"]) or not _site_stands(request, memory["outputs"]):
+        return None
+    warnings = tuple(Fault(*fault) for fault in memory["warnings"])
+    return Report(memory["pages"], len(memory["outputs"]), 0, warnings)
+
+
+def build(request: SiteRequest) -> Report:
+    """Build the site.
+
+    Raises:
+        ContentError: with every fault found; the site is left as it was.
+        UsageError: the site cannot be written, KaTeX cannot be had, or another build is at it.
+    """
+    with _lock(request):
+        _refuse_foreign(request.site)
+        memory = record.load(_record_path(request))
+        inputs = record.Inputs(_known(memory))
+        edition = _edition(request, inputs, memory)
+        try:
+            written = _publish(request, edition, memory)
+        except OSError as error:
+            raise _unwritable(request, error) from None
+        _remember(request, edition, inputs)
+    pages = len(edition.memory.pages)
+    return Report(pages, len(edition.files), written, edition.warnings)
+
+
+def compare(request: SiteRequest) -> Report:
+    """Check the sources as ``build`` does and the site against them, changing nothing.
+
+    Raises:
+        ContentError: with every fault.
+    """
+    edition = _edition(request, record.Inputs({}), {}, reuse=False)
+    faults = [fault for target, content in edition.files.items() for fault in _differs(request, target, content)]
+    if faults:
+        raise ContentError(faults)
+    return Report(len(edition.memory.pages), len(edition.files), 0, edition.warnings)
+
+
+def _differs(request: SiteRequest, target: str, content: Content) -> Iterator[Fault]:
+    path = request.site / target
+    digest = _digest_of(content)
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        found = ""
+    if found != digest:
+        state = "is not what the sources give" if found else "is missing"
+        yield Fault(_places(request).shown(path), 1, 1, "site", f"{state}; run python build.py")
+
+
+# What was seen and written --------------------------------------------------------------------------------------------
+
+
+def _record_path(request: SiteRequest) -> Path:
+    name = hashlib.sha256(os.fspath(request.site).encode()).hexdigest()[:8]
+    return request.cache / f"press-{name}.json"
+
+
+def _pages_path(request: SiteRequest) -> Path:
+    return _record_path(request).with_suffix(".pages.json")
+
+
+def _identity(request: SiteRequest) -> list[Any]:
+    """What has to be the same for a build to be the same, files aside."""
+    states = [[status.id, status.state, list(status.reasons), list(status.figures)] for status in request.statuses]
+    digest = hashlib.sha256(repr(states).encode()).hexdigest()
+    places = [os.fspath(path) for path in (request.root, request.templates, request.outputs, request.site)]
+    return [VERSION, *places, request.strict, os.environ.get("DARKROOM_BASE_URL"), digest]
+
+
+def _known(memory: Mapping[str, Any]) -> dict[str, record.Stat]:
+    return {path: stat for path, stat in memory.get("inputs", {}).get("files", {}).items() if stat}
+
+
+def _site_stands(request: SiteRequest, outputs: Mapping[str, list[int]]) -> bool:
+    root = os.fspath(request.site)
+    return all(record.stat_of(f"{root}/{target}") == tuple(stat[:2]) for target, stat in outputs.items())
+
+
+def _remember(request: SiteRequest, edition: Edition, inputs: record.Inputs) -> None:
+    import msgspec
+
+    outputs = {}
+    for target, content in edition.files.items():
+        stat = record.stat_of(f"{request.site}/{target}")
+        outputs[target] = [*(stat or (0, 0)), _digest_of(content)]
+    memory = {
+        "identity": _identity(request),
+        "pages": len(edition.memory.pages),
+        "inputs": inputs.snapshot(),
+        "outputs": outputs,
+        "warnings": [[w.path, w.line, w.column, w.rule, w.message] for w in edition.warnings],
+    }
+    pages = _pages_path(request)
+    try:
+        pages.parent.mkdir(parents=True, exist_ok=True)
+        scratch = pages.with_name(f".{pages.name}.{os.getpid()}")
+        scratch.write_bytes(msgspec.json.encode(edition.memory))
+        scratch.replace(pages)
+        record.save(_record_path(request), memory)
+    except OSError as error:
+        raise UsageError(f"cannot write {request.cache}: {error.strerror}; the site itself is built") from None
+
+
+def _places(request: SiteRequest) -> Places:
+    from darkroom.press.edition import Places
+
+    return Places(request.root, request.templates, request.outputs, request.site, request.cache)
+
+
+def _edition(request: SiteRequest, inputs: record.Inputs, memory: Mapping[str, Any], reuse: bool = True) -> Edition:
+    from darkroom.press.edition import RECORD_VERSION, Memory, make_edition, read_memory
+
+    outputs: Mapping[str, list[Any]] = memory.get("outputs", {})
+    pages = read_memory(_pages_path(request)) if reuse and outputs else Memory(RECORD_VERSION, {})
+
+    def kept(url: str) -> bool:
+        known = outputs.get(url)
+        return bool(known) and record.stat_of(f"{request.site}/{url}") == tuple(known[:2])
+
+    return make_edition(_places(request), request.statuses, inputs, pages, kept, request.strict)
+
+
+# Writing --------------------------------------------------------------------------------------------------------------
+
+
+def _publish(request: SiteRequest, edition: Edition, memory: Mapping[str, Any]) -> int:
+    """Bring the site to the edition; gives how many files were written."""
+    old: Mapping[str, list[Any]] = memory.get("outputs", {})
+    standing = {
+        target: stat[2]
+        for target, stat in old.items()
+        if record.stat_of(f"{request.site}/{target}") == tuple(stat[:2])
+    }
+    wanted = {target: _digest_of(content) for target, content in edition.files.items()}
+    if not standing:
+        standing = {target: digest for target, digest in wanted.items() if _holds(request.site / target, digest)}
+    if standing == wanted and _files_in(request.site) <= wanted.keys() | PRESERVED:
+        return 0
+    scratch = _scratch(request)
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        written = _write(request.site, scratch, edition, standing)
+        swap(scratch, request.site)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return written
+
+
+def _holds(path: Path, digest: str) -> bool:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest() == digest
+    except OSError:
+        return False
+
+
+def _files_in(folder: Path) -> set[str]:
+    root = os.fspath(folder)
+    found = set()
+    for place, _, names in os.walk(root):
+        prefix = os.path.relpath(place, root).replace(os.sep, "/")
+        found.update(name if prefix == "." else f"{prefix}/{name}" for name in names)
+    return found
+
+
+def _scratch(request: SiteRequest) -> Path:
+    """A folder beside the site's, on the same file system; in the cache where that is so, out of sight."""
+    parent = request.site.parent
+    parent.mkdir(parents=True, exist_ok=True)
+    request.cache.mkdir(parents=True, exist_ok=True)
+    same = request.cache.stat().st_dev == parent.stat().st_dev
+    return request.cache / "site.new" if same else parent / f".{request.site.name}.new"
+
+
+def _write(site: Path, scratch: Path, edition: Edition, standing: Mapping[str, str]) -> int:
+    """Write the edition to *scratch*; files that stand unchanged on the old site are linked, not written again."""
+    made: set[str] = set()
+    written = 0
+    old, new = os.fspath(site), os.fspath(scratch)
+    for target, content in edition.files.items():
+        folder = os.path.dirname(target)  # noqa: PTH120  # thousands of files
+        if folder not in made:
+            os.makedirs(f"{new}/{folder}", exist_ok=True)  # noqa: PTH103
+            made.add(folder)
+        if standing.get(target) == _digest_of(content) and _link(f"{old}/{target}", f"{new}/{target}"):
+            continue
+        _write_file(f"{new}/{target}", content)
+        written += 1
+    for name in PRESERVED:
+        if (site / name).exists():
+            shutil.copy2(site / name, scratch / name)
+    return written
+
+
+def _link(old: str, new: str) -> bool:
+    try:
+        os.link(old, new)
+    except OSError:
+        return False
+    return True
+
+
+def _write_file(path: str, content: Content) -> None:
+    from darkroom.press.edition import Copy, Kept
+
+    if isinstance(content, Copy):
+        shutil.copyfile(content.source, path)
+    elif isinstance(content, Kept):
+        raise FileNotFoundError(2, "a published page vanished while the site was built; build again", path)
+    else:
+        with open(path, "wb") as file:  # noqa: PTH123
+            file.write(content)
+
+
+def _digest_of(content: Content) -> str:
+    return hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else content.sha256
+
+
+def swap(new: Path, site: Path) -> None:
+    """Put *new* in the place of *site*: in one step where the system has one, else in two that follow at once."""
+    if not site.exists():
+        new.rename(site)
+        return
+    if _exchange(new, site):
+        shutil.rmtree(new)
+        return
+    old = new.with_name(new.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    site.rename(old)
+    try:
+        new.rename(site)
+    except OSError:
+        old.rename(site)
+        raise
+    shutil.rmtree(old)
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """Exchange two folders in one step: Linux's renameat2, macOS's renamex_np; False where there is neither."""
+    import ctypes
+    import sys
+
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if sys.platform == "darwin":
+            return bool(libc.renamex_np(os.fsencode(a), os.fsencode(b), 2) == 0)
+        return bool(libc.renameat2(-100, os.fsencode(a), -100, os.fsencode(b), 2) == 0)
+    except (AttributeError, OSError, TypeError):
+        return False
+
+
+def _refuse_foreign(site: Path) -> None:
+    """A folder that holds anything but a site of ours is not replaced."""
+    if site.exists() and not site.is_dir():
+        raise UsageError(f"{site} is a file; name a folder with --site")
+    names = {path.name for path in site.iterdir()} - PRESERVED if site.exists() else set()
+    if names and ".nojekyll" not in names:
+        raise UsageError(f"{site} holds files that are no Darkroom site; empty it, or name another folder with --site")
+
+
+def _unwritable(request: SiteRequest, error: OSError) -> UsageError:
+    where = error.filename2 or error.filename or request.site
+    return UsageError(f"cannot write {where}: {error.strerror}; the old site is untouched")
+
+
+@contextmanager
+def _lock(request: SiteRequest) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    try:
+        request.cache.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(request.cache / "press.lock", timeout=20)
+        lock.acquire()
+    except Timeout:
+        raise Locked(f"another build is writing {request.site}; wait for it, or end it") from None
+    except OSError as error:
+        raise UsageError(f"cannot write {request.cache}: {error.strerror}; the old site is untouched") from None
+    try:
+        yield
+    finally:
+        lock.release()

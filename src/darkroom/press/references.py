@@ -1,0 +1,343 @@
+"""References by literal name: checked with nearest spellings, numbered and resolved, before anything is rendered.
+
+    figure(id, width=None)             a figure, numbered in order of first appearance on its page
+    metric(id, at=None, format=None)   a number that a run gave; ``at`` picks a label where there are several
+    param(id, name, format=None)       a parameter of the run
+    ref(id)                            "Figure 3", for a figure's name; "Section 2.1", for "#anchor" or "page#anchor"
+    cite(key, ..., text=False)         "(Ho et al., 2020)"; with text=True "Ho et al. (2020)"
+    experiments(pattern="*")           the record of every experiment whose id matches
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from darkroom.lab.errors import Fault, nearest
+from darkroom.press.bibliography import Entry
+from darkroom.press.catalogue import Catalogue
+from darkroom.press.lift import DYNAMIC, Call, Literal, Piece
+from darkroom.press.pages import Heading, Outline, Page
+
+WIDTHS = ("text", "middle", "page", "screen")
+
+Value = float | int | str | bool | None | list[object] | dict[str, object]
+
+
+class Unknown(Exception):
+    """A name that leads nowhere; the message says what would."""
+
+
+class NotRun(Exception):
+    """There are no outputs to take a value from."""
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where a figure is shown: the page's address and name, and the figure's number on it."""
+
+    url: str
+    page: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Index:
+    """Everything that a page can refer to."""
+
+    catalogue: Catalogue
+    bibliography: Mapping[str, Entry]
+    spots: Mapping[str, tuple[Spot, ...]]
+    sections: Mapping[str, tuple[str, Mapping[str, Heading]]]
+    record_url: str
+
+    def spot(self, figure: str, url: str) -> Spot:
+        """Where *figure* is shown, on the page at *url* if it is there.
+
+        Raises:
+            Unknown: there is no such figure, or no page shows it.
+        """
+        if figure not in self.spots:
+            if self.catalogue.figure(figure):
+                raise Unknown(f"no page shows {figure!r}; show it with figure({figure!r})")
+            raise Unknown(f"unknown figure {figure!r}{nearest(figure, self.catalogue.figure_names)}")
+        places = self.spots[figure]
+        return next((spot for spot in places if spot.url == url), places[0])
+
+    def section(self, target: str, url: str) -> tuple[str, Heading]:
+        """The address of the page and the heading that "#anchor" or "page#anchor" names.
+
+        Raises:
+            Unknown: no such page or anchor.
+        """
+        page, _, anchor = target.partition("#")
+        own = next((name for name, (address, _) in self.sections.items() if address == url), "")
+        page = page.removesuffix(".md").removesuffix(".html") or own
+        if page not in self.sections:
+            raise Unknown(f"unknown page {page!r}{nearest(page, self.sections)}")
+        address, headings = self.sections[page]
+        if anchor not in headings:
+            raise Unknown(f"no section {'#' + anchor!r} on page {page!r}{nearest(anchor, headings)}")
+        return address, headings[anchor]
+
+    def metric(self, name: str, at: Literal = None) -> Value:
+        """The value of a metric such as ``part_b/denoiser/test_mse``.
+
+        Raises:
+            Unknown: no such experiment, metric or label.
+            NotRun: the experiment has no outputs.
+        """
+        owner, _, metric = name.rpartition("/")
+        manifest = self._manifest(owner, name)
+        if metric not in manifest.metrics:
+            known = [f"{owner}/{known}" for known in manifest.metrics]
+            raise Unknown(f"unknown metric {name!r}{nearest(name, known) or _list('; it has', manifest.metrics)}")
+        value = manifest.metrics[metric].value
+        if isinstance(value, dict):
+            return _at(value, at, name)
+        if at is not None:
+            raise Unknown(f"{name!r} is a single number; leave out at={at!r}")
+        return value
+
+    def parameter(self, owner: str, name: str) -> Value:
+        """The value of a parameter of the run.
+
+        Raises:
+            Unknown: no such experiment or parameter.
+            NotRun: the experiment has no outputs.
+        """
+        parameters: Mapping[str, Value] = self._manifest(owner, owner).parameters
+        if name not in parameters:
+            choices = nearest(name, parameters) or _list("; it has", parameters)
+            raise Unknown(f"{owner!r} has no parameter {name!r}{choices}")
+        return parameters[name]
+
+    def entry(self, key: str) -> Entry:
+        """The work that *key* names.
+
+        Raises:
+            Unknown: it is not in references.bib.
+        """
+        if key not in self.bibliography:
+            raise Unknown(f"{key!r} is not in references.bib{nearest(key, self.bibliography)}")
+        return self.bibliography[key]
+
+    def _manifest(self, owner: str, name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        experiment = self.catalogue.experiments.get(owner)
+        if experiment is None:
+            raise Unknown(f"unknown experiment {owner!r} in {name!r}{nearest(owner, self.catalogue.experiments)}")
+        if experiment.manifest is None:
+            raise NotRun(f"{owner} has no outputs; run python build.py run {owner}")
+        return experiment.manifest
+
+
+def _at(values: Mapping[str, float | int | str], at: Literal, name: str) -> Value:
+    if at is None:
+        raise Unknown(f"{name!r} has a value for each of {', '.join(values)}; pick one with at=...")
+    for label in (str(at), f"{at:g}" if isinstance(at, int | float) else str(at)):
+        if label in values:
+            return values[label]
+    raise Unknown(f"{name!r} has no value at {at!r}{nearest(str(at), values) or _list('; it has', values)}")
+
+
+def _list(opening: str, names: Iterable[str]) -> str:
+    names = list(names)
+    return f"{opening} {', '.join(names)}" if names else "; it has none"
+
+
+def number_figures(page: Outline) -> dict[str, int]:
+    """The figures of *page* by name, numbered from 1 in order of first appearance."""
+    shown = [call.arguments[0] for call in page.calls if call.name == "figure" and call.arguments]
+    return {str(name): number for number, name in enumerate(dict.fromkeys(shown), 1)}
+
+
+# Checks ---------------------------------------------------------------------------------------------------------------
+
+
+def check(page: Page, index: Index) -> tuple[list[Fault], list[Fault]]:
+    """The faults and the warnings of every call of *page*; a warning is a value or a figure that waits for its run."""
+    faults, warnings = [], []
+    for call in page.outline.calls:
+        try:
+            _check_form(call)
+            _CHECKS[call.name](call, page, index)
+        except Unknown as problem:
+            faults.append(page.fault(call.offset, "reference", str(problem)))
+        except NotRun as problem:
+            warnings.append(page.fault(call.offset, "missing", str(problem)))
+    faults += [page.fault(call.offset, "reference", message) for call, message in _shown_twice(page)]
+    return faults, warnings
+
+
+def _shown_twice(page: Page) -> Iterator[tuple[Call, str]]:
+    seen = set()
+    for call in page.outline.calls:
+        if call.name == "figure" and call.arguments:
+            if call.arguments[0] in seen:
+                yield call, f"{call.arguments[0]!r} is shown twice on this page; refer back with ref(...)"
+            seen.add(call.arguments[0])
+
+
+_FORMS: dict[str, tuple[int, int, dict[str, type | tuple[type, ...]]]] = {
+    "figure": (1, 1, {"width": str}),
+    "metric": (1, 1, {"at": (str, int, float), "format": str}),
+    "param": (2, 2, {"format": str}),
+    "ref": (1, 1, {}),
+    "cite": (1, 99, {"text": bool}),
+    "experiments": (0, 1, {}),
+}
+
+
+def _check_form(call: Call) -> None:
+    least, most, options = _FORMS[call.name]
+    if not least <= len(call.arguments) <= most:
+        wanted = {1: "one name", 2: "an experiment and a name", 0: "at most one pattern"}[least]
+        raise Unknown(f"{call.name}(...) takes {wanted}, not {len(call.arguments)} arguments")
+    for value in call.arguments:
+        if not isinstance(value, str):
+            raise Unknown(f"{call.name}(...) takes names as text in quotes, not {value!r}")
+    for name, value in call.options:
+        if name not in options:
+            choices = nearest(name, options) or _list("; it takes", options)
+            raise Unknown(f"{call.name}(...) has no option {name!r}{choices}")
+        if value != DYNAMIC and not isinstance(value, options[name]):
+            raise Unknown(f"{name}={value!r} in {call.name}(...) is of the wrong kind")
+
+
+def _check_figure(call: Call, page: Page, index: Index) -> None:
+    name = str(call.arguments[0])
+    width = dict(call.options).get("width", "text")
+    if width not in WIDTHS:
+        raise Unknown(f"unknown width {width!r}{nearest(str(width), WIDTHS) or _list('; known are', WIDTHS)}")
+    if index.catalogue.figure(name) is None:
+        raise Unknown(f"unknown figure {name!r}{nearest(name, index.catalogue.figure_names)}")
+
+
+def _check_metric(call: Call, page: Page, index: Index) -> None:
+    options = dict(call.options)
+    if options.get("at") != DYNAMIC:
+        _check_format(index.metric(str(call.arguments[0]), options.get("at")), options.get("format"))
+
+
+def _check_param(call: Call, page: Page, index: Index) -> None:
+    owner, name = map(str, call.arguments)
+    _check_format(index.parameter(owner, name), dict(call.options).get("format"))
+
+
+def _check_format(value: Value, spec: Literal) -> None:
+    if isinstance(spec, str):
+        show(value, spec)
+
+
+def _check_ref(call: Call, page: Page, index: Index) -> None:
+    target = str(call.arguments[0])
+    if "#" in target:
+        index.section(target, page.url)
+    else:
+        index.spot(target, page.url)
+
+
+def _check_cite(call: Call, page: Page, index: Index) -> None:
+    for key in call.arguments:
+        index.entry(str(key))
+
+
+def _check_experiments(call: Call, page: Page, index: Index) -> None:
+    for pattern in call.arguments:
+        if not any(fnmatchcase(name, str(pattern)) for name in index.catalogue.experiments):
+            raise Unknown(f"no experiment matches {pattern!r}{nearest(str(pattern), index.catalogue.experiments)}")
+
+
+_CHECKS: dict[str, Callable[[Call, Page, Index], None]] = {
+    "figure": _check_figure,
+    "metric": _check_metric,
+    "param": _check_param,
+    "ref": _check_ref,
+    "cite": _check_cite,
+    "experiments": _check_experiments,
+}
+
+
+# Numbers as text ------------------------------------------------------------------------------------------------------
+
+
+def show(value: Value, spec: str | None = None) -> str:
+    """A value as plain text: ``spec`` as of Python's ``format``; by default four significant digits, thousands grouped.
+
+    Raises:
+        Unknown: *spec* does not fit the value.
+    """
+    if isinstance(value, list):
+        return ", ".join(show(item, spec) for item in value)  # type: ignore[arg-type]
+    if spec is not None:
+        try:
+            return format(value, spec)
+        except (TypeError, ValueError) as error:
+            raise Unknown(f"format={spec!r} does not fit {value!r} ({error})") from None
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    return _significant(value) if isinstance(value, float) else str(value)
+
+
+def _significant(value: float) -> str:
+    if value == int(value) and abs(value) < 1e5:
+        return str(int(value))
+    return f"{value:.4g}"
+
+
+_EXPONENT = re.compile(r"(?<![\w.])(-?\d[\d.]*)e([+-]?\d+)\b")
+
+
+def as_html(text: str) -> str:
+    """A shown number as HTML: a true minus, and powers of ten instead of ``1e-4``."""
+
+    def power(found: re.Match[str]) -> str:
+        factor = "" if found[1] == "1" else f"{found[1]} × "
+        return f"{factor}10<sup>{int(found[2])}</sup>"
+
+    return re.sub(r"(?<![\w−])-(?=\d)", "−", _EXPONENT.sub(power, html.escape(text)))
+
+
+def as_tex(text: str) -> str:
+    """A shown number as TeX, where it stands in a formula."""
+
+    def power(found: re.Match[str]) -> str:
+        factor = "" if found[1] == "1" else rf"{found[1]} \times "
+        return rf"{factor}10^{{{int(found[2])}}}"
+
+    shown = _EXPONENT.sub(power, text).replace("%", r"\%")
+    return re.sub(r"(?<=\d),(?=\d{3})", "{,}", shown)
+
+
+def number_text(call: Call, index: Index) -> str:
+    """What a call of ``metric`` or ``param`` shows, as plain text.
+
+    Raises:
+        Unknown: the name leads nowhere, or the format does not fit.
+        NotRun: there are no outputs yet.
+    """
+    options = dict(call.options)
+    names = [str(argument) for argument in call.arguments]
+    value = index.parameter(*names) if call.name == "param" else index.metric(names[0], options.get("at"))
+    spec = options.get("format")
+    return show(value, spec if isinstance(spec, str) else None)
+
+
+def tex_of(piece: Piece, index: Index) -> tuple[str, int]:
+    """The TeX of a piece of math with the numbers that are called in it, and where on the page it begins."""
+    tex, shift = piece.source, -piece.offset
+    for call in piece.calls:
+        start = tex.rindex("{{", 0, call.offset + shift)
+        end = tex.index("}}", call.offset + shift) + 2
+        try:
+            text = as_tex(number_text(call, index))
+        except NotRun:
+            text = r"\text{?}"
+        tex, shift = tex[:start] + text + tex[end:], shift + len(text) - (end - start)
+    lead = 0 if piece.calls else len(tex) - len(tex.lstrip())
+    return tex.strip(), piece.offset + lead

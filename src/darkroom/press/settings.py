@@ -1,0 +1,127 @@
+"""Settings written in TOML: the front matter of a page and ``templates/site.toml``, both checked key by key."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from darkroom.lab.errors import ContentError, Fault, nearest
+
+_KINDS = {str: "text in quotes", int: "a whole number", bool: "true or false", float: "a number", list: "a list of texts"}
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key that a table may hold: its type and whether it must be there."""
+
+    kind: type
+    required: bool = False
+
+
+SITE_KEYS = {
+    "title": Key(str, required=True),
+    "description": Key(str, required=True),
+    "authors": Key(list),
+    "language": Key(str),
+    "base_url": Key(str),
+    "repository": Key(str),
+    "raw_limit_mb": Key(float),
+    "macros": Key(dict),
+}
+
+
+@dataclass(frozen=True)
+class Site:
+    """What ``site.toml`` says.
+
+    ``base_url`` is where the site will stand, with a final slash, or "" where that is not known; only the sitemap, the
+    canonical link and 404.html use it. ``repository`` is the address of the source, to link a commit. Raw results up to
+    ``raw_limit_mb`` megabytes a file are published. ``macros`` are TeX macros, such as ``"\\abar" = "\\bar\\alpha"``.
+    """
+
+    title: str
+    description: str
+    authors: tuple[str, ...] = ()
+    language: str = "en"
+    base_url: str = ""
+    repository: str = ""
+    raw_limit_mb: float = 2.0
+    macros: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_site(text: str, path: str, base_url: str | None = None) -> Site:
+    """The site's settings; *base_url*, where given, stands in for the one in the file.
+
+    Raises:
+        ContentError: not valid TOML, an unknown key, a missing one, or a value of the wrong kind.
+    """
+    values = read_table(text, SITE_KEYS, path)
+    values["authors"] = tuple(values.get("authors", ()))
+    if base_url is not None:
+        values["base_url"] = base_url
+    if values.get("base_url"):
+        values["base_url"] = values["base_url"].rstrip("/") + "/"
+    values["repository"] = values.get("repository", "").rstrip("/")
+    return Site(**values)
+
+
+def read_table(text: str, keys: Mapping[str, Key], path: str, first_line: int = 1) -> dict[str, Any]:
+    """The values in *text*, a TOML table whose first line is line *first_line* of *path*.
+
+    Raises:
+        ContentError: with every fault found, each at its line and column.
+    """
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ContentError([_syntax_fault(error, path, first_line, text)]) from None
+    faults = [*_wrong_keys(values, keys, text, path, first_line), *_missing_keys(values, keys, path, first_line)]
+    if faults:
+        raise ContentError(faults)
+    return {name: float(value) if keys[name].kind is float else value for name, value in values.items()}
+
+
+def _wrong_keys(
+    values: Mapping[str, Any], keys: Mapping[str, Key], text: str, path: str, first_line: int
+) -> list[Fault]:
+    faults = []
+    for name, value in values.items():
+        line = first_line + _line_of(name, text)
+        if name not in keys:
+            known = nearest(name, keys) or f"; known are {', '.join(keys)}"
+            faults.append(Fault(path, line, 1, "front-matter", f"unknown key {name!r}{known}"))
+        elif not _fits(value, keys[name].kind):
+            wanted = _KINDS.get(keys[name].kind, "a table of texts")
+            faults.append(Fault(path, line, 1, "front-matter", f"{name!r} should be {wanted}, not {value!r}"))
+    return faults
+
+
+def _missing_keys(values: Mapping[str, Any], keys: Mapping[str, Key], path: str, first_line: int) -> list[Fault]:
+    absent = [name for name, key in keys.items() if key.required and not values.get(name)]
+    return [Fault(path, first_line, 1, "front-matter", f"{name!r} is missing; add {name} = ...") for name in absent]
+
+
+def _fits(value: object, kind: type) -> bool:
+    if kind is list:
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    if kind is dict:
+        return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is kind
+
+
+def _line_of(name: str, text: str) -> int:
+    found = re.search(rf"^[ \t]*\[?[\"']?{re.escape(name)}[\"']?[ \t]*[=.\]]", text, re.MULTILINE)
+    return text.count("\n", 0, found.start()) if found else 0
+
+
+def _syntax_fault(error: Exception, path: str, first_line: int, text: str) -> Fault:
+    message = str(error)
+    place = re.search(r" \(at line (\d+), column (\d+)\)$", message)
+    line, column = (int(place[1]), int(place[2])) if place else (text.count("\n") or 1, 1)
+    plain = message[: place.start()] if place else re.sub(r" \(at end of document\)$", " at the end", message)
+    return Fault(path, first_line + line - 1, column, "front-matter", f"not valid TOML: {plain}")

@@ -1,0 +1,19 @@
+// TeX to HTML and MathML. In: a line of options, then a line [tex, display] for each equation. Out: a line for each, the
+// HTML as a JSON string or {message, position}.
+import { readFileSync } from "node:fs";
+import katex from "katex";
+
+const [options, ...tasks] = readFileSync(0, "utf8").trimEnd().split("\n").map((line) => JSON.parse(line));
+
+const settings = { throwOnError: true, strict: "error", trust: false, output: "htmlAndMathml" };
+
+function typeset([tex, displayMode]) {
+  try {
+    return katex.renderToString(tex, { ...settings, displayMode, macros: { ...options.macros } });
+  } catch (error) {
+    if (!(error instanceof katex.ParseError)) throw error;
+    return { message: error.rawMessage ?? error.message, position: error.position ?? null };
+  }
+}
+
+process.stdout.write(tasks.map((task) => JSON.stringify(typeset(task)) + "\n").join(""));
