@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from darkroom.figures import Drawing
 from darkroom.lab import Dataset, Results, Run, dataset, experiment
+from experiments.part_b import panels
 
 
 @experiment(device="gpu", minutes=120)
@@ -72,3 +74,36 @@ def class_conditioned(
 
     loss, kept = digits.trained(run, trainer, snapshot, shown_epochs)
     return {"loss": loss, **kept, "weights": digits.half_precision(trainer.network)}
+
+
+@class_conditioned.metric
+def train_mse(results: Results) -> dict[str, float]:
+    """The mean of the batch losses of each epoch."""
+    return panels.by_epoch(results["loss"], results.parameters["epochs"])
+
+
+@class_conditioned.figure(
+    caption="Training loss of the class-conditioned network, step by step: the mean squared error of the predicted noise.",
+    alt="A curve that falls steeply in the first epoch and then ever more slowly, in a band of batch-to-batch scatter.",
+)
+def loss(results: Results) -> Drawing:
+    """Loss by step."""
+    return panels.loss_curve(results["loss"])
+
+
+@class_conditioned.figure(
+    caption=r"Four of each digit after epochs 1, 5, 10, 15 and 20, with $\gamma = 5$; each row from the same noise.",
+    alt="Rows of handwritten digits, a column for each of 0 to 9; legible after epoch 1 and clean from epoch 5 on.",
+)
+def samples(results: Results) -> Drawing:
+    """One sheet an epoch, a column a digit."""
+    return panels.sample_sheets(results, columns=10, arranged=panels.a_column_a_digit)
+
+
+@class_conditioned.figure(
+    caption=r"Sampling, from $x_{300}$ at the start to $x_0$, with $\gamma = 5$ and the network as it is after each epoch.",
+    alt="Grids of noise out of which four each of the digits 0 to 9 appear, a column for each digit.",
+)
+def films(results: Results) -> Drawing:
+    """One film an epoch, a column a digit."""
+    return panels.sampling_films(results, columns=10, arranged=panels.a_column_a_digit)

@@ -79,6 +79,20 @@ def in_bfloat16(network: nn.Module, device: str) -> Callable[..., Tensor]:
     return call
 
 
+def read(network: nn.Module, images: np.ndarray, device: str) -> tuple[np.ndarray, np.ndarray]:
+    """What a classifier that is ready for inference makes of uint8 *images*, (N, 28, 28).
+
+    Returns:
+        the digits that it reads, uint8 (N,), and its features, float32 (N, F), both computed in float32.
+    """
+    network = network.to(device)
+    with torch.inference_mode():
+        batches = (torch.from_numpy(images).to(device)[:, None].float() / 255).split(1000)
+        features = torch.cat([network.features(batch) for batch in batches])
+        predicted = network.head(features).argmax(1)
+    return predicted.byte().cpu().numpy(), features.float().cpu().numpy()
+
+
 def one_hot_digits(each: int, device: str) -> Tensor:
     """Conditions for *each* zeros, then as many ones, ..., nines: shape (10 * each, 10)."""
     return torch.eye(CLASSES, device=device).repeat_interleave(each, 0)

@@ -1,0 +1,59 @@
+"""Drawings that several experiments of Part B share. numpy and darkroom.figures alone, so that they redraw anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from darkroom.figures import Drawing, Panel, Series, animation, line_plot, sheet, tiles
+from darkroom.lab import Results
+
+Arrange = Callable[[np.ndarray], np.ndarray]
+
+
+def by_epoch(loss: np.ndarray, epochs: int) -> dict[str, float]:
+    """The mean loss of each epoch, named by its number from 1."""
+    return {str(number): float(part.mean()) for number, part in enumerate(loss.reshape(epochs, -1), 1)}
+
+
+def loss_curve(
+    loss: np.ndarray, test: dict[str, float] | None = None, y_label: str = "mean squared error"
+) -> Drawing:
+    """Loss by step on a logarithmic axis, with the test loss after each epoch where there is one."""
+    curves = [Series("training", np.arange(1, len(loss) + 1), loss, style="noisy")]
+    if test:
+        ends = np.arange(1, len(test) + 1) * (len(loss) / len(test))
+        curves.append(Series("test, by epoch", ends, list(test.values()), style="points"))
+    return line_plot(curves, x_label="step", y_label=y_label, log_y=True, format=".4f")
+
+
+def sample_sheets(results: Results, columns: int, arranged: Arrange = np.asarray) -> Drawing:
+    """A row for each shown epoch: its samples, *arranged*, on one sheet."""
+    epochs = results.parameters["shown_epochs"]
+    sheets = [[sheet(arranged(results[f"samples_{epoch}"]), columns)] for epoch in epochs]
+    return tiles(sheets, rows=[f"epoch {epoch}" for epoch in epochs], alt="Samples after {row}.", scale=2)
+
+
+def sampling_films(results: Results, columns: int, arranged: Arrange = np.asarray) -> Drawing:
+    """A film for each shown epoch: its samples, *arranged*, coming out of noise."""
+    epochs = results.parameters["shown_epochs"]
+    films = [
+        np.stack([sheet(arranged(frame), columns) for frame in unpacked(results[f"frames_{epoch}"])]) for epoch in epochs
+    ]
+    shown = [
+        Panel(f"epoch {epoch}", f"Noise turns into the samples of epoch {epoch}.", film)
+        for epoch, film in zip(epochs, films, strict=True)
+    ]
+    return animation(shown, fps=12, hold_last_s=2.0)
+
+
+def unpacked(frames: np.ndarray) -> np.ndarray:
+    """uint8 images (..., W) from 16 grey levels at two pixels a byte (..., W / 2)."""
+    levels = np.stack([frames >> 4, frames & 15], axis=-1)
+    return (levels * 17).astype(np.uint8).reshape(*frames.shape[:-1], -1)
+
+
+def a_column_a_digit(samples: np.ndarray) -> np.ndarray:
+    """Samples that stand digit by digit, (10 * n, H, W), in the reading order of a sheet with a column a digit."""
+    return samples.reshape(10, -1, *samples.shape[1:]).swapaxes(0, 1).reshape(samples.shape)
