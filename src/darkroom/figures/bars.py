@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from darkroom.figures.canvas import Canvas, own_style
-from darkroom.figures.curves import Reference
+from darkroom.figures.canvas import DASHES, Canvas, own_style
+from darkroom.figures.curves import Reference, draw_references
 from darkroom.figures.drawing import Drawing, FigureError, Json
-from darkroom.figures.frame import Axis, Label, axis, checked_numbers, frame, plot, tick_texts
+from darkroom.figures.frame import Axis, Label, Look, axis, checked_numbers, frame, plot
 from darkroom.figures.ink import MUTED, NOTE_SIZE, SERIES, text_width
 from darkroom.figures.tables import number_text, shown
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 Floats = npt.NDArray[np.float64]
+_SHARE = 0.74  # of a group's slot that its bars take
 
 
 @dataclass(frozen=True)
@@ -72,36 +77,50 @@ def bar_plot(
     heights = [_checked_heights(kind, len(groups)) for kind in bars]
     if not 1 <= len(bars) <= len(SERIES):
         raise FigureError(f"bar_plot: {len(bars)} kinds of bars; draw 1 to {len(SERIES)}")
+    slot = (width - 60) / len(groups)
+    if max(map(text_width, groups)) > slot:
+        raise FigureError(
+            f"bar_plot: the names of {len(groups)} groups do not fit {width} px; shorten them or use a table"
+        )
+    texts = [[number_text(v, format, "bar_plot") for v in h] for h in heights]
+    numbered = max(text_width(t, NOTE_SIZE) for row in texts for t in row) <= slot * _SHARE / len(bars) + 4
     with own_style():
         canvas = Canvas(width, height)
-        top = max(float(h.max()) for h in [*heights, np.array([r.y for r in references] or [0.0])]) or 1.0
-        x = Axis(x_label, -0.5, len(groups) - 0.5, False, tuple(map(float, range(len(groups)))), tuple(groups))
-        y = axis(y_label, [0, top], limits=(0.0, top * 1.08), count=5, percent=format.endswith("%"))
-        names = [Label((kind.label,), 0, 0, SERIES[i], "block") for i, kind in enumerate(bars) if len(bars) > 1]
-        names += [Label((r.label,), x.high, r.y, MUTED, "dashes") for r in references]
-        step = 0.74 / len(bars)
-        numbers = [[number_text(v, format) for v in h] for h in heights]
-        room = (width - 60) / len(groups) * step
-        fits = all(text_width(text, NOTE_SIZE) <= room + 4 for texts in numbers for text in texts)
-        axes = frame(canvas, x, y, names, legend=len(bars) > 1, grid=not fits)
-        for reference in references:
-            axes.axhline(reference.y, color=canvas.ink(MUTED), linewidth=1.5, linestyle=(0, (4, 3)), zorder=1.5)
-        for i, (values, texts) in enumerate(zip(heights, numbers, strict=True)):
-            centres = np.arange(len(groups)) + (i - (len(bars) - 1) / 2) * step
-            axes.bar(centres, values, step * 0.92, color=canvas.ink(SERIES[i]), alpha=0.85, linewidth=0, zorder=2)
-            for at, value, text in zip(centres, values, texts if fits else [], strict=False):
-                axes.annotate(
-                    text,
-                    (at, value),
-                    (0, 4),
-                    textcoords="offset points",
-                    ha="center",
-                    fontsize=NOTE_SIZE,
-                    color=canvas.ink(MUTED),
-                )
+        axes = frame(
+            canvas,
+            Axis(x_label, -0.5, len(groups) - 0.5, False, tuple(map(float, range(len(groups)))), tuple(groups)),
+            _height_axis(y_label, [*(float(h.max()) for h in heights), *(r.y for r in references)], format),
+            _names(bars, references, len(groups)),
+            legend=len(bars) > 1,
+            grid=not numbered,
+        )
+        draw_references(canvas, axes, references)
+        for kind, values in enumerate(heights):
+            _draw_bars(canvas, axes, (kind, len(bars)), values, texts[kind] if numbered else ())
         files = canvas.files(f"{y_label} by {x_label}" if x_label else y_label)
     rows: list[Json] = [[g, *(shown(h[i], format) for h in heights)] for i, g in enumerate(groups)]
     return plot(files, width, height, {"columns": [x_label, *(kind.label for kind in bars)], "rows": rows})
+
+
+def _height_axis(label: str, tops: Sequence[float], format: str) -> Axis:
+    top = max(tops) or 1.0
+    return axis(label, [0, top], limits=(0.0, top * 1.08), count=5, percent=format.endswith("%"))
+
+
+def _names(bars: Sequence[Bars], references: Sequence[Reference], groups: int) -> list[Label]:
+    kinds = [Label((kind.label,), 0, 0, SERIES[i], "block") for i, kind in enumerate(bars) if len(bars) > 1]
+    return kinds + [Label((r.label,), groups - 0.5, r.y, MUTED, "dashes") for r in references]
+
+
+def _draw_bars(canvas: Canvas, axes: Axes, kind: tuple[int, int], values: Floats, texts: Sequence[str]) -> None:
+    """The bars of one kind, which is so-and-so many of so many, and their heights as text where there is room."""
+    index, kinds = kind
+    step = _SHARE / kinds
+    centres = np.arange(len(values)) + (index - (kinds - 1) / 2) * step
+    axes.bar(centres, values, step * 0.92, color=canvas.ink(SERIES[index]), alpha=0.85, linewidth=0, zorder=2)
+    for at, value, text in zip(centres, values, texts, strict=False):
+        note = axes.annotate(text, (at, value), (0, 4), textcoords="offset points", ha="center")
+        note.set(fontsize=NOTE_SIZE, color=canvas.ink(MUTED))
 
 
 def _checked_heights(kind: Bars, groups: int) -> Floats:
@@ -142,38 +161,42 @@ def histogram(
         FigureError: an empty sample, values that are not finite, a range that holds nothing.
     """
     values = [checked_numbers(np.ravel(sample.values), f"histogram: {sample.label!r}") for sample in samples]
+    curves = [(checked_numbers(d.x, d.label), checked_numbers(d.density, d.label)) for d in densities]
     if not 1 <= len(samples) + len(densities) <= len(SERIES) or not values or not all(map(len, values)):
         raise FigureError(f"histogram: draw 1 to {len(SERIES)} samples and densities, with a value at least in each")
     if not 2 <= bins <= 200:
         raise FigureError(f"histogram: bins={bins}; take 2 to 200")
     edges = _edges(values, bins, x_range)
     heights = [np.histogram(v, edges)[0] / (len(v) * np.diff(edges)) for v in values]
-    curves = [(checked_numbers(d.x, d.label), checked_numbers(d.density, d.label)) for d in densities]
-    everything = np.concatenate([*heights, *(c[1] for c in curves)])
-    positive = everything[everything > 0]
-    if not len(positive):
-        raise FigureError(f"histogram: no value lies from {edges[0]:.4g} to {edges[-1]:.4g}; widen x_range")
     with own_style():
         canvas = Canvas(width, height)
         x = axis(x_label, edges, count=8, limits=(float(edges[0]), float(edges[-1])))
-        floor = float(positive.min()) / 2 if log_y else 0.0
-        y = axis(
-            "density", positive, log=log_y, limits=(floor, float(positive.max()) * (2 if log_y else 1.06)), count=5
-        )
-        names = [Label((s.label,), 0, 0, SERIES[i], "area") for i, s in enumerate(samples)]
-        names += [Label((d.label,), 0, 0, SERIES[len(samples) + i], "dashes") for i, d in enumerate(densities)]
+        y = _density_axis(np.concatenate([*heights, *(density for _, density in curves)]), log_y, x)
+        looks: list[tuple[str, Look]] = [(s.label, "area") for s in samples] + [(d.label, "dashes") for d in densities]
+        names = [Label((name,), 0, 0, SERIES[i], look) for i, (name, look) in enumerate(looks)]
         axes = frame(canvas, x, y, names, legend=True)
         for i, h in enumerate(heights):
-            outline = np.maximum(np.concatenate([[floor], np.repeat(h, 2), [floor]]), floor)
-            axes.fill_between(
-                np.repeat(edges, 2), floor, outline, color=canvas.ink(SERIES[i]), alpha=0.18, linewidth=0, zorder=1
-            )
-            axes.plot(np.repeat(edges, 2), outline, color=canvas.ink(SERIES[i]), linewidth=1.5, zorder=2)
-        for i, (at, density) in enumerate(curves):
-            colour = canvas.ink(SERIES[len(samples) + i])
-            axes.plot(at, np.maximum(density, floor), color=colour, linewidth=1.5, linestyle=(0, (4, 3)), zorder=3)
+            _draw_steps(axes, edges, h, y.low, canvas.ink(SERIES[i]))
+        for i, (at, density) in enumerate(curves, len(heights)):
+            colour = canvas.ink(SERIES[i])
+            axes.plot(at, np.maximum(density, y.low), color=colour, linewidth=1.5, linestyle=DASHES, zorder=3)
         files = canvas.files(f"Distribution of {x_label}")
     return plot(files, width, height, _summary(samples, values))
+
+
+def _density_axis(densities: Floats, log: bool, x: Axis) -> Axis:
+    positive = densities[densities > 0]
+    if not len(positive):
+        raise FigureError(f"histogram: no value lies from {x.low:.4g} to {x.high:.4g}; widen x_range")
+    low, high = float(positive.min()), float(positive.max())
+    return axis("density", positive, log=log, limits=(low / 2, high * 2) if log else (0.0, high * 1.06), count=5)
+
+
+def _draw_steps(axes: Axes, edges: Floats, heights: Floats, floor: float, colour: str) -> None:
+    outline = np.maximum(np.concatenate([[floor], np.repeat(heights, 2), [floor]]), floor)
+    across = np.repeat(edges, 2)
+    axes.fill_between(across, floor, outline, color=colour, alpha=0.18, linewidth=0, zorder=1)
+    axes.plot(across, outline, color=colour, linewidth=1.5, zorder=2)
 
 
 def _edges(values: Sequence[Floats], bins: int, x_range: tuple[float, float] | None) -> Floats:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from darkroom.figures.drawing import FigureError
 from darkroom.figures.ink import FONT_FAMILY, FONT_SIZE, INK, Paint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+Alignment = Literal["left", "center", "right"]
+DASHES = (0, (4, 3))
 
 _FIRST_STAND_IN = 0xF00000
 _PROLOG = re.compile(r"<\?xml.*?\?>\s*|<!DOCTYPE.*?>\s*|<!--.*?-->\s*", re.DOTALL)
@@ -22,7 +26,7 @@ _LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
 
 @contextmanager
 def own_style() -> Iterator[None]:
-    """Matplotlib's defaults, whatever the user's matplotlibrc says; text stays text, and ids are the same every time."""
+    """Matplotlib's defaults, whatever the user's matplotlibrc says; text stays text, ids are the same every time."""
     import matplotlib as mpl
 
     with mpl.rc_context():
@@ -56,28 +60,52 @@ class Canvas:
         w, h = self.width, self.height
         return self.figure.add_axes((left / w, bottom / h, (w - left - right) / w, (h - bottom - top) / h))
 
-    def text(self, x: float, y: float, text: str, paint: Paint = INK, size: float = FONT_SIZE, **style: Any) -> None:
-        """*text* with its anchor at (x, y); ``ha`` and ``va`` as in matplotlib."""
-        self.figure.text(x / self.width, y / self.height, text, color=self.ink(paint), fontsize=size, **style)
+    def text(
+        self, x: float, y: float, text: str, paint: Paint = INK, size: float = FONT_SIZE, *, ha: Alignment = "left"
+    ) -> None:
+        """One line of *text* with its baseline, or its end or middle as *ha* says, at (x, y).
 
-    def line(self, xs: list[float], ys: list[float], paint: Paint, width: float = 1, **style: Any) -> None:
-        """A line through points."""
+        Raises:
+            FigureError: it holds TeX or a line break.
+        """
+        if "$" in text or "\n" in text:
+            raise FigureError(
+                f"label {text!r}: labels in drawings are one line of plain text; write σ instead of $\\sigma$"
+            )
+        self.figure.text(x / self.width, y / self.height, text, color=self.ink(paint), fontsize=size, ha=ha)
+
+    def line(
+        self,
+        xs: Sequence[float],
+        ys: Sequence[float],
+        paint: Paint,
+        width: float = 1,
+        *,
+        marker: str = "",
+        dashed: bool = False,
+    ) -> None:
+        """A line through points, or a *marker* of 7 pixels at each instead."""
         from matplotlib.lines import Line2D
 
-        self.figure.add_artist(Line2D(xs, ys, transform=None, color=self.ink(paint), linewidth=width, **style))
+        line = Line2D(xs, ys, transform=None, color=self.ink(paint), linewidth=0 if marker else width, marker=marker)
+        line.set(linestyle=DASHES if dashed else "-", markersize=7, markeredgewidth=0)
+        self.figure.add_artist(line)
 
-    def box(self, x: float, y: float, width: float, height: float, paint: Paint) -> None:
+    def box(self, x: float, y: float, width: float, height: float, paint: Paint, *, alpha: float = 1.0) -> None:
         """A filled rectangle with its lower left corner at (x, y)."""
         from matplotlib.patches import Rectangle
 
-        self.figure.add_artist(Rectangle((x, y), width, height, transform=None, color=self.ink(paint), linewidth=0))
+        self.figure.add_artist(
+            Rectangle((x, y), width, height, transform=None, color=self.ink(paint), alpha=alpha, linewidth=0)
+        )
 
     def files(self, title: str) -> dict[str, bytes]:
         """``light.svg`` and ``dark.svg``, with transparent background; *title* is for screen readers."""
         from matplotlib.backends.backend_svg import FigureCanvasSVG
 
         buffer = io.StringIO()
-        FigureCanvasSVG(self.figure).print_svg(buffer, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+        canvas: Any = FigureCanvasSVG(self.figure)
+        canvas.print_svg(buffer, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
         content = self._tidied(buffer.getvalue(), title)
         return {"light.svg": self._painted(content, "light"), "dark.svg": self._painted(content, "dark")}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from darkroom.figures.canvas import Canvas, own_style
+from darkroom.figures.canvas import DASHES, Canvas, own_style
 from darkroom.figures.drawing import Drawing, FigureError, Json
 from darkroom.figures.frame import Axis, Label, axis, checked_numbers, frame, plot
 from darkroom.figures.ink import MUTED, PAGE, SERIES, Paint
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 BINS = 160
+_FEW, _MOST_POINTS = 40, 2000
 TABLE_ROWS = 20
 _MARKERS = ("o", "s", "^", "D", "v")
 
@@ -33,8 +34,8 @@ class Series:
         label: its name, plain text.
         x: finite numbers, ascending for ``line`` and ``noisy``; as many as *y*.
         y: finite numbers.
-        style: ``line`` joins the points, and marks them where they are few; ``points`` only marks them; ``noisy`` is for
-            thousands of points: a moving mean over *window* of them, on a band from the least to the greatest value.
+        style: ``line`` joins the points, and marks them where they are few; ``points`` only marks them; ``noisy`` is
+            for thousands: a moving mean over *window* of them, on a band from the least to the greatest value.
         low, high: ends of an interval about each point, such as a confidence interval, as many as *y*.
         window: points that the moving mean of ``noisy`` takes; by default about a sixtieth of them.
         unit: what one point of ``noisy`` is, in the plural: named beside the window.
@@ -60,19 +61,23 @@ class Reference:
 
 @dataclass(frozen=True)
 class _Curve:
-    """A series, checked: equal numbers of finite x, y and, where there is an interval, low and high."""
+    """A series, checked: equal numbers of finite x, y and, where there is an interval, its low and high ends."""
 
     series: Series
     x: Floats
     y: Floats
-    low: Floats | None
-    high: Floats | None
+    interval: tuple[Floats, Floats] | None
     paint: Paint
     marker: str
 
     @property
     def window(self) -> int:
         return self.series.window or round_window(len(self.x))
+
+    @property
+    def heights(self) -> list[Floats]:
+        """Everything that the y axis has to hold."""
+        return [self.y, *(self.interval or ())]
 
 
 def line_plot(
@@ -124,8 +129,7 @@ def line_plot(
         axes = frame(canvas, x, y, [_label(curve) for curve in curves] + [_named(r, x) for r in references])
         for curve in curves:
             _draw(canvas, axes, curve)
-        for reference in references:
-            axes.axhline(reference.y, color=canvas.ink(MUTED), linewidth=1.5, linestyle=(0, (4, 3)), zorder=1.5)
+        draw_references(canvas, axes, references)
         files = canvas.files(f"{y_label} by {x_label}")
     return plot(files, width, height, _table(curves, x_label, y_label, format))
 
@@ -133,18 +137,27 @@ def line_plot(
 def _checked(series: Series, index: int, log_x: bool, log_y: bool) -> _Curve:
     where = f"line_plot: series {series.label!r}"
     x, y = checked_numbers(series.x, f"{where}: x"), checked_numbers(series.y, f"{where}: y")
-    low, high = (None if end is None else checked_numbers(end, where) for end in (series.low, series.high))
-    if (low is None) != (high is None) or any(a is not None and len(a) != len(x) for a in (y, low, high)) or not len(x):
-        raise FigureError(
-            f"{where}: {len(x)} x, {len(y)} y; pass equally many, at least one, of x, y and low with high"
-        )
+    interval = _interval(series, where)
+    curve = _Curve(series, x, y, interval, SERIES[index % len(SERIES)], _MARKERS[index % len(_MARKERS)])
+    if not len(x) or any(len(part) != len(x) for part in curve.heights):
+        raise FigureError(f"{where}: {len(x)} x, {len(y)} y; pass equally many, at least one, of x, y, low and high")
+    if series.style != "noisy" and len(x) > _MOST_POINTS:
+        raise FigureError(f"{where}: {len(x):,} points; draw at most {_MOST_POINTS:,}, or use style='noisy'")
     if series.style != "points" and (np.diff(x) < 0).any():
         raise FigureError(f"{where}: x goes back; sort the points by x, or use style='points'")
-    if (log_x and x.min() <= 0) or (log_y and min(a.min() for a in (y, low) if a is not None) <= 0):
+    if (log_x and x.min() <= 0) or (log_y and min(part.min() for part in curve.heights) <= 0):
         raise FigureError(f"{where}: a value is 0 or less, which a logarithmic axis has no place for")
     if not 1 <= (series.window or 1) <= len(x):
         raise FigureError(f"{where}: window={series.window} for {len(x)} points; it must be between")
-    return _Curve(series, x, y, low, high, SERIES[index % len(SERIES)], _MARKERS[index % len(_MARKERS)])
+    return curve
+
+
+def _interval(series: Series, where: str) -> tuple[Floats, Floats] | None:
+    if series.low is None and series.high is None:
+        return None
+    if series.low is None or series.high is None:
+        raise FigureError(f"{where}: an interval has two ends; pass low and high, or neither")
+    return checked_numbers(series.low, f"{where}: low"), checked_numbers(series.high, f"{where}: high")
 
 
 def round_window(points: int) -> int:
@@ -157,11 +170,12 @@ def round_window(points: int) -> int:
 def moving_mean(values: Floats, window: int) -> Floats:
     """The mean of every *window* neighbours, shape (n - window + 1,): nothing is made up at the ends."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
-    return (sums[window:] - sums[:-window]) / window
+    means: Floats = (sums[window:] - sums[:-window]) / window
+    return means
 
 
 def _extent(curves: Sequence[_Curve], references: Sequence[Reference]) -> Floats:
-    parts = [part for curve in curves for part in (curve.y, curve.low, curve.high) if part is not None]
+    parts = [part for curve in curves for part in curve.heights]
     return np.concatenate([*parts, checked_numbers([r.y for r in references], "line_plot: references")])
 
 
@@ -176,6 +190,12 @@ def _label(curve: _Curve) -> Label:
     return Label((curve.series.label,), float(curve.x[last]), float(curve.y[last]), curve.paint, look, curve.marker)
 
 
+def draw_references(canvas: Canvas, axes: Axes, references: Sequence[Reference]) -> None:
+    """Each reference as a dashed line across."""
+    for reference in references:
+        axes.axhline(reference.y, color=canvas.ink(MUTED), linewidth=1.5, linestyle=DASHES, zorder=1.5)
+
+
 def _named(reference: Reference, x: Axis) -> Label:
     return Label((reference.label,), x.high, reference.y, MUTED, "dashes")
 
@@ -184,21 +204,23 @@ def _draw(canvas: Canvas, axes: Axes, curve: _Curve) -> None:
     if curve.series.style == "noisy":
         _draw_noisy(canvas, axes, curve)
         return
-    colour, few = canvas.ink(curve.paint), len(curve.x) <= 40
-    marks = curve.series.style == "points" or few
-    if curve.low is not None and curve.high is not None:
-        _draw_interval(axes, curve, colour, few)
-    axes.plot(
-        curve.x, curve.y, color=colour, linewidth=2 if curve.series.style == "line" else 0, zorder=3,
-        marker=curve.marker if marks else "", markersize=7, markeredgecolor=canvas.ink(PAGE), markeredgewidth=1, clip_on=False,
-    )  # fmt: skip
+    colour, few = canvas.ink(curve.paint), len(curve.x) <= _FEW
+    marker = curve.marker if few or curve.series.style == "points" else ""
+    width = 2 if curve.series.style == "line" else 0
+    if curve.interval:
+        _draw_interval(axes, curve.x, curve.interval, colour, few)
+    [line] = axes.plot(curve.x, curve.y, color=colour, linewidth=width, marker=marker, markersize=7, zorder=3)
+    low, high = axes.get_ylim()
+    inside = low <= curve.y.min() and curve.y.max() <= high
+    line.set(markeredgecolor=canvas.ink(PAGE), markeredgewidth=1, clip_on=not inside)
 
 
-def _draw_interval(axes: Axes, curve: _Curve, colour: str, few: bool) -> None:
+def _draw_interval(axes: Axes, x: Floats, interval: tuple[Floats, Floats], colour: str, few: bool) -> None:
+    low, high = interval
     if few:
-        axes.vlines(curve.x, curve.low, curve.high, color=colour, linewidth=1.5, alpha=0.7, zorder=2, clip_on=False)
+        axes.vlines(x, low, high, color=colour, linewidth=1.5, alpha=0.7, zorder=2)
     else:
-        axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.2, linewidth=0, zorder=1)
+        axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0, zorder=1)
 
 
 def _draw_noisy(canvas: Canvas, axes: Axes, curve: _Curve) -> None:
@@ -245,9 +267,9 @@ def _listed(curve: _Curve, format: str) -> list[Json]:
 
 
 def _value(curve: _Curve, index: int, format: str) -> Json:
-    if curve.low is None or curve.high is None:
+    if not curve.interval:
         return shown(curve.y[index], format)
-    value, low, high = (number_text(part[index], format) for part in (curve.y, curve.low, curve.high))
+    value, low, high = (number_text(part[index], format) for part in curve.heights)
     return {"value": float(curve.y[index]), "text": f"{value} ({low} to {high})"}
 
 

@@ -34,7 +34,7 @@ class Block:
         label: what it is called on the page, such as ``ConvBlock``.
         shape: of its output, such as ``(64, 28, 28)`` or ``"64 x 28 x 28"``; ``""`` shows none.
         column: 0 for the arm that goes down, 1 for the arm that goes up, 2 and 3 for conditioning.
-        level: row, from 0 at the top. A ``condition`` and what feeds it stand beside the operation that they feed instead.
+        level: row, from 0 at the top. A ``condition`` and what feeds it stand beside what they change instead.
         kind: ``block``; ``input`` and ``output``, drawn without a box; ``condition``, a block outside the U.
     """
 
@@ -50,8 +50,8 @@ class Block:
 class Edge:
     """An arrow with the shape of the tensor that it carries.
 
-    ``flow`` leads from block to block, ``skip`` across the U to where it is concatenated. ``add`` and ``multiply`` change
-    what flows into *target* before anything is concatenated to it; several do so in the order given.
+    ``flow`` leads from block to block, ``skip`` across the U to where it is concatenated. ``add`` and ``multiply``
+    change what flows into *target* before anything is concatenated to it; several do so in the order given.
     """
 
     source: str
@@ -162,8 +162,8 @@ def _check_operations(graph: _Graph) -> None:
         into = [flow for flow in graph.flows() if flow.target == edge.target]
         if len(into) != 1 or graph.blocks[edge.source].kind != "condition":
             raise FigureError(
-                f"network: {edge.source!r} is to {edge.kind} what flows into {edge.target!r}, where {len(into)} arrows lead; "
-                "it takes one flow, and a block of the kind 'condition'"
+                f"network: {edge.source!r} is to {edge.kind} what flows into {edge.target!r}, where {len(into)} arrows "
+                "lead; it takes one flow, and a block of the kind 'condition'"
             )
 
 
@@ -286,7 +286,7 @@ def _draw_flow(pen: Pen, flow: Edge, stops: list[Point]) -> None:
         for i, (a, b) in enumerate(pairwise(stops)):
             inner = i + 2 < len(stops)
             pen.arrow([_toward(a, b, _RADIUS if i else 0), _toward(b, a, _RADIUS if inner else 0)], _ARROW)
-    for a, b in sorted({(stops[0], stops[1]), (stops[-2], stops[-1])}):
+    for a, b in pairwise(stops):
         _label_flow(pen, _times(flow.shape), a, b)
 
 

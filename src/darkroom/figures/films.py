@@ -7,6 +7,7 @@ import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,7 @@ def _unused(name: str, files: dict[str, bytes]) -> str:
 def delays_cs(frames: int, fps: float, hold_last_s: float) -> list[int]:
     """How long each frame stands, in hundredths of a second, rounded so that the film as a whole keeps *fps*."""
     starts = [round(100 * index / fps) for index in range(frames)]
-    return [after - before for before, after in zip(starts, starts[1:], strict=False)] + [round(100 * hold_last_s)]
+    return [after - before for before, after in pairwise(starts)] + [round(100 * hold_last_s)]
 
 
 def _small_enough(frames: Pixels, delays: Sequence[int], where: str) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LINE_HEIGHT = 16
-_TOP, _BOTTOM, _EDGE = 30, 46, 8
+_LEGEND_ROW = 20
+_HEAD, _GAP = 30, 8
+_HALF_X = 4.5  # from the baseline to the middle of lower-case letters
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+Look = Literal["line", "points", "area", "block", "dashes"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class Label:
     x: float
     y: float
     paint: Paint
-    look: Literal["line", "points", "area", "block", "dashes"] = "line"
+    look: Look = "line"
     marker: str = "o"
 
     @property
@@ -81,6 +86,8 @@ def axis(
         FigureError: limits in the wrong order, or not positive on a logarithmic axis.
     """
     data = np.asarray(values, np.float64)
+    if log and data.min() <= 0:
+        raise FigureError(f"axis {label!r}: {data.min():.4g} has no place on a logarithmic axis; leave it out")
     low, high = limits or _roomy(float(data.min()), float(data.max()), log, margin, from_zero)
     if not (math.isfinite(low) and math.isfinite(high) and low < high) or (log and low <= 0):
         raise FigureError(f"axis {label!r}: from {low} to {high}{' (logarithmic)' if log else ''} is no range")
@@ -140,6 +147,15 @@ def _shortest(value: float) -> str:
     return power if factor == "1" else f"{factor}·{power}"
 
 
+class Margins(NamedTuple):
+    """Room around the axes, in CSS pixels."""
+
+    left: float
+    right: float
+    top: float
+    bottom: float = 46.0
+
+
 def frame(
     canvas: Canvas, x: Axis, y: Axis, labels: Sequence[Label], *, legend: bool = False, grid: bool = True
 ) -> Axes:
@@ -147,25 +163,25 @@ def frame(
 
     The labels stand at the right, each beside its end, unless *legend* is set or they do not fit there.
     """
-    heights = None if legend else end_positions(labels, x, y, canvas.height - _TOP - _BOTTOM, canvas.width)
-    in_legend = bool(labels) and heights is None
-    rows = _legend_rows(labels, canvas.width) if in_legend else []
-    left = max(text_width(text) for text in y.texts) + 10
-    right = _overhang(x) if heights is None else max((label.width for label in labels), default=0) + 2 * _EDGE
-    top = _TOP + LINE_HEIGHT * 1.25 * len(rows)
-    axes = canvas.axes(left, _BOTTOM, right, top)
+    ends = (
+        None
+        if legend
+        else end_positions(labels, x, y, canvas.height - _HEAD - Margins._field_defaults["bottom"], canvas.width)
+    )
+    rows = _legend_rows(labels, canvas.width) if labels and ends is None else []
+    beside = max((label.width for label in labels), default=0.0) + 2 * _GAP if ends else 0.0
+    margins = Margins(
+        left=max(text_width(text) for text in y.texts) + _GAP + 2,
+        right=max(beside, text_width(x.texts[-1]) / 2),
+        top=_HEAD + len(rows) * _LEGEND_ROW,
+    )
+    axes = canvas.axes(margins.left, margins.bottom, margins.right, margins.top)
     _dress(canvas, axes, x, y, grid)
-    _surround(canvas, x, y, left, right, top)
+    _surround(canvas, x, y, margins)
     _draw_legend(canvas, rows)
-    for label, height in zip(labels, heights or (), strict=False):
-        _draw_end(canvas, label, canvas.width - right + _EDGE, _BOTTOM + height)
+    for label, height in zip(labels, ends or (), strict=False):
+        _draw_end(canvas, label, canvas.width - margins.right + _GAP, margins.bottom + height)
     return axes
-
-
-def _overhang(x: Axis) -> float:
-    """Room at the right for half of the last label of the x axis."""
-    last = max(range(len(x.ticks)), key=lambda i: x.ticks[i])
-    return max(4.0, text_width(x.texts[last]) / 2 - 40 * (1 - x.share(x.ticks[last])))
 
 
 def _dress(canvas: Canvas, axes: Axes, x: Axis, y: Axis, grid: bool) -> None:
@@ -182,27 +198,31 @@ def _dress(canvas: Canvas, axes: Axes, x: Axis, y: Axis, grid: bool) -> None:
     axes.axhline(y.low, color=canvas.ink(AXIS), linewidth=1, zorder=0.6, clip_on=False)
 
 
-def _surround(canvas: Canvas, x: Axis, y: Axis, left: float, right: float, top: float) -> None:
-    across, up = canvas.width - left - right, canvas.height - _BOTTOM - top
+def _surround(canvas: Canvas, x: Axis, y: Axis, margins: Margins) -> None:
+    across = canvas.width - margins.left - margins.right
+    up = canvas.height - margins.bottom - margins.top
     for tick, text in zip(y.ticks, y.texts, strict=True):
-        canvas.text(left - _EDGE, _BOTTOM + up * y.share(tick) - 4.5, text, MUTED, ha="right")
-    for tick, text in zip(x.ticks, x.texts, strict=True):
-        at = left + across * x.share(tick)
-        canvas.line([at, at], [_BOTTOM, _BOTTOM - 4], AXIS)
-        canvas.text(at, _BOTTOM - 19, text, MUTED, ha="center")
-    canvas.text(left + across / 2, 5, x.label, ha="center")
+        canvas.text(margins.left - _GAP, margins.bottom + up * y.share(tick) - _HALF_X, text, MUTED, ha="right")
+    taken = -1e9
+    for tick, text in sorted(zip(x.ticks, x.texts, strict=True)):
+        at, half = margins.left + across * x.share(tick), text_width(text) / 2
+        canvas.line([at, at], [margins.bottom, margins.bottom - 4], AXIS)
+        if at - half > taken:
+            canvas.text(at, margins.bottom - 19, text, MUTED, ha="center")
+            taken = at + half
+    canvas.text(margins.left + across / 2, 5, x.label, ha="center")
     canvas.text(0, canvas.height - 14, y.label)
 
 
 def end_positions(labels: Sequence[Label], x: Axis, y: Axis, height: float, width: float) -> tuple[float, ...] | None:
-    """How high above the x axis each label's middle goes so that none overlap, or None where they do not fit.
+    """How high above the x axis each label's middle goes so that its first line is at its end and none overlap.
 
-    They fit if every curve ends near the right edge, no label takes more than a third of the width, and none has to move
-    further than two lines from its end.
+    None where they do not fit: they do if every curve ends near the right edge, no label takes more than a third of the
+    width, and none has to move further than two lines from its end.
     """
     if not labels or any(x.share(label.x) < 0.85 or label.width > width / 3 for label in labels):
         return None
-    wanted = [height * min(max(y.share(label.y), 0.0), 1.0) for label in labels]
+    wanted = [height * min(max(y.share(label.y), 0.0), 1.0) - (label.height - LINE_HEIGHT) / 2 for label in labels]
     placed = spread(wanted, [label.height for label in labels], height)
     if placed is None or any(abs(a - b) > 2 * LINE_HEIGHT for a, b in zip(wanted, placed, strict=True)):
         return None
@@ -210,9 +230,9 @@ def end_positions(labels: Sequence[Label], x: Axis, y: Axis, height: float, widt
 
 
 def spread(wanted: Sequence[float], sizes: Sequence[float], room: float) -> list[float] | None:
-    """Centres as near to *wanted* as can be (least squares) for boxes of *sizes* that do not overlap within 0 to *room*.
+    """Centres as near to *wanted* as can be (least squares) for boxes of *sizes* that do not overlap in 0 to *room*.
 
-    None if they do not fit. Boxes keep their order; this is isotonic regression by pooling neighbours.
+    None where they do not fit. Boxes keep their order: this is isotonic regression by pooling neighbours.
     """
     if sum(sizes) > room + LINE_HEIGHT:
         return None
@@ -261,25 +281,23 @@ def _one_line(label: Label) -> str:
 
 def _draw_legend(canvas: Canvas, rows: Sequence[Sequence[tuple[float, Label]]]) -> None:
     for number, row in enumerate(rows):
-        baseline = canvas.height - _TOP - 6 - number * LINE_HEIGHT * 1.25
+        baseline = canvas.height - _HEAD - 6 - number * _LEGEND_ROW
         for left, label in row:
-            _draw_swatch(canvas, label, left, baseline + 4.5)
+            _draw_swatch(canvas, label, left, baseline + _HALF_X)
             canvas.text(left + 26, baseline, _one_line(label))
 
 
 def _draw_swatch(canvas: Canvas, label: Label, left: float, middle: float) -> None:
     ends, level = [left, left + 18], [middle, middle]
     if label.look == "area":
-        canvas.line(ends, level, label.paint, 10, alpha=0.3)
+        canvas.box(left, middle - 5, 18, 10, label.paint, alpha=0.18)
         canvas.line(ends, [middle + 5] * 2, label.paint, 1.5)
     elif label.look == "block":
-        canvas.line([left + 3, left + 15], level, label.paint, 12)
+        canvas.box(left + 3, middle - 6, 12, 12, label.paint, alpha=0.85)
     elif label.look == "points":
-        canvas.line([left + 9], [middle], label.paint, marker=label.marker, markersize=7, markeredgewidth=0)
-    elif label.look == "dashes":
-        canvas.line(ends, level, label.paint, 1.5, linestyle=(0, (4, 3)))
+        canvas.line([left + 9], [middle], label.paint, marker=label.marker)
     else:
-        canvas.line(ends, level, label.paint, 2, marker=label.marker, markersize=6, markevery=[], markeredgewidth=0)
+        canvas.line(ends, level, label.paint, 2 if label.look == "line" else 1.5, dashed=label.look == "dashes")
 
 
 def plot(files: dict[str, bytes], width: int, height: int, table: dict[str, Json] | None) -> Drawing:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from darkroom.figures.drawing import Drawing, FigureError, Json
 from darkroom.figures.pixels import as_picture, png
 
+Images = Sequence[Sequence[npt.ArrayLike | None]] | npt.NDArray[Any]
 Alt = str | Callable[[int, int], str] | Sequence[Sequence[str]]
 
 _GREEK = {
@@ -20,7 +21,9 @@ _GREEK = {
 }  # fmt: skip
 
 
-def tiles(images: Any, *, rows: Sequence[str] = (), columns: Sequence[str] = (), alt: Alt, scale: int = 2) -> Drawing:
+def tiles(
+    images: Images, *, rows: Sequence[str] = (), columns: Sequence[str] = (), alt: Alt, scale: int = 2
+) -> Drawing:
     """A grid of pictures, one file each; identical pictures share a file.
 
     Args:
@@ -64,7 +67,9 @@ def _checked_width(grid: list[list[Any]], rows: Sequence[str], columns: Sequence
     return width
 
 
-def _cell(picture: Any, row: int, column: int, describe: Callable[[int, int], str], files: dict[str, bytes]) -> Json:
+def _cell(
+    picture: npt.ArrayLike | None, row: int, column: int, describe: Callable[[int, int], str], files: dict[str, bytes]
+) -> Json:
     if picture is None:
         return None
     where = f"tiles: row {row + 1}, column {column + 1}"

@@ -10,12 +10,13 @@ import numpy.typing as npt
 from darkroom.figures.canvas import Canvas, own_style
 from darkroom.figures.drawing import Drawing, FigureError, Json
 from darkroom.figures.frame import plot
-from darkroom.figures.ink import FONT_SIZE, INK, MUTED, over, ramp, text_width
+from darkroom.figures.ink import INK, MUTED, over, ramp, text_width
 from darkroom.figures.tables import number_text, shown
 
 Floats = npt.NDArray[np.float64]
 _WIDEST = 640
 _HEAD = 48
+_CELL_HEIGHT = 40.0
 
 
 def heat_map(
@@ -46,26 +47,21 @@ def heat_map(
     texts = [[number_text(v, format, "heat_map") if v else "·" for v in row] for row in values]
     left = max(text_width(label) for label in [*row_labels, f"{y_label} ↓"]) + 12
     cell = _cell_width(texts, column_labels, _WIDEST - left)
-    tall = min(cell, 40.0)
-    width, height = round(left + cell * values.shape[1] + 2), round(_HEAD + tall * values.shape[0] + 4)
+    width = max(left + cell * values.shape[1], left + text_width(f"{x_label} →")) + 2
     with own_style():
-        canvas = Canvas(max(width, round(left + text_width(f"{x_label} →")) + 2), height)
-        _head(canvas, left, cell, column_labels, x_label, y_label)
+        canvas = Canvas(round(width), round(_HEAD + _CELL_HEIGHT * values.shape[0] + 4))
+        _draw_head(canvas, (left, cell), column_labels, x_label, y_label)
         for r, label in enumerate(row_labels):
-            middle = height - _HEAD - (r + 0.5) * tall
+            middle = canvas.height - _HEAD - (r + 0.5) * _CELL_HEIGHT
             canvas.text(left - 10, middle - 4.5, label, INK, ha="right")
             for c, text in enumerate(texts[r]):
-                _cell(
-                    canvas,
-                    left + c * cell,
-                    middle,
-                    (cell, tall),
-                    text,
-                    float(values[r, c] / (values.max() or 1)) ** 0.5,
-                )
+                share = float(values[r, c] / (values.max() or 1)) ** 0.5
+                _draw_cell(canvas, left + (c + 0.5) * cell, middle, cell, (text, share))
         files = canvas.files(f"{x_label} by {y_label}")
     rows: list[Json] = [[label, *(shown(v, format) for v in values[r])] for r, label in enumerate(row_labels)]
-    return plot(files, canvas.width, height, {"columns": [f"{y_label} ↓ {x_label} →", *column_labels], "rows": rows})
+    return plot(
+        files, canvas.width, canvas.height, {"columns": [f"{y_label} ↓ {x_label} →", *column_labels], "rows": rows}
+    )
 
 
 def _checked(matrix: npt.ArrayLike, row_labels: Sequence[str], column_labels: Sequence[str]) -> Floats:
@@ -89,15 +85,19 @@ def _cell_width(texts: Sequence[Sequence[str]], column_labels: Sequence[str], ro
     return min(widest, max(needed, 44.0))
 
 
-def _head(canvas: Canvas, left: float, cell: float, column_labels: Sequence[str], x_label: str, y_label: str) -> None:
+def _draw_head(
+    canvas: Canvas, grid: tuple[float, float], column_labels: Sequence[str], x_label: str, y_label: str
+) -> None:
+    (left, cell), line = grid, canvas.height - _HEAD + 8
     canvas.text(left, canvas.height - 14, f"{x_label} →", MUTED)
-    canvas.text(left - 10, canvas.height - _HEAD + 8, f"{y_label} ↓", MUTED, ha="right")
+    canvas.text(left - 10, line, f"{y_label} ↓", MUTED, ha="right")
     for c, label in enumerate(column_labels):
-        canvas.text(left + (c + 0.5) * cell, canvas.height - _HEAD + 8, label, INK, ha="center")
+        canvas.text(left + (c + 0.5) * cell, line, label, INK, ha="center")
 
 
-def _cell(canvas: Canvas, left: float, middle: float, size: tuple[float, float], text: str, share: float) -> None:
-    paint = over(ramp(share)) if share else MUTED
+def _draw_cell(canvas: Canvas, centre: float, middle: float, width: float, content: tuple[str, float]) -> None:
+    """One cell, with its text and its share of the greatest colour; a share of 0 leaves the page bare."""
+    text, share = content
     if share:
-        canvas.box(left + 1, middle - size[1] / 2 + 1, size[0] - 2, size[1] - 2, ramp(share))
-    canvas.text(left + size[0] / 2, middle - 4.5, text, paint, FONT_SIZE, ha="center")
+        canvas.box(centre - width / 2 + 1, middle - _CELL_HEIGHT / 2 + 1, width - 2, _CELL_HEIGHT - 2, ramp(share))
+    canvas.text(centre, middle - 4.5, text, over(ramp(share)) if share else MUTED, ha="center")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 from xml.sax.saxutils import escape
 
 from darkroom.figures.canvas import opening
@@ -30,7 +29,7 @@ class Pen:
         return str(getattr(paint, self.page))
 
     def text(
-        self, at: Point, text: str, paint: Paint, size: float = NOTE_SIZE, anchor: str = "middle", weight: int = 400
+        self, at: Point, text: str, paint: Paint, size: float = NOTE_SIZE, *, anchor: str = "middle", weight: int = 400
     ) -> None:
         """One line of text with its baseline at *at*."""
         style = f'font-size="{size}" text-anchor="{anchor}" fill="{self.paint(paint)}"'

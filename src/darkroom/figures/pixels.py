@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from darkroom.figures.drawing import FigureError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -116,20 +119,22 @@ def png(picture: npt.ArrayLike, where: str = "image") -> bytes:
     return min((_encoded(image) for image in candidates), key=len)
 
 
-def _indexed(pixels: Pixels) -> Any:
+def _indexed(pixels: Pixels) -> Picture | None:
     """*pixels* as a Pillow palette image with as few entries as it has colours, or None where it has more than 256."""
     from PIL import Image
 
-    triples = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
-    colours, index = np.unique(triples.reshape(-1, 3), axis=0, return_inverse=True)
+    shades = (
+        pixels.astype(np.uint32) * 0x010101 if pixels.ndim == 2 else pixels @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    )
+    colours, index = np.unique(shades, return_inverse=True)
     if len(colours) > 256:
         return None
     image = Image.fromarray(index.reshape(pixels.shape[:2]).astype(np.uint8), mode="L")
-    image.putpalette(colours.tobytes())
+    image.putpalette(colours.astype(">u4").view(np.uint8).reshape(-1, 4)[:, 1:].tobytes())
     return image
 
 
-def _encoded(image: Any) -> bytes:
+def _encoded(image: Picture) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
