@@ -261,16 +261,16 @@ def _listed(curve: _Curve, format: str) -> list[Json]:
         return [[name, shown(curve.x[i]), _value(curve, i, format)] for i in _thinned(len(curve.x))]
     starts = bin_starts(len(curve.x), TABLE_ROWS)
     last = np.append(starts[1:], len(curve.x)) - 1
-    spans = [f"{number_text(curve.x[a])} to {number_text(curve.x[b])}" for a, b in zip(starts, last, strict=True)]
+    spans = [f"{shown(curve.x[a])} to {shown(curve.x[b])}" for a, b in zip(starts, last, strict=True)]
     averages = means(curve.y, starts)
     return [[f"{name}, mean", span, shown(mean, format)] for span, mean in zip(spans, averages, strict=True)]
 
 
-def _value(curve: _Curve, index: int, format: str) -> Json:
+def _value(curve: _Curve, index: int, format: str) -> str:
     if not curve.interval:
         return shown(curve.y[index], format)
     value, low, high = (number_text(part[index], format) for part in curve.heights)
-    return {"value": float(curve.y[index]), "text": f"{value} ({low} to {high})"}
+    return f"{value} ({low} to {high})"
 
 
 def _thinned(points: int) -> list[int]:

@@ -18,7 +18,7 @@ Shape = str | Sequence[int]
 _EDGE = 6
 _BOX_HEIGHT, _CONDITION_HEIGHT, _PILL_HEIGHT = 46, 36, 28
 _ROW_GAP, _OPERATION_GAP = 46, 44
-_ACROSS = 190
+_ACROSS, _WIDEST = 190, 700
 _RADIUS = 11
 _FILL = Paint("#eef2f9", "#222a36")
 _ARROW = Paint("#6b7480", "#98a1ad")
@@ -128,8 +128,11 @@ def network(blocks: Sequence[Block], edges: Sequence[Edge], *, title: str, descr
         FigureError: an edge from or to nowhere, two blocks of one name or at one place, an operation on no flow.
     """
     graph = _checked(blocks, edges)
-    boxes, height = _placed(graph)
+    boxes, height = _placed(graph, _ACROSS)
     operations, width = _placed_operations(graph, boxes)
+    if width > _WIDEST:
+        boxes, height = _placed(graph, _ACROSS - (width - _WIDEST))
+        operations, width = _placed_operations(graph, boxes)
     words = description or "; ".join(_in_words(graph, edge) for edge in graph.edges)
     files = {}
     for page in ("light", "dark"):
@@ -173,10 +176,10 @@ def _times(shape: Shape) -> str:
     return " × ".join(part.strip() for part in parts)
 
 
-def _placed(graph: _Graph) -> tuple[dict[str, _Box], int]:
-    """The blocks of the U in their places, and how high the diagram is."""
+def _placed(graph: _Graph, wanted: float) -> tuple[dict[str, _Box], int]:
+    """The blocks of the U in their places, its arms *wanted* apart if labels fit, and how high the diagram is."""
     trunk = graph.trunk()
-    across = max([_ACROSS, *(text_width(f"concat {_times(e.shape)}", NOTE_SIZE) + 34 for e in graph.of("skip"))])
+    across = max([wanted, *(text_width(f"concat {_times(e.shape)}", NOTE_SIZE) + 24 for e in graph.of("skip"))])
     middles, widths, at = {}, {}, float(_EDGE)
     for column in sorted({block.column for block in trunk}):
         widths[column] = max(_width(block) for block in trunk if block.column == column)

@@ -21,7 +21,7 @@ INK = Paint("#1f2328", "#e8eaed")
 MUTED = Paint("#59606a", "#a7aeb8")
 AXIS = Paint("#8a929c", "#757d88")
 GRID = Paint("#e3e5e8", "#33383f")
-PAGE = Paint("#ffffff", "#16181c")
+PAGE = Paint("#fdfcfa", "#15171a")
 
 SERIES = (
     Paint("#2a5bd7", "#7fbcff"),  # blue

@@ -32,7 +32,7 @@ def table(
 def cells(
     columns: Sequence[str], rows: Sequence[Sequence[Cell]], formats: Sequence[str], where: str
 ) -> dict[str, Json]:
-    """The layout's ``columns`` and ``rows``: text as it is, a number as ``{"value", "text"}``."""
+    """The layout's ``columns`` and ``rows``."""
     if formats and len(formats) != len(columns):
         raise FigureError(f"{where}: {len(formats)} formats for {len(columns)} columns; give one a column, or none")
     specifications = list(formats) or [""] * len(columns)
@@ -45,8 +45,8 @@ def cells(
     }
 
 
-def shown(value: Any, specification: str = "", where: str = "table") -> Json:  # noqa: ANN401 (checked here)
-    """A cell as the layout has it: text as it is, a number as ``{"value", "text"}``.
+def shown(value: Any, specification: str = "", where: str = "table") -> str:  # noqa: ANN401 (checked here)
+    """A cell as the layout has it: text as it is, a number as a reader wants it.
 
     Raises:
         FigureError: neither text nor a finite number, or a format that does not fit it.
@@ -56,7 +56,7 @@ def shown(value: Any, specification: str = "", where: str = "table") -> Json:  #
     plain = value.item() if hasattr(value, "item") else value
     if isinstance(plain, bool) or not isinstance(plain, int | float):
         raise FigureError(f"{where}: a cell is {type(plain).__name__}; cells are text or numbers")
-    return {"value": plain, "text": number_text(plain, specification, where)}
+    return number_text(plain, specification, where)
 
 
 def number_text(value: float, specification: str = "", where: str = "number") -> str:
