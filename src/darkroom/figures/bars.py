@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from darkroom.figures.canvas import DASHES, Canvas, own_style
 from darkroom.figures.curves import Reference, draw_references
@@ -17,30 +15,29 @@ from darkroom.figures.ink import MUTED, NOTE_SIZE, SERIES, text_width
 from darkroom.figures.tables import number_text, shown
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from matplotlib.axes import Axes
 
-Floats = npt.NDArray[np.float64]
+    Floats = npt.NDArray[np.float64]
+
 _SHARE = 0.74  # of a group's slot that its bars take
 
 
-@dataclass(frozen=True)
-class Bars:
+class Bars(NamedTuple):
     """One bar a group: its name, plain text, and finite heights >= 0."""
 
     label: str
     heights: npt.ArrayLike
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """Finite values of any shape whose distribution is drawn, and their name, plain text."""
 
     label: str
     values: npt.ArrayLike
 
 
-@dataclass(frozen=True)
-class Density:
+class Density(NamedTuple):
     """A density to compare with: its name, and its values at ascending *x*."""
 
     label: str

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from darkroom.figures.drawing import FigureError
-from darkroom.figures.ink import FONT_FAMILY, FONT_SIZE, INK, Paint
+from darkroom.figures.ink import FONT_FAMILY, FONT_SIZE, INK, Paint, escaped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,10 +18,10 @@ Alignment = Literal["left", "center", "right"]
 DASHES = (0, (4, 3))
 
 _FIRST_STAND_IN = 0xF00000
-_PROLOG = re.compile(r"<\?xml.*?\?>\s*|<!DOCTYPE.*?>\s*|<!--.*?-->\s*", re.DOTALL)
-_GEOMETRY = re.compile(r' (d|x|y|x1|x2|y1|y2|width|height|points|transform)="([^"]*)"')
+_PROLOG = r"<\?xml.*?\?>\s*|<!DOCTYPE.*?>\s*|<!--.*?-->\s*"
+_GEOMETRY = r' (d|x|y|x1|x2|y1|y2|width|height|points|transform)="([^"]*)"'
 _MEASURED_IN = " font-family: 'DejaVu Sans';"
-_LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
+_LONG_NUMBER = r"-?\d+\.\d{3,}"
 
 
 @contextmanager
@@ -110,9 +110,9 @@ class Canvas:
         return {"light.svg": self._painted(content, "light"), "dark.svg": self._painted(content, "dark")}
 
     def _tidied(self, content: str, title: str) -> str:
-        body = _PROLOG.sub("", content).split(">", 1)[1].replace(_MEASURED_IN, "")
+        body = re.sub(_PROLOG, "", content, flags=re.DOTALL).split(">", 1)[1].replace(_MEASURED_IN, "")
         body = re.sub(r' transform="rotate\(-?0 [^"]*\)"', "", body)
-        body = _GEOMETRY.sub(lambda match: f' {match[1]}="{_compact(match[2])}"', body)
+        body = re.sub(_GEOMETRY, lambda match: f' {match[1]}="{_compact(match[2])}"', body)
         return opening(self.width, self.height, title) + re.sub(r"\n\s*", "\n", body)
 
     def _painted(self, content: str, page: str) -> bytes:
@@ -123,17 +123,15 @@ class Canvas:
 
 def opening(width: int, height: int, title: str) -> str:
     """The first tag of an SVG document of that many CSS pixels, with its title and its lettering."""
-    from xml.sax.saxutils import escape
-
     names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
-    return f'<svg {names} {size} role="img" font-family="{FONT_FAMILY}">\n<title>{escape(title)}</title>'
+    return f'<svg {names} {size} role="img" font-family="{FONT_FAMILY}">\n<title>{escaped(title)}</title>'
 
 
 def _compact(geometry: str) -> str:
     """Numbers to a hundredth of a pixel, and no line breaks."""
     return (
-        _LONG_NUMBER.sub(lambda match: f"{float(match[0]):.2f}".rstrip("0").rstrip("."), geometry)
+        re.sub(_LONG_NUMBER, lambda match: f"{float(match[0]):.2f}".rstrip("0").rstrip("."), geometry)
         .replace("\n", "")
         .strip()
     )

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from darkroom.figures.canvas import DASHES, Canvas, own_style
 from darkroom.figures.drawing import Drawing, FigureError, Json
@@ -17,17 +15,18 @@ from darkroom.figures.ink import MUTED, PAGE, SERIES, Paint
 from darkroom.figures.tables import number_text, shown
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from matplotlib.axes import Axes
 
-Floats = npt.NDArray[np.float64]
+    Floats = npt.NDArray[np.float64]
+
 BINS = 160
 _FEW, _MOST_POINTS = 40, 2000
 TABLE_ROWS = 20
 _MARKERS = ("o", "s", "^", "D", "v")
 
 
-@dataclass(frozen=True)
-class Series:
+class Series(NamedTuple):
     """One curve.
 
     Args:
@@ -51,16 +50,14 @@ class Series:
     unit: str = "steps"
 
 
-@dataclass(frozen=True)
-class Reference:
+class Reference(NamedTuple):
     """A horizontal line at *y*, such as a floor or a target, with its name."""
 
     label: str
     y: float
 
 
-@dataclass(frozen=True)
-class _Curve:
+class _Curve(NamedTuple):
     """A series, checked: equal numbers of finite x, y and, where there is an interval, its low and high ends."""
 
     series: Series

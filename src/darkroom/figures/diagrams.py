@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from darkroom.figures.drawing import Drawing, FigureError, Json
 from darkroom.figures.frame import plot
@@ -25,8 +23,7 @@ _ARROW = Paint("#6b7480", "#98a1ad")
 _OPERATIONS = {"multiply": ("×", SERIES[3]), "add": ("+", SERIES[1])}
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """One box of the diagram.
 
     Args:
@@ -46,8 +43,7 @@ class Block:
     kind: Literal["block", "input", "output", "condition"] = "block"
 
 
-@dataclass(frozen=True)
-class Edge:
+class Edge(NamedTuple):
     """An arrow with the shape of the tensor that it carries.
 
     ``flow`` leads from block to block, ``skip`` across the U to where it is concatenated. ``add`` and ``multiply``
@@ -60,8 +56,7 @@ class Edge:
     kind: Literal["flow", "skip", "add", "multiply"] = "flow"
 
 
-@dataclass(frozen=True)
-class _Box:
+class _Box(NamedTuple):
     """A block in its place: its middle and its size, in CSS pixels from the upper left corner."""
 
     block: Block
@@ -75,8 +70,7 @@ class _Box:
         return self.x + dx * self.width / 2, self.y + dy * self.height / 2
 
 
-@dataclass(frozen=True)
-class _Operation:
+class _Operation(NamedTuple):
     """A tensor that changes a flow: where it does so, the block it comes from, and what feeds that block."""
 
     edge: Edge
@@ -85,8 +79,7 @@ class _Operation:
     feeds: tuple[tuple[Edge, _Box], ...]
 
 
-@dataclass(frozen=True)
-class _Graph:
+class _Graph(NamedTuple):
     """Blocks by name, and edges that lead from and to some of them."""
 
     blocks: dict[str, Block]
@@ -151,6 +144,8 @@ def _checked(blocks: Sequence[Block], edges: Sequence[Edge]) -> _Graph:
         raise FigureError("network: no blocks, or two of one name; edges need a name for each")
     for name in (name for edge in edges for name in (edge.source, edge.target)):
         if name not in graph.blocks:
+            import difflib
+
             known = difflib.get_close_matches(name, graph.blocks, n=1) or list(graph.blocks)
             raise FigureError(f"network: an edge names a block {name!r}, which is not there; known: {', '.join(known)}")
     places = [(block.column, block.level) for block in graph.trunk()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,8 +9,8 @@ from typing import Any
 
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 
-_KIND = re.compile(r"[a-z][a-z0-9_]*")
-_FILE_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
+_KIND = r"[a-z][a-z0-9_]*"
+_FILE_NAME = r"[a-z0-9_][a-z0-9_.-]*"
 
 
 class FigureError(ValueError):
@@ -34,15 +33,17 @@ class Drawing:
     files: Mapping[str, bytes]
 
     def __post_init__(self) -> None:
-        if not _KIND.fullmatch(self.kind):
+        if not re.fullmatch(_KIND, self.kind):
             raise FigureError(f"kind {self.kind!r}: use lower-case letters, digits and _, such as 'tiles'")
         for name, content in self.files.items():
-            if not _FILE_NAME.fullmatch(name):
+            if not re.fullmatch(_FILE_NAME, name):
                 raise FigureError(
                     f"file name {name!r}: use lower-case letters, digits and _ . - (not . or - at the start)"
                 )
             if not isinstance(content, bytes):
                 raise FigureError(f"file {name!r}: the content is {type(content).__name__}, not bytes")
+        import json
+
         try:
             json.dumps(self.layout, allow_nan=False)
         except (TypeError, ValueError) as error:

@@ -6,22 +6,24 @@ import io
 import re
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from darkroom.figures.drawing import Drawing, FigureError, Json
-from darkroom.figures.pixels import Pixels, as_pixels, is_grey, png
+from darkroom.figures.pixels import as_pixels, is_grey, png
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from darkroom.figures.pixels import Pixels
 
 LIMIT_BYTES = 800_000
 GREY_LEVELS = (64, 48, 32, 24, 16)
 
 
-@dataclass(frozen=True)
-class Panel:
+class Panel(NamedTuple):
     """One film: its heading (inline ``$math$`` allowed), what it shows, and its frames.
 
     ``frames`` has shape (F, H, W) or (F, H, W, 3), uint8 or floats in [0, 1].

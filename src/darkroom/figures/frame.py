@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from darkroom.figures.canvas import Canvas
 from darkroom.figures.drawing import Drawing, FigureError, Json
@@ -16,6 +14,7 @@ from darkroom.figures.ink import AXIS, FONT_SIZE, GRID, MUTED, NOTE_SIZE, Paint,
 from darkroom.figures.tables import number_text
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from matplotlib.axes import Axes
 
 LINE_HEIGHT = 16
@@ -28,8 +27,7 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 Look = Literal["line", "points", "area", "block", "dashes"]
 
 
-@dataclass(frozen=True)
-class Axis:
+class Axis(NamedTuple):
     """One axis: what it shows, from where to where, and which values are labelled with which texts."""
 
     label: str
@@ -45,8 +43,7 @@ class Axis:
         return (at - low) / (high - low)
 
 
-@dataclass(frozen=True)
-class Label:
+class Label(NamedTuple):
     """The name of something drawn: its lines of text (notes from the second on), where it ends, and how it looks."""
 
     lines: tuple[str, ...]

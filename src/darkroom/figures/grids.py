@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
-
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from darkroom.figures.drawing import Drawing, FigureError, Json
 from darkroom.figures.pixels import as_picture, png
 
-Images = Sequence[Sequence[npt.ArrayLike | None]] | npt.NDArray[Any]
-Alt = str | Callable[[int, int], str] | Sequence[Sequence[str]]
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
-_GREEK = {
+    Images = Sequence[Sequence[npt.ArrayLike | None]] | npt.NDArray[Any]
+    Alt = str | Callable[[int, int], str] | Sequence[Sequence[str]]
+
+_SPOKEN = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "varepsilon": "ε", "theta": "θ",
     "lambda": "λ", "mu": "μ", "sigma": "σ", "tau": "τ", "phi": "φ", "infty": "∞", "sqrt": "√", "bar": "", "hat": "",
     "times": "×", "cdot": "·", "approx": "≈", "le": "≤", "ge": "≥", "to": "→", "mathcal": "", "mathrm": "", "text": "",
@@ -112,5 +113,6 @@ def plain(text: str) -> str:
 
 
 def _spoken(tex: str) -> str:
-    named = re.sub(r"\\([a-zA-Z]+) ?", lambda match: _GREEK.get(match.group(1), match.group(1) + " "), tex)
-    return re.sub(r"\\[,;!: ]", " ", named).translate(str.maketrans("", "", "{}")).strip()
+    named = re.sub(r"\\([a-zA-Z]+)", lambda match: _SPOKEN.get(match.group(1), match.group(1)), tex)
+    spaced = re.sub(r"\\[,;!: ]", " ", named).translate(str.maketrans("", "", "{}"))
+    return " ".join(spaced.split())

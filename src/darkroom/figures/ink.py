@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 FONT_FAMILY = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Helvetica Neue', Arial, sans-serif"
 FONT_SIZE = 13
 NOTE_SIZE = 12
 
 
-@dataclass(frozen=True)
-class Paint:
+class Paint(NamedTuple):
     """One colour of a drawing as ``#rrggbb``: what it is on a light page, and what on a dark one."""
 
     light: str
@@ -78,3 +77,8 @@ def text_width(text: str, size: float = FONT_SIZE) -> float:
     """About how wide *text* is, in CSS pixels, in a wide system font; the reader's font is not known."""
     ems = (0.36 if c in _NARROW else 0.92 if c in _WIDE else 0.7 if c.isupper() else 0.59 for c in text)
     return size * sum(ems)
+
+
+def escaped(text: str) -> str:
+    """*text* as it stands in XML, outside attributes."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from darkroom.figures.canvas import Canvas, own_style
 from darkroom.figures.drawing import Drawing, FigureError, Json
@@ -13,7 +13,11 @@ from darkroom.figures.frame import plot
 from darkroom.figures.ink import INK, MUTED, over, ramp, text_width
 from darkroom.figures.tables import number_text, shown
 
-Floats = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+
 _WIDEST = 640
 _HEAD = 48
 _CELL_HEIGHT = 40.0

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from xml.sax.saxutils import escape
 
 from darkroom.figures.canvas import opening
-from darkroom.figures.ink import NOTE_SIZE, Paint
+from darkroom.figures.ink import NOTE_SIZE, Paint, escaped
 
 Point = tuple[float, float]
 
@@ -21,7 +20,7 @@ class Pen:
     def document(self, size: tuple[int, int], title: str, description: str) -> bytes:
         """The whole SVG."""
         return "\n".join(
-            [opening(*size, title), f"<desc>{escape(description)}</desc>", *self.parts, "</svg>\n"]
+            [opening(*size, title), f"<desc>{escaped(description)}</desc>", *self.parts, "</svg>\n"]
         ).encode()
 
     def paint(self, paint: Paint) -> str:
@@ -34,7 +33,7 @@ class Pen:
         """One line of text with its baseline at *at*."""
         style = f'font-size="{size}" text-anchor="{anchor}" fill="{self.paint(paint)}"'
         bold = f' font-weight="{weight}"' if weight != 400 else ""
-        self.parts.append(f'<text x="{_px(at[0])}" y="{_px(at[1])}" {style}{bold}>{escape(text)}</text>')
+        self.parts.append(f'<text x="{_px(at[0])}" y="{_px(at[1])}" {style}{bold}>{escaped(text)}</text>')
 
     def arrow(self, points: Sequence[Point], paint: Paint, dashes: str = "") -> None:
         """A line through *points* with a head at the last."""

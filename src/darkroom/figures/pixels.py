@@ -6,14 +6,14 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from darkroom.figures.drawing import FigureError
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from PIL.Image import Image as Picture
 
-Pixels = npt.NDArray[np.uint8]
+    Pixels = npt.NDArray[np.uint8]
 
 
 def as_pixels(image: npt.ArrayLike, where: str = "image") -> Pixels:

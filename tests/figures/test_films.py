@@ -1,0 +1,158 @@
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+
+from darkroom.figures import FigureError, Panel, animation
+from darkroom.figures.films import LIMIT_BYTES, delays_cs, gif
+
+RAMP = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+
+
+def played(content: bytes) -> tuple[list[np.ndarray], list[int], int]:
+    """Every frame as RGB, how long each stands in ms, and how often the film loops (0 for ever)."""
+    film = Image.open(io.BytesIO(content))
+    frames, delays = [], []
+    for index in range(film.n_frames):
+        film.seek(index)
+        frames.append(np.asarray(film.convert("RGB")))
+        delays.append(film.info["duration"])
+    return frames, delays, film.info["loop"]
+
+
+def noise_fading(frames: int, size: int, seed: int = 0) -> np.ndarray:
+    """Frames of noise that gives way to a square."""
+    rng = np.random.default_rng(seed)
+    square = np.zeros((size, size))
+    square[size // 4 : -size // 4, size // 4 : -size // 4] = 1
+    share = np.linspace(1, 0, frames)[:, None, None]
+    return np.clip(square * (1 - share) + share * rng.normal(size=(frames, size, size)), 0, 1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 5).flatmap(
+        lambda count: st.tuples(
+            arrays(np.uint8, st.tuples(st.just(count), st.integers(1, 6), st.integers(1, 20))),
+            st.lists(st.integers(2, 300), min_size=count, max_size=count),
+        )
+    )
+)
+def test_every_frame_of_a_gif_comes_back_exactly_and_stands_as_long_as_it_should(film):
+    """Cropping to what changes and leaving out what does not is invisible."""
+    indices, delays = film
+    frames, shown_for, loop = played(gif(indices, RAMP, delays))
+    assert len(frames) == len(indices)
+    assert all((frame == RAMP[index]).all() for frame, index in zip(frames, indices, strict=True))
+    assert shown_for == [10 * delay for delay in delays]
+    assert loop == 0
+
+
+def test_equal_neighbours_stay_frames_of_their_own():
+    """A film that stands still keeps its frames and its time."""
+    film = np.zeros((6, 28, 28), np.uint8)
+    film[3:] = 200
+    frames, delays, _ = played(animation([Panel("still", "x", film)], fps=10, hold_last_s=1).files["still.gif"])
+    assert [int(frame[0, 0, 0]) for frame in frames] == [0, 0, 0, frames[3][0, 0, 0], frames[3][0, 0, 0], 200]
+    assert delays == [100, 100, 100, 100, 100, 1000]
+
+
+def test_the_layout_tells_what_the_files_hold():
+    """Frames, size and duration in the layout are those of the decoded film."""
+    drawing = animation([Panel("Epoch 1", "a square comes out", noise_fading(7, 20))], scale=3, fps=12, hold_last_s=2)
+    [panel] = drawing.layout["panels"]
+    frames, delays, loop = played(drawing.files["epoch_1.gif"])
+    assert drawing.kind == "animation"
+    assert drawing.layout["scale"] == 3
+    assert (panel["heading"], panel["alt"], panel["animation"]) == ("Epoch 1", "a square comes out", "epoch_1.gif")
+    assert (panel["frames"], panel["width"], panel["height"]) == (len(frames), *frames[0].shape[1::-1])
+    assert panel["duration_s"] == pytest.approx(sum(delays) / 1000) == pytest.approx(6 / 12 + 2)
+    assert loop == 0
+
+
+def test_the_last_frame_is_held_exact_and_is_the_still():
+    """The still and the last frame of the film are the last frame that was passed, to the last grey level."""
+    film = noise_fading(5, 30)
+    film[-1] = np.linspace(0, 1, 900).reshape(30, 30)
+    drawing = animation([Panel("", "x", film)], hold_last_s=2.5)
+    frames, delays, _ = played(drawing.files["panel_1.gif"])
+    expected = np.rint(film[-1] * 255)
+    assert (frames[-1][..., 0] == expected).all()
+    assert (np.asarray(Image.open(io.BytesIO(drawing.files["panel_1.png"]))) == expected).all()
+    assert delays[-1] == 2500
+
+
+def test_other_frames_are_within_half_a_step_of_their_grey_levels():
+    """64 levels are close enough for what is on its way."""
+    film = noise_fading(4, 30)
+    frames, _, _ = played(animation([Panel("a", "x", film)]).files["a.gif"])
+    assert max(np.abs(frame[..., 0] - np.rint(f * 255)).max() for frame, f in zip(frames, film, strict=True)) <= 3
+
+
+def test_colours_survive():
+    """A film of few colours keeps them; grey RGB is taken as grey."""
+    film = np.zeros((3, 8, 8, 3), np.uint8)
+    film[1, :4] = (250, 10, 30)
+    film[2, 4:] = (0, 99, 200)
+    frames, _, _ = played(animation([Panel("a", "x", film)]).files["a.gif"])
+    assert all((frame == picture).all() for frame, picture in zip(frames, film, strict=True))
+    grey = np.repeat(film[..., :1], 3, axis=3)
+    same = [animation([Panel("a", "x", f)]).files["a.gif"] for f in (grey, film[..., 0])]
+    assert same[0] == same[1]
+
+
+@pytest.mark.parametrize("fps", [50, 30, 24, 20, 7, 0.5])
+def test_time_does_not_drift(fps):
+    """Hundredths of a second are rounded so that the whole film keeps its rate to within one of them."""
+    delays = delays_cs(61, fps, 2)
+    assert abs(sum(delays[:-1]) - 100 * 60 / fps) <= 0.5
+    assert min(delays) >= 2
+
+
+def test_a_film_of_a_usual_grid_fits_the_limit():
+    """Fifty frames of forty digits in noise stay below 0.8 MB, with fewer grey levels if need be."""
+    film = np.random.default_rng(0).random((50, 115, 289))
+    film[:, ::2] = 0
+    assert len(animation([Panel("a", "x", film)]).files["a.gif"]) <= LIMIT_BYTES
+
+
+def test_a_film_that_is_too_big_says_by_how_much_and_what_would_fit():
+    """The message names the excess and a number of frames; that many frames do fit."""
+    film = np.random.default_rng(0).random((40, 220, 289))
+    with pytest.raises(FigureError, match=r"over the 800,000 allowed; pass \d+ frames instead of 40") as caught:
+        animation([Panel("a", "x", film)])
+    fitting = int(str(caught.value).split("pass ")[1].split()[0])
+    assert len(animation([Panel("a", "x", film[:fitting])]).files["a.gif"]) <= LIMIT_BYTES
+
+
+def test_panels_of_one_heading_get_files_of_their_own():
+    """A second panel of the same name is counted."""
+    film = noise_fading(2, 6)
+    drawing = animation([Panel("$t$", "x", film), Panel("$t$", "y", film)])
+    assert sorted(drawing.files) == ["t.gif", "t.png", "t_2.gif", "t_2.png"]
+
+
+@pytest.mark.parametrize(
+    ("panels", "options", "message"),
+    [
+        ([], {}, "0 panels"),
+        ([Panel("a", "x", np.zeros((2, 2, 2)))], {"fps": 60}, "fps=60"),
+        ([Panel("a", "x", np.zeros((2, 2, 2)))], {"fps": 0}, "fps=0"),
+        ([Panel("a", "x", np.zeros((2, 2, 2)))], {"hold_last_s": 0}, "hold_last_s=0"),
+        ([Panel("a", "x", np.zeros((2, 2, 2)))], {"scale": 0}, "scale=0"),
+        ([Panel("a", "", np.zeros((2, 2, 2)))], {}, r"panel 1 \('a'\): no alternative text"),
+        ([Panel("a", "x", np.zeros((2, 2)))], {}, r"panel 1 \('a'\): shape \(2, 2\)"),
+        ([Panel("a", "x", np.zeros((0, 2, 2)))], {}, r"shape \(0, 2, 2\)"),
+        ([Panel("a", "x", np.full((2, 2, 2), 2.0))], {}, "values from 2 to 2"),
+        ([Panel("a", "x", np.full((2, 2, 2), np.nan))], {}, "8 of 8 values are NaN"),
+    ],
+)
+def test_what_is_no_film_is_refused(panels, options, message):
+    """Each mistake is one line with the panel or the argument at fault."""
+    with pytest.raises(FigureError, match=message) as caught:
+        animation(panels, **options)
+    assert "\n" not in str(caught.value)

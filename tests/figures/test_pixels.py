@@ -1,0 +1,121 @@
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+
+from darkroom.figures import FigureError, sheet
+from darkroom.figures.pixels import as_pixels, png
+
+
+def decoded(content: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+
+
+def test_floats_are_rounded_to_the_nearest_of_256_levels():
+    """0 and 1 are black and white, and a value between goes to the nearest level."""
+    assert as_pixels([0.0, 0.5, 1 / 255 * 1.4, 1.0]).tolist() == [0, 128, 1, 255]
+    assert as_pixels(np.array([False, True])).tolist() == [0, 255]
+
+
+def test_uint8_passes_untouched():
+    """uint8 comes back as it went in."""
+    image = np.arange(256, dtype=np.uint8)
+    assert as_pixels(image) is image
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.array([0.0, np.nan]), "1 of 2 values are NaN or infinite"),
+        (np.array([0.0, np.inf]), "1 of 2 values are NaN or infinite"),
+        (np.array([-0.5, 1.25]), r"values from -0.5 to 1.25; floats must be in \[0, 1\]"),
+        (np.array([0, 300]), "dtype int64; pass uint8, or floats"),
+        (np.array(["a"]), "pass uint8, or floats"),
+        (np.array([1j]), "dtype complex128; pass uint8, or floats"),
+    ],
+)
+def test_what_is_no_picture_is_refused_with_the_place_and_the_reason(image, message):
+    """Wrong dtypes, ranges and NaN are named in one line that says where."""
+    with pytest.raises(FigureError, match=message) as caught:
+        as_pixels(image, "row 3")
+    assert str(caught.value).startswith("row 3: ")
+    assert "\n" not in str(caught.value)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    arrays(np.uint8, st.tuples(st.integers(1, 7), st.integers(1, 4), st.integers(1, 5))),
+    st.integers(1, 9),
+    st.integers(0, 3),
+    st.integers(0, 255),
+)
+def test_a_sheet_holds_every_picture_in_reading_order_and_background_elsewhere(images, columns, gap, background):
+    """Picture k is at row k // C, column k % C of the sheet; every other pixel is background."""
+    result = sheet(images, columns, gap=gap, background=background)
+    count, height, width = images.shape
+    across = min(columns, count)
+    down = -(-count // across)
+    assert result.dtype == np.uint8
+    assert result.shape == (down * height + (down - 1) * gap, across * width + (across - 1) * gap)
+    rest = np.ones(result.shape, bool)
+    for k, image in enumerate(images):
+        top, left = (k // across) * (height + gap), (k % across) * (width + gap)
+        assert (result[top : top + height, left : left + width] == image).all()
+        rest[top : top + height, left : left + width] = False
+    assert (result[rest] == background).all()
+
+
+def test_a_coloured_background_makes_a_grey_sheet_coloured():
+    """Grey pictures on a coloured background give RGB."""
+    result = sheet(np.zeros((2, 1, 1)), 2, gap=1, background=(1, 2, 3))
+    assert result.tolist() == [[[0, 0, 0], [1, 2, 3], [0, 0, 0]]]
+
+
+@pytest.mark.parametrize(
+    ("images", "columns", "gap", "message"),
+    [
+        (np.zeros((3, 3)), 1, 1, r"shape \(3, 3\)"),
+        (np.zeros((0, 3, 3)), 1, 1, r"shape \(0, 3, 3\)"),
+        (np.zeros((2, 3, 3, 4)), 1, 1, r"shape \(2, 3, 3, 4\)"),
+        (np.zeros((2, 3, 3)), 0, 1, "columns=0"),
+        (np.zeros((2, 3, 3)), 1, -1, "gap=-1"),
+    ],
+)
+def test_a_sheet_of_no_pictures_is_refused(images, columns, gap, message):
+    """Shapes that are no stack of pictures, and impossible layouts, are refused."""
+    with pytest.raises(FigureError, match=message):
+        sheet(images, columns, gap=gap)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.one_of(
+    arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9))),
+    arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3))),
+    arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.sampled_from([0, 255])),
+))  # fmt: skip
+def test_png_is_lossless(picture):
+    """The decoded pixels are the pixels."""
+    expected = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=2)
+    assert (decoded(png(picture)) == expected).all()
+
+
+def test_png_takes_the_smallest_encoding_that_loses_nothing():
+    """Grey RGB is stored as grey, few colours as a palette, many as RGB."""
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    grey = np.repeat(noise[..., :1], 3, axis=2)
+    few = np.array([[9, 8, 7], [250, 0, 3]], np.uint8)[noise[..., 0] % 2]
+    modes = [Image.open(io.BytesIO(png(picture))).mode for picture in (noise, grey, few)]
+    assert modes == ["RGB", "L", "P"]
+    assert (decoded(png(few)) == few).all()
+    assert len(png(few)) < 40 * 40 / 8 + 150
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 2, 2), (2, 2, 4), (0, 2), (1, 2, 2, 3)])
+def test_png_refuses_what_is_no_picture(shape):
+    """A picture is (H, W) or (H, W, 3)."""
+    with pytest.raises(FigureError, match=r"a picture is \(H, W\) or \(H, W, 3\)"):
+        png(np.zeros(shape, np.uint8))
