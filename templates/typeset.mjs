@@ -1,6 +1,6 @@
 // TeX to HTML and MathML. In: a line of options, then a line [tex, display] for each equation. Out: a line for each, the
 // HTML as a JSON string or {message, position}.
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import katex from "katex";
 
 const [options, ...tasks] = readFileSync(0, "utf8").trimEnd().split("\n").map((line) => JSON.parse(line));
@@ -16,4 +16,6 @@ function typeset([tex, displayMode]) {
   }
 }
 
-process.stdout.write(tasks.map((task) => JSON.stringify(typeset(task)) + "\n").join(""));
+for (let at = 0; at < tasks.length; at += 50) {
+  writeFileSync(1, tasks.slice(at, at + 50).map((task) => JSON.stringify(typeset(task)) + "\n").join(""));
+}

@@ -62,7 +62,8 @@ def gif(size: int = 28, frames: int = 4) -> bytes:
     """A looping grey GIF."""
     from PIL import Image
 
-    images = [Image.frombytes("L", (size, size), bytes((x * f) % 256 for x in range(size * size))) for f in range(1, frames + 1)]
+    shades = [bytes((x * frame) % 256 for x in range(size * size)) for frame in range(1, frames + 1)]
+    images = [Image.frombytes("L", (size, size), shade) for shade in shades]
     buffer = io.BytesIO()
     images[0].save(buffer, "GIF", save_all=True, append_images=images[1:], duration=80, loop=0)
     return buffer.getvalue()
@@ -72,7 +73,7 @@ def svg(colour: str, width: int = 480, height: int = 240) -> bytes:
     """A line on a transparent ground."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
-        f'<path d="M20 20 C 120 200 240 210 {width - 20} {height - 20}" fill="none" stroke="{colour}" stroke-width="2"/></svg>'
+        f'<path d="M20 20 C 120 200 240 210 {width - 20} {height - 20}" fill="none" stroke="{colour}"/></svg>'
     ).encode()
 
 
@@ -104,7 +105,12 @@ def animation(panels: int = 2) -> Drawn:
     shown = []
     for number in range(1, panels + 1):
         files |= {f"epoch_{number}.gif": gif(frames=3 + number), f"epoch_{number}.png": png(shade=30 * number)}
-        panel = {"heading": f"Epoch {number}", "alt": f"Noise turns into digits, epoch {number}", "width": 28, "height": 28}
+        panel = {
+            "heading": f"Epoch {number}",
+            "alt": f"Noise turns into digits, epoch {number}",
+            "width": 28,
+            "height": 28,
+        }
         panel |= {"animation": f"epoch_{number}.gif", "still": f"epoch_{number}.png", "frames": 4, "duration_s": 0.3}
         shown.append(panel)
     return Drawn("animation", {"panels": shown, "scale": 2}, files, "Sampling.", "Noise turns into digits.")
@@ -131,6 +137,7 @@ class Outputs:
         self,
         name: str,
         figures: Mapping[str, Drawn] | None = None,
+        *,
         metrics: Mapping[str, Any] | None = None,
         parameters: Mapping[str, Any] | None = None,
         state: str = "fresh",

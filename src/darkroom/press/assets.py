@@ -79,7 +79,8 @@ def picture_sizes(folder: Path, names: Iterable[str]) -> dict[str, tuple[int, in
 class MathStyle:
     """KaTeX's style sheet, parsed as far as fonts go.
 
-    ``rules`` are (classes, family, bold, italic) of every rule that chooses a font; ``faces`` (family, bold, italic, file).
+    ``rules`` are (classes, family, bold, italic) of every rule that chooses a font; ``faces`` are (family, bold,
+    italic, file).
     """
 
     css: str
@@ -115,7 +116,7 @@ class MathStyle:
             file = _woff2(found[1])
             if file not in names:
                 return ""
-            source = f"src:url({names[file].target.removeprefix('assets/')}) format(\"woff2\")"
+            source = f'src:url({names[file].target.removeprefix("assets/")}) format("woff2")'
             return "@font-face{" + re.sub(r"src:[^;}]*(?:;(?=src:)src:[^;}]*)*", source, found[1]) + "}"
 
         css = _FACE.sub(face, self.css).encode()

@@ -1,4 +1,4 @@
-"""A reader for the BibTeX that ``templates/references.bib`` is written in: entries of ``key = {value}`` in plain UTF-8."""
+"""A reader for the BibTeX of ``templates/references.bib``: entries of ``key = {value}`` in plain UTF-8."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def read_bibliography(text: str, path: str) -> dict[str, Entry]:
             faults.append(fault(text, path, at, "bibliography", f"{key!r} is there twice; remove one"))
         missing = [name for name in _REQUIRED if not fields.get(name)]
         faults += [fault(text, path, at, "bibliography", f"{key!r} has no {name}; add it") for name in missing]
-        entries[key] = _entry(key, {name: "" for name in _REQUIRED} | fields)
+        entries[key] = _entry(key, dict.fromkeys(_REQUIRED, "") | fields)
         at = text.find("@", end)
     if faults:
         raise ContentError(faults)
@@ -83,7 +83,7 @@ def _fields(text: str, at: int) -> tuple[dict[str, str], int, str]:
             return fields, at, "expected `name = {value},` or the closing }"
         value, end = _value(text, name.end())
         if value is None:
-            return fields, name.end(), f"the value of {name[1]} is not {{...}}, \"...\" or a number that ends"
+            return fields, name.end(), f'the value of {name[1]} is not {{...}}, "..." or a number that ends'
         if "\\" in value:
             return fields, name.end(), f"TeX in {name[1]}; write the letter itself in UTF-8"
         fields[name[1].lower()] = re.sub(r"\s+", " ", re.sub(r"[{}]", "", value)).strip()

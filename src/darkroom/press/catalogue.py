@@ -18,8 +18,7 @@ FRESH = "fresh"
 class Experiment:
     """One experiment: its folder, the manifest's digest ("" where there is none), and its state.
 
-    ``folder`` is relative to the outputs. ``state`` and ``reasons`` are the plan's words; a manifest that cannot be read makes
-    it damaged whatever the plan says.
+    ``state`` and ``reasons`` are the plan's words; a manifest that cannot be read makes it damaged whatever those are.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""What a site must hold to: every link and anchor leads somewhere, pictures and pages are light, nothing comes from elsewhere."""
+"""What a site must hold to: links lead somewhere, pictures and pages are light, nothing comes from elsewhere."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class PageFacts:
 
 
 def scan(content: str, page: Page) -> tuple[tuple[str, ...], tuple[LinkUse, ...]]:
-    """The anchors and the distinct links in the HTML of *page*; styles of formulas, whose address is unknown yet, aside."""
+    """The anchors and the distinct links in the HTML of *page*, that of KaTeX's style sheet aside."""
     anchors = tuple(_ANCHOR.findall(content))
     links: dict[tuple[str, str], LinkUse] = {}
     for element, _, target in _LINK.findall(content):
@@ -61,7 +61,7 @@ def _located(element: str, target: str, page: Page) -> LinkUse:
     for needle in (f"({target}", f'"{target}', f"({written}", target):
         offset = page.text.find(needle)
         if offset >= 0:
-            fault = page.fault(offset + (needle[0] in "(\""), "", "")
+            fault = page.fault(offset + (needle[0] in '("'), "", "")
             return LinkUse(element, target, fault.line, fault.column)
     return LinkUse(element, target, 1, 1)
 
@@ -70,7 +70,7 @@ def faults_of(pages: Mapping[str, PageFacts], files: Iterable[str]) -> list[Faul
     """Every fault of the pages of a site that holds *files*: links, anchors, other hosts, weight."""
     known = set(files)
     anchors = {url: frozenset(page.anchors) for url, page in pages.items()}
-    faults = []
+    faults: list[Fault] = []
     for url, page in pages.items():
         faults += _doubles(page)
         faults += _weight(page)

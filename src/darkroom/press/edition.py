@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -21,7 +20,7 @@ from darkroom.lab.manifest import Status
 from darkroom.press import assets, check, references, render
 from darkroom.press.bibliography import Entry, read_bibliography
 from darkroom.press.catalogue import FRESH, Catalogue, Experiment, manifests, read_catalogue
-from darkroom.press.figure import FileUse, files_of
+from darkroom.press.figure import FileUse
 from darkroom.press.lift import lift
 from darkroom.press.math import BadTeX, Equation, Katex, Pending, Typeset
 from darkroom.press.pages import Outline, Page, read_page, url_of
@@ -35,8 +34,9 @@ RECORD_VERSION = 1
 class PageRecord(msgspec.Struct, frozen=True):
     """What is remembered of a page as published.
 
-    ``source`` is the digest of its Markdown and ``key`` that of all it depends on; ``math_style`` the address of KaTeX's style
-    sheet in it, ``classes`` the classes of its formulas that choose fonts; ``anchors`` and ``links`` are for the checks.
+    ``source`` is the digest of its Markdown and ``key`` that of all it depends on; ``math_style`` is the address of
+    KaTeX's style sheet in it, ``classes`` are those of its formulas that choose fonts; ``anchors`` and ``links`` are
+    there to be checked.
     """
 
     source: str
@@ -117,7 +117,12 @@ def read_memory(path: Path) -> Memory:
 
 
 def make_edition(
-    places: Places, statuses: Sequence[Status], inputs: Inputs, memory: Memory, kept: Callable[[str], bool], strict: bool
+    places: Places,
+    statuses: Sequence[Status],
+    inputs: Inputs,
+    memory: Memory,
+    kept: Callable[[str], bool],
+    strict: bool,
 ) -> Edition:
     """Work the whole site out; *kept* says whether the published page at an address is still as the last build left it.
 
@@ -125,7 +130,7 @@ def make_edition(
         ContentError: with every fault found; in strict mode what is stale, missing or damaged is one.
         UsageError: KaTeX cannot be had.
     """
-    return _Maker(places, statuses, inputs, memory, kept, strict).make()
+    return _Maker(places, inputs, memory, kept, statuses=statuses, strict=strict).make()
 
 
 class _Maker:
@@ -134,10 +139,11 @@ class _Maker:
     def __init__(
         self,
         places: Places,
-        statuses: Sequence[Status],
         inputs: Inputs,
         memory: Memory,
         kept: Callable[[str], bool],
+        *,
+        statuses: Sequence[Status],
         strict: bool,
     ) -> None:
         self.places, self.statuses, self.inputs = places, statuses, inputs
@@ -244,7 +250,7 @@ class _Maker:
             if experiment.problem:
                 problems.append(_damage(place, experiment.problem))
             elif experiment.state == "orphan":
-                message = f"outputs of {experiment.id}, which no experiment declares; delete the folder or restore the code"
+                message = f"no experiment declares {experiment.id}; delete its outputs or restore the code"
                 self.warnings.append(Fault(place, 1, 1, "orphan", message))
             elif experiment.state != FRESH:
                 message = f"{experiment.id} is {_described(experiment)}; run python build.py run {experiment.id}"
@@ -316,7 +322,7 @@ class _Maker:
                 self._read_page(url)
 
     def _shared_key(self) -> str:
-        """What every page depends on: this program, the site's settings, navigation, templates, static files, references."""
+        """What every page depends on: this program, settings, navigation, templates, static files and references."""
         here = Path(__file__).parent
         parts = [self.inputs.digest(path) for path in sorted(here.glob("*.py"))]
         parts += [self.inputs.digest(origin) for origin in _libraries()]
@@ -570,7 +576,7 @@ def _unknown_kinds(page: Page, catalogue: Catalogue, kinds: set[str]) -> Iterato
         found = catalogue.figure(str(call.arguments[0])) if call.name == "figure" and call.arguments else None
         figure = found[0].drawn(found[1]) if found else None
         if figure and figure.kind not in kinds:
-            message = f"{call.arguments[0]} is of kind {figure.kind!r}, but there is no templates/figures/{figure.kind}.html"
+            message = f"{call.arguments[0]} is of kind {figure.kind!r}: no templates/figures/{figure.kind}.html"
             yield page.fault(call.offset, "template", message)
 
 
@@ -581,7 +587,7 @@ def _inline_equations(text: str) -> Iterator[Equation]:
                 yield Equation(piece.source.strip(), piece.kind == "display")
 
 
-def _texts(layout: Any) -> Iterator[str]:
+def _texts(layout: object) -> Iterator[str]:
     """Every text in a layout; one that is no prose costs nothing."""
     if isinstance(layout, str):
         yield layout

@@ -1,16 +1,16 @@
-"""Lifting: what Markdown and Jinja must not touch is taken out of a text first, and put back as HTML at the end.
+r"""Lifting: what Markdown and Jinja must not touch is taken out of a text first, and put back as HTML at the end.
 
 A lifted piece leaves one character of a private-use plane behind, so that no later stage can take it apart. Lifted are
 
-    math        $...$  $$...$$  \\(...\\)  \\[...\\]  \\begin{align*}...\\end{align*}  and other environments
+    math        $...$  $$...$$  \(...\)  \[...\]  \begin{align*}...\end{align*}  and other environments
     code        `spans` and fences of ``` or ~~~: math, calls and Jinja in them are only text
     calls       {{ figure("...") }}, {{ metric("...") }} and the like, when all arguments are literals
-    \\$          a dollar
+    \$          a dollar
     {#name}     the name of a heading
     comments    <!-- ... -->, which are not published
 
-A dollar opens math as in Pandoc: it is followed by no space, closed by a dollar with no space before and no digit after,
-and no blank line lies between.
+A dollar opens math as in Pandoc: it is followed by no space, closed by a dollar with no space before and no digit
+after, and no blank line lies between.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ TOKEN = re.compile(f"[{chr(FIRST)}-{chr(LAST)}]")
 CALLS = frozenset({"figure", "metric", "param", "ref", "cite", "experiments"})
 
 Literal = None | bool | int | float | str
+
+Calls = tuple["Call", ...]
 
 DYNAMIC = "\0"  # an argument that only Jinja knows
 
@@ -50,9 +52,10 @@ class Call:
 class Piece:
     """Something lifted out.
 
-    ``kind`` is math, display, code, fence, call, text, anchor or comment. ``source`` is what stood inside the delimiters,
-    which began at *offset*; the whole piece reached from *start* to *end* of the text and left the character at *index* of
-    the body. ``language`` is the word after a fence; ``calls`` are the calls in a piece of math, or the one call.
+    ``kind`` is math, display, code, fence, call, text, anchor or comment. ``source`` is what stood inside the
+    delimiters, which began at *offset*; the whole piece reached from *start* to *end* of the text and left the
+    character at *index* of the body. ``language`` is the word after a fence; ``calls`` are those in a piece of math, or
+    the one call.
     """
 
     kind: str
@@ -80,10 +83,11 @@ class Lifted:
         return before[-1].end + index - before[-1].index - 1 if before else index + self.start
 
 
+_CANDIDATE = re.compile(r"[`~{<\\$]")
 _OPENING = re.compile(
     r"""
-      (?P<fence>^[ \t]*(?P<ticks>`{3,}|~{3,})[ \t]*(?P<info>[^\n`]*)$)
-    | (?P<code>(?<!`)(?P<span>`+)(?!`))
+      (?P<fence>(?P<ticks>`{3,}|~{3,})[ \t]*(?P<info>[^\n`]*)$)
+    | (?P<code>(?P<span>`+))
     | (?P<anchor>\{\#(?P<name>[A-Za-z][\w.:-]*)\})
     | (?P<call>\{\{-?\s*(?P<callee>[a-z_]+)\s*\()
     | (?P<jinja>\{\{.*?\}\}|\{%.*?%\}|\{\#.*?\#\})
@@ -125,8 +129,9 @@ class _Lifter:
 
     def run(self) -> Lifted:
         at = self.position
-        while match := _OPENING.search(self.text, at):
-            at = getattr(self, f"_{match.lastgroup}")(match)
+        while candidate := _CANDIDATE.search(self.text, at):
+            match = _OPENING.match(self.text, candidate.start())
+            at = getattr(self, f"_{match.lastgroup}")(match) if match else candidate.end()
         self._keep(self.text[self.position :])
         self._refuse_private_characters()
         return Lifted("".join(self.parts), tuple(self.pieces), tuple(self.wrong), self.begin)
@@ -136,8 +141,9 @@ class _Lifter:
         self.length += len(part)
 
     def _piece(
-        self, kind: str, start: int, end: int, inner: tuple[int, int], language: str = "", calls: tuple[Call, ...] = ()
+        self, kind: str, whole: tuple[int, int], inner: tuple[int, int], language: str = "", calls: Calls = ()
     ) -> int:
+        start, end = whole
         self._keep(self.text[self.position : start])
         source = self.text[inner[0] : inner[1]]
         self.pieces.append(Piece(kind, source, inner[0], start, end, self.length, language, calls))
@@ -147,30 +153,35 @@ class _Lifter:
 
     def _fence(self, match: re.Match[str]) -> int:
         ticks = match["ticks"]
+        if self.text[self.text.rfind("\n", 0, match.start()) + 1 : match.start()].strip():
+            return self._code_span(match, ticks) if ticks[0] == "`" else match.end("ticks")
         closing = re.compile(rf"^[ \t]*{re.escape(ticks)}{re.escape(ticks[0])}*[ \t]*$", re.MULTILINE)
         end = closing.search(self.text, match.end())
         if end is None:
             self.wrong.append((match.start("ticks"), "code", f"this fence is not closed; end it with {ticks}"))
             return len(self.text)
         inner = (min(match.end() + 1, end.start()), end.start())
-        return self._piece("fence", match.start("ticks"), end.end(), inner, match["info"].strip())
+        return self._piece("fence", (match.start("ticks"), end.end()), inner, match["info"].strip())
 
     def _code(self, match: re.Match[str]) -> int:
-        ticks = match["span"]
-        end = re.compile(rf"(?<!`){ticks}(?!`)").search(self.text, match.end())
-        blank = re.compile(r"\n[ \t]*\n").search(self.text, match.end())
+        return self._code_span(match, match["span"])
+
+    def _code_span(self, match: re.Match[str], ticks: str) -> int:
+        begin = match.start() + len(ticks)
+        end = re.compile(rf"(?<!`){ticks}(?!`)").search(self.text, begin)
+        blank = re.compile(r"\n[ \t]*\n").search(self.text, begin)
         if end is None or (blank and blank.start() < end.start()):
-            return match.end()
-        return self._piece("code", match.start(), end.end(), (match.end(), end.start()))
+            return begin
+        return self._piece("code", (match.start(), end.end()), (begin, end.start()))
 
     def _anchor(self, match: re.Match[str]) -> int:
-        return self._piece("anchor", match.start(), match.end(), match.span("name"))
+        return self._piece("anchor", match.span(), match.span("name"))
 
     def _comment(self, match: re.Match[str]) -> int:
-        return self._piece("comment", match.start(), match.end(), match.span())
+        return self._piece("comment", match.span(), match.span())
 
     def _dollar(self, match: re.Match[str]) -> int:
-        return self._piece("text", match.start(), match.end(), (match.end() - 1, match.end()))
+        return self._piece("text", match.span(), (match.end() - 1, match.end()))
 
     def _skip(self, match: re.Match[str]) -> int:
         return match.end()
@@ -183,7 +194,7 @@ class _Lifter:
             end = self.text.find("}}", match.end())
             return match.end() if end < 0 else end + 2
         call, end = found
-        return self._piece("call", match.start(), end, (match.start("callee"), end), calls=(call,))
+        return self._piece("call", (match.start(), end), (match.start("callee"), end), calls=(call,))
 
     def _inline(self, match: re.Match[str]) -> int:
         end = _INLINE_END.match(self.text, match.end())
@@ -216,13 +227,13 @@ class _Lifter:
         return len(self.text)
 
     def _math(self, kind: str, start: int, end: int, inner: tuple[int, int]) -> int:
-        return self._piece(kind, start, end, inner, calls=tuple(self._calls_in(*inner)))
+        return self._piece(kind, (start, end), inner, calls=tuple(self._calls_in(*inner)))
 
     def _calls_in(self, start: int, end: int) -> Iterator[Call]:
         for opening in _CALL_IN_MATH.finditer(self.text, start, end):
             found = literal_call(self.text, opening.end())
             if found is None:
-                message = "a number in math is called by literals alone, such as {{ param(\"part/name\", \"epochs\") }}"
+                message = 'a number in math is called by literals alone, such as {{ param("part/name", "epochs") }}'
                 self.wrong.append((opening.start(), "reference", message))
             else:
                 yield found[0]

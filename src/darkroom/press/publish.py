@@ -9,7 +9,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -181,9 +181,9 @@ def _edition(request: SiteRequest, inputs: record.Inputs, memory: Mapping[str, A
 
     def kept(url: str) -> bool:
         known = outputs.get(url)
-        return bool(known) and record.stat_of(f"{request.site}/{url}") == tuple(known[:2])
+        return known is not None and record.stat_of(f"{request.site}/{url}") == tuple(known[:2])
 
-    return make_edition(_places(request), request.statuses, inputs, pages, kept, request.strict)
+    return make_edition(_places(request), inputs, pages, kept, statuses=request.statuses, strict=request.strict)
 
 
 # Writing --------------------------------------------------------------------------------------------------------------
@@ -193,21 +193,17 @@ def _publish(request: SiteRequest, edition: Edition, memory: Mapping[str, Any]) 
     """Bring the site to the edition; gives how many files were written."""
     old: Mapping[str, list[Any]] = memory.get("outputs", {})
     standing = {
-        target: stat[2]
-        for target, stat in old.items()
-        if record.stat_of(f"{request.site}/{target}") == tuple(stat[:2])
+        target: stat[2] for target, stat in old.items() if record.stat_of(f"{request.site}/{target}") == tuple(stat[:2])
     }
     wanted = {target: _digest_of(content) for target, content in edition.files.items()}
     if not standing:
         standing = {target: digest for target, digest in wanted.items() if _holds(request.site / target, digest)}
     if standing == wanted and _files_in(request.site) <= wanted.keys() | PRESERVED:
         return 0
-    scratch = _scratch(request)
-    shutil.rmtree(scratch, ignore_errors=True)
-    try:
-        written = _write(request.site, scratch, edition, standing)
-        swap(scratch, request.site)
-    finally:
+    scratch, spare = _scratch(request)
+    written = _write(request.site, scratch, edition, old, standing)
+    swap(scratch, request.site)
+    if not spare:
         shutil.rmtree(scratch, ignore_errors=True)
     return written
 
@@ -221,40 +217,64 @@ def _holds(path: Path, digest: str) -> bool:
 
 def _files_in(folder: Path) -> set[str]:
     root = os.fspath(folder)
-    found = set()
+    found: set[str] = set()
     for place, _, names in os.walk(root):
         prefix = os.path.relpath(place, root).replace(os.sep, "/")
         found.update(name if prefix == "." else f"{prefix}/{name}" for name in names)
     return found
 
 
-def _scratch(request: SiteRequest) -> Path:
-    """A folder beside the site's, on the same file system; in the cache where that is so, out of sight."""
+def _scratch(request: SiteRequest) -> tuple[Path, bool]:
+    """Where the new site is written, on the site's own file system, and whether what is left there may stay.
+
+    In the cache it may: the site of the build before last, out of sight, and most of the next one is already in it.
+    """
     parent = request.site.parent
     parent.mkdir(parents=True, exist_ok=True)
-    request.cache.mkdir(parents=True, exist_ok=True)
-    same = request.cache.stat().st_dev == parent.stat().st_dev
-    return request.cache / "site.new" if same else parent / f".{request.site.name}.new"
+    spare = request.cache.stat().st_dev == parent.stat().st_dev
+    return (_record_path(request).with_suffix(".spare") if spare else parent / f".{request.site.name}.new"), spare
 
 
-def _write(site: Path, scratch: Path, edition: Edition, standing: Mapping[str, str]) -> int:
-    """Write the edition to *scratch*; files that stand unchanged on the old site are linked, not written again."""
+def _write(
+    site: Path, scratch: Path, edition: Edition, old: Mapping[str, list[Any]], standing: Mapping[str, str]
+) -> int:
+    """Make *scratch* the edition; what stands unchanged on the old site is linked, not written again.
+
+    Nothing in *scratch* is written over, since it may be linked to what is on the site now.
+    """
+    surplus = _files_in(scratch)
     made: set[str] = set()
     written = 0
-    old, new = os.fspath(site), os.fspath(scratch)
+    standing_root, new = os.fspath(site), os.fspath(scratch)
     for target, content in edition.files.items():
-        folder = os.path.dirname(target)  # noqa: PTH120  # thousands of files
+        path = f"{new}/{target}"
+        stands = standing.get(target) == _digest_of(content)
+        if target in surplus:
+            surplus.remove(target)
+            if stands and record.stat_of(path) == tuple(old.get(target, ())[:2]):
+                continue
+            os.unlink(path)  # noqa: PTH108  # thousands of files
+        folder = os.path.dirname(path)  # noqa: PTH120
         if folder not in made:
-            os.makedirs(f"{new}/{folder}", exist_ok=True)  # noqa: PTH103
+            os.makedirs(folder, exist_ok=True)  # noqa: PTH103
             made.add(folder)
-        if standing.get(target) == _digest_of(content) and _link(f"{old}/{target}", f"{new}/{target}"):
-            continue
-        _write_file(f"{new}/{target}", content)
-        written += 1
+        if not (stands and _link(f"{standing_root}/{target}", path)):
+            _write_file(path, content)
+            written += 1
+    for name in surplus:
+        (scratch / name).unlink()
     for name in PRESERVED:
         if (site / name).exists():
             shutil.copy2(site / name, scratch / name)
+    _drop_empty_folders(scratch)
     return written
+
+
+def _drop_empty_folders(root: Path) -> None:
+    for place, folders, names in os.walk(root, topdown=False):
+        if not names and not folders and Path(place) != root:
+            with suppress(OSError):
+                os.rmdir(place)  # noqa: PTH106
 
 
 def _link(old: str, new: str) -> bool:
@@ -282,12 +302,11 @@ def _digest_of(content: Content) -> str:
 
 
 def swap(new: Path, site: Path) -> None:
-    """Put *new* in the place of *site*: in one step where the system has one, else in two that follow at once."""
+    """Put *new* in the place of *site*, and the other way round, in one step where the system has one."""
     if not site.exists():
         new.rename(site)
         return
     if _exchange(new, site):
-        shutil.rmtree(new)
         return
     old = new.with_name(new.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
@@ -297,7 +316,7 @@ def swap(new: Path, site: Path) -> None:
     except OSError:
         old.rename(site)
         raise
-    shutil.rmtree(old)
+    old.rename(new)
 
 
 def _exchange(a: Path, b: Path) -> bool:

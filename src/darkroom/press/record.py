@@ -1,7 +1,7 @@
 """What the last build saw and wrote, so that the next one can tell at a glance whether there is anything to do.
 
-A file counts as unchanged while its time and size are; where they are not, its sha256 decides. A file that was changed less
-than a moment before it was read is always compared by content, since its next change might not move its time.
+A file counts as unchanged while its time and size are; where they are not, its sha256 decides. A file that was changed
+less than a moment before it was read is always compared by content, since its next change might not move its time.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Inputs:
         return self.read(path).decode("utf-8")
 
     def walk(self, folder: Path, suffix: str = "") -> Iterator[Path]:
-        """Every file below *folder*, sorted, hidden ones and ``node_modules`` left out; the listing becomes an input."""
+        """Every file below *folder*, sorted, without hidden ones and ``node_modules``; the listing becomes an input."""
         name = os.fspath(folder)
         self._folders[name] = _look_into(name)
         for entry in _entries(name):
@@ -104,7 +104,7 @@ def _look(name: str, known: Stat | None) -> Stat | None:
 def _same_file(name: str, known: Stat | None) -> bool:
     now = stat_of(name)
     if now is None or known is None:
-        return now is known
+        return now is None and known is None
     if now == (known[0], known[1]):
         return True
     if now[1] != known[1]:

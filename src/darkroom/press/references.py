@@ -1,11 +1,11 @@
 """References by literal name: checked with nearest spellings, numbered and resolved, before anything is rendered.
 
-    figure(id, width=None)             a figure, numbered in order of first appearance on its page
-    metric(id, at=None, format=None)   a number that a run gave; ``at`` picks a label where there are several
-    param(id, name, format=None)       a parameter of the run
-    ref(id)                            "Figure 3", for a figure's name; "Section 2.1", for "#anchor" or "page#anchor"
-    cite(key, ..., text=False)         "(Ho et al., 2020)"; with text=True "Ho et al. (2020)"
-    experiments(pattern="*")           the record of every experiment whose id matches
+figure(id, width=None)             a figure, numbered in order of first appearance on its page
+metric(id, at=None, format=None)   a number that a run gave; ``at`` picks a label where there are several
+param(id, name, format=None)       a parameter of the run
+ref(id)                            "Figure 3", for a figure's name; "Section 2.1", for "#anchor" or "page#anchor"
+cite(key, ..., text=False)         "(Ho et al., 2020)"; with text=True "Ho et al. (2020)"
+experiments(pattern="*")           the record of every experiment whose id matches
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from darkroom.lab.errors import Fault, nearest
+from darkroom.lab.manifest import Manifest
 from darkroom.press.bibliography import Entry
 from darkroom.press.catalogue import Catalogue
 from darkroom.press.lift import DYNAMIC, Call, Literal, Piece
@@ -125,7 +126,7 @@ class Index:
             raise Unknown(f"{key!r} is not in references.bib{nearest(key, self.bibliography)}")
         return self.bibliography[key]
 
-    def _manifest(self, owner: str, name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def _manifest(self, owner: str, name: str) -> Manifest:
         experiment = self.catalogue.experiments.get(owner)
         if experiment is None:
             raise Unknown(f"unknown experiment {owner!r} in {name!r}{nearest(owner, self.catalogue.experiments)}")
@@ -287,6 +288,9 @@ def show(value: Value, spec: str | None = None) -> str:
 def _significant(value: float) -> str:
     if value == int(value) and abs(value) < 1e5:
         return str(int(value))
+    if abs(value) < 1e-3:
+        digits, _, exponent = f"{value:.3e}".partition("e")
+        return f"{digits.rstrip('0').rstrip('.')}e{int(exponent)}"
     return f"{value:.4g}"
 
 

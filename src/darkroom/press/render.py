@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -59,8 +59,9 @@ class Link:
 class Context:
     """What rendering needs beside the page itself.
 
-    ``assets`` maps the name of a static file to its address, ``images`` to its size in pixels and bytes, ``damaged`` a figure's
-    name to what is wrong with its files, ``raw`` a result file ("part_b/denoiser/results.safetensors") to its address.
+    ``assets`` maps the name of a static file to its address, ``images`` to its size in pixels, ``damaged`` a figure's
+    name to what is wrong with its files, ``raw`` a result file, such as "part_b/denoiser/results.safetensors", to its
+    address.
     """
 
     site: Site
@@ -141,9 +142,13 @@ class Renderer:
 def _markdown() -> markdown.Markdown:
     footnotes: dict[str, Any] = {"BACKLINK_TEXT": "↩", "BACKLINK_TITLE": "Back to the text", "SEPARATOR": "-"}
     converter = markdown.Markdown(
-        extensions=["tables", "footnotes", "def_list", "sane_lists"], extension_configs={"footnotes": footnotes}, output_format="html"
+        extensions=["tables", "footnotes", "def_list", "sane_lists"],
+        extension_configs={"footnotes": footnotes},
+        output_format="html",
     )
     converter.parser.blockprocessors.deregister("code")  # four spaces are no code: fences are
+    for name in ("backtick", "automail", "image_reference", "short_image_ref"):
+        converter.inlinePatterns.deregister(name)
     return converter
 
 
@@ -270,7 +275,7 @@ class _PageRenderer:
             return self.renderer.expressions.from_string(body).render(self._functions())
         except jinja2.TemplateError as error:
             raise _Refused(self._jinja_fault(error)) from None
-        except Exception as error:  # noqa: BLE001  # an expression of the page's author
+        except Exception as error:  # an expression of the page's author
             raise _Refused(self._jinja_fault(error)) from None
 
     def _jinja_fault(self, error: Exception) -> Fault:
@@ -282,7 +287,7 @@ class _PageRenderer:
         return self.page.fault(self.page.lifted.source_offset(start), rule, f"{error}")
 
     def _functions(self) -> dict[str, Any]:
-        def function(name: str) -> Any:
+        def function(name: str) -> Callable[..., str]:
             def call(*arguments: Literal, **options: Literal) -> str:
                 html, block = self._call(Call(name, arguments, tuple(options.items()), -1))
                 return self._dynamic_token(html, block)
@@ -480,7 +485,13 @@ class _PageRenderer:
         if target:
             self.files.append(FileUse(full, target, sha256, count))
         href = self.root + target if target else ""
-        return {"name": path, "sha256": sha256, "size": size(count), "href": href, "path": f"{self.context.outputs}/{full}"}
+        return {
+            "name": path,
+            "sha256": sha256,
+            "size": size(count),
+            "href": href,
+            "path": f"{self.context.outputs}/{full}",
+        }
 
     # Short texts ------------------------------------------------------------------------------------------------------
 
@@ -525,7 +536,9 @@ class _PageRenderer:
             raise _Refused(self.page.fault(self.page.find("\n##") + 1, "heading", message))
         self.contents: list[tuple[Heading, str]] = []
         iterator = iter(headings)
-        return re.sub(r"<h([1-6])>(.*?)</h\1>", lambda match: self._heading(next(iterator), match[2]), html, flags=re.DOTALL)
+        return re.sub(
+            r"<h([1-6])>(.*?)</h\1>", lambda match: self._heading(next(iterator), match[2]), html, flags=re.DOTALL
+        )
 
     def _heading(self, heading: Heading, inner: str) -> str:
         inner = inner.strip()
@@ -561,7 +574,9 @@ class _PageRenderer:
         elif source not in self.context.assets:
             self.faults.append(self.page.fault(where, "link", f"no picture {source!r} in templates/static"))
         if not attributes.get("alt", "").strip():
-            self.faults.append(self.page.fault(where, "alt", f"{source} has no alt text; write ![what is seen]({source})"))
+            self.faults.append(
+                self.page.fault(where, "alt", f"{source} has no alt text; write ![what is seen]({source})")
+            )
         width, height = self.context.images.get(source, (0, 0))
         given = {"width": str(width), "height": str(height)} if width else {}
         attributes = {"loading": "lazy", "decoding": "async", **given, **attributes}
@@ -582,7 +597,9 @@ class _PageRenderer:
             lede=Markup(self._rich(meta.lede)),
             content=Markup(content),
             contents=self._contents() if meta.toc else [],
-            navigation=[(link.name, self.root + link.url, link.url == self.page.url) for link in self.context.navigation],
+            navigation=[
+                (link.name, self.root + link.url, link.url == self.page.url) for link in self.context.navigation
+            ],
             url=self.page.url,
             canonical=f"{site.base_url}{self._canonical()}" if site.base_url else "",
             home=(site.base_url or "index.html") if self.page.url == "404.html" else f"{self.root}index.html",
@@ -595,7 +612,12 @@ class _PageRenderer:
 
     def _contents(self) -> list[dict[str, Any]]:
         entries = [
-            {"level": heading.level, "anchor": heading.anchor, "number": heading.number, "html": Markup(self._entry(inner))}
+            {
+                "level": heading.level,
+                "anchor": heading.anchor,
+                "number": heading.number,
+                "html": Markup(self._entry(inner)),
+            }
             for heading, inner in self.contents
         ]
         if self.cited:
@@ -610,7 +632,7 @@ class _PageRenderer:
         shown = [plain(piece.source) if piece.kind == "math" else piece.source for piece in lifted.pieces]
         return TOKEN.sub(lambda token: shown[ord(token[0]) - FIRST], lifted.body)
 
-    def _template(self, name: str, **values: Any) -> str:
+    def _template(self, name: str, **values: object) -> str:
         try:
             template = self.renderer.layouts.get_template(name)
             return template.render(
@@ -625,7 +647,9 @@ class _PageRenderer:
                 size=size,
             ).strip()
         except jinja2.TemplateNotFound as error:
-            raise _Refused(Fault(self.page.outline.path, 1, 1, "template", f"no template templates/{error.name}")) from None
+            raise _Refused(
+                Fault(self.page.outline.path, 1, 1, "template", f"no template templates/{error.name}")
+            ) from None
         except (jinja2.TemplateError, KeyError, TypeError) as error:
             line = _template_line(error)
             message = f"{error} (for {values.get('id', self.page.outline.path)})"
@@ -646,4 +670,15 @@ def _template_line(error: Exception) -> int:
     return line or 1
 
 
-__all__ = ["FORMULA", "FORMULAS", "MATH_STYLE", "Context", "Link", "Rendered", "Renderer", "Use", "render_pages", "without_tags"]
+__all__ = [
+    "FORMULA",
+    "FORMULAS",
+    "MATH_STYLE",
+    "Context",
+    "Link",
+    "Rendered",
+    "Renderer",
+    "Use",
+    "render_pages",
+    "without_tags",
+]

@@ -10,7 +10,13 @@ from typing import Any
 
 from darkroom.lab.errors import ContentError, Fault, nearest
 
-_KINDS = {str: "text in quotes", int: "a whole number", bool: "true or false", float: "a number", list: "a list of texts"}
+_KINDS = {
+    str: "text in quotes",
+    int: "a whole number",
+    bool: "true or false",
+    float: "a number",
+    list: "a list of texts",
+}
 
 
 @dataclass(frozen=True)
@@ -35,11 +41,11 @@ SITE_KEYS = {
 
 @dataclass(frozen=True)
 class Site:
-    """What ``site.toml`` says.
+    r"""What ``site.toml`` says.
 
     ``base_url`` is where the site will stand, with a final slash, or "" where that is not known; only the sitemap, the
     canonical link and 404.html use it. ``repository`` is the address of the source, to link a commit. Raw results up to
-    ``raw_limit_mb`` megabytes a file are published. ``macros`` are TeX macros, such as ``"\\abar" = "\\bar\\alpha"``.
+    ``raw_limit_mb`` megabytes a file are published. ``macros`` are TeX macros, such as ``"\abar" = "\bar\alpha"``.
     """
 
     title: str

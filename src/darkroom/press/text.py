@@ -6,15 +6,18 @@ import html
 import re
 
 _MARKS = re.compile(
-    r"<(?P<verbatim>pre|code|kbd|script|style)\b.*?</(?P=verbatim)>|<(?P<name>/?[a-z][a-z0-9]*)[^>]*>|-{2,3}|\.{3}|[\"']",
+    r"<(?P<verbatim>pre|code|kbd|script|style)\b.*?</(?P=verbatim)>"
+    r"|<(?P<name>/?[a-z][a-z0-9]*)[^>]*>|-{2,3}|\.{3}|[\"']",
     re.DOTALL,
 )
-_INLINE_TAGS = frozenset({"a", "em", "strong", "b", "i", "q", "abbr", "cite", "mark", "small", "span", "sub", "sup", "u"})
+_INLINE_TAGS = frozenset(
+    {"a", "em", "strong", "b", "i", "q", "abbr", "cite", "mark", "small", "span", "sub", "sup", "u"}
+)
 _OPENS = frozenset(" \t\n\u00a0([{<—–-/“‘")
 
 
 def typographic(content: str) -> str:
-    """HTML with straight quotes, double hyphens and three dots set as a typesetter would; tags and code are left alone."""
+    """HTML with straight quotes, double hyphens and three dots set as a typesetter would, but for tags and code."""
     parts: list[str] = []
     before, at = " ", 0
     for found in _MARKS.finditer(content):

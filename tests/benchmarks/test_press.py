@@ -1,0 +1,180 @@
+"""How long the site takes, as whole processes: cold, warm, and after the edit of one page.
+
+Run alone with ``pytest -m benchmark -s tests/benchmarks/test_press.py``. A generated page has 40 sections, 60 equations
+that occur nowhere else, and 40 figures of a picture each. Cold means no site, no cache and nothing remembered; KaTeX is
+installed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.press.projects import ROOT, copy_templates
+from tests.press.samples import Drawn, Outputs, png
+
+pytestmark = pytest.mark.benchmark
+
+BUILD = """
+import json, sys
+from pathlib import Path
+from darkroom.lab.manifest import Status
+from darkroom.press.publish import SiteRequest, build, current
+root = Path(sys.argv[1])
+statuses = [Status(**status) for status in json.loads((root / "statuses.json").read_text())]
+request = SiteRequest(root, root / "templates", root / "outputs", root / "site", root / ".darkroom", statuses)
+report = current(request) or build(request)
+print(report.pages, report.written)
+heavy = {"torch", "numpy", "matplotlib", "diffusers"} & set(sys.modules)
+assert not heavy, heavy
+"""
+WORDS = [
+    "the",
+    "noise",
+    "of",
+    "a",
+    "model",
+    "that",
+    "is",
+    "trained",
+    "on",
+    "real",
+    "digits",
+    "shows",
+    "when",
+    "we",
+    "ask",
+    "for",
+    "more",
+    "than",
+    "it",
+    "has",
+    "seen",
+    "and",
+    "why",
+    "it",
+    "does",
+    "so",
+    "is",
+    "the",
+    "question",
+    "of",
+    "this",
+    "section",
+    "as",
+    "it",
+    "was",
+    "before",
+    "but",
+    "with",
+    "other",
+    "numbers",
+    "in",
+    "it",
+    "and",
+    "less",
+    "to",
+    "say",
+]  # one word a line would be longer, not clearer
+MARKS = ("*why*", "**this**", "[above](#section-1)", "`model.eval()`", "it's", "--")
+FORMULAS = (
+    r"$x_{%d} = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon$",
+    "\n\n$$\\mathcal{L}_{%d} = \\mathbb{E}_{x, \\epsilon} \\lVert \\epsilon - \\epsilon_\\theta(x_t) \\rVert^2$$\n\n",
+    r"$\gamma = %d$",
+)
+
+
+def project(root: Path, pages: int) -> Path:
+    """A project of that many generated pages."""
+    chance = random.Random(180)
+    copy_templates(root)
+    outputs = Outputs(root / "outputs")
+    for number in range(pages):
+        figures = {f"figure_{i}": _picture(number * 40 + i) for i in range(40)}
+        outputs.add(f"bench/page_{number}", figures, {"loss": 0.0083})
+        text = _page(number, chance)
+        (root / "templates/pages" / ("index.md" if number == 0 else f"page-{number}.md")).write_text(text)
+    plain = [{name: getattr(status, name) for name in status.__struct_fields__} for status in outputs.statuses]
+    (root / "statuses.json").write_text(json.dumps(plain))
+    return root
+
+
+def _picture(number: int) -> Drawn:
+    cell = {"file": "digit.png", "alt": f"A digit, number {number}", "width": 28, "height": 28}
+    layout = {"columns": [], "rows": [{"heading": "", "cells": [cell]}], "scale": 4}
+    return Drawn(
+        "tiles",
+        layout,
+        {"digit.png": png(shade=number % 256, height=28 + number // 256)},
+        f"Digit {number}.",
+        "A digit.",
+    )
+
+
+def _page(number: int, chance: random.Random) -> str:
+    parts = [f'+++\ntitle = "Page {number}"\ndescription = "A generated page."\nnumbered = true\n+++\n']
+    for section in range(40):
+        words = " ".join(
+            [*chance.choices(WORDS.split(), k=50), *chance.choices(MARKS, k=3), *chance.choices(WORDS.split(), k=40)]
+        )
+        formulas = [FORMULAS[i % 3] % (number * 60 + i) for i in range(section * 3 // 2, (section + 1) * 3 // 2)]
+        figure = f'{{{{ figure("bench/page_{number}/figure_{section}") }}}}'
+        parts.append(f"## Section {section}\n\n{words} {' and '.join(formulas)} here.\n\n{figure}\n")
+    return "\n".join(parts)
+
+
+def timed(root: Path) -> float:
+    """Seconds that a build takes as a process."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", BUILD, str(root)], env=environment, capture_output=True, text=True, check=False
+    )
+    elapsed = time.perf_counter() - start
+    assert done.returncode == 0, done.stderr
+    return elapsed
+
+
+def measure(root: Path) -> dict[str, float]:
+    """Cold, warm and one-page-edit times, the best of a few."""
+    times: dict[str, float] = {}
+    for _ in range(2):
+        for name in ("site", ".darkroom"):
+            shutil.rmtree(root / name, ignore_errors=True)
+        times["cold"] = min(times.get("cold", 1e9), timed(root))
+    times["warm"] = min(timed(root) for _ in range(5))
+    page = root / "templates/pages/index.md"
+    for number in range(3):
+        page.write_text(page.read_text() + f"\n\nAnd then $z_{{{number}}} = 1$ more.\n")
+        times["edit"] = min(times.get("edit", 1e9), timed(root))
+    return times
+
+
+LIMITS = {10: (1.5, 0.2, 0.4), 100: (5.0, 0.4, 0.5), 1000: (50.0, 4.0, 5.0)}
+
+
+@pytest.mark.parametrize("pages", [10, 100, 1000])
+def test_generated_pages_build_within_their_limits(pages: int, tmp_path: Path) -> None:
+    """Generated pages build within the limits that are promised for them, and the times are printed."""
+    times = measure(project(tmp_path, pages))
+    print(f"\n{pages:5d} pages: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in times.items()))  # noqa: T201
+    assert all(seconds <= limit for seconds, limit in zip(times.values(), LIMITS[pages], strict=True)), times
+
+
+def test_this_site_builds_within_its_limits(tmp_path: Path) -> None:
+    """The committed site builds cold in 1.5 s and warm in 0.2 s, whole process, without the lab's plan."""
+    shutil.copytree(ROOT / "templates", tmp_path / "templates", symlinks=True)
+    shutil.copytree(ROOT / "experiments/outputs", tmp_path / "outputs", ignore=shutil.ignore_patterns(".*"))
+    (tmp_path / "statuses.json").write_text("[]")
+    times = measure(tmp_path)
+    print("\n this site:   " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in times.items()))  # noqa: T201
+    assert times["cold"] <= 1.5
+    assert times["warm"] <= 0.2

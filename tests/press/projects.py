@@ -1,0 +1,76 @@
+"""Projects for the tests of the press: a copy of the repository's templates, with pages and outputs of a test's own."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from darkroom.press.publish import Report, SiteRequest, build
+from tests.press.samples import Outputs
+
+ROOT = Path(__file__).parents[2]
+
+
+def copy_templates(root: Path) -> Path:
+    """The repository's templates without their pages, KaTeX linked in; gives the folder."""
+    target = root / "templates"
+    shutil.copytree(ROOT / "templates", target, ignore=shutil.ignore_patterns("node_modules", "pages", ".*"))
+    (target / "pages").mkdir()
+    if (ROOT / "templates/node_modules").exists():
+        (target / "node_modules").symlink_to(ROOT / "templates/node_modules")
+    return target
+
+
+@dataclass
+class Project:
+    """A project in a folder of its own."""
+
+    root: Path
+    outputs: Outputs
+
+    @classmethod
+    def make(cls, root: Path) -> Project:
+        """A project with templates and nothing else."""
+        copy_templates(root)
+        (root / "experiments/outputs").mkdir(parents=True)
+        return cls(root, Outputs(root / "experiments/outputs"))
+
+    @property
+    def pages(self) -> Path:
+        """Where pages are written."""
+        return self.root / "templates/pages"
+
+    @property
+    def site(self) -> Path:
+        """Where the site is built."""
+        return self.root / "site"
+
+    def page(self, body: str, name: str = "index", **meta: object) -> Path:
+        """Write a page; *meta* is added to its front matter."""
+        given = {"title": "A page", "description": "A page of a test."} | meta
+        lines = [f"{key} = {_toml(value)}" for key, value in given.items()]
+        path = self.pages / f"{name}.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(["+++", *lines, "+++", body]) + "\n", encoding="utf-8")
+        return path
+
+    def request(self, strict: bool = False) -> SiteRequest:
+        """What the command line would ask for."""
+        folder = self.root / "experiments/outputs"
+        statuses = tuple(self.outputs.statuses)
+        return SiteRequest(
+            self.root, self.root / "templates", folder, self.site, self.root / ".darkroom", statuses, strict
+        )
+
+    def build(self, strict: bool = False) -> Report:
+        """Build the site."""
+        return build(self.request(strict))
+
+    def html(self, name: str = "index") -> str:
+        """A page as published."""
+        return (self.site / f"{name}.html").read_text(encoding="utf-8")
+
+
+def _toml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool | int) else f'"{value}"'
