@@ -118,10 +118,11 @@ def read_memory(path: Path) -> Memory:
 
 def make_edition(
     places: Places,
-    statuses: Sequence[Status],
     inputs: Inputs,
     memory: Memory,
     kept: Callable[[str], bool],
+    *,
+    statuses: Sequence[Status],
     strict: bool,
 ) -> Edition:
     """Work the whole site out; *kept* says whether the published page at an address is still as the last build left it.

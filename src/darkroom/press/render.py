@@ -524,7 +524,7 @@ class _PageRenderer:
 
     def _convert(self, body: str) -> str:
         self.renderer.markdown.reset()
-        return self.renderer.markdown.convert(body)
+        return str(self.renderer.markdown.convert(body))
 
     # Headings, pictures and links of the page -------------------------------------------------------------------------
 
