@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -128,8 +129,9 @@ def tick_texts(ticks: Sequence[float], log: bool = False) -> tuple[str, ...]:
     if log or not ticks:
         return tuple(_shortest(t) for t in ticks)
     largest = max(abs(t) for t in ticks)
-    decimals = next((d for d in range(7) if all(abs(t - round(t, d)) <= 1e-9 * largest for t in ticks)), None)
-    if decimals is None or largest >= 1e6:
+    step = min((abs(b - a) for a, b in pairwise(ticks)), default=largest)
+    decimals = next((d for d in range(7) if all(abs(t - round(t, d)) <= step / 1000 for t in ticks)), None)
+    if decimals is None or (largest >= 1e6 and step > largest / 100):
         return tuple(_shortest(t) for t in ticks)
     return tuple(number_text(round(t, decimals) + 0.0, f",.{decimals}f") for t in ticks)
 
