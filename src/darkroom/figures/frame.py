@@ -125,8 +125,8 @@ def _log_ticks(low: float, high: float) -> tuple[float, ...]:
 
 
 def tick_texts(ticks: Sequence[float], log: bool = False) -> tuple[str, ...]:
-    """The ticks as text: equally many decimals on a linear axis, powers of ten where numbers get long."""
-    if log or not ticks:
+    """The ticks as text: equally many decimals within a decade, powers of ten where numbers get long."""
+    if not ticks or (log and max(ticks) >= 10 * min(ticks)):
         return tuple(_shortest(t) for t in ticks)
     largest = max(abs(t) for t in ticks)
     step = min((abs(b - a) for a, b in pairwise(ticks)), default=largest)
