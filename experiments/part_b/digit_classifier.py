@@ -76,4 +76,3 @@ def misread(results: Results) -> Drawing:
     """All on one sheet."""
     count = len(results["wrong"])
     return tiles([[sheet(results["wrong"], min(count, 12))]], alt=f"The {count} misread test digits.", scale=2)
-

@@ -101,9 +101,7 @@ def one_hot_digits(each: int, device: str) -> Tensor:
 def guided(network: Callable[..., Tensor], schedule: Schedule, digits: Tensor, gamma: float) -> Guided:
     """The class-conditioned *network* as a denoiser of *digits*, (B, 10), with classifier-free guidance."""
     nothing = torch.zeros_like(digits[:1])
-    return Guided(
-        NoisePredictor(network, schedule, (digits,)), NoisePredictor(network, schedule, (nothing,)), gamma
-    )
+    return Guided(NoisePredictor(network, schedule, (digits,)), NoisePredictor(network, schedule, (nothing,)), gamma)
 
 
 def noise(count: int, seed: int, device: str) -> Noise:

@@ -17,9 +17,7 @@ def by_epoch(loss: np.ndarray, epochs: int) -> dict[str, float]:
     return {str(number): float(part.mean()) for number, part in enumerate(loss.reshape(epochs, -1), 1)}
 
 
-def loss_curve(
-    loss: np.ndarray, test: dict[str, float] | None = None, y_label: str = "mean squared error"
-) -> Drawing:
+def loss_curve(loss: np.ndarray, test: dict[str, float] | None = None, y_label: str = "mean squared error") -> Drawing:
     """Loss by step on a logarithmic axis, with the test loss after each epoch where there is one."""
     curves = [Series("training", np.arange(1, len(loss) + 1), loss, style="noisy")]
     if test:
@@ -39,7 +37,8 @@ def sampling_films(results: Results, columns: int, arranged: Arrange = np.asarra
     """A film for each shown epoch: its samples, *arranged*, coming out of noise."""
     epochs = results.parameters["shown_epochs"]
     films = [
-        np.stack([sheet(arranged(frame), columns) for frame in unpacked(results[f"frames_{epoch}"])]) for epoch in epochs
+        np.stack([sheet(arranged(frame), columns) for frame in unpacked(results[f"frames_{epoch}"])])
+        for epoch in epochs
     ]
     shown = [
         Panel(f"epoch {epoch}", f"Noise turns into the samples of epoch {epoch}.", film)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from darkroom.diffusion.metrics import confusion, frechet_distance, wilson_interval
 from darkroom.figures import Drawing, Reference, Series, heat_map, line_plot, sheet, table, tiles
 from darkroom.lab import Dataset, Results, Run, dataset, experiment, upstream
 from experiments.part_b.class_conditioned import class_conditioned
@@ -38,7 +39,6 @@ def quality(
     ``misread`` uint8 (n, 28, 28), with ``misread_as`` and ``misread_asked`` (n,): at the best gamma, what was misread.
     """
     from darkroom.diffusion.classifier import Classifier
-    from darkroom.diffusion.metrics import confusion, frechet_distance
     from experiments.part_b import digits
 
     gammas, epochs = swept.parameters["gammas"], trained.parameters["shown_epochs"]
@@ -202,14 +202,5 @@ def _table(results: Results, axis: str, heading: str) -> Drawing:
 
 
 def _interval(agreed: int, asked: int) -> str:
-    low, high = _wilson(agreed, asked)
+    low, high = wilson_interval(agreed, asked)
     return f"{low:.1%} to {high:.1%}"
-
-
-def _wilson(hits: int, trials: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95% interval of a share (Wilson 1927), which behaves near 0 and 1, where these shares lie."""
-    share = hits / trials
-    centre = share + z * z / (2 * trials)
-    spread = z * np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    scale = 1 + z * z / trials
-    return float((centre - spread) / scale), float((centre + spread) / scale)

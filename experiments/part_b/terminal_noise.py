@@ -99,7 +99,9 @@ def shift(results: Results) -> float:
 def side_by_side(results: Results) -> Drawing:
     """Samples and starts, a column a start."""
     shown = results.parameters["shown"]
-    rows = [[sheet(results[f"{kind}_{name}"][:shown], 5) for name in ("pure", "true")] for kind in ("samples", "starts")]
+    rows = [
+        [sheet(results[f"{kind}_{name}"][:shown], 5) for name in ("pure", "true")] for kind in ("samples", "starts")
+    ]
     headings = [r"from $\mathcal{N}(0, I)$", "from the true $x_T$"]
     return tiles(rows, rows=["samples", "starts"], columns=headings, alt="{row} {column}.", scale=2)
 

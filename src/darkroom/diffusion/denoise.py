@@ -120,6 +120,29 @@ class PosteriorMean(Denoiser):
         return posterior_mean(x_t / alpha_bar_t.sqrt(), sigma.flatten(), self.data)
 
 
+@dataclass(frozen=True, eq=False)
+class GaussianDenoiser(Denoiser):
+    """The exact denoiser of data x_0 ~ N(mean, std^2 I): what samplers are tested with, since all of it is known.
+
+    E[x_0 | x_t] = mean + sqrt(abar_t) std^2 (x_t - sqrt(abar_t) mean) / (abar_t std^2 + 1 - abar_t)
+    """
+
+    mean: Tensor
+    std: float
+    schedule: Schedule
+
+    def queries(self, x_t: Tensor, t: int) -> list[Query]:
+        """None: no network."""
+        return []
+
+    def combine(self, x_t: Tensor, t: int, outputs: Sequence[Tensor]) -> Prediction:
+        """x_0 by the formula; eps follows from it."""
+        signal, noise = self.schedule.coefficients(t, x_t)
+        gain = signal * self.std**2 / (signal.square() * self.std**2 + noise.square())
+        x_0 = self.mean + gain * (x_t - signal * self.mean)
+        return Prediction((x_t - signal * x_0) / noise, x_0)
+
+
 def posterior_mean(z: Tensor, sigma: Tensor, data: Tensor) -> Tensor:
     """E[x | z] for z = x + sigma eps with x drawn evenly from *data*.
 

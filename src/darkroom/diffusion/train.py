@@ -40,7 +40,7 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """Where training stands: ``step`` of ``steps`` done, in all of its epochs, and ``losses`` of every step since the last report."""
+    """Where training stands: ``step`` of ``steps`` done, and ``losses`` of every step since the last report."""
 
     step: int
     steps: int
@@ -243,9 +243,7 @@ class Trainer:
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             fresh = not self.optimizer.state
-            before = [
-                {name: value.clone() for name, value in entry.items()} for entry in self.optimizer.state.values()
-            ]
+            before = [{name: value.clone() for name, value in entry.items()} for entry in self.optimizer.state.values()]
             for _ in range(3):
                 self._update(*held)
         torch.cuda.current_stream().wait_stream(stream)
@@ -260,7 +258,8 @@ class Trainer:
 def tensors(arrays: dict[str, Any]) -> dict[str, Tensor]:
     """Each value as a tensor; a copy where it was a numpy array."""
     return {
-        name: value if isinstance(value, Tensor) else torch.from_numpy(np.array(value)) for name, value in arrays.items()
+        name: value if isinstance(value, Tensor) else torch.from_numpy(np.array(value))
+        for name, value in arrays.items()
     }
 
 

@@ -1,0 +1,115 @@
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from darkroom.diffusion import schedules
+from darkroom.diffusion.classifier import Classifier
+from darkroom.diffusion.train import Classification, Denoising, NoisePrediction, Recipe, Trainer, seeded
+from darkroom.diffusion.unet import ClassUNet, TimeUNet, UNet
+
+SCHEDULE = schedules.linear(20)
+RECIPE = Recipe(3, 16, 1e-3, 0.5)
+
+
+def trainer(digits, seed: int = 3) -> Trainer:
+    network = seeded(lambda: ClassUNet(4), seed)
+    return Trainer(network, NoisePrediction(SCHEDULE, drop=0.1), RECIPE, *digits, device="cpu", seed=seed)
+
+
+def numbers(trainer: Trainer) -> list[np.ndarray]:
+    return [value.numpy() for value in trainer.network.state_dict().values()]
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3, 4, 5])
+def test_a_resumed_run_is_the_straight_run_bit_for_bit(digits, stop):
+    """Stopped after any report, in an epoch or at its end, and taken up by a new trainer, the run ends with the same bits."""
+    straight = trainer(digits)
+    losses = np.concatenate([report.losses for report in straight.run(2)])
+    first = trainer(digits)
+    run = first.run(2)
+    before = [next(run).losses for _ in range(stop)]
+    state = copy.deepcopy(first.state())
+    second = trainer(digits)
+    second.restore(state)
+    after = [report.losses for report in second.run(2)]
+    assert np.array_equal(np.concatenate(before + after), losses)
+    assert all(np.array_equal(a, b) for a, b in zip(numbers(straight), numbers(second), strict=True))
+
+
+def test_a_state_survives_as_numpy(digits):
+    """A checkpoint whose tensors have become numpy arrays restores to the same numbers."""
+    first = trainer(digits)
+    next(first.run(2))
+    state = first.state()
+    as_numpy = {
+        "step": state["step"],
+        "network": {name: value.numpy() for name, value in state["network"].items()},
+        "optimizer": {i: {n: v.numpy() for n, v in entry.items()} for i, entry in state["optimizer"].items()},
+    }
+    second = trainer(digits)
+    second.restore(as_numpy)
+    assert all(np.array_equal(a, b) for a, b in zip(numbers(first), numbers(second), strict=True))
+
+
+def test_reports_cover_every_step_and_mark_every_epoch(digits):
+    """48 digits in batches of 16 make three steps an epoch: reports every two steps and at the end of each epoch."""
+    reports = list(trainer(digits).run(2))
+    assert [report.step for report in reports] == [2, 3, 4, 6, 8, 9]
+    assert [report.finished_epoch for report in reports] == [None, 1, None, 2, None, 3]
+    assert sum(len(report.losses) for report in reports) == 9
+
+
+def test_another_seed_is_another_run(digits):
+    """Seeds matter: other losses from the first step on."""
+    one, other = (next(trainer(digits, seed=seed).run(3)).losses for seed in (3, 4))
+    assert not np.isclose(one, other).any()
+
+
+def test_the_rate_decays_once_an_epoch(digits):
+    """The optimiser's rate is the first rate times decay to the power of the epochs that are over."""
+    run = (training := trainer(digits)).run(3)
+    rates = []
+    for _ in run:
+        rates.append(training.optimizer.param_groups[0]["lr"])
+    assert rates == pytest.approx([1e-3, 5e-4, 2.5e-4])
+
+
+@pytest.mark.parametrize(
+    ("network", "objective", "factor"),
+    [
+        (lambda: UNet(8), Denoising(0.5), 0.35),
+        (lambda: TimeUNet(8), NoisePrediction(SCHEDULE), 0.5),
+        (lambda: ClassUNet(8), NoisePrediction(SCHEDULE, drop=0.1), 0.5),
+        (lambda: Classifier(8), Classification(), 0.6),
+    ],
+)
+def test_each_objective_is_learnt(digits, network, objective, factor):
+    """On a few dozen digits the loss falls well below where it started."""
+    recipe = Recipe(25, 16, 3e-3)
+    training = Trainer(seeded(network, 1), objective, recipe, *digits, device="cpu", seed=1)
+    losses = np.concatenate([report.losses for report in training.run()])
+    assert losses[-10:].mean() < factor * losses[:3].mean()
+
+
+def test_a_share_of_digits_is_hidden(digits):
+    """With drop = 0.1 about a tenth of the conditions are zeros, and the others one-hot."""
+    images, labels = (torch.from_numpy(part.copy()) for part in digits)
+    images, labels = (images[:, None].float() / 255).repeat(100, 1, 1, 1), labels.repeat(100)
+    generator = torch.Generator().manual_seed(0)
+    *_, condition = NoisePrediction(SCHEDULE, drop=0.1).draw(images, labels, generator)
+    shown = condition.sum(1)
+    assert set(shown.tolist()) == {0.0, 1.0}
+    assert 1 - shown.mean().item() == pytest.approx(0.1, abs=0.015)
+    assert (condition.argmax(1) == labels)[shown == 1].all()
+
+
+def test_x_t_and_its_noise_belong_together(digits):
+    """The drawn x_t is the digit noised by the drawn eps at the drawn time, which runs over 1 to T."""
+    images = torch.from_numpy(digits[0].copy())[:, None].repeat(20, 1, 1, 1).float() / 255
+    labels = torch.zeros(len(images))
+    eps, x_t, time = NoisePrediction(SCHEDULE).draw(images, labels, torch.Generator().manual_seed(0))
+    t = (time * SCHEDULE.T).round().long()
+    torch.testing.assert_close(x_t, SCHEDULE.noised(images, t, eps))
+    assert set(t.tolist()) == set(range(1, SCHEDULE.T + 1))
