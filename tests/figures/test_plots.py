@@ -258,7 +258,7 @@ def test_a_single_spike_among_thousands_of_points_is_still_seen():
 def _highest(plot: Drawing) -> float:
     """The y of the highest point of the band, in CSS pixels from the top."""
     content = plot.files["light.svg"].decode()
-    path = content.split('FillBetweenPolyCollection_1">')[1].split(' d="')[1].split('"')[0]
+    path = content.split('PolyCollection_1">')[1].split(' d="')[1].split('"')[0]
     numbers = [float(part) for part in path.replace("M", " ").replace("L", " ").replace("z", " ").split()]
     return 360 + min(numbers[1::2])
 

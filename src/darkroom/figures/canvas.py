@@ -20,7 +20,7 @@ DASHES = (0, (4, 3))
 _FIRST_STAND_IN = 0xF00000
 _PROLOG = r"<\?xml.*?\?>\s*|<!DOCTYPE.*?>\s*|<!--.*?-->\s*"
 _GEOMETRY = r' (d|x|y|x1|x2|y1|y2|width|height|points|transform)="([^"]*)"'
-_MEASURED_IN = " font-family: 'DejaVu Sans';"
+_SIZE_AND_FAMILY = r"font(?:-size)?: ([\d.]+px)(?:;? (?:font-family: )?'DejaVu Sans')"  # the latter was to measure
 _LONG_NUMBER = r"-?\d+\.\d{3,}"
 
 
@@ -110,7 +110,8 @@ class Canvas:
         return {"light.svg": self._painted(content, "light"), "dark.svg": self._painted(content, "dark")}
 
     def _tidied(self, content: str, title: str) -> str:
-        body = re.sub(_PROLOG, "", content, flags=re.DOTALL).split(">", 1)[1].replace(_MEASURED_IN, "")
+        body = re.sub(_PROLOG, "", content, flags=re.DOTALL).split(">", 1)[1]
+        body = re.sub(_SIZE_AND_FAMILY, r"font-size: \1", body)
         body = re.sub(r' transform="rotate\(-?0 [^"]*\)"', "", body)
         body = re.sub(_GEOMETRY, lambda match: f' {match[1]}="{_compact(match[2])}"', body)
         return opening(self.width, self.height, title) + re.sub(r"\n\s*", "\n", body)

@@ -181,7 +181,7 @@ def _compressed(patch: Pixels) -> bytes:
     from PIL import Image
 
     buffer = io.BytesIO()
-    image: Any = Image.fromarray(np.ascontiguousarray(patch), mode="L")
+    image: Any = Image.fromarray(np.ascontiguousarray(patch))
     image.save(buffer, "GIF", optimize=False, interlace=False)
     content = buffer.getvalue()
     packed = content[10]

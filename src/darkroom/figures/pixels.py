@@ -129,7 +129,7 @@ def _indexed(pixels: Pixels) -> Picture | None:
     colours, index = np.unique(shades, return_inverse=True)
     if len(colours) > 256:
         return None
-    image = Image.fromarray(index.reshape(pixels.shape[:2]).astype(np.uint8), mode="L")
+    image = Image.fromarray(index.reshape(pixels.shape[:2]).astype(np.uint8))
     image.putpalette(colours.astype(">u4").view(np.uint8).reshape(-1, 4)[:, 1:].tobytes())
     return image
 

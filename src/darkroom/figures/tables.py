@@ -45,7 +45,7 @@ def cells(
     }
 
 
-def shown(value: Any, specification: str = "", where: str = "table") -> str:  # noqa: ANN401 (checked here)
+def shown(value: Any, specification: str = "", where: str = "table") -> str:
     """A cell as the layout has it: text as it is, a number as a reader wants it.
 
     Raises:
