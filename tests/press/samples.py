@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import struct
 import zlib
 from collections.abc import Mapping
@@ -59,14 +58,21 @@ def _stored(data: bytes) -> bytes:
 
 
 def gif(size: int = 28, frames: int = 4) -> bytes:
-    """A looping grey GIF."""
-    from PIL import Image
+    """A looping grey GIF, written without compression so that its bytes are the same everywhere."""
+    palette = bytes(channel for shade in range(128) for channel in [2 * shade] * 3)
+    screen = struct.pack("<HHBBB", size, size, 0b11110110, 0, 0)
+    loop = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"
+    body = b"".join(_frame(size, frame) for frame in range(1, frames + 1))
+    return b"GIF89a" + screen + palette + loop + body + b"\x3b"
 
-    shades = [bytes((x * frame) % 256 for x in range(size * size)) for frame in range(1, frames + 1)]
-    images = [Image.frombytes("L", (size, size), shade) for shade in shades]
-    buffer = io.BytesIO()
-    images[0].save(buffer, "GIF", save_all=True, append_images=images[1:], duration=80, loop=0)
-    return buffer.getvalue()
+
+def _frame(size: int, number: int) -> bytes:
+    clear, end = b"\x80", b"\x81"
+    pixels = bytes((place * number) % 128 for place in range(size * size))
+    codes = b"".join(clear + pixels[at : at + 100] for at in range(0, len(pixels), 100)) + end
+    blocks = b"".join(bytes([len(codes[at : at + 255])]) + codes[at : at + 255] for at in range(0, len(codes), 255))
+    control = b"\x21\xf9\x04\x04\x08\x00\x00\x00"
+    return control + b"\x2c" + struct.pack("<HHHHB", 0, 0, size, size, 0) + b"\x07" + blocks + b"\x00"
 
 
 def svg(colour: str, width: int = 480, height: int = 240) -> bytes:

@@ -64,12 +64,16 @@ def _rewrite(css: str, name: str, assets: Mapping[str, Asset], shown: str) -> tu
 
 
 def picture_sizes(folder: Path, names: Iterable[str]) -> dict[str, tuple[int, int]]:
-    """Width and height in pixels of each picture among *names*; vector pictures, which have none, are left out."""
-    from PIL import Image
-
+    """Width and height in pixels of each picture among *names*; a vector picture without a view box is left out."""
     sizes = {}
     for name in names:
-        if PurePosixPath(name).suffix in PICTURES - {".svg"}:
+        if PurePosixPath(name).suffix == ".svg":
+            box = re.search(r'viewBox="[\d.]+ [\d.]+ ([\d.]+) ([\d.]+)"', (folder / name).read_text(encoding="utf-8"))
+            if box:
+                sizes[name] = (round(float(box[1])), round(float(box[2])))
+        else:
+            from PIL import Image
+
             with Image.open(folder / name) as picture:
                 sizes[name] = picture.size
     return sizes

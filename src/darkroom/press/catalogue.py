@@ -35,7 +35,7 @@ class Experiment:
         if not self.digest:
             return None, ""
         try:
-            return decode(path.read_bytes(), path), ""
+            return decode(path.read_bytes(), NAME), ""
         except DamagedOutputs as error:
             return None, str(error)
 

@@ -214,8 +214,9 @@ class _Maker:
                 self.outlines[url] = known.outline
             else:
                 self._read_page(url)
-        if not self.paths:
-            self.faults.append(Fault(self.places.shown(folder), 1, 1, "page", "there is no page; write index.md"))
+        if "index.html" not in self.paths:
+            message = "there is no index.md, which every page links to; write one"
+            self.faults.append(Fault(self.places.shown(folder), 1, 1, "page", message))
 
     def _read_page(self, url: str) -> None:
         path = self.paths[url]
@@ -263,7 +264,7 @@ class _Maker:
                 self.warnings.append(Fault(place, 1, 1, "unshown", message))
 
     def _context(self) -> render.Context:
-        pictures = [name for name in self.static if Path(name).suffix in assets.PICTURES - {".svg"}]
+        pictures = [name for name in self.static if Path(name).suffix in assets.PICTURES]
         static = self.places.templates / "static"
         return render.Context(
             site=self.site,
@@ -318,6 +319,8 @@ class _Maker:
             known = self.memory.pages.get(url)
             if known and known.key == key and known.source == self.sources[url] and self.kept(url):
                 self.reused[url] = known
+        if self.strict:
+            self.faults += [warning for record in self.reused.values() for warning in record.warnings]
         for url in self.outlines:
             if url not in self.reused and url not in self.pages:
                 self._read_page(url)
@@ -390,6 +393,7 @@ class _Maker:
         self.style = self._math_style()
         behind = [url for url, record in self.reused.items() if record.math_style not in {"", self._style_target()}]
         for url in behind:  # another page's formulas have changed which fonts there are
+            self.classes[url] = frozenset(self.reused[url].classes)
             del self.reused[url], self.records[url]
             self._read_page(url)
         self._stop_at_faults()
@@ -555,7 +559,7 @@ def _described(experiment: Experiment) -> str:
 
 
 def _damage(place: str, message: str) -> Fault:
-    text = message.removeprefix(f"{place}: ")
+    text = message.removeprefix("manifest.json: ")
     advice = "" if "--force" in text else "; restore the file or rerun the experiment with --force"
     return Fault(place, 1, 1, "damaged", f"{text}{advice}")
 

@@ -249,7 +249,7 @@ def _check_cite(call: Call, page: Page, index: Index) -> None:
 def _check_experiments(call: Call, page: Page, index: Index) -> None:
     for pattern in call.arguments:
         if not any(fnmatchcase(name, str(pattern)) for name in index.catalogue.experiments):
-            raise Unknown(f"no experiment matches {pattern!r}{nearest(str(pattern), index.catalogue.experiments)}")
+            raise Unknown(f"no experiment matches {pattern!r}{_list('; there are', index.catalogue.experiments)}")
 
 
 _CHECKS: dict[str, Callable[[Call, Page, Index], None]] = {

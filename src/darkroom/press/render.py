@@ -551,6 +551,7 @@ class _PageRenderer:
     def _media(self, html: str) -> str:
         html = re.sub(r"<img\b[^>]*>", self._image, html)
         html = re.sub(r'(<a\b[^>]*\bhref=")([^"#:?]+)((?:#[^"]*)?")', self._page_link, html)
+        html = re.sub(r' style="text-align: (left|right|center);"', r' class="\1"', html)
         html = html.replace("<table>", '<div class="table" tabindex="0"><table>').replace("</table>", "</table></div>")
         return html.replace(
             '<div class="footnote">\n<hr>', '<section class="footnotes" aria-label="Notes">\n<h2>Notes</h2>'

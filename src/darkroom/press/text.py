@@ -71,4 +71,6 @@ def size(count: int) -> str:
     """Bytes as a reader says them, in powers of a thousand: "512 B", "34 kB", "1.2 MB"."""
     if count < 1000:
         return f"{count} B"
-    return f"{count / 1e3:.0f} kB" if count < 999_500 else f"{count / 1e6:.1f} MB"
+    if count < 999_500:
+        return f"{count / 1e3:.0f} kB"
+    return f"{count / 1e6:.1f} MB" if count < 999_950_000 else f"{count / 1e9:.1f} GB"

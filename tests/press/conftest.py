@@ -1,0 +1,26 @@
+"""Fixtures of the press: KaTeX, installed as a build installs it, and projects in folders of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from darkroom.lab.errors import UsageError
+from darkroom.press.math import install
+from tests.press.projects import ROOT, Project
+
+
+@pytest.fixture(scope="session")
+def katex() -> Path:
+    """KaTeX in the repository's templates; where npm cannot be reached, what needs it is skipped."""
+    try:
+        return install(ROOT / "templates") / "katex"
+    except UsageError as error:
+        pytest.skip(f"KaTeX is not installed and npm is out of reach: {error}")
+
+
+@pytest.fixture
+def project(tmp_path: Path, katex: Path) -> Project:
+    """A project with the repository's templates and no page."""
+    return Project.make(tmp_path)

@@ -1,0 +1,112 @@
+"""What a site must hold to: links, anchors, weights, and nothing from elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from darkroom.lab.errors import ContentError
+from darkroom.press.check import check
+from tests.press.projects import Project
+from tests.press.samples import Drawn, plot, png
+
+
+def faults(project: Project) -> list[str]:
+    """What is wrong, without the folder of the pages."""
+    with pytest.raises(ContentError) as caught:
+        project.build()
+    return [str(fault).removeprefix("templates/pages/") for fault in caught.value.faults]
+
+
+@pytest.mark.parametrize(
+    ("link", "message"),
+    [
+        ("[a](#nowhere)", "7:5 link: no anchor '#nowhere' on index.html"),
+        ("[a](#abowe)", "7:5 link: no anchor '#abowe' on index.html; did you mean 'above'?"),
+        ("[a](othr.md)", "7:5 link: othr.html leads nowhere; did you mean 'other.html'?"),
+        ("[a](other.md#no)", "7:5 link: no anchor '#no' on other.html"),
+        ("[a](/other.html)", "7:5 link: /other.html is not relative; the site may stand under any path"),
+        ("![a](digit.png)", "7:6 link: no picture 'digit.png' in templates/static"),
+        ("![a](https://x.org/digit.png)", "7:6 link: https://x.org/digit.png is on another host; save it in templates/static and name it from there"),
+        ('<script src="https://x.org/a.js"></script>', "7:14 link: https://x.org/a.js is loaded from elsewhere; keep it in templates/static"),
+    ],
+)  # fmt: skip
+def test_a_link_that_leads_nowhere_is_a_fault_where_it_is_written(project: Project, link: str, message: str) -> None:
+    """Links, anchors, pictures and scripts are followed; what is not there is named, with the nearest that is."""
+    project.page(f"## Above\n\n{link}")
+    project.page("Other.", "other")
+    assert any(fault.startswith(f"index.md:{message}") for fault in faults(project))
+
+
+def test_links_that_lead_somewhere_are_none(project: Project) -> None:
+    """Pages, anchors, static files, mail and other sites may all be linked to."""
+    project.page("## A\n\n[a](#a) [b](deep/b.md#c) [d](https://x.org/) [e](mailto:a@b.c) [f](favicon.svg)")
+    project.page("## C\n\n[a](../index.md#a) [b](../index.md)", "deep/b")
+    project.build()
+    assert 'href="deep/b.html#c"' in project.html()
+
+
+def test_an_anchor_twice_is_a_fault(project: Project) -> None:
+    """Two headings that are given the same name cannot both be linked to; those that are not get numbers."""
+    project.page('## A {#a}\n\n<p id="a">B</p>')
+    assert faults(project) == ["index.md:1:1 anchor: the anchor 'a' is there twice; name one heading {#...}"]
+
+
+def test_a_heavy_picture_is_a_fault(project: Project) -> None:
+    """A picture weighs 0.8 MB at most."""
+    cell = {"file": "big.png", "alt": "Big", "width": 1000, "height": 801}
+    layout = {"columns": [], "rows": [{"heading": "", "cells": [cell]}], "scale": 1}
+    project.outputs.add("part_b/a", {"big": Drawn("tiles", layout, {"big.png": png(1000, 801)})})
+    project.page('{{ figure("part_b/a/big") }}')
+    expected = (
+        "experiments/outputs/part_b/a/figures/big/big.png:1:1 size: the picture weighs 0.80 MB; the limit is 0.8 MB"
+    )
+    assert faults(project) == [expected]
+
+
+def test_a_heavy_page_is_a_fault(project: Project) -> None:
+    """A page weighs 1.5 MB at most before lazy pictures."""
+    project.page("word " * 320_000)
+    (fault,) = faults(project)
+    assert fault.startswith("index.md:1:1 size: the page weighs 1.6")
+
+
+def test_a_figure_that_nobody_shows_is_a_warning(project: Project) -> None:
+    """A figure that is drawn and not shown is named, and is no error even in strict mode."""
+    project.outputs.add("part_b/a", {"loss": plot()})
+    project.page("Nothing.")
+    (warning,) = project.build(strict=True).warnings
+    assert str(warning) == (
+        "experiments/outputs/part_b/a/manifest.json:1:1 unshown: "
+        "no page shows part_b/a/loss; show it with figure('part_b/a/loss'), or remove it"
+    )
+
+
+def test_outputs_that_no_experiment_declares_are_a_warning(project: Project) -> None:
+    """Orphans are named."""
+    project.outputs.add("part_b/gone", {"loss": plot()})
+    project.outputs.statuses.clear()
+    project.outputs.add("part_b/a")
+    project.page("Nothing.")
+    (warning,) = project.build().warnings
+    assert str(warning) == (
+        "experiments/outputs/part_b/gone/manifest.json:1:1 orphan: "
+        "no experiment declares part_b/gone; delete its outputs or restore the code"
+    )
+
+
+def test_check_compares_the_site_and_changes_nothing(project: Project) -> None:
+    """A file of the site that is altered or missing is a fault; a site that is right is none."""
+    page = project.page("Text.")
+    project.build()
+    before = {path: path.stat().st_mtime_ns for path in project.site.rglob("*")}
+    assert check(project.request()).pages == 1
+    (project.site / "index.html").write_text("Other.")
+    (project.site / ".nojekyll").unlink()
+    with pytest.raises(ContentError) as caught:
+        check(project.request())
+    assert str(caught.value).splitlines() == [
+        "site/.nojekyll:1:1 site: is missing; run python build.py",
+        "site/index.html:1:1 site: is not what the sources give; run python build.py",
+    ]
+    assert page.exists()
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items() if path.name.startswith("style"))

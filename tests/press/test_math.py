@@ -1,0 +1,139 @@
+"""Formulas: what KaTeX makes of them, where errors are placed, and that nothing is made twice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from darkroom.lab.errors import ContentError, UsageError
+from darkroom.press import math
+from darkroom.press.math import BadTeX, Equation, Katex, plain
+from tests.press.projects import ROOT, Project
+
+TEMPLATES = ROOT / "templates"
+
+
+def typeset(cache: Path, *equations: Equation) -> math.Typeset:
+    """What KaTeX makes of the equations."""
+    return Katex(TEMPLATES, cache, {}).start(equations).finish()
+
+
+@pytest.mark.parametrize(
+    ("tex", "mark"),
+    [
+        (r"\begin{align*} a &= b \\ c &= d \end{align*}", "<mtable"),
+        (r"\underbrace{a + b}_{\text{both}}", "<munder>"),
+        (r"a \tag{7}", 'class="katex-tag"'),
+        (r"\mathcal{L}", 'class="mord mathcal"'),
+        (r"\lvert x \rvert", "∣"),
+    ],
+)
+def test_katex_sets_what_the_pages_need(katex: Path, tmp_path: Path, tex: str, mark: str) -> None:
+    """Environments, braces, tags and letters come out as HTML with MathML beside it."""
+    (html,) = typeset(tmp_path, Equation(tex, True)).values()
+    assert isinstance(html, str)
+    assert mark in html
+    assert "<math" in html
+
+
+def test_bad_tex_tells_why_and_where(katex: Path, tmp_path: Path) -> None:
+    """KaTeX's complaint comes with the number of characters into the formula."""
+    (result,) = typeset(tmp_path, Equation(r"a + \nope", False)).values()
+    assert result == BadTeX("Undefined control sequence: \\nope", 4)
+
+
+def test_a_known_equation_needs_no_node(katex: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was set once is remembered, over processes, and Node is not asked again."""
+    first = typeset(tmp_path, Equation("x^2", False), Equation("x^2", True))
+    monkeypatch.setattr(math, "node", lambda: pytest.fail("Node was started"))
+    assert typeset(tmp_path, Equation("x^2", True), Equation("x^2", False)) == first
+    assert len(set(first.values())) == 2
+
+
+def test_macros_are_part_of_an_equation_s_identity(katex: Path, tmp_path: Path) -> None:
+    """A changed macro sets its formulas anew."""
+    equation = Equation(r"\good", False)
+    sets = [Katex(TEMPLATES, tmp_path, {"\\good": meaning}).start([equation]).finish() for meaning in ("a", "b")]
+    assert sets[0][equation] != sets[1][equation]
+
+
+def test_a_broken_cache_is_made_again(katex: Path, tmp_path: Path) -> None:
+    """A cache that is no database is no error."""
+    (tmp_path / "math.sqlite").write_bytes(b"not a database" * 100)
+    equation = Equation("x", False)
+    assert isinstance(typeset(tmp_path, equation)[equation], str)
+
+
+def test_many_equations_are_shared_by_two_processes(
+    katex: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there are very many, each comes back as its own all the same."""
+    monkeypatch.setattr(math, "BATCH", 3)
+    made = typeset(tmp_path, *(Equation(f"x_{{{number}}}", False) for number in range(9)))
+    assert all(f"<mn>{equation.tex[3:-1]}</mn>" in str(html) for equation, html in made.items())
+
+
+def test_npm_out_of_reach_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where KaTeX is not installed and npm cannot fetch it, one line says what to do, and nothing is left behind."""
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(TEMPLATES / name, tmp_path)
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")
+    monkeypatch.setenv("npm_config_fetch_retries", "0")
+    monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm-cache"))
+    with pytest.raises(
+        UsageError, match=r"^KaTeX is not installed and npm could not fetch it \(.+\); connect once .*npm ci"
+    ):
+        math.install(tmp_path)
+    assert not (tmp_path / "node_modules").exists()
+    assert not list(tmp_path.glob(".npm-*"))
+
+
+def test_another_version_than_the_pinned_one_is_not_used(tmp_path: Path) -> None:
+    """KaTeX counts as installed only in the version of the lock file."""
+    shutil.copy(TEMPLATES / "package-lock.json", tmp_path)
+    package = tmp_path / "node_modules/katex/package.json"
+    package.parent.mkdir(parents=True)
+    package.write_text(json.dumps({"version": "0.1.0"}))
+    assert not math.is_installed(tmp_path)
+    package.write_text(json.dumps({"version": math.pinned_version(tmp_path)}))
+    assert math.is_installed(tmp_path)
+
+
+def test_the_lock_file_names_no_host() -> None:
+    """package-lock.json says what to install, not from where."""
+    packages = json.loads((TEMPLATES / "package-lock.json").read_text())["packages"]
+    assert not [name for name, package in packages.items() if "resolved" in package]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("One\n\n  Two $a + \\nope$", "7:12 math: Undefined control sequence: \\nope"),
+        ("$$\nx =\n\\frac{a}{\n$$", "7:10 math: Unexpected end of input in a macro argument, expected '}'"),
+        ("| a |\n|---|\n| $\\lvert x \\rvertx$ |", "7:13 math: Undefined control sequence: \\rvertx"),
+        ("## Now $\\bad$", "5:9 math: Undefined control sequence: \\bad"),
+    ],
+)
+def test_bad_tex_is_placed_in_the_page(project: Project, body: str, expected: str) -> None:
+    """An error in a formula names page, line and column, in text, display, tables and headings."""
+    project.page(body)
+    with pytest.raises(ContentError) as caught:
+        project.build()
+    assert [str(fault) for fault in caught.value.faults] == [f"templates/pages/index.md:{expected}"]
+
+
+@pytest.mark.parametrize(
+    ("tex", "text"),
+    [
+        (r"\gamma = 5", "γ = 5"),
+        (r"\sqrt{\bar\alpha_t}", "√α_t"),
+        (r"\mathcal{L}\,(x)", "L(x)"),
+        (r"\lVert x \rVert", "‖ x ‖"),
+    ],
+)
+def test_plain_is_what_a_reader_would_type(tex: str, text: str) -> None:
+    """Titles and anchors show formulas as text."""
+    assert plain(tex) == text

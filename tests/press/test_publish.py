@@ -1,0 +1,334 @@
+"""Publishing: what is written and when, what survives a failure, and that the same sources give the same bytes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from darkroom.lab.errors import ContentError, UsageError
+from darkroom.press import publish
+from darkroom.press.publish import current, is_current
+from tests.press.projects import ROOT, Project
+from tests.press.samples import animation, plot, table, tiles
+
+PYTHON_PATH = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
+
+
+def fill(project: Project) -> Project:
+    """A project with pages that use everything."""
+    figures = {"loss": plot(), "grid": tiles(), "film": animation(), "table": table()}
+    project.outputs.add("part_b/a", figures, metrics={"mse": 0.0082})
+    shown = "\n\n".join(f'{{{{ figure("part_b/a/{name}") }}}}' for name in figures)
+    project.page(
+        f"## One\n\n$x$ and {{{{ metric('part_b/a/mse') }}}}.\n\n{shown}\n\n[^1]: N\n\nNote.[^1]", order=1, nav="A"
+    )
+    project.page('$$\\mathcal{L}$$ {{ cite("ho2020") }} {{ ref("part_b/a/loss") }}', "deep/two", order=2)
+    project.page("{{ experiments() }}", "reproduce", order=3)
+    return project
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+
+
+def test_a_second_build_writes_nothing(project: Project) -> None:
+    """A site that is up to date is recognised without building; building all the same leaves every file alone."""
+    fill(project)
+    assert not is_current(project.request())
+    first = project.build()
+    assert first.written == first.files
+    times = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in project.site.rglob("*") if path.is_file()}
+    assert current(project.request()) == publish.Report(first.pages, first.files, 0, first.warnings)
+    assert project.build().written == 0
+    assert times == {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in times}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "page",
+        "new page",
+        "layout",
+        "style",
+        "site.toml",
+        "manifest",
+        "figure",
+        "status",
+        "site file",
+        "site gone",
+        "references",
+    ],
+)
+def test_whatever_changes_is_noticed(project: Project, change: str) -> None:
+    """A change of any source, of the plan's word or of the site itself makes the site out of date."""
+    fill(project).build()
+    templates = project.root / "templates"
+    edits = {
+        "page": templates / "pages/index.md",
+        "layout": templates / "layouts/page.html",
+        "style": templates / "static/style.css",
+        "site.toml": templates / "site.toml",
+        "references": templates / "references.bib",
+        "manifest": project.root / "experiments/outputs/part_b/a/manifest.json",
+        "figure": project.root / "experiments/outputs/part_b/a/figures/loss/light.svg",
+        "site file": project.site / "index.html",
+    }
+    if change in edits:
+        edits[change].write_text(edits[change].read_text() + "\n")
+    elif change == "new page":
+        project.page("New.", "new")
+    elif change == "status":
+        project.outputs.state("part_b/a", "stale", ("code: a.b",), ("loss",))
+    else:
+        shutil.rmtree(project.site)
+    assert not is_current(project.request())
+
+
+def test_touching_a_file_changes_nothing(project: Project) -> None:
+    """A new time on the same content, as after a checkout, is no change."""
+    fill(project).build()
+    for path in (project.root / "templates").rglob("*.md"):
+        os.utime(path, (1, 1))
+    assert is_current(project.request())
+
+
+def test_an_edited_page_is_written_alone(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The edit of one page renders that page and writes that file; all others are kept, and the spare site too."""
+    fill(project).build()
+    from darkroom.press import render
+
+    rendered: list[str] = []
+    original = render.Renderer.page
+    monkeypatch.setattr(
+        render.Renderer, "page", lambda self, page: (rendered.append(page.url), original(self, page))[1]
+    )
+    for text in ("More.", "And more.", "And $y$ more."):
+        page = project.pages / "deep/two.md"
+        page.write_text(page.read_text() + f"\n\n{text}\n")
+        assert project.build().written == 1
+    assert rendered == ["deep/two.html"] * 3
+    assert "And more." in project.html("deep/two")
+    again = Project(project.root, project.outputs)
+    shutil.rmtree(project.root / ".darkroom")
+    kept = snapshot(project.site)
+    assert again.build().written == 0
+    assert snapshot(project.site) == kept
+
+
+def test_a_new_font_restyles_the_pages_that_were_kept(project: Project) -> None:
+    """When a formula needs another font, every page with formulas names the new style sheet."""
+    project.page("$x$")
+    project.page("Text.", "other")
+    project.build()
+    before = snapshot(project.site)
+    project.page("$\\mathcal{L}$", "other")
+    project.build()
+    after = snapshot(project.site)
+    styles = [name for name in after if name.startswith("assets/katex")]
+    assert len(styles) == 1
+    assert styles[0] not in before
+    assert styles[0] in after["index.html"].decode()
+    fonts = {name.split("/")[-1].split(".")[0] for name in after if name.endswith(".woff2")}
+    assert fonts == {"KaTeX_Main-Regular", "KaTeX_Math-Italic", "KaTeX_Caligraphic-Regular"}
+
+
+def test_what_is_no_longer_wanted_goes(project: Project) -> None:
+    """Files of a page and figure that are gone leave the site; its .gitignore stays."""
+    fill(project)
+    project.site.mkdir()
+    (project.site / ".gitignore").write_text("*\n")
+    project.build()
+    (project.pages / "deep/two.md").unlink()
+    project.page("Alone.", "index")
+    project.build()
+    names = set(snapshot(project.site))
+    assert not [name for name in names if name.startswith(("deep/", "figures/"))]
+    assert {".gitignore", ".nojekyll", "index.html", "reproduce.html"} <= names
+
+
+def test_a_failing_build_leaves_the_site_alone(project: Project) -> None:
+    """A fault anywhere changes nothing, and the next good build goes on from there."""
+    fill(project).build()
+    before = snapshot(project.site)
+    project.page("$\\nope$", "deep/two")
+    with pytest.raises(ContentError):
+        project.build()
+    assert snapshot(project.site) == before
+    project.page("$\\mathcal{L}$", "deep/two")
+    assert project.build().written == 1
+
+
+@pytest.mark.parametrize("step", ["_write_file", "swap"])
+def test_an_error_while_writing_leaves_the_site_alone(
+    project: Project, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk is one line, and the old site stands."""
+    fill(project).build()
+    before = snapshot(project.site)
+    project.page("Changed.", "deep/two")
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device", str(arguments[0]))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publish, step, full)
+        with pytest.raises(UsageError, match=r"^cannot write .*: No space left on device; the old site is untouched$"):
+            project.build()
+    assert snapshot(project.site) == before
+    project.build()
+    assert "Changed." in project.html("deep/two")
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(project: Project) -> None:
+    """A read-only place is named (as root nothing is read-only, so a file stands in the way here)."""
+    project.page("Text.")
+    (project.root / ".darkroom").write_text("in the way")
+    with pytest.raises(UsageError, match=r"^cannot write .*\.darkroom: .*; the old site is untouched$"):
+        project.build()
+
+
+def test_files_of_others_are_not_replaced(project: Project) -> None:
+    """A folder that holds something else is refused, and kept."""
+    project.page("Text.")
+    project.site.mkdir()
+    (project.site / "thesis.tex").write_text("years")
+    with pytest.raises(UsageError, match="holds files that are no Darkroom site"):
+        project.build()
+    assert (project.site / "thesis.tex").read_text() == "years"
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from darkroom.press import publish
+from tests.press.projects import Project
+from tests.press.samples import Outputs
+root = Path(sys.argv[1])
+step, count = sys.argv[2], int(sys.argv[3])
+original = getattr(publish, step)
+calls = 0
+def killed(*arguments):
+    global calls
+    calls += 1
+    if calls == count:
+        os.kill(os.getpid(), 9)
+    return original(*arguments)
+setattr(publish, step, killed)
+Project(root, Outputs(root / "experiments/outputs")).build()
+"""
+
+
+@pytest.mark.parametrize(("step", "count"), [("_write_file", 1), ("_write_file", 5), ("swap", 1), ("_remember", 1)])
+def test_a_build_that_is_killed_leaves_a_whole_site(project: Project, step: str, count: int) -> None:
+    """Killed while writing or just before the swap the old site stands, just after it the new one; the next build mends."""
+    fill(project)
+    project.outputs.statuses.clear()
+    project.build()
+    old = snapshot(project.site)
+    for name in ("index", "deep/two", "reproduce", "six"):
+        project.page("Changed.", name)
+    style = project.root / "templates/static/style.css"
+    style.write_text(style.read_text() + "\n/* new */\n")
+    command = [sys.executable, "-c", KILLED, str(project.root), step, str(count)]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": PYTHON_PATH}, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    left = snapshot(project.site)
+    project.build()
+    new = snapshot(project.site)
+    assert left == (new if step == "_remember" else old)
+    assert "Changed." in project.html()
+
+
+BUILD = """
+import sys
+from pathlib import Path
+from tests.press.projects import Project
+from tests.press.samples import Outputs
+root = Path(sys.argv[1])
+Project(root, Outputs(root / "experiments/outputs")).build()
+"""
+
+
+def test_the_same_sources_give_the_same_bytes(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Another folder, locale, time zone and hash seed change no byte of the site."""
+    fill(project)
+    project.outputs.statuses.clear()
+    project.build()
+    other = tmp_path_factory.mktemp("another place") / "ünïcode"
+    shutil.copytree(project.root, other, ignore=shutil.ignore_patterns("site", ".darkroom"), symlinks=True)
+    environment = os.environ | {
+        "PYTHONPATH": PYTHON_PATH, "PYTHONHASHSEED": "7", "TZ": "Pacific/Kiritimati", "LANG": "de_DE.UTF-8", "LC_ALL": "C",
+    }  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", BUILD, str(other)], env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert snapshot(other / "site") == snapshot(project.site)
+    assert str(project.root).encode() not in b"".join(snapshot(project.site).values())
+
+
+def test_pages_rendered_in_two_processes_are_the_same(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many processes share the work shows nowhere."""
+    project.outputs.add("part_b/a", {"loss": plot()})
+    for number in range(6):
+        text = f'## S\n\n$x_{number}$ {{{{ figure("part_b/a/loss") }}}}'
+        project.page(text, f"page-{number}" if number else "index")
+    project.build()
+    one = snapshot(project.site)
+    from darkroom.press import render
+
+    monkeypatch.setattr(render, "PARALLEL", 2)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    for name in ("site", ".darkroom"):
+        shutil.rmtree(project.root / name)
+    project.build()
+    assert snapshot(project.site) == one
+
+
+def test_addresses_are_relative_and_the_base_is_only_where_it_must_be(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a base, the sitemap and canonical links name it; no page loads anything by it. Without, there is no sitemap."""
+    fill(project).build()
+    assert not (project.site / "sitemap.xml").exists()
+    monkeypatch.setenv("DARKROOM_BASE_URL", "https://someone.example/room")
+    project.build()
+    sitemap = (project.site / "sitemap.xml").read_text()
+    assert "<loc>https://someone.example/room/</loc>" in sitemap
+    assert "<loc>https://someone.example/room/deep/two.html</loc>" in sitemap
+    html = project.html("deep/two")
+    assert html.count("someone.example") == 1
+    assert '<link rel="canonical" href="https://someone.example/room/deep/two.html">' in html
+
+
+def test_a_warm_check_is_quick_and_imports_nothing_heavy(project: Project) -> None:
+    """Whether there is anything to do is found out in milliseconds, without Jinja, Markdown, NumPy or Node."""
+    fill(project)
+    project.outputs.statuses.clear()
+    project.build()
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom darkroom.press.publish import SiteRequest, is_current\n"
+        f"root = Path({str(project.root)!r})\n"
+        "request = SiteRequest(root, root / 'templates', root / 'experiments/outputs', root / 'site', root / '.darkroom', ())\n"
+        "assert is_current(request)\n"
+        "print(sorted({'jinja2', 'markdown', 'numpy', 'PIL', 'sqlite3', 'torch', 'subprocess'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHONPATH": PYTHON_PATH},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == "[]", done.stderr
+    start = time.perf_counter()
+    assert is_current(project.request())
+    assert time.perf_counter() - start < 0.05

@@ -1,0 +1,159 @@
+"""References by name: numbers, figures, sections and works; unknown names with the nearest that would do."""
+
+from __future__ import annotations
+
+import pytest
+
+from darkroom.lab.errors import ContentError
+from darkroom.press.references import Unknown, as_html, as_tex, show
+from tests.press.projects import Project
+from tests.press.samples import plot, tiles
+
+
+@pytest.fixture
+def stocked(project: Project) -> Project:
+    """A project with one experiment that has run and one that has not."""
+    metrics = {"test_mse": {"1": 0.0118, "5": 0.00824}, "weights": 7891073}
+    project.outputs.add("part_b/denoiser", {"loss": plot(), "digits": tiles()}, metrics=metrics)
+    project.outputs.state("part_b/quality", "missing", figures=("confusion",))
+    return project
+
+
+def faults(project: Project) -> list[str]:
+    """What is wrong, without the page's path."""
+    with pytest.raises(ContentError) as caught:
+        project.build()
+    return [str(fault).removeprefix("templates/pages/index.md:") for fault in caught.value.faults]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ('figure("part_b/denoiser/los")', "unknown figure 'part_b/denoiser/los'; did you mean 'part_b/denoiser/loss'?"),
+        ('figure("part_b/denoiser/loss", width="wide")', "unknown width 'wide'; did you mean 'middle'?"),
+        ('figure("part_b/denoiser/loss", size=3)', "figure(...) has no option 'size'; it takes width"),
+        ('metric("part_b/denoiser/test_mes", at=5)', "unknown metric 'part_b/denoiser/test_mes'; did you mean 'part_b/denoiser/test_mse'?"),
+        ('metric("part_b/denoser/test_mse")', "unknown experiment 'part_b/denoser' in 'part_b/denoser/test_mse'; did you mean 'part_b/denoiser'?"),
+        ('metric("part_b/denoiser/test_mse")', "'part_b/denoiser/test_mse' has a value for each of 1, 5; pick one with at=..."),
+        ('metric("part_b/denoiser/test_mse", at=7)', "'part_b/denoiser/test_mse' has no value at 7; it has 1, 5"),
+        ('metric("part_b/denoiser/weights", at=1)', "'part_b/denoiser/weights' is a single number; leave out at=1"),
+        ('metric("part_b/denoiser/weights", format="q")', "format='q' does not fit 7891073 (Unknown format code 'q' for object of type 'int')"),
+        ('param("part_b/denoiser", "epoch")', "'part_b/denoiser' has no parameter 'epoch'; did you mean 'epochs'?"),
+        ('param("part_b/denoiser")', "param(...) takes an experiment and a name, not 1 arguments"),
+        ('ref("part_b/denoiser/digits")', "no page shows 'part_b/denoiser/digits'; show it with figure('part_b/denoiser/digits')"),
+        ('ref("part_b/denoiser/digit")', "unknown figure 'part_b/denoiser/digit'; did you mean 'part_b/denoiser/digits'?"),
+        ('ref("#secton")', "no section '#secton' on page 'index'; did you mean 'section'?"),
+        ('ref("indx#section")', "unknown page 'indx'; did you mean 'index'?"),
+        ('cite("lecun98")', "'lecun98' is not in references.bib; did you mean 'lecun1998'?"),
+        ('experiments("part_c/*")', "no experiment matches 'part_c/*'; there are part_b/denoiser, part_b/quality"),
+        ("figure(3)", "figure(...) takes names as text in quotes, not 3"),
+    ],
+)  # fmt: skip
+def test_a_name_that_leads_nowhere_is_a_fault_with_the_nearest_one(stocked: Project, call: str, message: str) -> None:
+    """Each kind of reference that cannot be resolved is named at its line and column, before anything is rendered."""
+    stocked.page(f"## Section\n\nText {{{{ {call} }}}}")
+    assert faults(stocked) == [f"7:9 reference: {message}"]
+    assert not stocked.site.exists()
+
+
+def test_every_fault_of_every_page_is_listed_at_once(stocked: Project) -> None:
+    """Faults are collected over pages, not told one a build."""
+    stocked.page('{{ cite("nobody") }} {{ cite("noone") }}')
+    stocked.page('{{ metric("part_b/denoiser/weight") }}', "other")
+    assert len(faults(stocked)) == 3
+
+
+def test_a_figure_is_shown_once_a_page(stocked: Project) -> None:
+    """A second showing on the same page is refused, since its number and anchor are taken."""
+    stocked.page('{{ figure("part_b/denoiser/loss") }}\n\n{{ figure("part_b/denoiser/loss") }}')
+    assert faults(stocked) == [
+        "7:4 reference: 'part_b/denoiser/loss' is shown twice on this page; refer back with ref(...)"
+    ]
+
+
+def test_numbers_come_from_the_runs(stocked: Project) -> None:
+    """Metrics and parameters stand in the text, formatted; in a formula as TeX."""
+    stocked.page(
+        '{{ metric("part_b/denoiser/test_mse", at=5, format=".4f") }}, {{ metric("part_b/denoiser/weights") }}, '
+        '{{ param("part_b/denoiser", "learning_rate") }}, {{ param("part_b/denoiser", "sigmas") }}, '
+        '$D = {{ metric("part_b/denoiser/weights") }}$'
+    )
+    stocked.build()
+    html = stocked.html()
+    for number in ("0.0082", "7,891,073", "10<sup>−4</sup>", "0, 0.5, 1"):
+        assert f'<span class="number">{number}</span>' in html
+    assert "D = 7{,}891{,}073</annotation>" in html
+
+
+def test_what_has_not_run_is_said_and_is_no_error(stocked: Project) -> None:
+    """A number of an experiment without outputs is marked in the text and named in a warning; strict makes it a fault."""
+    stocked.page('It is {{ metric("part_b/quality/accuracy") }}.')
+    report = stocked.build()
+    assert "not yet run" in stocked.html()
+    warning = (
+        "templates/pages/index.md:5:10 missing: part_b/quality has no outputs; run python build.py run part_b/quality"
+    )
+    assert warning in map(str, report.warnings)
+    with pytest.raises(ContentError, match="part_b/quality has no outputs"):
+        stocked.build(strict=True)
+
+
+def test_figures_are_numbered_by_first_appearance_and_referred_to(stocked: Project) -> None:
+    """Figures count from 1 on each page; a reference from another page says of which."""
+    stocked.page(
+        '{{ ref("part_b/denoiser/loss") }}\n\n{{ figure("part_b/denoiser/digits") }}\n\n{{ figure("part_b/denoiser/loss") }}',
+        nav="Home",
+    )
+    stocked.page(
+        '{{ ref("part_b/denoiser/loss") }} {{ ref("index#x") }} {{ ref("#y") }}\n\n## A "y" {#y}',
+        "deep/other",
+        numbered=True,
+    )
+    stocked.page(
+        '{{ ref("part_b/denoiser/loss") }}\n\n{{ figure("part_b/denoiser/digits") }}\n\n{{ figure("part_b/denoiser/loss") }}\n\n## X',
+        nav="Home",
+    )
+    stocked.build()
+    assert '<a class="ref" href="#fig-part_b-denoiser-loss">Figure&nbsp;2</a>' in stocked.html()
+    other = stocked.html("deep/other")
+    assert '<a class="ref" href="../index.html#fig-part_b-denoiser-loss">Figure&nbsp;2 of Home</a>' in other
+    assert '<a class="ref" href="../index.html#x">“X”</a>' in other
+    assert '<a class="ref" href="#y">Section&nbsp;1</a>' in other
+
+
+def test_citations_gather_a_list_of_works(stocked: Project) -> None:
+    """What is cited is listed once, by author; what is not cited is not listed."""
+    stocked.page('{{ cite("lecun1998", "ho2020") }} and {{ cite("ho2020", text=True) }}')
+    stocked.build()
+    html = stocked.html()
+    assert '>LeCun et al., 1998</a>; <a class="cite" href="#ref-ho2020"' in html
+    assert ">Ho et al. (2020)</a>" in html
+    assert html.index('id="ref-ho2020"') < html.index('id="ref-lecun1998"')
+    assert 'id="ref-ho2022"' not in html
+
+
+@pytest.mark.parametrize(
+    ("value", "spec", "shown"),
+    [
+        (7891073, None, "7,891,073"), (128, None, "128"), (0.00824, None, "0.00824"), (1e-4, None, "1e-4"), (2.5e-7, None, "2.5e-7"),
+        (5.0, None, "5"), (0.993, ".1%", "99.3%"), (True, None, "yes"), ("gelu", None, "gelu"), ([0.0, 0.5], None, "0, 0.5"),
+        (1234.567, None, "1235"), (-0.25, None, "-0.25"), (None, None, "none"), ([1, 2], ".1f", "1.0, 2.0"),
+    ],
+)  # fmt: skip
+def test_values_are_shown_as_one_would_write_them(value: object, spec: str | None, shown: str) -> None:
+    """Four significant digits, thousands grouped, powers of ten for what is small, or as the format says."""
+    assert show(value, spec) == shown
+
+
+def test_small_numbers_are_powers_of_ten_with_a_true_minus() -> None:
+    """HTML and TeX each have their own way to write them."""
+    assert as_html("1e-4") == "10<sup>−4</sup>"
+    assert as_html("2.5e-7, -3") == "2.5 × 10<sup>−7</sup>, −3"
+    assert as_tex("2.5e-7") == r"2.5 \times 10^{-7}"
+    assert as_tex("99%") == r"99\%"
+
+
+def test_a_format_that_does_not_fit_is_refused() -> None:
+    """The message names the format and the value."""
+    with pytest.raises(Unknown, match="format='d' does not fit 'gelu'"):
+        show("gelu", "d")

@@ -1,0 +1,209 @@
+"""Rendering: what becomes of prose, figures and records, as snapshots of the fragments that matter."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from darkroom.lab.errors import ContentError
+from tests.press.projects import Project
+from tests.press.samples import animation, plot, table, tiles
+
+FIGURES = {"tiles": tiles, "plot": plot, "animation": animation, "table": table}
+
+
+def article(html: str) -> str:
+    """The text of a page, formulas and digests cut short."""
+    content = html.partition("<article>")[2].partition("</article>")[0].strip()
+    return tidy(content)
+
+
+def tidy(html: str) -> str:
+    """HTML in which each formula is its TeX in brackets, so that a snapshot shows the page and not KaTeX."""
+    while opening := re.search(r'<span class="katex(?:-display)?">', html):
+        depth, end = 0, opening.start()
+        for tag in re.compile(r"</?span\b[^>]*>").finditer(html, opening.start()):
+            depth += -1 if tag[0].startswith("</") else 1
+            end = tag.end()
+            if depth == 0:
+                break
+        tex = re.search(r"<annotation[^>]*>(.*?)</annotation>", html[opening.start() : end], re.DOTALL)
+        html = f"{html[: opening.start()]}[{tex[1] if tex else ''}]{html[end:]}"
+    return html
+
+
+@pytest.mark.parametrize("kind", FIGURES)
+def test_each_kind_of_figure(project: Project, kind: str, snapshot: SnapshotAssertion) -> None:
+    """Every kind has number, caption, alt texts, sizes and a line that says what made it."""
+    project.outputs.add("part_b/denoiser", {kind: FIGURES[kind]()})
+    project.page(f'{{{{ figure("part_b/denoiser/{kind}") }}}}')
+    project.page("{{ experiments() }}", "reproduce")
+    project.build()
+    assert article(project.html()) == snapshot
+
+
+def test_prose(project: Project, snapshot: SnapshotAssertion) -> None:
+    """Markdown, math, code, quotes, lists, notes and tables come out as one would set them."""
+    project.page(
+        r"""It's "quoted" -- and *stressed*, with $\sigma < 1$ & `a < b "c"`... [Next](#next).[^1]
+
+$$
+x = 1
+$$
+and then
+\begin{align*}
+a &= b
+\end{align*}
+
+## Next: $\gamma$ {#next}
+
+- One
+- Two
+
+1. First
+2. Second
+
+> A quote with $$y$$ in it.
+
+```python
+print("$x$ -- {{ figure }}")
+```
+
+| $\lvert x \rvert$ | b |
+|---|---:|
+| `a|b` | $|y|$ |
+
+![A "digit"](favicon.svg) costs \$5. <!-- gone -->
+
+[^1]: A note with $z$.
+"""
+    )
+    project.build()
+    assert article(project.html()) == snapshot
+
+
+def test_the_page_around_the_text(project: Project, snapshot: SnapshotAssertion) -> None:
+    """Head, navigation, contents and footer are those of the layout; math in titles is text where only text will do."""
+    project.page(
+        "## A $\\sigma$\n\n### B", "index", title="On $\\\\sigma$", order=1, numbered=True, lede="Why $x$ *matters*."
+    )
+    project.page("Else.", "deep/other", order=2, nav="Other", toc=False)
+    project.build()
+    for page in ("index", "deep/other"):
+        html = re.sub(r"\.[0-9a-f]{10}\.", ".HASH.", tidy(project.html(page)))
+        assert html.partition("<article>")[0] == snapshot
+
+
+def test_the_record_of_experiments(project: Project, snapshot: SnapshotAssertion) -> None:
+    """The record has state, parameters, device, duration, seed, commit, digests, figures, source and raw results."""
+    project.outputs.add("part_b/denoiser", {"loss": plot()}, metrics={"mse": {"1": 0.0118, "5": 0.0082}, "n": 12345})
+    project.outputs.add("part_b/old", {}, state="stale", reasons=("code: darkroom.diffusion.train.step",))
+    project.outputs.add("part_b/big", {}, results=bytes(2_100_000))
+    project.outputs.state("part_b/quality", "missing", figures=("confusion",))
+    project.page('{{ figure("part_b/denoiser/loss") }}')
+    project.page("{{ experiments() }}", "reproduce")
+    project.build()
+    assert article(project.html("reproduce")) == snapshot
+
+
+def test_a_figure_that_is_not_fresh_says_so(project: Project) -> None:
+    """Stale figures are shown with the state and the reason; missing ones as a note with the command to run."""
+    project.outputs.add("part_b/a", {"loss": plot()}, state="stale", reasons=("params: gammas",))
+    project.outputs.state("part_b/b", "missing", figures=("loss",))
+    project.page('{{ figure("part_b/a/loss") }}\n\n{{ figure("part_b/b/loss") }}')
+    report = project.build()
+    html = project.html()
+    assert '<p class="badge stale"><strong>stale</strong> params: gammas</p>' in html
+    assert "<code>python build.py run part_b/b</code>" in html
+    assert [warning.rule for warning in report.warnings] == ["stale", "missing"]
+
+
+def test_a_damaged_figure_is_not_shown(project: Project) -> None:
+    """A file that is not what the manifest says is replaced by a note; strict makes it a fault."""
+    folder = project.outputs.add("part_b/a", {"loss": plot()})
+    (folder / "figures/loss/light.svg").write_text("<svg/>")
+    project.page('{{ figure("part_b/a/loss") }}')
+    report = project.build()
+    assert "<svg" not in project.html()
+    assert "figures/loss/light.svg is altered" in project.html()
+    path = "experiments/outputs/part_b/a/figures/loss/light.svg"
+    message = "part_b/a/loss: figures/loss/light.svg is altered; restore the file or rerun the experiment with --force"
+    assert [str(warning) for warning in report.warnings] == [f"{path}:1:1 damaged: {message}"]
+    with pytest.raises(ContentError, match="is altered"):
+        project.build(strict=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"version": 1, "exp', "not valid JSON (Input data was truncated)"),
+        (b'{"version": 7}', "manifest version 7, but this Darkroom reads version 1; use the Darkroom that wrote it or"),
+        (b'{"version": 1}', "does not fit manifest version 1: Object missing required field `experiment`"),
+    ],
+)
+def test_a_damaged_manifest_is_a_note_on_the_page_and_one_line(project: Project, content: bytes, message: str) -> None:
+    """A manifest that cannot be read is named, with what to do; the page shows a note; strict makes it a fault."""
+    folder = project.outputs.add("part_b/a", {"loss": plot()})
+    (folder / "manifest.json").write_bytes(content)
+    project.page('{{ figure("part_b/a/loss") }}')
+    report = project.build()
+    (line,) = map(str, report.warnings)
+    assert line.startswith(f"experiments/outputs/part_b/a/manifest.json:1:1 damaged: {message}")
+    assert '<p class="badge damaged">' in project.html()
+    with pytest.raises(ContentError, match=r"manifest\.json:1:1 damaged"):
+        project.build(strict=True)
+
+
+def test_a_picture_without_alt_text_is_a_fault(project: Project) -> None:
+    """Alternative text is required of figures, of tiles and of pictures in prose."""
+    bare = tiles()
+    bare.layout["rows"][0]["cells"][0]["alt"] = ""
+    project.outputs.add("part_b/a", {"loss": replace(plot(), alt=" "), "grid": bare})
+    project.page('{{ figure("part_b/a/loss") }}\n\n{{ figure("part_b/a/grid") }}\n\n![](favicon.svg)')
+    with pytest.raises(ContentError) as caught:
+        project.build()
+    assert [str(fault) for fault in caught.value.faults] == [
+        "experiments/part_b/a.py:40:1 alt: a picture of part_b/a/grid has no alt text; say what is to be seen",
+        "experiments/part_b/a.py:40:1 alt: a picture of part_b/a/loss has no alt text; say what is to be seen",
+        "templates/pages/index.md:9:5 alt: favicon.svg has no alt text; write ![what is seen](favicon.svg)",
+    ]
+
+
+def test_a_bad_formula_in_a_caption_is_placed_in_the_experiment(project: Project) -> None:
+    """The fault names the line of the figure's function."""
+    project.outputs.add("part_b/a", {"loss": replace(plot(), caption=r"A $\nope$.")})
+    project.page('{{ figure("part_b/a/loss") }}')
+    with pytest.raises(ContentError) as caught:
+        project.build()
+    assert str(caught.value) == r"experiments/part_b/a.py:40:1 math: Undefined control sequence: \nope in '\\nope'"
+
+
+def test_jinja_can_repeat_what_is_checked(project: Project) -> None:
+    """A loop over labels shows each number; an undefined name is a fault at its line."""
+    project.outputs.add("part_b/a", metrics={"mse": {"1": 0.5, "5": 0.25}})
+    project.page("{% for n in [1, 5] %}{{ metric('part_b/a/mse', at=n) }};{% endfor %}")
+    project.build()
+    assert re.findall(r'<span class="number">([\d.]+)</span>;', project.html()) == ["0.5", "0.25"]
+    project.page("Line\n\n{{ nobody }}")
+    with pytest.raises(ContentError, match=r"index\.md:7:1 jinja: 'nobody' is undefined"):
+        project.build()
+
+
+def test_an_underlined_heading_is_refused(project: Project) -> None:
+    """Headings are written with ##, since those are found without parsing."""
+    project.page("Title\n-----\n")
+    with pytest.raises(ContentError, match="heading: a heading is underlined"):
+        project.build()
+
+
+def test_only_the_first_figure_is_loaded_at_once(project: Project) -> None:
+    """Pictures below the first figure are lazy, and every picture has its size."""
+    project.outputs.add("part_b/a", {"one": tiles(), "two": tiles(shade=9), "film": animation()})
+    project.page("\n\n".join(f'{{{{ figure("part_b/a/{name}") }}}}' for name in ("one", "two", "film")))
+    project.build()
+    images = re.findall(r"<img [^>]*>", project.html())
+    assert [("lazy" in image) for image in images] == [False] * 6 + [True] * 10
+    assert all(re.search(r' width="\d+" height="\d+"', image) for image in images)
