@@ -65,6 +65,19 @@ def test_conditioning_acts_in_the_order_given_between_its_blocks():
     assert [text.text for text in sorted(signs, key=lambda text: text.baseline)] == ["+", "×", "+", "×"]
 
 
+def test_conditioning_blocks_have_room_of_their_own():
+    """A gap grows with the operations in it: signs and blocks keep clear of one another."""
+    heights = sorted(text.baseline for text in svg.texts(network(*unet(CLASS), title="U-Net")) if text.text in "×+")
+    assert min(b - a for a, b in pairwise(heights)) >= 40
+
+
+def test_a_wide_diagram_moves_its_arms_together():
+    """Long names beside it cost room in the middle first."""
+    blocks, edges = unet(CLASS)
+    longer = [block._replace(label="digit, one-hot") if block.name == "in_c" else block for block in blocks]
+    assert network(longer, edges, title="U-Net").layout["width"] <= 700
+
+
 def test_adding_and_multiplying_look_different():
     """They differ in sign and in colour, on both pages."""
     for page in ("light", "dark"):

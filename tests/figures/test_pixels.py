@@ -114,6 +114,14 @@ def test_png_takes_the_smallest_encoding_that_loses_nothing():
     assert len(png(few)) < 40 * 40 / 8 + 150
 
 
+@pytest.mark.parametrize("count", [255, 256, 257, 300])
+def test_png_is_lossless_around_the_most_colours_that_a_palette_holds(count):
+    """One colour more than 256 is not lost."""
+    colours = np.stack([np.arange(count) % 256, np.arange(count) // 256, np.full(count, 7)], axis=-1).astype(np.uint8)
+    picture = np.repeat(colours[None], 40, axis=0)
+    assert (decoded(png(picture)) == picture).all()
+
+
 @pytest.mark.parametrize("shape", [(3,), (2, 2, 2), (2, 2, 4), (0, 2), (1, 2, 2, 3)])
 def test_png_refuses_what_is_no_picture(shape):
     """A picture is (H, W) or (H, W, 3)."""

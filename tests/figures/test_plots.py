@@ -187,7 +187,7 @@ def test_curves_are_named_at_their_ends_where_that_fits():
 @pytest.mark.parametrize(
     "curves",
     [
-        [Series("stops early", [0, 1], [0, 1]), Series("goes on", [0, 9], [0, 1])],
+        [Series("stops early", [0, 1], [0, 0.5]), Series("goes on", [0, 9], [0, 0.1])],
         [Series("a name that is much too long to stand at the right of its curve", [0, 9], [0, 1])],
         [Series(f"run {i}", [0, 9], [0, 1 + i / 1000]) for i in range(5)],
     ],
@@ -322,6 +322,24 @@ def test_an_axis_holds_its_data_and_has_ticks_inside(start, extent, log):
     assert len(set(made.texts)) == len(made.texts)
 
 
+def test_tick_labels_that_would_touch_are_left_out():
+    """Every tick keeps its mark, and the labels that stand keep apart."""
+    ticks = [0, 0.001, 0.002, 0.5, 1]
+    plot = line_plot([Series("a", [0, 1], [7, 9])], x_label="x", y_label="y", x_ticks=ticks)
+    shown = svg.words(plot)
+    assert [text in shown for text in ("0.000", "0.001", "0.002", "0.500", "1.000")] == [True, False, False, True, True]
+
+
+def test_what_lies_outside_the_range_asked_for_is_cut_off():
+    """Markers may reach over the edge of the axes, but not where data goes on beyond it."""
+    whole, cut = (
+        line_plot([Series("a", [0, 1, 2], [0, 5, 1])], x_label="x", y_label="y", y_range=y_range)
+        for y_range in ((0, 5), (0, 4))
+    )
+    clipped = [plot.files["light.svg"].count(b"clip-path=") for plot in (whole, cut)]
+    assert clipped == [6, 5 + 2]  # grid lines; and the curve with its markers
+
+
 def test_zero_cells_of_a_matrix_are_quiet():
     """A dot on the bare page, while every other cell has its number and its colour."""
     plot = confusion()
@@ -353,7 +371,9 @@ def test_a_users_settings_do_not_leak_in_or_out():
     import matplotlib as mpl
 
     before = psnr().files
-    with mpl.rc_context({"lines.linewidth": 9, "svg.fonttype": "path", "axes.facecolor": "red", "font.size": 30}):
+    with mpl.rc_context(
+        {"lines.linewidth": 9, "svg.fonttype": "path", "axes.facecolor": "red", "lines.solid_capstyle": "butt"}
+    ):
         inside = psnr().files
         assert mpl.rcParams["lines.linewidth"] == 9
     assert inside == before
