@@ -1,5 +1,7 @@
 """Reading BibTeX: what is understood, and what is refused with its line."""
 
+# ruff: noqa: E501  # messages stand in one piece
+
 from __future__ import annotations
 
 import pytest

@@ -110,37 +110,11 @@ def put_back(text: str, lifted: Lifted) -> str:
     return TOKEN.sub(source, lifted.body)
 
 
-SNIPPETS = st.sampled_from(
-    [
-        "$x$",
-        "$$y$$",
-        "\\(z\\)",
-        "`c`",
-        "``d`e``",
-        "\n```\nf\n```\n",
-        "\\$",
-        "\\\\",
-        "$",
-        "`",
-        "{{ ref('a') }}",
-        "{{ a }}",
-        "\n\n",
-    ]
-    + [
-        "\\begin{cases}a\\end{cases}",
-        "{#b}",
-        "<!-- c -->",
-        "<b>",
-        "word ",
-        "5",
-        " ",
-        "\n",
-        "*",
-        "{%",
-        "\\[",
-        "\\begin{x}",
-    ]
-)
+SNIPPETS = st.sampled_from([
+    "$x$", "$$y$$", "\\(z\\)", "`c`", "``d`e``", "\n```\nf\n```\n", "\\$", "\\\\", "$", "`", "{{ ref('a') }}", "{{ a }}",
+    "\\begin{cases}a\\end{cases}", "{#b}", "<!-- c -->", "<b>", "word ", "5", " ", "\n", "\n\n", "*", "{%", "\\[",
+    "\\begin{x}",
+])  # fmt: skip
 
 
 @given(st.lists(SNIPPETS, max_size=25).map("".join))

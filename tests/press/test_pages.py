@@ -78,7 +78,8 @@ def test_placeholders_in_code_and_comments_are_none(text: str) -> None:
 
 def test_headings_are_numbered_and_named() -> None:
     """Sections count from 1 on two levels; names are given, or made from the text; doubles are told apart."""
-    text = '+++\ntitle = "T"\ndescription = "D"\nnumbered = true\n+++\n## One $\\sigma$ {#first}\n### Two *x*\n#### Deep\n## One\n## One\n'
+    front = FRONT.replace("+++\n", "+++\nnumbered = true\n", 1)
+    text = front + "## One $\\sigma$ {#first}\n### Two *x*\n#### Deep\n## One\n## One\n"
     shown = [(heading.number, heading.anchor, heading.text) for heading in read(text).outline.headings]
     assert shown == [
         ("1", "first", "One σ"),

@@ -160,11 +160,11 @@ def test_a_failing_build_leaves_the_site_alone(project: Project) -> None:
     """A fault anywhere changes nothing, and the next good build goes on from there."""
     fill(project).build()
     before = snapshot(project.site)
-    project.page("$\\nope$", "deep/two")
+    project.page("$\\nope$", "deep/two", order=2)
     with pytest.raises(ContentError):
         project.build()
     assert snapshot(project.site) == before
-    project.page("$\\mathcal{L}$", "deep/two")
+    project.page("$\\mathcal{L}$", "deep/two", order=2)
     assert project.build().written == 1
 
 
@@ -317,7 +317,8 @@ def test_a_warm_check_is_quick_and_imports_nothing_heavy(project: Project) -> No
     script = (
         "import sys\nfrom pathlib import Path\nfrom darkroom.press.publish import SiteRequest, is_current\n"
         f"root = Path({str(project.root)!r})\n"
-        "request = SiteRequest(root, root / 'templates', root / 'experiments/outputs', root / 'site', root / '.darkroom', ())\n"
+        "outputs, cache = root / 'experiments/outputs', root / '.darkroom'\n"
+        "request = SiteRequest(root, root / 'templates', outputs, root / 'site', cache, ())\n"
         "assert is_current(request)\n"
         "print(sorted({'jinja2', 'markdown', 'numpy', 'PIL', 'sqlite3', 'torch', 'subprocess'} & set(sys.modules)))\n"
     )

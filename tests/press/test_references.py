@@ -1,5 +1,7 @@
 """References by name: numbers, figures, sections and works; unknown names with the nearest that would do."""
 
+# ruff: noqa: E501  # messages stand in one piece
+
 from __future__ import annotations
 
 import pytest
