@@ -28,7 +28,7 @@ def faults(project: Project) -> list[str]:
         ("[a](other.md#no)", "7:5 link: no anchor '#no' on other.html"),
         ("[a](/other.html)", "7:5 link: /other.html is not relative; the site may stand under any path"),
         ("![a](digit.png)", "7:6 link: no picture 'digit.png' in templates/static"),
-        ("![a](https://x.org/digit.png)", "7:6 link: https://x.org/digit.png is on another host; save it in templates/static and name it from there"),
+        ("![a](https://x.org/digit.png)", "7:6 link: https://x.org/digit.png is loaded from elsewhere; keep it in templates/static"),
         ('<script src="https://x.org/a.js"></script>', "7:14 link: https://x.org/a.js is loaded from elsewhere; keep it in templates/static"),
     ],
 )  # fmt: skip

@@ -105,6 +105,8 @@ def _broken(link: LinkUse, url: str, files: set[str], anchors: Mapping[str, froz
         return f"{path} is not relative; the site may stand under any path"
     place = posixpath.normpath(posixpath.join(posixpath.dirname(url), path)) if path else url
     place = "index.html" if place == "." else place
+    if place not in files and link.element == "img":
+        return f"no picture {link.target!r} in templates/static"
     if place not in files:
         return f"{link.target} leads nowhere{nearest(place, files)}"
     if anchor and place in anchors and anchor not in anchors[place]:

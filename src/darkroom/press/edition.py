@@ -396,7 +396,6 @@ class _Maker:
             self.classes[url] = frozenset(self.reused[url].classes)
             del self.reused[url], self.records[url]
             self._read_page(url)
-        self._stop_at_faults()
         self._render_pages([self.pages[url] for url in behind])
         files = self._assemble()
         return Edition(files, Memory(RECORD_VERSION, dict(sorted(self.records.items()))), self._all_warnings())
@@ -420,7 +419,8 @@ class _Maker:
         for page in rendered:
             self._check_formulas(page)
             self.rendered[page.url] = page
-        self._stop_at_faults()
+        if not all(page.html for page in rendered):
+            self._stop_at_faults()
 
     def _start_formulas(self, equations: Iterable[Equation]) -> Pending | None:
         equations = list(equations)
@@ -449,9 +449,8 @@ class _Maker:
     def _check_formulas(self, page: render.Rendered) -> None:
         for use in page.uses:
             result = self.formulas[use.equation]
-            if isinstance(result, str):
-                continue
-            self.faults.append(_bad_tex(use, result, self.pages[page.url]))
+            if isinstance(result, BadTeX):
+                self.faults.append(_bad_tex(use, result, self.pages[page.url]))
 
     def _math_style(self) -> list[assets.Asset]:
         """KaTeX's style sheet and the fonts that all formulas of the site together need."""
@@ -504,8 +503,7 @@ class _Maker:
 
     def _formula(self, page: render.Rendered, token: str) -> str:
         html = self.formulas[page.uses[ord(token) - render.FORMULA].equation]
-        assert isinstance(html, str)
-        return html
+        return html if isinstance(html, str) else ""
 
     def _record(self, page: render.Rendered, content: bytes) -> PageRecord:
         anchors, links = check.scan(page.html, self.pages[page.url])
