@@ -63,8 +63,8 @@ def _trace(network: Any, inputs: tuple[Any, ...]) -> dict[str, dict[str, Any]]:
 
     def watch(name: str) -> Any:
         def note(module: Any, taken: tuple[Any, ...], given: Any) -> None:
-            label = f"{type(module).__name__}"
-            seen[name] = {"label": label, "takes": list(taken[0].shape[1:]), "gives": list(given.shape[1:])}
+            shapes = {"takes": list(taken[0].shape[1:]), "gives": list(given.shape[1:])}
+            seen[name] = {"label": type(module).__name__, **shapes}
 
         return note
 
@@ -111,7 +111,7 @@ def class_conditioned(results: Results) -> Drawing:
 
 def _diagram(trace: dict[str, dict[str, Any]], title: str) -> Drawing:
     image, output = trace["a"]["takes"], trace["out"]["gives"]
-    blocks = [Block("x", "image", image, 0, 0, "input"), Block("output", "estimate", output, 1, 0, "output")]
+    blocks = [Block("x", "image", image, 0, 1, "input"), Block("output", "estimate", output, 1, 0, "output")]
     blocks += [Block(name, trace[name]["label"], trace[name]["gives"], *at) for name, at in BLOCKS.items()]
     pairs = zip(("x", *FLOWS), (*FLOWS, "output"), strict=True)
     shapes = {"x": image} | {name: trace[name]["gives"] for name in FLOWS}
@@ -122,6 +122,7 @@ def _diagram(trace: dict[str, dict[str, Any]], title: str) -> Drawing:
         source, text = ("digit", "digit, one-hot") if name.startswith("c") else ("time", "t / T")
         if source not in [block.name for block in blocks]:
             blocks.append(Block(source, text, trace[name]["takes"], 2, 0, "input"))
-        blocks.append(Block(name, trace[name]["label"], trace[name]["gives"], 2, 0, "condition"))
+        label = f"{trace[name]['label']}({trace[name]['takes'][0]}, {trace[name]['gives'][0]})"
+        blocks.append(Block(name, label, trace[name]["gives"], 2, 0, "condition"))
         edges += [Edge(source, name, trace[name]["takes"]), Edge(name, target, trace[name]["gives"], kind)]
     return network(blocks, edges, title=title)

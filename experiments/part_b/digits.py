@@ -87,7 +87,7 @@ def read(network: nn.Module, images: np.ndarray, device: str) -> tuple[np.ndarra
     """
     network = network.to(device)
     with torch.inference_mode():
-        batches = (torch.from_numpy(images).to(device)[:, None].float() / 255).split(1000)
+        batches = (torch.from_numpy(images.copy()).to(device)[:, None].float() / 255).split(1000)
         features = torch.cat([network.features(batch) for batch in batches])
         predicted = network.head(features).argmax(1)
     return predicted.byte().cpu().numpy(), features.float().cpu().numpy()

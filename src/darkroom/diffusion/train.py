@@ -187,6 +187,8 @@ class Trainer:
         groups = self.optimizer.state_dict()["param_groups"]
         moments = {int(i): tensors(entry) for i, entry in state["optimizer"].items()}
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        for parameter, entry in self.optimizer.state.items():
+            entry |= {name: _laid_out_as(parameter, value) for name, value in entry.items()}
 
     def _order(self, epoch: int) -> Tensor:
         self.generator.manual_seed(_mixed(self.seed, epoch, 0))
@@ -274,6 +276,11 @@ def _adam(network: nn.Module, rate: float, device: str) -> torch.optim.Adam:
     if device == "cuda":
         return torch.optim.Adam(network.parameters(), torch.tensor(rate, device=device), fused=True, capturable=True)
     return torch.optim.Adam(network.parameters(), rate, fused=True)
+
+
+def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
+    """*value* with the strides of *parameter* where it has its shape: the fused optimiser takes them to be the same."""
+    return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
 
 
 def _normal_like(images: Tensor, generator: torch.Generator) -> Tensor:

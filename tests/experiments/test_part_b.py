@@ -1,0 +1,187 @@
+"""Every experiment of Part B at a tiny size: it runs on a few real digits, and its figures and metrics come of its results."""
+
+from __future__ import annotations
+
+import gzip
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from darkroom.lab import Results, Run
+from experiments.part_b.architecture import architecture
+from experiments.part_b.class_conditioned import class_conditioned
+from experiments.part_b.denoiser import denoiser
+from experiments.part_b.digit_classifier import digit_classifier
+from experiments.part_b.guidance import guidance
+from experiments.part_b.noising import noising
+from experiments.part_b.out_of_distribution import out_of_distribution
+from experiments.part_b.quality import quality
+from experiments.part_b.terminal_noise import terminal_noise
+from experiments.part_b.time_conditioned import time_conditioned
+
+torch = pytest.importorskip("torch")
+
+TINY: dict[str, dict[str, Any]] = {
+    "architecture": {"width": 4, "wide": 8},
+    "noising": {},
+    "denoiser": {"width": 4, "epochs": 2, "batch": 16, "shown_epochs": (1, 2), "shown": 3},
+    "out_of_distribution": {"measured": 10, "shown": 2},
+    "time_conditioned": {"width": 4, "epochs": 2, "batch": 16, "T": 20, "shown_epochs": (1, 2), "shown": 5},
+    "class_conditioned": {
+        "width": 4,
+        "epochs": 2,
+        "batch": 16,
+        "T": 20,
+        "shown_epochs": (1, 2),
+        "shown_per_digit": 1,
+        "judged_per_digit": 1,
+        "judged_steps": 5,
+    },
+    "guidance": {"per_digit": 1, "shown_per_digit": 1, "gammas": (0.0, 5.0)},
+    "digit_classifier": {"width": 4, "epochs": 2, "batch": 16},
+    "quality": {"floor_draws": 2},
+    "terminal_noise": {"count": 10, "shown": 5, "projected": 20},
+}
+
+
+class Digits:
+    """The fixture's digits in place of all of MNIST."""
+
+    def read(self, name: str) -> bytes:
+        folder = Path(__file__).parent.parent / "data" / "mnist"
+        return gzip.decompress((folder / f"{name}.gz").read_bytes())
+
+
+class Handle:
+    """A run on the CPU that keeps its checkpoint in memory and counts what it is told."""
+
+    device = "cpu"
+
+    def __init__(self) -> None:
+        self.kept: Mapping[str, Any] | None = None
+        self.told: list[tuple[float, float]] = []
+
+    def progress(self, done: float, total: float, unit: str = "steps", **numbers: float) -> None:
+        self.told.append((done, total))
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        self.kept = state
+
+    def load(self) -> Mapping[str, Any] | None:
+        return self.kept
+
+
+class Stored(dict):
+    """Results as the lab would hand them on: arrays, with the parameters that made them."""
+
+    def __init__(self, results: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+        super().__init__({name: as_stored(value) for name, value in results.items()})
+        self.parameters = parameters
+
+
+def as_stored(value: Any) -> Any:
+    return value.numpy() if isinstance(value, torch.Tensor) else value
+
+
+def computed(experiment: Any, *inputs: Any) -> Stored:
+    """The results of *experiment* at its tiny size."""
+    parameters = {**experiment.function.__kwdefaults__, **TINY[experiment.function.__name__]}
+    return Stored(experiment.function(*inputs, **parameters), parameters)
+
+
+@pytest.fixture(scope="module")
+def all_results() -> dict[str, tuple[Any, Stored]]:
+    """Every experiment, upstream first, with its results."""
+    torch.set_num_threads(1)
+    digits = Digits()
+    done: dict[str, tuple[Any, Stored]] = {}
+
+    def run(experiment: Any, *inputs: Any) -> Stored:
+        results = computed(experiment, *inputs)
+        done[experiment.function.__name__] = experiment, results
+        return results
+
+    run(architecture)
+    run(noising, digits)
+    run(out_of_distribution, Handle(), digits, run(denoiser, Handle(), digits))
+    classes = run(class_conditioned, Handle(), digits)
+    judge = run(digit_classifier, Handle(), digits)
+    run(quality, Handle(), digits, classes, run(guidance, Handle(), classes), judge)
+    run(terminal_noise, Handle(), digits, run(time_conditioned, Handle(), digits), judge)
+    return done
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_results_are_finite_arrays(all_results, name):
+    """Whatever an experiment returns holds numbers, none of them NaN or infinite."""
+    _, results = all_results[name]
+    assert results
+    for value in results.values():
+        for array in value.values() if isinstance(value, dict) else [value]:
+            if isinstance(array, np.ndarray):
+                assert np.isfinite(array).all()
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_every_figure_draws(all_results, name):
+    """Each figure of an experiment comes of its results, with files and a layout."""
+    experiment, results = all_results[name]
+    for figure in experiment.figures.values():
+        drawing = figure(results)
+        assert drawing.kind in {"tiles", "plot", "animation", "table"}
+        assert drawing.layout
+        assert drawing.files or drawing.kind == "table"
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_every_metric_is_a_number_or_a_table_of_them(all_results, name):
+    """Each metric is finite, or a mapping of finite numbers."""
+    experiment, results = all_results[name]
+    for metric in experiment.metrics.values():
+        value = metric(results)
+        for number in value.values() if isinstance(value, dict) else [value]:
+            assert math.isfinite(number)
+
+
+def test_a_training_that_was_killed_goes_on(all_results):
+    """Interrupted after a checkpoint and run again with it, the training gives the results of the straight run."""
+    _, straight = all_results["time_conditioned"]
+
+    class Killed(Handle):
+        def save(self, state: Mapping[str, Any]) -> None:
+            super().save(detached(state))
+            raise KeyboardInterrupt
+
+    handle = Killed()
+    with pytest.raises(KeyboardInterrupt):
+        computed(time_conditioned, handle, Digits())
+    second = Handle()
+    second.kept = handle.kept
+    resumed = computed(time_conditioned, second, Digits())
+    for name, value in straight.items():
+        for a, b in zip(leaves(value), leaves(resumed[name]), strict=True):
+            assert np.array_equal(a, b), name
+
+
+def detached(state: Any) -> Any:
+    """A copy of *state* that later steps do not change, as a checkpoint on disk would be."""
+    if isinstance(state, Mapping):
+        return {name: detached(value) for name, value in state.items()}
+    if isinstance(state, torch.Tensor):
+        return state.detach().numpy().copy()
+    return state.copy() if isinstance(state, np.ndarray) else state
+
+
+def leaves(value: Any) -> list[Any]:
+    return [leaf for item in value.values() for leaf in leaves(item)] if isinstance(value, Mapping) else [value]
+
+
+def test_annotations_name_the_lab_s_types():
+    """What an experiment declares as a handle or as results is what the lab hands over."""
+    annotations = out_of_distribution.function.__annotations__
+    assert annotations["run"] in ("Run", Run)
+    assert annotations["trained"] in ("Results", Results)
