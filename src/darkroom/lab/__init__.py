@@ -1,0 +1,50 @@
+"""Experiments as a build: declared as functions, judged by what they are made of, run once, kept as files.
+
+An experiment module imports everything that it declares with from here. It must be importable without torch: what needs
+torch is imported inside the functions that use it, so that figures are drawn on machines without.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from darkroom.lab.data import Dataset
+    from darkroom.lab.declare import Experiment, Weights, asset, dataset, experiment, upstream, weights
+    from darkroom.lab.handle import Run
+    from darkroom.lab.store import Results
+
+_HOMES = {
+    "Dataset": "data",
+    "Experiment": "declare",
+    "Results": "store",
+    "Run": "handle",
+    "Weights": "declare",
+    "asset": "declare",
+    "dataset": "declare",
+    "experiment": "declare",
+    "upstream": "declare",
+    "weights": "declare",
+}
+
+__all__ = [
+    "Dataset",
+    "Experiment",
+    "Results",
+    "Run",
+    "Weights",
+    "asset",
+    "dataset",
+    "experiment",
+    "upstream",
+    "weights",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for, and nothing else: a warm plan must not pay for declarations."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,151 @@
+"""Declaring an experiment: the decorator, and the edges that its positional parameters are bound to.
+
+    @experiment(device="gpu", minutes=2)
+    def guidance_sweep(
+        run: Run,                                        # the handle; optional
+        unet: Results = upstream(class_conditioned),     # an edge: another experiment, a data set, a file, weights
+        *,
+        gammas: tuple[float, ...] = (0.0, 1.0, 5.0),     # a parameter: literal, hashed, shown
+    ) -> dict[str, object]:
+        '''Class samples for each gamma.'''
+
+    @guidance_sweep.figure(caption=r"One row per $\\gamma$.", alt="Digits in columns.")
+    def sweep(results: Results) -> Drawing: ...
+
+    @guidance_sweep.metric
+    def accuracy(results: Results) -> float: ...
+
+A plan reads declarations from source (``declarations``) and never runs this module; these decorators hold the same file
+to the same rules as it is imported, so that a broken rule is told where it stands.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+Function = Callable[..., Any]
+F = TypeVar("F", bound=Function)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of a published model: its name and the revision that is hashed."""
+
+    name: str
+    revision: str
+
+
+@dataclass(frozen=True)
+class Bound:
+    """An edge as it stands in a signature, until a run puts its value in place."""
+
+    kind: str
+    target: object
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """A declared experiment; calling it calls its function."""
+
+    id: str
+    function: Function
+    device: str
+    minutes: float
+    figures: dict[str, Function] = field(default_factory=dict)
+    metrics: dict[str, Function] = field(default_factory=dict)
+
+    def __call__(self, *edges: Any, **parameters: Any) -> Any:  # noqa: ANN401
+        """Call the function as it is, outside the build."""
+        return self.function(*edges, **parameters)
+
+    def figure(self, *, caption: str, alt: str) -> Callable[[F], F]:
+        """Declare a figure, drawn from stored results; its function is returned as it is.
+
+        Args:
+            caption: Markdown with ``$math$``, a literal.
+            alt: plain text for who cannot see the figure, a literal.
+        """
+
+        def declare(function: F) -> F:
+            self.figures[function.__name__] = function
+            return function
+
+        return declare
+
+    def metric(self, function: F) -> F:
+        """Declare a metric: a number, a text, or numbers by label, computed from stored results."""
+        self.metrics[function.__name__] = function
+        return function
+
+
+def experiment(*, device: str = "cpu", minutes: float = 1.0) -> Callable[[Function], Experiment]:
+    """Declare an experiment.
+
+    Args:
+        device: "cpu" never wants a GPU; "gpu" uses one where there is one, else the CPU.
+        minutes: rough cost on that device.
+
+    Raises:
+        DeclarationError: its file breaks a rule of declaration; one line for each fault, with path:line:column.
+    """
+
+    def declare(function: Function) -> Experiment:
+        _validate(function)
+        return Experiment(_identity(function), function, device, minutes)
+
+    return declare
+
+
+def upstream(target: Experiment) -> Any:  # noqa: ANN401
+    """The stored results of another experiment, as ``Results``."""
+    return Bound("upstream", target)
+
+
+def dataset(name: str) -> Any:  # noqa: ANN401
+    """A data set of ``experiments/data.toml``, as ``Dataset``."""
+    return Bound("dataset", name)
+
+
+def asset(path: str) -> Any:  # noqa: ANN401
+    """A file under ``experiments/``, such as ``images/cat.png``, as ``Path``; its content is hashed."""
+    return Bound("asset", path)
+
+
+def weights(name: str, *, revision: str) -> Any:  # noqa: ANN401
+    """Weights of a published model, as ``Weights``; name and revision are hashed."""
+    return Bound("weights", Weights(name, revision))
+
+
+def _identity(function: Function) -> str:
+    """``part_b/denoiser`` for a function of ``experiments.part_b.<any module>``."""
+    folders = function.__module__.split(".")[1:-1]
+    return "/".join([*folders, function.__name__])
+
+
+def _validate(function: Function) -> None:
+    path = Path(function.__code__.co_filename)
+    try:
+        content = path.read_bytes()
+    except OSError:  # typed at a prompt
+        return
+    _validated(content, function.__module__, _shown(path))
+
+
+@lru_cache(maxsize=None)
+def _validated(content: bytes, module: str, path: str) -> None:
+    from darkroom.lab.scan import module_record
+
+    module_record(content, module, path, package=path.endswith("__init__.py"))
+
+
+def _shown(path: Path) -> str:
+    """The path as messages name it: relative to the project, where it is on the import path."""
+    for place in sys.path:
+        if place and path.is_relative_to(place):
+            return path.relative_to(place).as_posix()
+    return path.as_posix()

@@ -1,0 +1,104 @@
+"""sha256 of files, remembered by size, times and inode so that an unchanged file is not read again."""
+
+from __future__ import annotations
+
+import os
+import time
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+# A file changed within this long before it was hashed may change again without its times telling; it is hashed anew.
+RACY_NS = 50_000_000
+
+
+class _Entry(msgspec.Struct, frozen=True, array_like=True):
+    size: int
+    modified_ns: int
+    changed_ns: int
+    inode: int
+    hashed_ns: int
+    sha256: str
+
+
+class Digests:
+    """The sha256 of files, through a cache on disk.
+
+    Args:
+        cache: the file that remembers them between processes; it may be absent, stale or damaged.
+    """
+
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+        self._known: dict[str, _Entry] = {}
+        self._used: dict[str, _Entry] = {}
+        self._changed = False
+        try:
+            self._known = msgspec.json.decode(cache.read_bytes(), type=dict[str, _Entry])
+        except (OSError, msgspec.DecodeError):
+            self._changed = True
+
+    def of(self, path: str) -> str | None:
+        """The hex sha256 of the file at *path*, or None where there is no such file."""
+        try:
+            found = os.stat(path)  # noqa: PTH116  a Path for each of a thousand files costs more than the call
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        entry = self._known.get(path)
+        if entry is None or not _is_current(entry, found):
+            entry = self._hash(path)
+        self._used[path] = entry
+        return entry.sha256
+
+    def save(self) -> None:
+        """Remember what was asked for since, if anything is new; a cache that cannot be written is done without."""
+        if not self._changed:
+            return
+        merged = {path: entry for path, entry in self._known.items() if path in self._used or os.path.exists(path)}  # noqa: PTH110
+        merged.update(self._used)
+        write_atomically(self._cache, msgspec.json.encode(merged), durable=False)
+        self._known, self._changed = merged, False
+
+    def _hash(self, path: str) -> _Entry:
+        self._changed = True
+        now = time.time_ns()
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            found = os.fstat(file.fileno())
+            digest = sha256()
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+        return _Entry(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, now, digest.hexdigest())
+
+
+def _is_current(entry: _Entry, found: os.stat_result) -> bool:
+    return (
+        entry.size == found.st_size
+        and entry.modified_ns == found.st_mtime_ns
+        and entry.changed_ns == found.st_ctime_ns
+        and entry.inode == found.st_ino
+        and max(entry.modified_ns, entry.changed_ns) + RACY_NS < entry.hashed_ns
+    )
+
+
+def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Put *content* in place whole, or not at all.
+
+    Args:
+        path: the file; its folder is made.
+        content: its bytes.
+        durable: wait until the disk has them. Without it, failing to write is no error.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        if durable:
+            raise

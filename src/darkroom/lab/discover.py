@@ -1,0 +1,320 @@
+"""Every experiment of a project, read from source without importing any of it.
+
+What is read is remembered under ``.darkroom/lab``: module records by content, and the whole project by the digests of
+all its sources. A project that has not changed is known again without parsing, or even importing ``ast``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from darkroom.lab.digests import Digests, write_atomically
+from darkroom.lab.errors import DeclarationError, UsageError, nearest
+
+if TYPE_CHECKING:
+    from darkroom.lab.fingerprint import Fingerprints
+
+EXPERIMENTS = "experiments"
+DATA = f"{EXPERIMENTS}/data.toml"
+_OPAQUE = "src/darkroom/lab/"  # the machinery is no part of what an experiment computes
+_NOT_MODULES = frozenset({"outputs", "images", "__pycache__"})
+_MACHINERY = ("canonical", "scan", "declarations", "fingerprint", "discover")
+
+
+class EdgeRecipe(msgspec.Struct, frozen=True):
+    """What a positional parameter is bound to; ``target`` is an experiment's id, a data set, a path or a model."""
+
+    parameter: str
+    kind: str
+    target: str
+    revision: str = ""
+
+    @property
+    def name(self) -> str:
+        """How a manifest names the input, such as ``upstream:part_b/denoiser``."""
+        return f"{self.kind}:{self.target}"
+
+
+class ParameterRecipe(msgspec.Struct, frozen=True):
+    """A keyword-only parameter: its literal default, tuples as lists, and its annotation as written."""
+
+    name: str
+    value: Any
+    annotation: str
+
+
+class DrawingRecipe(msgspec.Struct, frozen=True):
+    """A figure or a metric: its code is every definition that its function reaches."""
+
+    name: str
+    line: int
+    edges: list[EdgeRecipe]
+    parameters: list[ParameterRecipe]
+    caption: str
+    alt: str
+    code: dict[str, str]
+    modules: list[str]
+
+
+class Recipe(msgspec.Struct, frozen=True):
+    """An experiment as its source declares it.
+
+    ``code`` is every definition that the function reaches, ``modules`` where they stand, ``packages`` what it imports
+    from outside the project; ``handle`` names the parameter that takes the ``Run``, or is empty.
+    """
+
+    id: str
+    module: str
+    function: str
+    path: str
+    line: int
+    summary: str
+    device: str
+    minutes: float
+    handle: str
+    edges: list[EdgeRecipe]
+    parameters: list[ParameterRecipe]
+    figures: list[DrawingRecipe]
+    metrics: list[DrawingRecipe]
+    code: dict[str, str]
+    modules: list[str]
+    packages: list[str]
+
+    @property
+    def upstreams(self) -> list[str]:
+        """The ids of the experiments whose results this one takes."""
+        return [edge.target for edge in self.edges if edge.kind == "upstream"]
+
+
+class Project(msgspec.Struct, frozen=True):
+    """All experiments by id in the order of their files, the digest of each data set, and the source of each module."""
+
+    digest: str
+    experiments: dict[str, Recipe]
+    datasets: dict[str, str]
+    modules: dict[str, str]
+
+
+def discover(root: Path, digests: Digests) -> Project:
+    """The project under *root*.
+
+    Args:
+        root: the folder that holds ``experiments`` and ``src``.
+        digests: the digests of its files.
+
+    Raises:
+        DeclarationError: a source is not Python, or an experiment breaks a rule of declaration.
+        UsageError: there is no ``experiments`` folder, or ``data.toml`` is at fault.
+    """
+    base = os.fspath(root)
+    sources = {path: digests.of(f"{base}/{path}") for path in source_files(base)}
+    sources[DATA] = digests.of(f"{base}/{DATA}")
+    whole = sha256(msgspec.json.encode([_machinery(digests), sorted(sources.items(), key=str)])).hexdigest()
+    cache = root / ".darkroom" / "lab" / "project.json"
+    known = _read(cache)
+    if known is not None and known.digest == whole:
+        return known
+    project = _read_sources(root, {path: digest for path, digest in sources.items() if digest}, whole)
+    write_atomically(cache, msgspec.json.encode(project), durable=False)
+    return project
+
+
+def source_files(base: str) -> list[str]:
+    """Every Python file of the project, relative to *base*, sorted."""
+    if not os.path.isdir(f"{base}/{EXPERIMENTS}"):  # noqa: PTH112
+        raise UsageError(f"{base}: no folder 'experiments'; run from the folder that holds build.py and experiments/")
+    return sorted([*_python_files(base, EXPERIMENTS), *_python_files(base, "src")])
+
+
+def module_name(path: str) -> str:
+    """``experiments.part_b.denoiser`` for ``experiments/part_b/denoiser.py``; a package is named for its folder."""
+    stem = path.removeprefix("src/").removesuffix(".py").removesuffix("/__init__")
+    return stem.replace("/", ".")
+
+
+def _python_files(base: str, folder: str) -> Iterator[str]:
+    try:
+        entries = list(os.scandir(f"{base}/{folder}"))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        if entry.name.endswith(".py"):
+            yield f"{folder}/{entry.name}"
+        elif entry.name.isidentifier() and entry.name not in _NOT_MODULES and entry.is_dir():
+            yield from _python_files(base, f"{folder}/{entry.name}")
+
+
+def _machinery(digests: Digests) -> list[str | None]:
+    here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
+    return [digests.of(f"{here}/{name}.py") for name in _MACHINERY]
+
+
+def _read(cache: Path) -> Project | None:
+    try:
+        return msgspec.json.decode(cache.read_bytes(), type=Project)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _read_sources(root: Path, sources: dict[str, str], whole: str) -> Project:
+    """Parse what has changed, then link everything."""
+    from darkroom.lab.fingerprint import Fingerprints
+
+    modules = {module_name(path): path for path in sources if path.endswith(".py") and not path.startswith(_OPAQUE)}
+    records = _records(root, modules, sources)
+    datasets = _datasets(root)
+    linker = _Linker(modules, records, datasets, Fingerprints(records))
+    return Project(whole, linker.recipes(), datasets, modules)
+
+
+def _records(root: Path, modules: dict[str, str], sources: dict[str, str]) -> dict[str, dict[str, Any]]:
+    cache = root / ".darkroom" / "lab" / "modules.json"
+    machinery = "-".join(str(each) for each in _machinery(Digests(Path(os.devnull))))
+    known = _read_records(cache, machinery)
+    kept, faults = {}, []
+    for module, path in modules.items():
+        name = f"{path}@{sources[path]}"
+        try:
+            kept[name] = known.get(name) or _record(root, module, path)
+        except DeclarationError as error:
+            faults.append(str(error))
+    if faults:
+        raise DeclarationError("\n".join(faults))
+    write_atomically(cache, msgspec.json.encode([machinery, kept]), durable=False)
+    return {module: kept[f"{path}@{sources[path]}"] for module, path in modules.items()}
+
+
+def _record(root: Path, module: str, path: str) -> dict[str, Any]:
+    """A module's record; one outside ``experiments`` that cannot be parsed is taken whole, whatever it means."""
+    from darkroom.lab.scan import module_record
+
+    content = (root / path).read_bytes()
+    try:
+        return module_record(content, module, path, package=path.endswith("/__init__.py"))
+    except DeclarationError:
+        if path.startswith(f"{EXPERIMENTS}/"):
+            raise
+        return {"whole": sha256(content).hexdigest()[:16]}
+
+
+def _read_records(cache: Path, machinery: str) -> dict[str, dict[str, Any]]:
+    try:
+        made_by, known = msgspec.json.decode(cache.read_bytes(), type=tuple[str, dict[str, dict[str, Any]]])
+    except (OSError, msgspec.DecodeError):
+        return {}
+    return known if made_by == machinery else {}
+
+
+def _datasets(root: Path) -> dict[str, str]:
+    """The digest of each declared data set: of its files' names and digests, not of where they are fetched from."""
+    from darkroom.lab.data import declared
+
+    return {name: each.digest for name, each in declared(root / DATA).items()}
+
+
+class _Linker:
+    """Binds what declarations name: upstreams to ids, data sets to digests, functions to the code that they reach."""
+
+    def __init__(
+        self,
+        modules: dict[str, str],
+        records: dict[str, dict[str, Any]],
+        datasets: dict[str, str],
+        fingerprints: Fingerprints,
+    ) -> None:
+        self.modules, self.records, self.datasets, self.fingerprints = modules, records, datasets, fingerprints
+        self.ids: dict[tuple[str, str], str] = {}
+        self.faults: list[str] = []
+
+    def recipes(self) -> dict[str, Recipe]:
+        found = [
+            (module, each)
+            for module in sorted(self.modules, key=lambda name: self.modules[name])
+            if self.modules[module].startswith(f"{EXPERIMENTS}/")
+            for each in self.records[module].get("experiments", ())
+        ]
+        for module, each in found:
+            self._name(module, each)
+        recipes = {self.ids[module, each["name"]]: self._recipe(module, each) for module, each in found}
+        self._refuse_cycles(recipes)
+        if self.faults:
+            raise DeclarationError("\n".join(self.faults))
+        return recipes
+
+    def _name(self, module: str, each: dict[str, Any]) -> None:
+        folder = self.modules[module].removeprefix(f"{EXPERIMENTS}/").rpartition("/")[0]
+        identity = f"{folder}/{each['name']}" if folder else each["name"]
+        taken = next((where for where, known in self.ids.items() if known == identity), None)
+        if taken:
+            other = self.modules[taken[0]]
+            self._fault(module, each, f"experiment {identity!r} is declared in {other} too; rename one of the two")
+        self.ids[module, each["name"]] = identity
+
+    def _recipe(self, module: str, each: dict[str, Any]) -> Recipe:
+        reach = self.fingerprints.reach(module, each["name"])
+        return Recipe(
+            id=self.ids[module, each["name"]],
+            module=module,
+            function=each["name"],
+            path=self.modules[module],
+            line=each["line"],
+            summary=each["summary"],
+            device=each["device"],
+            minutes=each["minutes"],
+            handle=each["handle"],
+            edges=[self._edge(module, edge) for edge in each["edges"]],
+            parameters=_parameters(each),
+            figures=[self._drawing(module, figure) for figure in each["figures"]],
+            metrics=[self._drawing(module, metric) for metric in each["metrics"]],
+            code=reach.code,
+            modules=list(reach.modules),
+            packages=list(reach.packages),
+        )
+
+    def _drawing(self, module: str, each: dict[str, Any]) -> DrawingRecipe:
+        reach = self.fingerprints.reach(module, each["name"])
+        edges = [self._edge(module, edge) for edge in each["edges"]]
+        texts = (each["caption"], each["alt"])
+        return DrawingRecipe(
+            each["name"], each["line"], edges, _parameters(each), *texts, reach.code, list(reach.modules)
+        )
+
+    def _edge(self, module: str, edge: dict[str, Any]) -> EdgeRecipe:
+        target = edge["target"]
+        if edge["kind"] == "upstream":
+            target = self._upstream(module, edge)
+        elif edge["kind"] == "dataset" and target not in self.datasets:
+            offer = nearest(target, self.datasets)
+            self._fault(module, edge, f"no data set {target!r}{offer}; declare it in {DATA}")
+        return EdgeRecipe(edge["parameter"], edge["kind"], target, edge["revision"])
+
+    def _upstream(self, module: str, edge: dict[str, Any]) -> str:
+        defined = self.fingerprints.definition(module, edge["target"])
+        identity = self.ids.get(defined) if defined else None
+        if identity is None:
+            offer = nearest(edge["target"], (name for _, name in self.ids))
+            self._fault(module, edge, f"{edge['target']!r} is no experiment{offer}; import one and name it")
+        return identity or ""
+
+    def _refuse_cycles(self, recipes: dict[str, Recipe]) -> None:
+        from graphlib import CycleError, TopologicalSorter
+
+        try:
+            TopologicalSorter({name: recipe.upstreams for name, recipe in recipes.items()}).prepare()
+        except CycleError as error:
+            first = recipes[error.args[1][0]]
+            chain = " -> ".join(reversed(error.args[1]))
+            self.faults.append(f"{first.path}:{first.line}:1: experiments wait for each other: {chain}; drop one edge")
+
+    def _fault(self, module: str, where: dict[str, Any], message: str) -> None:
+        self.faults.append(f"{self.modules[module]}:{where['line']}:{where.get('column', 1)}: {message}")
+
+
+def _parameters(each: dict[str, Any]) -> list[ParameterRecipe]:
+    return [ParameterRecipe(**parameter) for parameter in each["parameters"]]

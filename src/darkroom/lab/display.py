@@ -1,0 +1,139 @@
+"""How a run shows itself: bars with rate and time left on a terminal, else plain lines, at most one in ten seconds."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+PLAIN_EVERY_S = 10.0
+
+
+class Display(Protocol):
+    """Takes what happens in runs; called from several threads."""
+
+    def __enter__(self) -> Display: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def line(self, text: str) -> None:
+        """Show a line that stays."""
+
+    def progress(self, identity: str, event: Mapping[str, Any]) -> None:
+        """Show how far a run is."""
+
+    def finished(self, identity: str) -> None:
+        """Take a run's progress away."""
+
+
+def display(stream: TextIO | None = None) -> Display:
+    """The display that suits the stream."""
+    target = stream or sys.stderr
+    return Bars(target) if target.isatty() else Plain(target)
+
+
+class Rate:
+    """The speed of a run, from the progress that it told in this leg."""
+
+    def __init__(self, done: float) -> None:
+        self._first, self._since = done, time.monotonic()
+
+    def text(self, done: float, total: float, unit: str) -> str:
+        """Such as ``3/20 epochs  0.2/min  1 h 25 min left``."""
+        shown = f"{done:.4g}/{total:.4g} {unit}" if total else f"{done:.4g} {unit}"
+        elapsed = time.monotonic() - self._since
+        if done <= self._first or elapsed <= 0:
+            return shown
+        rate = (done - self._first) / elapsed
+        speed = f"{rate:.3g}/s" if rate >= 1 else f"{rate * 60:.3g}/min"
+        return f"{shown}  {speed}  {duration((total - done) / rate)} left" if total else f"{shown}  {speed}"
+
+
+class Plain:
+    """Lines for a log."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._lock = stream, threading.Lock()
+        self._told: dict[str, float] = {}
+        self._rates: dict[tuple[str, str], Rate] = {}
+
+    def __enter__(self) -> Plain:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave nothing to clean up."""
+
+    def line(self, text: str) -> None:
+        with self._lock:
+            print(text, file=self._stream, flush=True)  # noqa: T201
+
+    def progress(self, identity: str, event: Mapping[str, Any]) -> None:
+        rate = self._rates.setdefault((identity, event["unit"]), Rate(event["done"]))
+        now = time.monotonic()
+        if now - self._told.get(identity, now - PLAIN_EVERY_S) < PLAIN_EVERY_S:
+            return
+        self._told[identity] = now
+        self.line(f"{identity}  {rate.text(event['done'], event['total'], event['unit'])}{numbers(event)}")
+
+    def finished(self, identity: str) -> None:
+        self._told.pop(identity, None)
+
+
+class Bars:
+    """Bars for a terminal, by rich."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[text]}"))
+        self._bars: Progress = Progress(*columns, console=Console(file=stream, highlight=False), transient=True)
+        self._tasks: dict[str, TaskID] = {}
+        self._rates: dict[tuple[str, str], Rate] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Bars:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bars.stop()
+
+    def line(self, text: str) -> None:
+        self._bars.console.print(text, markup=False, soft_wrap=True)
+
+    def progress(self, identity: str, event: Mapping[str, Any]) -> None:
+        done, total, unit = event["done"], event["total"], event["unit"]
+        with self._lock:
+            if identity not in self._tasks:
+                self._tasks[identity] = self._bars.add_task(identity, total=None, text="")
+            rate = self._rates.setdefault((identity, unit), Rate(done))
+            text = rate.text(done, total, unit) + numbers(event)
+            self._bars.update(self._tasks[identity], completed=done, total=total or None, text=text)
+
+    def finished(self, identity: str) -> None:
+        with self._lock:
+            if identity in self._tasks:
+                self._bars.remove_task(self._tasks.pop(identity))
+
+
+def numbers(event: Mapping[str, Any]) -> str:
+    """Such as ``  loss 0.0123``."""
+    return "".join(f"  {name} {value:.4g}" for name, value in event["numbers"].items())
+
+
+def duration(seconds: float) -> str:
+    """Such as ``0.4 s``, ``12 s``, ``3 min 20 s`` or ``1 h 25 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

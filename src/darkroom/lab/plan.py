@@ -1,0 +1,334 @@
+"""Judges every experiment and figure: what state it is in, and why. Runs nothing and writes nothing.
+
+An experiment's key is the sha256 of canonical JSON over its name, code, parameters, edges and the digests of its inputs;
+an upstream counts by the digest of its *results*, so that a rerun which changes nothing stops there. States:
+
+    fresh      the outputs are what the sources say
+    stale      the outputs are of other code, parameters or inputs
+    missing    there are none
+    waiting    an upstream must run first
+    damaged    a file is gone, altered, or of another version
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from darkroom.lab.digests import Digests
+from darkroom.lab.discover import EXPERIMENTS, DrawingRecipe, EdgeRecipe, Project, Recipe
+from darkroom.lab.errors import DamagedOutputs
+from darkroom.lab.manifest import NAME, Manifest, Status, load
+
+SCHEMA = 1
+FRESH, STALE, MISSING, WAITING, DAMAGED = "fresh", "stale", "missing", "waiting", "damaged"
+ABSENT = "absent"
+
+
+@dataclass(frozen=True)
+class DrawingVerdict:
+    """The state of a figure or a metric of stored results; ``key`` is what it would be drawn under."""
+
+    recipe: DrawingRecipe
+    state: str
+    reasons: tuple[str, ...]
+    key: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The state of an experiment; ``key`` is empty where an upstream has no results yet."""
+
+    recipe: Recipe
+    state: str
+    reasons: tuple[str, ...]
+    key: str
+    parameters: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    manifest: Manifest | None
+    figures: Mapping[str, DrawingVerdict] = field(default_factory=dict)
+    metrics: Mapping[str, DrawingVerdict] = field(default_factory=dict)
+
+    @property
+    def must_run(self) -> bool:
+        """Whether the outputs are not what the sources say."""
+        return self.state != FRESH
+
+    @property
+    def usable(self) -> bool:
+        """Whether there are results that figures can be drawn from."""
+        return self.manifest is not None and self.state != DAMAGED
+
+    @property
+    def to_draw(self) -> list[str]:
+        """The figures and metrics that are not what the sources say, and can be drawn from what is stored."""
+        drawings = [*self.figures.values(), *self.metrics.values()]
+        return [each.recipe.name for each in drawings if each.state in {STALE, MISSING, DAMAGED}] if self.usable else []
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A verdict for each experiment, upstreams first, and folders of outputs that no experiment declares."""
+
+    verdicts: Mapping[str, Verdict]
+    orphans: tuple[str, ...]
+
+
+class Planner:
+    """Judges the experiments of a project against one folder of outputs.
+
+    Args:
+        root: the project.
+        project: its experiments.
+        outputs: where their outputs are.
+        digests: digests of files.
+        overrides: parameters given in place of defaults, by experiment.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        project: Project,
+        outputs: Path,
+        digests: Digests,
+        overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        self.root, self.project, self.outputs, self.digests = root, project, outputs, digests
+        self.overrides = overrides or {}
+        self._manifests: dict[str, Manifest | DamagedOutputs | None] = {}
+
+    def plan(self) -> Plan:
+        """Judge everything."""
+        verdicts: dict[str, Verdict] = {}
+        for identity in order(self.project):
+            verdicts[identity] = self.judge(self.project.experiments[identity], verdicts)
+        return Plan(verdicts, tuple(self._orphans()))
+
+    def judge(self, recipe: Recipe, upstreams: Mapping[str, Verdict]) -> Verdict:
+        """Judge one experiment, given the verdicts on its upstreams."""
+        manifest, faults = self._outputs(recipe)
+        parameters = {each.name: each.value for each in recipe.parameters} | dict(self.overrides.get(recipe.id, {}))
+        inputs = {edge.name: self._input(edge) for edge in recipe.edges}
+        key = "" if "" in inputs.values() else experiment_key(recipe, parameters, inputs)
+        waits = [each for each in dict.fromkeys(recipe.upstreams) if upstreams[each].must_run]
+        state, reasons = _state(recipe, manifest, faults, waits, key, parameters, inputs)
+        verdict = Verdict(recipe, state, tuple(reasons), key, parameters, inputs, manifest)
+        if not verdict.usable:
+            return verdict
+        figures = {each.name: self._judge_figure(verdict, each) for each in recipe.figures}
+        metrics = {each.name: self._judge_metric(verdict, each) for each in recipe.metrics}
+        return Verdict(recipe, state, tuple(reasons), key, parameters, inputs, manifest, figures, metrics)
+
+    def forget(self, identity: str) -> None:
+        """Look at the outputs of an experiment anew."""
+        self._manifests.pop(identity, None)
+
+    def drawing_key(self, recipe: Recipe, drawing: DrawingRecipe, manifest: Manifest) -> str:
+        """The key of a figure or metric of stored results; empty where one of its own inputs has no results."""
+        inputs = {edge.name: self._input(edge) for edge in drawing.edges}
+        if "" in inputs.values():
+            return ""
+        return _digest(
+            {
+                "schema": SCHEMA,
+                "drawing": f"{recipe.id}/{drawing.name}",
+                "code": drawing.code,
+                "caption": drawing.caption,
+                "alt": drawing.alt,
+                "parameters": {each.name: each.value for each in drawing.parameters},
+                "edges": {edge.parameter: edge.name for edge in drawing.edges},
+                "inputs": inputs,
+                "results": manifest.results,
+                "of": manifest.parameters,
+            }
+        )
+
+    def _judge_figure(self, verdict: Verdict, drawing: DrawingRecipe) -> DrawingVerdict:
+        manifest = verdict.manifest
+        assert manifest is not None
+        stored = manifest.figures.get(drawing.name)
+        key = self.drawing_key(verdict.recipe, drawing, manifest)
+        if not key:
+            return DrawingVerdict(drawing, WAITING, tuple(self._lacking(drawing)), key)
+        if stored is None:
+            return DrawingVerdict(drawing, MISSING, (), key)
+        if stored.key != key:
+            texts = [name for name in ("caption", "alt") if getattr(stored, name) != getattr(drawing, name)]
+            reasons = [f"text: {name}" for name in texts] + _code_reasons(stored.code, drawing.code)
+            return DrawingVerdict(drawing, STALE, tuple(reasons or ["input: results or parameters"]), key)
+        folder = self._folder(verdict.recipe.id)
+        altered = [each.path for each in stored.files if self.digests.of(f"{folder}/{each.path}") != each.sha256]
+        return DrawingVerdict(drawing, DAMAGED if altered else FRESH, tuple(altered), key)
+
+    def _judge_metric(self, verdict: Verdict, drawing: DrawingRecipe) -> DrawingVerdict:
+        manifest = verdict.manifest
+        assert manifest is not None
+        stored = manifest.metrics.get(drawing.name)
+        key = self.drawing_key(verdict.recipe, drawing, manifest)
+        if not key:
+            return DrawingVerdict(drawing, WAITING, tuple(self._lacking(drawing)), key)
+        if stored is None:
+            return DrawingVerdict(drawing, MISSING, (), key)
+        if stored.key == key:
+            return DrawingVerdict(drawing, FRESH, (), key)
+        reasons = _code_reasons(stored.code, drawing.code) or ["input: results or parameters"]
+        return DrawingVerdict(drawing, STALE, tuple(reasons), key)
+
+    def _lacking(self, drawing: DrawingRecipe) -> list[str]:
+        return [edge.target for edge in drawing.edges if not self._input(edge)]
+
+    def _folder(self, identity: str) -> str:
+        return f"{os.fspath(self.outputs)}/{identity}"
+
+    def _manifest(self, identity: str) -> Manifest | DamagedOutputs | None:
+        if identity not in self._manifests:
+            try:
+                self._manifests[identity] = load(self.outputs / identity)
+            except DamagedOutputs as error:
+                self._manifests[identity] = error
+        return self._manifests[identity]
+
+    def _outputs(self, recipe: Recipe) -> tuple[Manifest | None, list[str]]:
+        """The manifest of an experiment, and which of its files are damaged."""
+        manifest = self._manifest(recipe.id)
+        if isinstance(manifest, DamagedOutputs):
+            return None, [NAME]
+        if manifest is None:
+            return None, []
+        folder = self._folder(recipe.id)
+        altered = [each.path for each in manifest.files if self.digests.of(f"{folder}/{each.path}") != each.sha256]
+        return manifest, altered
+
+    def _input(self, edge: EdgeRecipe) -> str:
+        """The digest of what an edge leads to; empty for an upstream without results."""
+        if edge.kind == "dataset":
+            return self.project.datasets[edge.target]
+        if edge.kind == "asset":
+            return self.digests.of(f"{os.fspath(self.root)}/{EXPERIMENTS}/{edge.target}") or ABSENT
+        if edge.kind == "weights":
+            return edge.revision
+        manifest = self._manifest(edge.target)
+        return manifest.results if isinstance(manifest, Manifest) else ""
+
+    def _orphans(self) -> Iterator[str]:
+        for identity in _stored(os.fspath(self.outputs), ""):
+            if identity not in self.project.experiments:
+                yield identity
+
+
+def order(project: Project) -> list[str]:
+    """The ids of all experiments, upstreams before what uses them, else in the order of their files."""
+    sorted_ids: dict[str, None] = {}
+
+    def visit(identity: str) -> None:
+        if identity not in sorted_ids:
+            for upstream in project.experiments[identity].upstreams:
+                visit(upstream)
+            sorted_ids[identity] = None
+
+    for identity in project.experiments:
+        visit(identity)
+    return list(sorted_ids)
+
+
+def experiment_key(recipe: Recipe, parameters: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
+    """The key of an experiment: sha256 in hex over canonical JSON of everything that its results depend on."""
+    return _digest(
+        {
+            "schema": SCHEMA,
+            "experiment": recipe.id,
+            "code": recipe.code,
+            "parameters": dict(parameters),
+            "edges": {edge.parameter: edge.name for edge in recipe.edges},
+            "inputs": dict(inputs),
+        }
+    )
+
+
+def status(verdict: Verdict) -> Status:
+    """A verdict as other parts of Darkroom see it."""
+    made = verdict.manifest.provenance if verdict.manifest else None
+    return Status(
+        id=verdict.recipe.id,
+        state=verdict.state,
+        reasons=list(verdict.reasons),
+        figures=[f"{verdict.recipe.id}/{each.name}" for each in verdict.recipe.figures],
+        device=made.device if made else None,
+        duration_s=made.duration_s if made else None,
+        finished_at=made.finished_at if made else None,
+    )
+
+
+def _state(
+    recipe: Recipe,
+    manifest: Manifest | None,
+    faults: list[str],
+    waits: list[str],
+    key: str,
+    parameters: Mapping[str, Any],
+    inputs: Mapping[str, str],
+) -> tuple[str, list[str]]:
+    if faults:
+        return DAMAGED, faults
+    changes = _changes(recipe, manifest, parameters, inputs) if manifest and manifest.key != key else []
+    if waits:
+        return WAITING, waits + changes
+    if manifest is None:
+        return MISSING, []
+    return (FRESH, []) if manifest.key == key else (STALE, changes or ["edges"])
+
+
+def _changes(recipe: Recipe, manifest: Manifest, parameters: Mapping[str, Any], inputs: Mapping[str, str]) -> list[str]:
+    """Why the key of stored results is another."""
+    names = sorted(parameters.keys() | manifest.parameters.keys())
+    changed = [name for name in names if _differ(parameters, manifest.parameters, name)]
+    edges = sorted(
+        name for name in inputs.keys() | manifest.inputs.keys() if inputs.get(name) != manifest.inputs.get(name)
+    )
+    return [
+        *(f"params: {name}" for name in changed),
+        *(f"input: {_without_kind(name)}" for name in edges),
+        *_code_reasons(manifest.code, recipe.code),
+    ]
+
+
+def _differ(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool:
+    """Whether a parameter differs, in value or in type: 1 is not 1.0."""
+    return name not in one or name not in other or _canonical(one[name]) != _canonical(other[name])
+
+
+def _code_reasons(stored: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """The definitions that changed; where none did, those that came or went."""
+    changed = sorted(name for name in stored.keys() & now.keys() if stored[name] != now[name])
+    return [f"code: {name}" for name in changed or sorted(stored.keys() ^ now.keys())]
+
+
+def _without_kind(name: str) -> str:
+    return name.partition(":")[2]
+
+
+def _stored(base: str, folder: str) -> Iterator[str]:
+    """The ids of everything that has a manifest under *base*."""
+    try:
+        entries = sorted(os.scandir(f"{base}/{folder}"), key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if any(entry.name == NAME for entry in entries):
+        yield folder.rstrip("/")
+        return
+    for entry in entries:
+        if not entry.name.startswith(".") and entry.is_dir():
+            yield from _stored(base, f"{folder}{entry.name}/")
+
+
+def _canonical(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _digest(record: Mapping[str, Any]) -> str:
+    return sha256(b"darkroom\n" + _canonical(record)).hexdigest()

@@ -1,0 +1,70 @@
+"""How a run came to be: commit, device, versions, memory. Recorded, never hashed."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+_RECORDED = ("torch", "numpy")
+
+
+def now() -> str:
+    """The time, UTC in ISO 8601, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def commit(root: Path) -> tuple[str, bool]:
+    """The commit of the working tree and whether the tree equals it, generated files aside; empty without git."""
+    head = _git(root, "rev-parse", "HEAD")
+    if head is None:
+        return "", False
+    changes = _git(root, "status", "--porcelain", "--", ".", ":(exclude)experiments/outputs", ":(exclude)site")
+    return head.strip(), changes == ""
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of what a run imported."""
+    found = {"python": platform.python_version()}
+    for name in _RECORDED:
+        if name in sys.modules:
+            found[name] = str(getattr(sys.modules[name], "__version__", "unknown"))
+    return found
+
+
+def device_name(device: str) -> str:
+    """The device as its maker calls it."""
+    if device == "cuda":
+        return str(sys.modules["torch"].cuda.get_device_name())
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return (
+        f"{_processor()}, {cores} core{'s' if cores > 1 else ''}" if device == "cpu" else f"{_processor()} ({device})"
+    )
+
+
+def peak_memory_bytes(device: str) -> int:
+    """The most memory that this process held at once; on CUDA, with what it held there."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return peak + (int(sys.modules["torch"].cuda.max_memory_allocated()) if device == "cuda" else 0)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout if done.returncode == 0 else None

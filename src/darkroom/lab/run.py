@@ -1,0 +1,428 @@
+"""Runs experiments, each in a process of its own, and has stale figures drawn. What must run is the plan's to say."""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from darkroom.lab import errors, failures
+from darkroom.lab.digests import Digests
+from darkroom.lab.discover import Project, Recipe
+from darkroom.lab.display import Display, display, duration
+from darkroom.lab.errors import DarkroomError, ExperimentError, UnknownName, UsageError, nearest
+from darkroom.lab.plan import FRESH, Plan, Planner, Verdict, order
+from darkroom.lab.store import Place
+from darkroom.lab.worker import Job
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A project, where its outputs are, and where its data are."""
+
+    root: Path
+    outputs: Path
+    project: Project
+    digests: Digests
+    data: Path | None = None
+
+    def planner(self, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Planner:
+        """A planner of this project."""
+        return Planner(self.root, self.project, self.outputs, self.digests, overrides)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run; ``settings`` are ``key=value`` texts in place of defaults of the experiments that are named."""
+
+    device: str = "auto"
+    jobs: int = 1
+    force: bool = False
+    downstream: bool = False
+    settings: tuple[str, ...] = ()
+
+
+@dataclass
+class Outcome:
+    """What was run, what was fresh, what failed, by experiment; and faults of figures, which fail no results."""
+
+    ran: list[str] = field(default_factory=list)
+    fresh: list[str] = field(default_factory=list)
+    failed: dict[str, DarkroomError] = field(default_factory=dict)
+    held_up: dict[str, str] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+
+def run(lab: Lab, patterns: Iterable[str], options: Options, show: Display | None = None) -> Outcome:
+    """Run the experiments that *patterns* name, and what they wait for.
+
+    Args:
+        lab: the project.
+        patterns: ids, or globs of ids.
+        options: how to run.
+        show: where to show it; by default stderr.
+
+    Raises:
+        UnknownName: a pattern matches nothing, or no experiment has a parameter that is set.
+        UsageError: a value is not of its parameter's type.
+    """
+    named = matching(lab.project, patterns)
+    overrides = _overrides(lab.project, named, options.settings)
+    chosen = set(named) | (_downstream(lab.project, named) if options.downstream else set())
+    with show or display() as shown:
+        return _Schedule(lab, options, set(named), chosen, overrides, shown).work()
+
+
+def matching(project: Project, patterns: Iterable[str]) -> list[str]:
+    """The ids that globs match, in the order of the plan.
+
+    Raises:
+        UnknownName: one matches nothing; the nearest id is offered.
+    """
+    found: set[str] = set()
+    for pattern in patterns:
+        matched = {identity for identity in project.experiments if fnmatchcase(identity, pattern)}
+        if not matched:
+            offer = nearest(pattern, project.experiments) or f"; known: {', '.join(project.experiments) or 'none'}"
+            raise UnknownName(f"no experiment {pattern!r}{offer}")
+        found |= matched
+    return [identity for identity in order(project) if identity in found]
+
+
+def lacking(recipe: Recipe) -> list[str]:
+    """The packages that a run needs and that are not installed here."""
+    return [name for name in failures.EXTRAS if name in recipe.packages and find_spec(name) is None]
+
+
+def draw(lab: Lab, plan: Plan, show: Display | None = None) -> list[str]:
+    """Draw every figure and metric that is not what the sources say and whose results are stored.
+
+    Returns:
+        a line for each that failed, or that another process holds.
+    """
+    from darkroom.lab import refresh
+
+    wanted = {
+        identity: verdict.to_draw
+        for identity, verdict in plan.verdicts.items()
+        if verdict.usable
+        and (verdict.to_draw or (verdict.manifest and not refresh.is_described(verdict.manifest, verdict.recipe)))
+    }
+    if not wanted:
+        return []
+    shown = show or display()
+    faults: list[str] = []
+
+    def take(event: Mapping[str, Any]) -> None:
+        if event["event"] == "skipped":
+            faults.append(event["message"])
+        elif event["event"] == "drawn":
+            faults.extend(event["faults"])
+            if event["names"]:
+                shown.line(f"{event['experiment']}  drew {', '.join(event['names'])}")
+
+    job = Job(
+        root=str(lab.root),
+        outputs=str(lab.outputs),
+        project=lab.project,
+        data=str(lab.data or ""),
+        drawings=wanted,
+    )
+    _Process(job, "figures", lab.outputs, shown).follow(take)
+    return faults
+
+
+class _Schedule:
+    """Runs what must run, upstreams first; CPU experiments side by side, one at a time on a GPU."""
+
+    def __init__(
+        self,
+        lab: Lab,
+        options: Options,
+        named: set[str],
+        chosen: set[str],
+        overrides: Mapping[str, Mapping[str, Any]],
+        shown: Display,
+    ) -> None:
+        self.lab, self.options, self.named, self.shown = lab, options, named, shown
+        self.planner = lab.planner(overrides)
+        self.verdicts = dict(self.planner.plan().verdicts)
+        self.candidates = chosen | _upstream(lab.project, chosen)
+        self.outcome = Outcome()
+        self.done: queue.SimpleQueue[tuple[str, DarkroomError | dict[str, Any]]] = queue.SimpleQueue()
+        self.running: dict[str, _Process] = {}
+        self.exclusive = options.jobs > 1 and options.device != "cpu" and self._has_accelerator()
+
+    def work(self) -> Outcome:
+        remaining = [identity for identity in order(self.lab.project) if identity in self.candidates]
+        try:
+            while remaining or self.running:
+                ready = next((each for each in remaining if self._may_start(each, remaining)), None)
+                if ready is None:
+                    self._await()
+                    continue
+                remaining.remove(ready)
+                self._start(ready)
+        finally:
+            for process in self.running.values():
+                process.end()
+            self.lab.digests.save()
+        return self.outcome
+
+    def _may_start(self, identity: str, remaining: list[str]) -> bool:
+        recipe = self.lab.project.experiments[identity]
+        if len(self.running) >= self.options.jobs:
+            return False
+        if any(each in self.running or each in remaining for each in recipe.upstreams):
+            return False
+        on_gpu = [each for each in self.running if self.lab.project.experiments[each].device == "gpu"]
+        return not (self.exclusive and recipe.device == "gpu" and on_gpu)
+
+    def _start(self, identity: str) -> None:
+        """Start a run, if the outputs are not fresh by now."""
+        recipe = self.lab.project.experiments[identity]
+        failed = [each for each in recipe.upstreams if each in self.outcome.failed or each in self.outcome.held_up]
+        if failed:
+            self.outcome.held_up[identity] = failed[0]
+            self.shown.line(f"{identity}  not run: {failed[0]} failed")
+            return
+        verdict = self.planner.judge(recipe, self.verdicts)
+        self.verdicts[identity] = verdict
+        forced = self.options.force and identity in self.named
+        if verdict.state == FRESH and not forced:
+            self._leave(verdict)
+            return
+        lacks = lacking(recipe)
+        if lacks:
+            self._fail(identity, failures.no_package(identity, lacks))
+            return
+        why = "forced" if verdict.state == FRESH else f"{verdict.state}{_because(verdict)}"
+        self.shown.line(f"{identity}  runs ({why})")
+        process = _Process(self._job(verdict), identity, self.lab.outputs, self.shown)
+        self.running[identity] = process
+        threading.Thread(target=self._follow, args=(identity, process), daemon=True).start()
+
+    def _job(self, verdict: Verdict) -> Job:
+        recipe = verdict.recipe
+        drawings = [module for each in (*recipe.figures, *recipe.metrics) for module in each.modules]
+        paths = {self.lab.project.modules[each] for each in {*recipe.modules, *drawings}}
+        sources = {path: self.lab.digests.of(f"{self.lab.root}/{path}") for path in sorted(paths)}
+        return Job(
+            root=str(self.lab.root),
+            outputs=str(self.lab.outputs),
+            project=self.lab.project,
+            data=str(self.lab.data or ""),
+            experiment=recipe.id,
+            key=verdict.key,
+            parameters=dict(verdict.parameters),
+            inputs=dict(verdict.inputs),
+            device=self.options.device,
+            threads=max(1, _cores() // self.options.jobs) if self.options.jobs > 1 else 0,
+            sources={path: digest for path, digest in sources.items() if digest},
+        )
+
+    def _follow(self, identity: str, process: _Process) -> None:
+        """Wait for a run in a thread of its own, and tell how it ended."""
+        last: dict[str, Any] = {}
+        try:
+            process.follow(last.update)
+            self.done.put((identity, last))
+        except DarkroomError as error:
+            self.done.put((identity, error))
+        except BaseException as error:
+            self.done.put((identity, ExperimentError(f"{identity}: {error!r}")))
+
+    def _await(self) -> None:
+        identity, end = self.done.get()
+        self.running.pop(identity)
+        self.shown.finished(identity)
+        self.planner.forget(identity)
+        if isinstance(end, DarkroomError):
+            self._fail(identity, end)
+        else:
+            self.outcome.ran.append(identity)
+            self.outcome.faults += end["faults"]
+            legs = f", resumed {end['resumed']} times" if end["resumed"] else ""
+            self.shown.line(f"{identity}  done in {duration(end['duration_s'])}{legs}")
+        self.verdicts[identity] = self.planner.judge(self.lab.project.experiments[identity], self.verdicts)
+
+    def _leave(self, verdict: Verdict) -> None:
+        self.outcome.fresh.append(verdict.recipe.id)
+        if verdict.recipe.id in self.named:
+            self.shown.line(f"{verdict.recipe.id}  fresh; --force runs it all the same")
+
+    def _fail(self, identity: str, error: DarkroomError) -> None:
+        self.outcome.failed[identity] = error
+        self.shown.line(str(error))
+
+    def _has_accelerator(self) -> bool:
+        """Whether torch finds a GPU; asked in a process of its own, for asking costs seconds."""
+        if not any(self.lab.project.experiments[each].device == "gpu" for each in self.candidates) or lacking_torch():
+            return False
+        probe = "import torch, sys; sys.exit(not (torch.cuda.is_available() or torch.backends.mps.is_available()))"
+        return subprocess.run([sys.executable, "-c", probe], check=False, capture_output=True).returncode == 0
+
+
+class _Process:
+    """A worker: it takes a job and tells events, until it is done or ended."""
+
+    def __init__(self, job: Job, name: str, outputs: Path, shown: Display) -> None:
+        self.name, self.shown = name, shown
+        self._log = Place(outputs, name).scratch / "log.txt"
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "darkroom.lab.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(Path(job.root), job.threads),
+            cwd=job.root,
+            start_new_session=True,
+        )
+        self._line = msgspec.json.encode(job) + b"\n"
+
+    def follow(self, take: Callable[[Mapping[str, Any]], object]) -> None:
+        """Hand over the job, show its progress, and give every other event to *take*.
+
+        Raises:
+            DarkroomError: the job failed.
+        """
+        assert self._process.stdin and self._process.stdout and self._process.stderr
+        printing = threading.Thread(target=self._print, args=(self._process.stderr,), daemon=True)
+        printing.start()
+        try:
+            self._process.stdin.write(self._line)
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass
+        failed: DarkroomError | None = None
+        trace = ""
+        for line in self._process.stdout:
+            event = msgspec.json.decode(line)
+            if event["event"] == "progress":
+                self.shown.progress(self.name, event)
+            elif event["event"] == "failed":
+                failed = _error(event)
+            elif event["event"] == "trace":
+                trace = event["text"]
+            else:
+                take(event)
+        code = self._process.wait()
+        printing.join(timeout=5)
+        if code and failed is None:
+            failed = ExperimentError(
+                f"{self.name}: its process ended {_ending(code)}; what it printed is in {self._log}"
+            )
+        if failed and trace:
+            with self._log.open("a", encoding="utf-8") as log:
+                log.write(trace)
+            failed = type(failed)(f"{failed}; its traceback is in {self._log}")
+        if failed:
+            raise failed
+
+    def end(self) -> None:
+        """End the worker; its last checkpoint stays."""
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _print(self, stream: IO[bytes]) -> None:
+        """Show what an experiment prints, and keep it."""
+        with self._log.open("wb") as log:
+            for line in stream:
+                log.write(line)
+                log.flush()
+                self.shown.line(line.decode(errors="replace").rstrip("\n"))
+
+
+def lacking_torch() -> bool:
+    """Whether torch is not installed here."""
+    return find_spec("torch") is None
+
+
+def _error(event: Mapping[str, Any]) -> DarkroomError:
+    kind = getattr(errors, event["kind"], ExperimentError)
+    made: DarkroomError = kind(event["message"])
+    return made
+
+
+def _ending(code: int) -> str:
+    if code == -9:
+        return "by signal 9, as when memory runs out"
+    return f"by signal {-code}" if code < 0 else f"with code {code}"
+
+
+def _environment(root: Path, threads: int) -> dict[str, str]:
+    """The environment of a worker: it imports the project's own sources first, and hashes texts the same each time."""
+    here = Path(__file__).parents[2]
+    places = [str(root), str(root / "src"), str(here), os.environ.get("PYTHONPATH", "")]
+    environment = {"PYTHONHASHSEED": "0", **os.environ, "PYTHONPATH": os.pathsep.join(each for each in places if each)}
+    return environment | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _because(verdict: Verdict) -> str:
+    shown = ", ".join(verdict.reasons[:3])
+    more = f" and {len(verdict.reasons) - 3} more" if len(verdict.reasons) > 3 else ""
+    return f": {shown}{more}" if shown else ""
+
+
+def _upstream(project: Project, chosen: Iterable[str]) -> set[str]:
+    """Everything that the chosen experiments take results from, however far."""
+    found: set[str] = set()
+    waiting = list(chosen)
+    while waiting:
+        for each in project.experiments[waiting.pop()].upstreams:
+            if each not in found:
+                found.add(each)
+                waiting.append(each)
+    return found
+
+
+def _downstream(project: Project, named: Iterable[str]) -> set[str]:
+    """Everything that takes results from the named experiments, however far."""
+    found = set(named)
+    for identity in order(project):
+        if found & set(project.experiments[identity].upstreams):
+            found.add(identity)
+    return found
+
+
+def _overrides(project: Project, named: list[str], settings: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Parameters given on the command line, for each named experiment."""
+    found: dict[str, dict[str, Any]] = {identity: {} for identity in named}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise UsageError(f"--set {setting!r}: write --set name=value")
+        for identity in named:
+            found[identity][name] = _setting(project.experiments[identity], name, text)
+    return found
+
+
+def _setting(recipe: Recipe, name: str, text: str) -> Any:  # noqa: ANN401
+    from darkroom.lab.settings import parsed
+
+    known = {each.name: each for each in recipe.parameters}
+    if name not in known:
+        offer = nearest(name, known) or f"; it has {', '.join(known) or 'none'}"
+        raise UnknownName(f"--set {name}: {recipe.id} has no parameter {name!r}{offer}")
+    return parsed(f"--set {name}={text}", text, known[name].annotation)

@@ -1,0 +1,379 @@
+"""Results on disk: written as arrays and JSON, moved into place whole, verified when read. Pickle is never read.
+
+<outputs>/<id>/                  the last good outputs, see ``manifest``
+<outputs>/.scratch/<id>/         next/ while a run writes, previous/ while it is put in place, its checkpoints and lock
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from darkroom.lab.errors import DamagedOutputs, ExperimentError, nearest
+from darkroom.lab.manifest import NAME, Manifest, StoredFile, load
+
+if TYPE_CHECKING:
+    import numpy as np
+
+ARRAYS = "results.safetensors"
+VALUES = "results.json"
+FIGURES = "figures"
+SCRATCH = ".scratch"
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_DTYPES = frozenset("bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64".split())
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the outputs of one experiment are, and where they are made."""
+
+    outputs: Path
+    id: str
+
+    @property
+    def folder(self) -> Path:
+        """The last good outputs."""
+        return self.outputs / self.id
+
+    @property
+    def scratch(self) -> Path:
+        """Everything unfinished of this experiment; on the file system of the outputs, so that moving is renaming."""
+        return self.outputs / SCRATCH / self.id
+
+    @property
+    def next(self) -> Path:
+        """The folder that will be the outputs."""
+        return self.scratch / "next"
+
+    @property
+    def previous(self) -> Path:
+        """The outputs that were, while the new ones are put in place."""
+        return self.scratch / "previous"
+
+    def checkpoint(self, key: str) -> Path:
+        """The checkpoint of the run with this key."""
+        return self.scratch / f"checkpoint-{key[:16]}.safetensors"
+
+    def fresh_next(self) -> Path:
+        """An empty folder to write in."""
+        shutil.rmtree(self.next, ignore_errors=True)
+        self.next.mkdir(parents=True)
+        return self.next
+
+    def publish(self) -> None:
+        """Put ``next`` in place, whole. Killed at any moment, either the old outputs or the new ones are there."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self.previous, ignore_errors=True)
+        if self.folder.exists():
+            _exchange(self.folder, self.next, self.previous)
+        else:
+            self.next.rename(self.folder)
+        shutil.rmtree(self.previous, ignore_errors=True)
+
+    def recover(self) -> None:
+        """Finish or take back a move that was cut short; call it with the lock held."""
+        if self.previous.exists() and not self.folder.exists():
+            self.previous.rename(self.folder)
+        shutil.rmtree(self.previous, ignore_errors=True)
+
+
+def _exchange(folder: Path, new: Path, previous: Path) -> None:
+    """Swap two folders at once where the system can; else by two renames, which ``recover`` completes."""
+    if _swap(folder, new):
+        new.rename(previous)
+        return
+    folder.rename(previous)
+    new.rename(folder)
+
+
+def _swap(one: Path, other: Path) -> bool:
+    """Exchange two paths atomically; False where there is no such call."""
+    import ctypes
+    import sys
+
+    names = {"linux": ("renameat2", 2), "darwin": ("renameatx_np", 2)}  # RENAME_EXCHANGE, RENAME_SWAP
+    if sys.platform not in names:
+        return False
+    name, flag = names[sys.platform]
+    call = getattr(ctypes.CDLL(None, use_errno=True), name, None)
+    here = -100 if sys.platform == "linux" else -2  # AT_FDCWD
+    return call is not None and call(here, os.fsencode(one), here, os.fsencode(other), ctypes.c_uint(flag)) == 0
+
+
+def interrupted(outputs: Path) -> Iterator[str]:
+    """The ids of experiments whose outputs were being moved when a run was killed, and are not there now."""
+    for previous in sorted((outputs / SCRATCH).glob("**/previous")):
+        identity = previous.parent.relative_to(outputs / SCRATCH).as_posix()
+        if not (outputs / identity).exists():
+            yield identity
+
+
+def write_results(folder: Path, returned: object, identity: str) -> list[StoredFile]:
+    """Write what an experiment returned into *folder*.
+
+    Raises:
+        ExperimentError: it is no mapping, or holds what cannot be stored: NaN, an object, an unknown dtype.
+    """
+    if not isinstance(returned, Mapping):
+        raise ExperimentError(f"{identity}: returned {_kind(returned)}; return a mapping of names to arrays and values")
+    arrays, values, groups = _sorted_out(returned, identity)
+    files = []
+    if arrays:
+        files.append(store_file(folder, ARRAYS, _safetensors(arrays)))
+    if values:
+        text = json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+        files.append(store_file(folder, VALUES, text.encode()))
+    files += [store_file(folder, f"{name}.safetensors", _safetensors(group)) for name, group in groups.items()]
+    return sorted(files, key=lambda each: each.path)
+
+
+def store_file(folder: Path, path: str, content: bytes) -> StoredFile:
+    """Write one file, wait until the disk has it, and describe it."""
+    target = folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return StoredFile(path, sha256(content).hexdigest(), len(content))
+
+
+def results_digest(files: Iterable[StoredFile]) -> str:
+    """The digest of results, which downstream keys hold: of their files' names and digests."""
+    lines = sorted(f"{each.sha256}  {each.path}\n" for each in files)
+    return sha256("".join(lines).encode()).hexdigest()
+
+
+class Results(Mapping[str, Any]):
+    """Stored results: read-only, loaded file by file as they are asked for, and verified as they are read.
+
+    ``results["loss"]`` is an array, ``results["epoch_20"]`` a mapping of arrays, ``results["steps"]`` a value of JSON.
+
+    Args:
+        folder: the experiment's outputs.
+        manifest: what they are.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.id = manifest.experiment
+        self.parameters: Mapping[str, Any] = {name: as_tuples(value) for name, value in manifest.parameters.items()}
+        self._folder = folder
+        self._files = {each.path: each for each in manifest.files}
+        self._loaded: dict[str, dict[str, Any]] = {}
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401
+        """The value of that name.
+
+        Raises:
+            KeyError: there is none; the nearest name is offered.
+            DamagedOutputs: its file is gone or altered.
+        """
+        if f"{name}.safetensors" in self._files and f"{name}.safetensors" != ARRAYS:
+            return _nested(self._file(f"{name}.safetensors"))
+        for path in (ARRAYS, VALUES):
+            if path in self._files and name in self._file(path):
+                return self._file(path)[name]
+        raise KeyError(f"{self.id} has no result {name!r}{nearest(name, self)}; it has {', '.join(self)}")
+
+    def __iter__(self) -> Iterator[str]:
+        names = [path.removesuffix(".safetensors") for path in self._files if path not in {ARRAYS, VALUES}]
+        for path in (ARRAYS, VALUES):
+            names.extend(self._file(path) if path in self._files else ())
+        return iter(sorted(names))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, name: object) -> bool:
+        return any(name == each for each in self)
+
+    def __repr__(self) -> str:
+        return f"Results({self.id!r}, {list(self)})"
+
+    def _file(self, path: str) -> dict[str, Any]:
+        if path not in self._loaded:
+            content = self._verified(path)
+            self._loaded[path] = json.loads(content) if path == VALUES else _arrays(content)
+        return self._loaded[path]
+
+    def _verified(self, path: str) -> bytes:
+        where = self._folder / path
+        advice = f"restore it or run {self.id} again with --force"
+        try:
+            content = where.read_bytes()
+        except FileNotFoundError:
+            raise DamagedOutputs(f"{where}: the file is gone; {advice}") from None
+        if sha256(content).hexdigest() != self._files[path].sha256:
+            raise DamagedOutputs(f"{where}: the content is not what its manifest says; {advice}")
+        return content
+
+
+def open_results(outputs: Path, identity: str) -> Results:
+    """The stored results of an experiment.
+
+    Raises:
+        DamagedOutputs: there are none, or their manifest is damaged.
+    """
+    folder = outputs / identity
+    found = load(folder)
+    if found is None:
+        raise DamagedOutputs(f"{folder / NAME}: {identity} has no outputs; run {identity} first")
+    return Results(folder, found)
+
+
+def as_tuples(value: Any) -> Any:  # noqa: ANN401
+    """A parameter as an experiment receives it: JSON's lists are tuples."""
+    return tuple(as_tuples(each) for each in value) if isinstance(value, list) else value
+
+
+def as_array(value: Any, *, widen: bool = False) -> np.ndarray | None:  # noqa: ANN401
+    """An array or a tensor as a contiguous array; None for anything else.
+
+    Args:
+        value: anything.
+        widen: turn bfloat16, which numpy does not know, into float32, which holds all its values.
+    """
+    import numpy as np
+
+    if hasattr(value, "detach") and hasattr(value, "cpu") and hasattr(value, "dtype"):
+        tensor = value.detach().cpu()
+        value = tensor.float().numpy() if widen and str(tensor.dtype) == "torch.bfloat16" else tensor.numpy()
+    if not isinstance(value, np.ndarray):
+        return None
+    little = value.astype(value.dtype.newbyteorder("<"), copy=False)
+    return little if little.flags.c_contiguous else np.ascontiguousarray(little)
+
+
+def _sorted_out(
+    returned: Mapping[str, Any], identity: str
+) -> tuple[dict[str, np.ndarray], dict[str, Any], dict[str, dict[str, np.ndarray]]]:
+    """What was returned, as arrays, values and groups of arrays."""
+    arrays: dict[str, np.ndarray] = {}
+    values: dict[str, Any] = {}
+    groups: dict[str, dict[str, np.ndarray]] = {}
+    for name, value in returned.items():
+        _check_name(name, identity)
+        leaves = dict(_leaves(value, name)) if isinstance(value, Mapping) else {}
+        if leaves and all(_is_array(leaf) for leaf in leaves.values()):
+            groups[name] = {
+                path.removeprefix(f"{name}/"): _checked_array(leaf, path, identity) for path, leaf in leaves.items()
+            }
+        elif _is_array(value):
+            arrays[name] = _checked_array(value, name, identity)
+        else:
+            values[name] = checked_value(value, name, identity)
+    return arrays, values, groups
+
+
+def _check_name(name: object, identity: str) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or name in {"results", "manifest"}:
+        raise ExperimentError(
+            f"{identity}: result name {name!r} cannot be stored; use letters, digits, _, . and -, and not 'results'"
+        )
+
+
+def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:
+    if not isinstance(value, Mapping):
+        yield path, value
+        return
+    for name, inner in value.items():
+        yield from _leaves(inner, f"{path}/{name}")
+
+
+def _is_array(value: object) -> bool:
+    import numpy as np
+
+    return isinstance(value, np.ndarray) or (hasattr(value, "detach") and hasattr(value, "dtype"))
+
+
+def _checked_array(value: object, name: str, identity: str) -> np.ndarray:
+    import numpy as np
+
+    try:
+        array = as_array(value)
+    except TypeError:  # a dtype that numpy does not know
+        array = None
+    if array is None or array.dtype.name not in _DTYPES:
+        kind = str(getattr(value, "dtype", type(value).__name__))
+        raise ExperimentError(f"{identity}: {name} has dtype {kind}, which cannot be stored; convert it, as to float16")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        index = tuple(int(each) for each in np.argwhere(~np.isfinite(array))[0])
+        where = f"{name}[{', '.join(map(str, index))}]" if index else name
+        raise ExperimentError(
+            f"{identity}: {where} is {array[index]}; results must be finite: mend the run, or mask it"
+        )
+    return array
+
+
+def checked_value(value: object, name: str, identity: str) -> Any:  # noqa: ANN401
+    """A value of JSON; numpy's numbers become Python's.
+
+    Raises:
+        ExperimentError: it holds what JSON cannot; *name* and the index say where.
+    """
+    if _is_array(value):
+        raise ExperimentError(f"{identity}: {name} is an array among values; give it a name of its own in the result")
+    if isinstance(value, Mapping):
+        wrong = next((key for key in value if not isinstance(key, str)), None)
+        if wrong is not None:
+            raise ExperimentError(
+                f"{identity}: {name} has the key {wrong!r}; keys of a stored value are texts: use str()"
+            )
+        return {key: checked_value(inner, f"{name}[{key!r}]", identity) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [checked_value(inner, f"{name}[{index}]", identity) for index, inner in enumerate(value)]
+    if type(value).__module__ == "numpy" and hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ExperimentError(f"{identity}: {name} is {value}; results must be finite: mend the run, or store None")
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise ExperimentError(
+        f"{identity}: {name} is {_kind(value)}, which cannot be stored; return arrays, numbers, texts"
+    )
+
+
+def _kind(value: object) -> str:
+    return f"a {type(value).__module__}.{type(value).__qualname__}".replace("builtins.", "").replace("a None", "None")
+
+
+def _safetensors(arrays: Mapping[str, np.ndarray]) -> bytes:
+    from safetensors.numpy import save
+
+    return save(dict(arrays))
+
+
+def _arrays(content: bytes) -> dict[str, Any]:
+    from safetensors.numpy import load as read
+
+    return read(content)
+
+
+def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Groups within a group, from names joined by ``/``."""
+    nested: dict[str, Any] = {}
+    for path, value in flat.items():
+        *folders, name = path.split("/")
+        inner = nested
+        for folder in folders:
+            inner = inner.setdefault(folder, {})
+        inner[name] = value
+    return nested
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where the file system has no links."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    link: Callable[[Path, Path], object] = os.link
+    try:
+        link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

@@ -1,0 +1,251 @@
+"""The process in which one experiment runs, or figures are drawn: ``python -m darkroom.lab.worker``.
+
+It takes a job as one line of JSON on stdin and answers with one line of JSON for each event on stdout; what an
+experiment prints goes to stderr. When stdin ends, whoever started it is gone, and so it ends too.
+
+Everything that it needs is imported before an experiment starts: the sources may change while a training runs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import filelock  # noqa: F401  taken by a lock later
+import msgspec
+import numpy as np  # noqa: F401  taken by results later
+import safetensors.numpy  # noqa: F401
+
+from darkroom.lab import canonical, data, declarations, failures, provenance, refresh, scan, store  # noqa: F401
+from darkroom.lab.digests import Digests
+from darkroom.lab.discover import Project, Recipe
+from darkroom.lab.errors import DarkroomError, DeviceUnavailable, ExperimentError, Locked
+from darkroom.lab.handle import Run
+from darkroom.lab.locking import locked
+from darkroom.lab.manifest import VERSION, Manifest, Provenance, Source
+from darkroom.lab.plan import Planner
+
+INTERRUPTED = 130
+Emit = Callable[[dict[str, Any]], None]
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker is asked to do: run ``experiment``, or draw what ``drawings`` names by experiment."""
+
+    root: str
+    outputs: str
+    project: Project
+    data: str = ""
+    experiment: str = ""
+    key: str = ""
+    parameters: dict[str, Any] = {}
+    inputs: dict[str, str] = {}
+    device: str = "auto"
+    threads: int = 0
+    sources: dict[str, str] = {}
+    drawings: dict[str, list[str]] = {}
+
+
+def main() -> int:
+    """Do the job on stdin; the exit code is that of the error, if there is one."""
+    emit = _take_stdout()
+    job = msgspec.json.decode(_first_line(), type=Job)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        _Worker(job, emit).work()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BaseException as error:
+        if not isinstance(error, DarkroomError):
+            emit({"event": "trace", "text": traceback.format_exc()})
+        told = failures.translated(error, job.experiment or "figures", Path(job.root))
+        emit({"event": "failed", "kind": type(told).__name__, "message": str(told)})
+        return told.exit_code
+    return 0
+
+
+class _Worker:
+    def __init__(self, job: Job, emit: Emit) -> None:
+        self.job, self.emit = job, emit
+        self.root, self.outputs = Path(job.root), Path(job.outputs)
+        folder = Path(job.data) if job.data else None
+        self.values = refresh.Values(self.root, self.outputs, folder, self._downloading)
+        self.planner = Planner(self.root, job.project, self.outputs, Digests(Path(os.devnull)))
+
+    def work(self) -> None:
+        if self.job.experiment:
+            self._run(self.job.project.experiments[self.job.experiment])
+        for identity, names in self.job.drawings.items():
+            self._draw(self.job.project.experiments[identity], names)
+
+    def _run(self, recipe: Recipe) -> None:
+        place = store.Place(self.outputs, recipe.id)
+        with locked(place):
+            commit = provenance.commit(self.root)
+            function = self._imported(recipe)
+            device = chosen_device(self.job.device, recipe)
+            _use_threads(self.job.threads)
+            self.emit({"event": "device", "device": device})
+            run = Run(device, self.job.key, place.checkpoint(self.job.key), provenance.now(), self.emit)
+            returned = self._call(recipe, function, run, place)
+            manifest = self._stored(recipe, place, returned, run, commit)
+            faults = self._drawn(recipe, place, [each.name for each in (*recipe.figures, *recipe.metrics)])
+        done = {"duration_s": manifest.provenance.duration_s, "results": manifest.results, "faults": faults}
+        self.emit({"event": "done", "resumed": run.resumed, **done})
+
+    def _imported(self, recipe: Recipe) -> Callable[..., Any]:
+        """The experiment's function, with every module that it reaches imported as the plan has read it."""
+        function = refresh.function_of(recipe).function
+        drawings = [module for each in (*recipe.figures, *recipe.metrics) for module in each.modules]
+        for module in dict.fromkeys([*recipe.modules, *drawings]):
+            with suppress(ImportError):
+                importlib.import_module(module)
+        for path, digest in self.job.sources.items():
+            if sha256((self.root / path).read_bytes()).hexdigest() != digest:
+                raise ExperimentError(f"{recipe.id}: {path} changed while the run was starting; run it again")
+        return function
+
+    def _call(self, recipe: Recipe, function: Callable[..., Any], run: Run, place: store.Place) -> object:
+        parameters = {name: store.as_tuples(value) for name, value in self.job.parameters.items()}
+        edges = self.values.of(recipe.edges)
+        handle = {recipe.handle: run} if recipe.handle else {}
+        work = place.scratch / "work"
+        work.mkdir(parents=True, exist_ok=True)
+        os.chdir(work)
+        try:
+            return function(**handle, **edges, **parameters)
+        finally:
+            os.chdir(self.root)
+            with suppress(OSError):
+                work.rmdir()
+
+    def _stored(
+        self, recipe: Recipe, place: store.Place, returned: object, run: Run, commit: tuple[str, bool]
+    ) -> Manifest:
+        folder = place.fresh_next()
+        files = store.write_results(folder, returned, recipe.id)
+        manifest = Manifest(
+            version=VERSION,
+            experiment=recipe.id,
+            summary=recipe.summary,
+            source=Source(recipe.path, recipe.line),
+            key=self.job.key,
+            results=store.results_digest(files),
+            parameters=self.job.parameters,
+            inputs=self.job.inputs,
+            code=recipe.code,
+            files=files,
+            metrics={},
+            figures={},
+            provenance=self._provenance(run, commit),
+        )
+        refresh.write_manifest(folder, manifest)
+        place.publish()
+        place.checkpoint(self.job.key).unlink(missing_ok=True)
+        self.planner.forget(recipe.id)
+        return manifest
+
+    def _provenance(self, run: Run, commit: tuple[str, bool]) -> Provenance:
+        seed = self.job.parameters.get("seed")
+        return Provenance(
+            commit=commit[0],
+            clean=commit[1],
+            seed=seed if isinstance(seed, int) else None,
+            device=provenance.device_name(run.device),
+            versions=provenance.versions(),
+            started_at=run.started_at,
+            finished_at=provenance.now(),
+            duration_s=round(run.elapsed_s, 3),
+            peak_memory_bytes=provenance.peak_memory_bytes(run.device),
+            resumed=run.resumed,
+        )
+
+    def _draw(self, recipe: Recipe, names: list[str]) -> None:
+        place = store.Place(self.outputs, recipe.id)
+        try:
+            with locked(place):
+                faults = self._drawn(recipe, place, names)
+        except Locked as error:
+            self.emit({"event": "skipped", "experiment": recipe.id, "message": str(error)})
+            return
+        self.emit({"event": "drawn", "experiment": recipe.id, "names": names, "faults": faults})
+
+    def _drawn(self, recipe: Recipe, place: store.Place, names: list[str]) -> list[str]:
+        """Draw what its own upstreams allow."""
+        drawings = {each.name: each for each in (*recipe.figures, *recipe.metrics)}
+        ready = [name for name in names if self._is_ready(recipe, drawings[name].edges)]
+        return refresh.refresh(place, recipe, self.planner, self.values, ready)
+
+    def _is_ready(self, recipe: Recipe, edges: list[Any]) -> bool:
+        targets = [edge.target for edge in edges if edge.kind == "upstream" and edge.target != recipe.id]
+        return all((self.outputs / target / "manifest.json").exists() for target in targets)
+
+    def _downloading(self, name: str, done: int, total: int) -> None:
+        self.emit({"event": "progress", "done": done, "total": total, "unit": f"bytes of {name}", "numbers": {}})
+
+
+def chosen_device(asked: str, recipe: Recipe) -> str:
+    """The device that a run uses: "cpu", "cuda" or "mps".
+
+    Raises:
+        DeviceUnavailable: the one asked for, or torch, is not there.
+    """
+    if recipe.device == "cpu" or asked == "cpu":
+        return "cpu"
+    try:
+        torch = importlib.import_module("torch")
+    except ImportError:
+        if asked == "auto" and "torch" not in recipe.packages:
+            return "cpu"
+        raise failures.no_package(recipe.id, ["torch"]) from None
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if asked == "auto":
+        return next(name for name, there in present.items() if there)
+    if not present[asked]:
+        raise DeviceUnavailable(
+            f"{recipe.id}: --device {asked}, but torch {torch.__version__} finds no such device here; "
+            "use --device auto, or install the torch that fits it"
+        )
+    return asked
+
+
+def _use_threads(threads: int) -> None:
+    if threads and "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
+
+
+def _take_stdout() -> Emit:
+    """Keep stdout for events; whatever prints there from now on writes to stderr."""
+    channel = os.dup(1)
+    os.dup2(2, 1)
+
+    def emit(event: dict[str, Any]) -> None:
+        os.write(channel, json.dumps(event).encode() + b"\n")
+
+    return emit
+
+
+def _first_line() -> bytes:
+    content = bytearray()
+    while not content.endswith(b"\n") and (chunk := os.read(0, 1 << 16)):
+        content += chunk
+    return bytes(content)
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 1):
+        pass
+    os._exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
