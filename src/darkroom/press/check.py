@@ -100,9 +100,13 @@ def _broken(link: LinkUse, url: str, files: set[str], anchors: Mapping[str, froz
         if link.element in {"a", "link"} or link.target.startswith("data:"):
             return ""
         return f"{link.target} is loaded from elsewhere; keep it in templates/static"
+    if link.target.startswith("/"):
+        return f"{link.target} is not relative; the site may stand under any path"
+    return _lost(link, url, files, anchors)
+
+
+def _lost(link: LinkUse, url: str, files: set[str], anchors: Mapping[str, frozenset[str]]) -> str:
     path, _, anchor = link.target.partition("#")
-    if path.startswith("/"):
-        return f"{path} is not relative; the site may stand under any path"
     place = posixpath.normpath(posixpath.join(posixpath.dirname(url), path)) if path else url
     place = "index.html" if place == "." else place
     if place not in files and link.element == "img":

@@ -44,6 +44,7 @@ MATH_STYLE = "\uf8ff"  # stands for the address of KaTeX's style sheet, which de
 FORMULAS = re.compile(f"[{chr(FORMULA)}-{chr(0x10FFFD)}]")
 PARALLEL = 12  # pages that are worth a second process
 
+_IMAGE = re.compile(r'(<img\b[^>]*\bsrc="([^"]*)"[^>]*>)')
 _MARKDOWN_MARKS = re.compile(r"[*_`\[\]<>&!#\\]|^[ \t]*(?:[-+]|\d+\.)[ \t]|\n")
 
 
@@ -417,10 +418,9 @@ class _PageRenderer:
         lazy = self.numbers[shared["id"]] > 1
         uses = files_of(experiment.id, short, figure)
         self.files += uses.values()
-        self.eager_bytes += 0 if lazy else sum(use.bytes for use in uses.values())
         self.where = (-1, manifest.source.path, figure.line)
         self._check_texts(shared["id"], [figure.caption, *alt_texts(figure)])
-        return self._template(
+        html = self._template(
             "figures/frame.html",
             **shared,
             kind=figure.kind,
@@ -433,6 +433,9 @@ class _PageRenderer:
             made=provenance(manifest, self.context.site.repository),
             file=lambda name: self.root + uses[name].target,
         )
+        eager = {source for image, source in _IMAGE.findall(html) if 'loading="lazy"' not in image}
+        self.eager_bytes += sum(use.bytes for use in uses.values() if self.root + use.target in eager)
+        return html
 
     def _check_texts(self, figure: str, texts: Sequence[str]) -> None:
         path, line = self.where[1], self.where[2]
