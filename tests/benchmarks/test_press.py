@@ -36,54 +36,10 @@ print(report.pages, report.written)
 heavy = {"torch", "numpy", "matplotlib", "diffusers"} & set(sys.modules)
 assert not heavy, heavy
 """
-WORDS = [
-    "the",
-    "noise",
-    "of",
-    "a",
-    "model",
-    "that",
-    "is",
-    "trained",
-    "on",
-    "real",
-    "digits",
-    "shows",
-    "when",
-    "we",
-    "ask",
-    "for",
-    "more",
-    "than",
-    "it",
-    "has",
-    "seen",
-    "and",
-    "why",
-    "it",
-    "does",
-    "so",
-    "is",
-    "the",
-    "question",
-    "of",
-    "this",
-    "section",
-    "as",
-    "it",
-    "was",
-    "before",
-    "but",
-    "with",
-    "other",
-    "numbers",
-    "in",
-    "it",
-    "and",
-    "less",
-    "to",
-    "say",
-]  # one word a line would be longer, not clearer
+WORDS = """
+the noise of a model that is trained on real digits shows when we ask for more than it has seen and why it does so is the
+question of this section as it was before but with other numbers in it and with less to say of what else there is
+"""
 MARKS = ("*why*", "**this**", "[above](#section-1)", "`model.eval()`", "it's", "--")
 FORMULAS = (
     r"$x_{%d} = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon$",
@@ -99,7 +55,7 @@ def project(root: Path, pages: int) -> Path:
     outputs = Outputs(root / "outputs")
     for number in range(pages):
         figures = {f"figure_{i}": _picture(number * 40 + i) for i in range(40)}
-        outputs.add(f"bench/page_{number}", figures, {"loss": 0.0083})
+        outputs.add(f"bench/page_{number}", figures, metrics={"loss": 0.0083})
         text = _page(number, chance)
         (root / "templates/pages" / ("index.md" if number == 0 else f"page-{number}.md")).write_text(text)
     plain = [{name: getattr(status, name) for name in status.__struct_fields__} for status in outputs.statuses]

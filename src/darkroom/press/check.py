@@ -5,12 +5,13 @@ from __future__ import annotations
 import html
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from darkroom.lab.errors import Fault, nearest
+from darkroom.press.lift import place
 
 if TYPE_CHECKING:
     from darkroom.press.pages import Page
@@ -26,12 +27,10 @@ _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".avif"
 
 
 class LinkUse(NamedTuple):
-    """A link: the element, where it leads, and the line and column of the page that it comes from."""
+    """A link: the element that has it, and where it leads."""
 
     element: str
     target: str
-    line: int
-    column: int
 
 
 @dataclass(frozen=True)
@@ -45,29 +44,27 @@ class PageFacts:
     eager_bytes: int
 
 
-def scan(content: str, page: Page) -> tuple[tuple[str, ...], tuple[LinkUse, ...]]:
-    """The anchors and the distinct links in the HTML of *page*, that of KaTeX's style sheet aside."""
-    anchors = tuple(_ANCHOR.findall(content))
-    links: dict[tuple[str, str], LinkUse] = {}
-    for element, _, target in _LINK.findall(content):
-        if "\uf8ff" not in target and (element, target) not in links:
-            links[element, target] = _located(element, html.unescape(target), page)
-    return anchors, tuple(links.values())
+def scan(content: str) -> tuple[tuple[str, ...], tuple[LinkUse, ...]]:
+    """The anchors and the distinct links in the HTML of a page, that of KaTeX's style sheet aside."""
+    links = {LinkUse(element, html.unescape(target)) for element, _, target in _LINK.findall(content)}
+    return tuple(_ANCHOR.findall(content)), tuple(sorted(link for link in links if "\uf8ff" not in link.target))
 
 
-def _located(element: str, target: str, page: Page) -> LinkUse:
-    """Where the page's author wrote a link; those that templates add are put at its top."""
-    written = target.replace(".html", ".md", 1)
-    for needle in (f"({target}", f'"{target}', f"({written}", target):
+def place_of(link: LinkUse, page: Page) -> tuple[int, int]:
+    """Line and column where the page's author wrote a link; those that templates add are put at its top."""
+    written = link.target.replace(".html", ".md", 1)
+    for needle in (f"({link.target}", f'"{link.target}', f"({written}", link.target):
         offset = page.text.find(needle)
         if offset >= 0:
-            fault = page.fault(offset + (needle[0] in '("'), "", "")
-            return LinkUse(element, target, fault.line, fault.column)
-    return LinkUse(element, target, 1, 1)
+            return place(page.text, offset + (needle[0] in '("'))
+    return 1, 1
 
 
-def faults_of(pages: Mapping[str, PageFacts], files: Iterable[str]) -> list[Fault]:
-    """Every fault of the pages of a site that holds *files*: links, anchors, other hosts, weight."""
+def faults_of(pages: Mapping[str, PageFacts], files: Iterable[str], source: Callable[[str], Page]) -> list[Fault]:
+    """Every fault of the pages of a site that holds *files*: links, anchors, other hosts, weight.
+
+    *source* gives the page at an address, as read, to find a link in.
+    """
     known = set(files)
     anchors = {url: frozenset(page.anchors) for url, page in pages.items()}
     faults: list[Fault] = []
@@ -77,7 +74,7 @@ def faults_of(pages: Mapping[str, PageFacts], files: Iterable[str]) -> list[Faul
         for link in page.links:
             message = _broken(link, url, known, anchors)
             if message:
-                faults.append(Fault(page.path, link.line, link.column, "link", message))
+                faults.append(Fault(page.path, *place_of(link, source(url)), "link", message))
     return faults
 
 
@@ -107,14 +104,14 @@ def _broken(link: LinkUse, url: str, files: set[str], anchors: Mapping[str, froz
 
 def _lost(link: LinkUse, url: str, files: set[str], anchors: Mapping[str, frozenset[str]]) -> str:
     path, _, anchor = link.target.partition("#")
-    place = posixpath.normpath(posixpath.join(posixpath.dirname(url), path)) if path else url
-    place = "index.html" if place == "." else place
-    if place not in files and link.element == "img":
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(url), path)) if path else url
+    target = "index.html" if target == "." else target
+    if target not in files and link.element == "img":
         return f"no picture {link.target!r} in templates/static"
-    if place not in files:
-        return f"{link.target} leads nowhere{nearest(place, files)}"
-    if anchor and place in anchors and anchor not in anchors[place]:
-        return f"no anchor {'#' + anchor!r} on {place}{nearest(anchor, anchors[place])}"
+    if target not in files:
+        return f"{link.target} leads nowhere{nearest(target, files)}"
+    if anchor and target in anchors and anchor not in anchors[target]:
+        return f"no anchor {'#' + anchor!r} on {target}{nearest(anchor, anchors[target])}"
     return ""
 
 

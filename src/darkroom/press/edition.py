@@ -506,7 +506,7 @@ class _Maker:
         return html if isinstance(html, str) else ""
 
     def _record(self, page: render.Rendered, content: bytes) -> PageRecord:
-        anchors, links = check.scan(page.html, self.pages[page.url])
+        anchors, links = check.scan(page.html)
         has_math = render.MATH_STYLE in page.html
         return PageRecord(
             source=self.sources[page.url],
@@ -528,13 +528,18 @@ class _Maker:
             url: check.PageFacts(record.outline.path, record.bytes, record.anchors, record.links, self._eager(record))
             for url, record in self.records.items()
         }
-        self.faults += check.faults_of(pages, files.keys())
+        self.faults += check.faults_of(pages, files.keys(), self._page)
         self.faults += check.picture_faults(
             [(use.source, use.bytes) for record in self.records.values() for use in record.files],
             self.places.shown(self.places.outputs),
         )
         static = self.places.shown(self.places.templates / "static")
         self.faults += check.picture_faults([(a, len(b.content)) for a, b in self.static.items()], static)
+
+    def _page(self, url: str) -> Page:
+        if url not in self.pages:
+            self._read_page(url)
+        return self.pages[url]
 
     def _eager(self, record: PageRecord) -> int:
         style = sum(len(asset.content) for name, asset in self.static.items() if name.endswith((".css", ".js")))
