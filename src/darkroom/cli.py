@@ -1,61 +1,374 @@
-"""The command line: ``python build.py``, and its commands run, status, accept, serve and check."""
+"""The command line: ``python build.py``, and its commands run, status, accept, serve and check.
+
+A build that finds everything as it left it must cost next to nothing, so this file imports what a command needs when it
+needs it, and reads the options of a plain build without argparse.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
-from darkroom.lab.errors import DarkroomError
+from darkroom.lab.errors import DarkroomError, DataUnavailable, DeviceUnavailable, ExperimentError, Locked
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+    from darkroom.lab.plan import Lab, Plan, Verdict
+    from darkroom.lab.run import Outcome
+    from darkroom.press.publish import Report, SiteRequest
+
+INTERRUPTED = 130
+COMMANDS = ("build", "run", "status", "accept", "serve", "check")
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_BUILD = {"command": "build", "strict": False, "site": None, "outputs": None, "data": None}
 
 
 def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> int:
-    """Do what the command line says; the exit code is 0, 1, 2, 3 or 130 as in ``lab.errors``."""
+    """Do what the command line says.
+
+    Args:
+        arguments: the words after the program's name; by default the process's own.
+        root: the project; by default the folder that the process is in.
+
+    Returns:
+        0 done; 1 content is at fault; 2 the call or the configuration is at fault; 3 an experiment failed; 130 interrupted.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    base = (root or Path.cwd()).resolve()
     try:
-        return _command(given, base)
+        call = _plain_build(given) or _parsed(given)
+        return _do(call, (root or Path.cwd()).resolve())
     except DarkroomError as error:
-        print(error, file=sys.stderr)
+        _tell(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted; the outputs are as they were, and checkpoints are kept", file=sys.stderr)
-        return 130
+        _tell("interrupted; outputs are as they were, and a run goes on from its last checkpoint")
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        _tell(f"cannot write {error.filename2 or error.filename}: {error.strerror}; free it, or choose another place")
+        return 2
 
 
-def _command(given: list[str], base: Path) -> int:
-    import argparse
+# The call ----------------------------------------------------------------------------------------------------------------
 
-    from darkroom.lab import data
+
+def _plain_build(given: list[str]) -> SimpleNamespace | None:
+    """The call, where it is a build with nothing but ``--strict`` and places; else None."""
+    call: dict[str, Any] = dict(_BUILD)
+    words = iter(given)
+    for word in words:
+        name, equals, value = word.removeprefix("--").partition("=")
+        if word == "--strict":
+            call["strict"] = True
+        elif word.startswith("--") and name in {"site", "outputs", "data"}:
+            call[name] = value if equals else next(words, "")
+            if not call[name] or call[name].startswith("-"):
+                return None
+        else:
+            return None
+    return SimpleNamespace(**call)
+
+
+def _parsed(given: list[str]) -> SimpleNamespace:
+    """The call, by argparse; a wrong one ends the process with a line and 2."""
+    parser = _parser()
+    if given and not given[0].startswith("-") and given[0] not in COMMANDS:
+        from darkroom.lab.errors import nearest
+
+        parser.error(f"unknown command {given[0]!r}{nearest(given[0], COMMANDS)}; one of {', '.join(COMMANDS)}")
+    return parser.parse_args(given, namespace=SimpleNamespace(**_BUILD))
+
+
+def _parser() -> ArgumentParser:
+    from argparse import ArgumentParser, RawDescriptionHelpFormatter
+
+    class OneLine(ArgumentParser):
+        """A parser that says what is wrong in one line."""
+
+        def error(self, message: str) -> Any:  # exits
+            raise_usage(message)
+
+    places = ArgumentParser(add_help=False)
+    places.add_argument("--strict", action="store_true", help="anything stale, missing or damaged fails")
+    for name, what in (
+        ("site", "where the site goes"),
+        ("outputs", "where outputs are"),
+        ("data", "where data sets are"),
+    ):
+        places.add_argument(f"--{name}", metavar="DIR", help=what)
+    parser = OneLine(
+        prog="build.py",
+        parents=[places],
+        description="Build the site: run what is missing if this machine can, redraw stale figures, render the pages.",
+        epilog="exit: 0 done, 1 content at fault, 2 call or configuration at fault, 3 an experiment failed, 130 interrupted",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=OneLine)
+    # A command's own defaults would undo options that stand before it, so it has none.
+    kept = {"parents": [_without_defaults(places)]}
+    commands.add_parser("build", help="build the site (the default)", **kept)
+    _add_run(commands.add_parser("run", help="run experiments, and what they wait for", **kept))
+    status = commands.add_parser("status", help="every experiment: state, reason, when, where, how long", **kept)
+    status.add_argument("ids", nargs="*", metavar="ID", help="an id, or a glob of ids")
+    status.add_argument("--json", action="store_true", help="as a list of objects")
+    accept = commands.add_parser("accept", help="outputs still hold after a change of code", **kept)
+    accept.add_argument("id", metavar="ID")
+    accept.add_argument("--reason", required=True, help="why they hold; kept in the manifest")
+    serve = commands.add_parser("serve", help="watch, rebuild what changed, reload the browser", **kept)
+    serve.add_argument("--port", type=int, default=8000)
+    commands.add_parser("check", help="check what is built, change nothing", **kept)
+    return parser
+
+
+def _without_defaults(parser: ArgumentParser) -> ArgumentParser:
+    from argparse import SUPPRESS
+    from copy import deepcopy
+
+    bare = deepcopy(parser)
+    for action in bare._actions:
+        action.default = SUPPRESS
+    return bare
+
+
+def _add_run(parser: ArgumentParser) -> None:
+    parser.add_argument("ids", nargs="+", metavar="ID", help="an id, or a glob of ids")
+    parser.add_argument("--downstream", action="store_true", help="and everything that depends on them")
+    parser.add_argument("--force", action="store_true", help="even what is fresh")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="a parameter")
+    parser.add_argument("--jobs", type=_at_least_one, default=1, metavar="N", help="CPU experiments at a time")
+
+
+def _at_least_one(text: str) -> int:
+    from argparse import ArgumentTypeError
+
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is not a number of 1 or more")
+    return int(text)
+
+
+def raise_usage(message: str) -> None:
+    """Raise the error of a wrong call."""
+    from darkroom.lab.errors import UsageError
+
+    raise UsageError(f"build.py: {message}; see build.py --help")
+
+
+# The commands ------------------------------------------------------------------------------------------------------------
+
+
+def _do(call: SimpleNamespace, root: Path) -> int:
+    _import_msgspec_alone()
+    lab = _lab(call, root)
+    try:
+        return _COMMANDS[call.command or "build"](call, lab)
+    finally:
+        lab.digests.save()
+
+
+def _import_msgspec_alone() -> None:
+    """Import msgspec without typing_extensions, a tenth of a warm build's time, for which it falls back on typing."""
+    if "typing_extensions" not in sys.modules and "msgspec" not in sys.modules:
+        sys.modules["typing_extensions"] = None  # type: ignore[assignment]
+        try:
+            import msgspec  # noqa: F401
+        finally:
+            del sys.modules["typing_extensions"]
+
+
+def _lab(call: SimpleNamespace, root: Path) -> Lab:
     from darkroom.lab.digests import Digests
     from darkroom.lab.discover import discover
-    from darkroom.lab.run import Lab, Options, run
+    from darkroom.lab.plan import Lab
 
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--outputs", default="experiments/outputs")
-    common.add_argument("--data")
-    parser = argparse.ArgumentParser(prog="build.py")
-    commands = parser.add_subparsers(dest="command", required=True)
-    running = commands.add_parser("run", parents=[common])
-    running.add_argument("ids", nargs="+")
-    running.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
-    running.add_argument("--jobs", type=int, default=1)
-    running.add_argument("--force", action="store_true")
-    running.add_argument("--downstream", action="store_true")
-    running.add_argument("--set", action="append", default=[], dest="settings")
-    commands.add_parser("status", parents=[common])
-    options = parser.parse_args(given)
-    digests = Digests(base / ".darkroom" / "lab" / "digests.json")
-    lab = Lab(base, base / options.outputs, discover(base, digests), digests, data.folder(options.data))
-    if options.command == "run":
-        how = Options(options.device, options.jobs, options.force, options.downstream, tuple(options.settings))
-        outcome = run(lab, options.ids, how)
-        for fault in outcome.faults:
-            print(fault, file=sys.stderr)
-        worst = max((error.exit_code for error in outcome.failed.values()), default=0)
-        return worst or (3 if outcome.faults else 0)
-    for identity, verdict in lab.planner().plan().verdicts.items():
-        print(identity, verdict.state, *verdict.reasons[:4], verdict.to_draw)
-    digests.save()
+    outputs = Path(call.outputs).absolute() if call.outputs else root / "experiments" / "outputs"
+    digests = Digests(root / ".darkroom" / "lab" / "digests.json")
+    _recover(outputs)
+    given = call.data or os.environ.get("DARKROOM_DATA")
+    data = Path(given).expanduser().absolute() if given else None
+    if call.data and not Path(call.data).expanduser().is_dir():
+        raise DataUnavailable(f"--data {call.data}: no such folder; name the one that holds the data sets")
+    return Lab(root, outputs, discover(root, digests), digests, data)
+
+
+def _recover(outputs: Path) -> None:
+    """Put back what a killed process was moving."""
+    from darkroom.lab.place import Place, interrupted
+
+    for identity in interrupted(outputs):
+        from darkroom.lab.locking import locked
+
+        try:
+            with locked(Place(outputs, identity)):
+                pass
+        except Locked:  # its process is at it now
+            continue
+
+
+def _build(call: SimpleNamespace, lab: Lab) -> int:
+    from darkroom.press import publish
+
+    plan = _brought_up(lab)
+    request = _request(call, lab, plan)
+    report = publish.current(request)
+    if report is None:
+        report = publish.build(request)
+    _summarise(plan, report, [], request.site)
     return 0
+
+
+def _run(call: SimpleNamespace, lab: Lab) -> int:
+    from darkroom.lab.run import Options, run
+
+    options = Options(call.device, call.jobs, call.force, call.downstream, tuple(call.settings))
+    outcome = run(lab, call.ids, options)
+    for fault in outcome.faults:
+        _tell(fault)
+    worst = max((error.exit_code for error in outcome.failed.values()), default=0)
+    return worst or (ExperimentError.exit_code if outcome.faults else 0)
+
+
+def _status(call: SimpleNamespace, lab: Lab) -> int:
+    from darkroom.lab import report
+    from darkroom.lab.run import matching
+
+    plan = lab.planner().plan()
+    chosen = matching(lab.project, call.ids) if call.ids else list(plan.verdicts)
+    verdicts = [plan.verdicts[each] for each in chosen]
+    if call.json:
+        print(report.as_json(verdicts))
+    else:
+        print(report.details(verdicts) if call.ids else report.table(verdicts))
+        for orphan in [] if call.ids else plan.orphans:
+            _tell(f"{orphan} has outputs, and no experiment declares it: declare it, or delete its folder")
+    return 1 if call.strict and any(each.must_run for each in verdicts) else 0
+
+
+def _accept(call: SimpleNamespace, lab: Lab) -> int:
+    from darkroom.lab.accept import accept
+
+    accept(lab, call.id, call.reason)
+    print(f"{call.id}  accepted: {call.reason.strip()}")
+    return 0
+
+
+def _check(call: SimpleNamespace, lab: Lab) -> int:
+    from darkroom.press import publish
+
+    plan = lab.planner().plan()
+    request = _request(call, lab, plan)
+    report = publish.compare(request)
+    behind = [f"{name}: {each}" for name, verdict in plan.verdicts.items() for each in verdict.to_draw]
+    _summarise(plan, report, [f"{each} is not drawn as the sources say; run build.py" for each in behind], request.site)
+    return 0
+
+
+def _serve(call: SimpleNamespace, lab: Lab) -> int:
+    from darkroom.press.serve import serve
+
+    def request() -> SiteRequest:
+        now = _lab(call, lab.root)
+        plan = _drawn(now, now.planner().plan())
+        now.digests.save()
+        return _request(call, now, plan)
+
+    serve(request, port=call.port, folders=[lab.root / "experiments", lab.root / "src"], log=_tell)
+    return 0
+
+
+_COMMANDS = {"build": _build, "run": _run, "status": _status, "accept": _accept, "serve": _serve, "check": _check}
+
+
+# What they share ---------------------------------------------------------------------------------------------------------
+
+
+def _brought_up(lab: Lab) -> Plan:
+    """The plan after running what is missing and drawing what is stale."""
+    plan = lab.planner().plan()
+    if any(verdict.manifest is None for verdict in plan.verdicts.values()):
+        from darkroom.lab.run import run_missing
+
+        _excuse(run_missing(lab, plan))
+        plan = lab.planner().plan()
+    return _drawn(lab, plan)
+
+
+def _excuse(outcome: Outcome) -> None:
+    """Name what this machine cannot run; what failed otherwise ends the build."""
+    excused = (DeviceUnavailable, DataUnavailable, Locked)
+    failed = [str(error) for error in outcome.failed.values() if not isinstance(error, excused)]
+    if failed or outcome.faults:
+        raise ExperimentError("\n".join(failed + outcome.faults))
+    lacks = [identity for identity, error in outcome.failed.items() if isinstance(error, DeviceUnavailable)]
+    if lacks:
+        from darkroom.lab.failures import INSTALL
+
+        _tell(f"cannot run {', '.join(lacks)} here: torch or a part of it is not installed; run {INSTALL}")
+
+
+def _drawn(lab: Lab, plan: Plan) -> Plan:
+    """The plan after drawing what is stale.
+
+    Raises:
+        ExperimentError: a figure or a metric failed.
+    """
+    if not any(verdict.is_behind for verdict in plan.verdicts.values()):
+        return plan
+    from darkroom.lab.run import draw
+
+    faults = draw(lab, plan)
+    if faults:
+        raise ExperimentError("\n".join(faults))
+    return lab.planner().plan()
+
+
+def _request(call: SimpleNamespace, lab: Lab, plan: Plan) -> SiteRequest:
+    from darkroom.lab.plan import status
+    from darkroom.press.publish import SiteRequest
+
+    return SiteRequest(
+        root=lab.root,
+        templates=lab.root / "templates",
+        outputs=lab.outputs,
+        site=Path(call.site).absolute() if call.site else lab.root / "site",
+        cache=lab.root / ".darkroom" / "press",
+        statuses=[status(verdict) for verdict in plan.verdicts.values()],
+        strict=call.strict,
+    )
+
+
+def _summarise(plan: Plan, report: Report, notes: Iterable[str], site: Path) -> None:
+    for warning in report.warnings:
+        _tell(f"warning: {warning}")
+    for note in notes:
+        _tell(f"warning: {note}")
+    written = f"{report.written} of {report.files} files written" if report.written else "nothing to write"
+    print(f"{_counts(plan.verdicts)}; {_shown(site)}: {report.pages} pages, {written}")
+
+
+def _counts(verdicts: Mapping[str, Verdict]) -> str:
+    """Such as ``10 experiments: 8 fresh, 2 stale``."""
+    counts: dict[str, int] = {}
+    for verdict in verdicts.values():
+        counts[verdict.state] = counts.get(verdict.state, 0) + 1
+    states = ", ".join(f"{count} {state}" for state, count in counts.items())
+    return f"{len(verdicts)} experiments{': ' if states else ''}{states}"
+
+
+def _shown(path: Path) -> str:
+    here = Path.cwd()
+    return f"{path.relative_to(here)}" if path.is_relative_to(here) else f"{path}"
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)

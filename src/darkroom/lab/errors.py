@@ -16,7 +16,6 @@ Each message is one line: what is wrong, where, and what to do next.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -95,5 +94,7 @@ class ExperimentError(DarkroomError):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A clause that offers the closest spelling, such as ``; did you mean 'epochs'?``, or nothing."""
+    import difflib  # only wanted once something is wrong
+
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from darkroom.lab.errors import Locked
-from darkroom.lab.store import Place
+from darkroom.lab.place import Place
 
 
 @contextmanager

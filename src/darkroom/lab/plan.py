@@ -23,7 +23,7 @@ from typing import Any
 from darkroom.lab.digests import Digests
 from darkroom.lab.discover import EXPERIMENTS, DrawingRecipe, EdgeRecipe, Project, Recipe
 from darkroom.lab.errors import DamagedOutputs
-from darkroom.lab.manifest import NAME, Manifest, Status, load
+from darkroom.lab.manifest import NAME, Manifest, Source, Status, load
 
 SCHEMA = 1
 FRESH, STALE, MISSING, WAITING, DAMAGED = "fresh", "stale", "missing", "waiting", "damaged"
@@ -70,6 +70,11 @@ class Verdict:
         drawings = [*self.figures.values(), *self.metrics.values()]
         return [each.recipe.name for each in drawings if each.state in {STALE, MISSING, DAMAGED}] if self.usable else []
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether figures, metrics or descriptions in the manifest are not what the sources say, and can be made so."""
+        return self.usable and bool(self.to_draw or (self.manifest and not is_described(self.manifest, self.recipe)))
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -77,6 +82,21 @@ class Plan:
 
     verdicts: Mapping[str, Verdict]
     orphans: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A project, where its outputs are, and where the user keeps data."""
+
+    root: Path
+    outputs: Path
+    project: Project
+    digests: Digests
+    data: Path | None = None
+
+    def planner(self, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Planner:
+        """A planner of this project; *overrides* are parameters in place of defaults, by experiment."""
+        return Planner(self.root, self.project, self.outputs, self.digests, overrides)
 
 
 class Planner:
@@ -248,6 +268,16 @@ def experiment_key(recipe: Recipe, parameters: Mapping[str, Any], inputs: Mappin
             "inputs": dict(inputs),
         }
     )
+
+
+def is_described(manifest: Manifest, recipe: Recipe) -> bool:
+    """Whether the manifest says what the sources say now."""
+    if manifest.summary != recipe.summary or manifest.source != Source(recipe.path, recipe.line):
+        return False
+    lines = {each.name: each.line for each in recipe.figures}
+    if manifest.figures.keys() - lines.keys() or manifest.metrics.keys() - {each.name for each in recipe.metrics}:
+        return False
+    return all(each.line == lines[name] for name, each in manifest.figures.items())
 
 
 def status(verdict: Verdict) -> Status:

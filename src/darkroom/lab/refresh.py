@@ -13,8 +13,9 @@ from darkroom.lab.declare import Experiment, Weights
 from darkroom.lab.discover import DATA, EXPERIMENTS, DrawingRecipe, EdgeRecipe, Recipe
 from darkroom.lab.errors import DarkroomError, ExperimentError
 from darkroom.lab.manifest import NAME, Figure, Manifest, Metric, Source, StoredFile, encode, load
+from darkroom.lab.place import Place
 from darkroom.lab.plan import Planner
-from darkroom.lab.store import FIGURES, Place, Results, as_tuples, checked_value, copy_file, open_results, store_file
+from darkroom.lab.store import FIGURES, Results, as_tuples, checked_value, copy_file, open_results, store_file
 
 _FILE_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
 
@@ -105,16 +106,6 @@ def described(
         figures=placed,
         metrics=dict(metrics),
     )
-
-
-def is_described(manifest: Manifest, recipe: Recipe) -> bool:
-    """Whether the manifest says what the sources say now."""
-    if manifest.summary != recipe.summary or manifest.source != Source(recipe.path, recipe.line):
-        return False
-    lines = {each.name: each.line for each in recipe.figures}
-    if manifest.figures.keys() - lines.keys() or manifest.metrics.keys() - {each.name for each in recipe.metrics}:
-        return False
-    return all(each.line == lines[name] for name, each in manifest.figures.items())
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

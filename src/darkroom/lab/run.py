@@ -17,30 +17,14 @@ from typing import IO, Any
 import msgspec
 
 from darkroom.lab import errors, failures
-from darkroom.lab.digests import Digests
 from darkroom.lab.discover import Project, Recipe
 from darkroom.lab.display import Display, display, duration
 from darkroom.lab.errors import DarkroomError, ExperimentError, UnknownName, UsageError, nearest
-from darkroom.lab.plan import FRESH, Plan, Planner, Verdict, order
-from darkroom.lab.store import Place
-from darkroom.lab.worker import Job
+from darkroom.lab.job import Job
+from darkroom.lab.place import Place
+from darkroom.lab.plan import DAMAGED, FRESH, Lab, Plan, Verdict, order
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-
-
-@dataclass(frozen=True)
-class Lab:
-    """A project, where its outputs are, and where its data are."""
-
-    root: Path
-    outputs: Path
-    project: Project
-    digests: Digests
-    data: Path | None = None
-
-    def planner(self, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Planner:
-        """A planner of this project."""
-        return Planner(self.root, self.project, self.outputs, self.digests, overrides)
 
 
 @dataclass(frozen=True)
@@ -85,6 +69,27 @@ def run(lab: Lab, patterns: Iterable[str], options: Options, show: Display | Non
         return _Schedule(lab, options, set(named), chosen, overrides, shown).work()
 
 
+def run_missing(lab: Lab, plan: Plan, show: Display | None = None) -> Outcome:
+    """Run what has no outputs and can be run here, where nothing stale stands before it. Stale outputs are kept."""
+    absent: list[str] = []
+    outcome = Outcome()
+    for identity, verdict in plan.verdicts.items():
+        behind = [each for each in verdict.recipe.upstreams if plan.verdicts[each].must_run and each not in absent]
+        if verdict.manifest is not None or verdict.state == DAMAGED:
+            continue
+        lacks = lacking(verdict.recipe)
+        if lacks:
+            outcome.failed[identity] = failures.no_package(identity, lacks)
+        elif behind:
+            outcome.held_up[identity] = behind[0]
+        else:
+            absent.append(identity)
+    if not absent:
+        return outcome
+    with show or display() as shown:
+        return _Schedule(lab, Options(), set(absent), set(absent), {}, shown).work(outcome)
+
+
 def matching(project: Project, patterns: Iterable[str]) -> list[str]:
     """The ids that globs match, in the order of the plan.
 
@@ -95,10 +100,16 @@ def matching(project: Project, patterns: Iterable[str]) -> list[str]:
     for pattern in patterns:
         matched = {identity for identity in project.experiments if fnmatchcase(identity, pattern)}
         if not matched:
-            offer = nearest(pattern, project.experiments) or f"; known: {', '.join(project.experiments) or 'none'}"
+            offer = _offer(pattern, project) or f"; known: {', '.join(project.experiments) or 'none'}"
             raise UnknownName(f"no experiment {pattern!r}{offer}")
         found |= matched
     return [identity for identity in order(project) if identity in found]
+
+
+def _offer(pattern: str, project: Project) -> str:
+    """The nearest id, also where only its last part was written."""
+    short = {identity.rpartition("/")[2]: identity for identity in project.experiments}
+    return f"; did you mean {short[pattern]!r}?" if pattern in short else nearest(pattern, project.experiments)
 
 
 def lacking(recipe: Recipe) -> list[str]:
@@ -112,14 +123,7 @@ def draw(lab: Lab, plan: Plan, show: Display | None = None) -> list[str]:
     Returns:
         a line for each that failed, or that another process holds.
     """
-    from darkroom.lab import refresh
-
-    wanted = {
-        identity: verdict.to_draw
-        for identity, verdict in plan.verdicts.items()
-        if verdict.usable
-        and (verdict.to_draw or (verdict.manifest and not refresh.is_described(verdict.manifest, verdict.recipe)))
-    }
+    wanted = {identity: verdict.to_draw for identity, verdict in plan.verdicts.items() if verdict.is_behind}
     if not wanted:
         return []
     shown = show or display()
@@ -165,7 +169,9 @@ class _Schedule:
         self.running: dict[str, _Process] = {}
         self.exclusive = options.jobs > 1 and options.device != "cpu" and self._has_accelerator()
 
-    def work(self) -> Outcome:
+    def work(self, outcome: Outcome | None = None) -> Outcome:
+        """Run them; *outcome* is what is known already."""
+        self.outcome = outcome or self.outcome
         remaining = [identity for identity in order(self.lab.project) if identity in self.candidates]
         try:
             while remaining or self.running:
@@ -343,11 +349,10 @@ class _Process:
 
     def _print(self, stream: IO[bytes]) -> None:
         """Show what an experiment prints, and keep it."""
-        with self._log.open("wb") as log:
-            for line in stream:
+        for number, line in enumerate(stream):
+            self.shown.line(line.decode(errors="replace").rstrip("\n"))
+            with self._log.open("ab" if number else "wb") as log:
                 log.write(line)
-                log.flush()
-                self.shown.line(line.decode(errors="replace").rstrip("\n"))
 
 
 def lacking_torch() -> bool:

@@ -10,9 +10,7 @@ import json
 import math
 import os
 import re
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,94 +24,8 @@ if TYPE_CHECKING:
 ARRAYS = "results.safetensors"
 VALUES = "results.json"
 FIGURES = "figures"
-SCRATCH = ".scratch"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _DTYPES = frozenset("bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64".split())
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the outputs of one experiment are, and where they are made."""
-
-    outputs: Path
-    id: str
-
-    @property
-    def folder(self) -> Path:
-        """The last good outputs."""
-        return self.outputs / self.id
-
-    @property
-    def scratch(self) -> Path:
-        """Everything unfinished of this experiment; on the file system of the outputs, so that moving is renaming."""
-        return self.outputs / SCRATCH / self.id
-
-    @property
-    def next(self) -> Path:
-        """The folder that will be the outputs."""
-        return self.scratch / "next"
-
-    @property
-    def previous(self) -> Path:
-        """The outputs that were, while the new ones are put in place."""
-        return self.scratch / "previous"
-
-    def checkpoint(self, key: str) -> Path:
-        """The checkpoint of the run with this key."""
-        return self.scratch / f"checkpoint-{key[:16]}.safetensors"
-
-    def fresh_next(self) -> Path:
-        """An empty folder to write in."""
-        shutil.rmtree(self.next, ignore_errors=True)
-        self.next.mkdir(parents=True)
-        return self.next
-
-    def publish(self) -> None:
-        """Put ``next`` in place, whole. Killed at any moment, either the old outputs or the new ones are there."""
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(self.previous, ignore_errors=True)
-        if self.folder.exists():
-            _exchange(self.folder, self.next, self.previous)
-        else:
-            self.next.rename(self.folder)
-        shutil.rmtree(self.previous, ignore_errors=True)
-
-    def recover(self) -> None:
-        """Finish or take back a move that was cut short; call it with the lock held."""
-        if self.previous.exists() and not self.folder.exists():
-            self.previous.rename(self.folder)
-        shutil.rmtree(self.previous, ignore_errors=True)
-
-
-def _exchange(folder: Path, new: Path, previous: Path) -> None:
-    """Swap two folders at once where the system can; else by two renames, which ``recover`` completes."""
-    if _swap(folder, new):
-        new.rename(previous)
-        return
-    folder.rename(previous)
-    new.rename(folder)
-
-
-def _swap(one: Path, other: Path) -> bool:
-    """Exchange two paths atomically; False where there is no such call."""
-    import ctypes
-    import sys
-
-    names = {"linux": ("renameat2", 2), "darwin": ("renameatx_np", 2)}  # RENAME_EXCHANGE, RENAME_SWAP
-    if sys.platform not in names:
-        return False
-    name, flag = names[sys.platform]
-    call = getattr(ctypes.CDLL(None, use_errno=True), name, None)
-    here = -100 if sys.platform == "linux" else -2  # AT_FDCWD
-    return call is not None and call(here, os.fsencode(one), here, os.fsencode(other), ctypes.c_uint(flag)) == 0
-
-
-def interrupted(outputs: Path) -> Iterator[str]:
-    """The ids of experiments whose outputs were being moved when a run was killed, and are not there now."""
-    for previous in sorted((outputs / SCRATCH).glob("**/previous")):
-        identity = previous.parent.relative_to(outputs / SCRATCH).as_posix()
-        if not (outputs / identity).exists():
-            yield identity
 
 
 def write_results(folder: Path, returned: object, identity: str) -> list[StoredFile]:
@@ -372,8 +284,9 @@ def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
 def copy_file(source: Path, target: Path) -> None:
     """Give a file a second name, or copy it where the file system has no links."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    link: Callable[[Path, Path], object] = os.link
     try:
-        link(source, target)
+        os.link(source, target)
     except OSError:
+        import shutil
+
         shutil.copy2(source, target)

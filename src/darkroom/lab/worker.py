@@ -27,32 +27,17 @@ import safetensors.numpy  # noqa: F401
 
 from darkroom.lab import canonical, data, declarations, failures, provenance, refresh, scan, store  # noqa: F401
 from darkroom.lab.digests import Digests
-from darkroom.lab.discover import Project, Recipe
+from darkroom.lab.discover import Recipe
 from darkroom.lab.errors import DarkroomError, DeviceUnavailable, ExperimentError, Locked
 from darkroom.lab.handle import Run
+from darkroom.lab.job import Job
 from darkroom.lab.locking import locked
 from darkroom.lab.manifest import VERSION, Manifest, Provenance, Source
+from darkroom.lab.place import Place
 from darkroom.lab.plan import Planner
 
 INTERRUPTED = 130
 Emit = Callable[[dict[str, Any]], None]
-
-
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker is asked to do: run ``experiment``, or draw what ``drawings`` names by experiment."""
-
-    root: str
-    outputs: str
-    project: Project
-    data: str = ""
-    experiment: str = ""
-    key: str = ""
-    parameters: dict[str, Any] = {}
-    inputs: dict[str, str] = {}
-    device: str = "auto"
-    threads: int = 0
-    sources: dict[str, str] = {}
-    drawings: dict[str, list[str]] = {}
 
 
 def main() -> int:
@@ -88,7 +73,7 @@ class _Worker:
             self._draw(self.job.project.experiments[identity], names)
 
     def _run(self, recipe: Recipe) -> None:
-        place = store.Place(self.outputs, recipe.id)
+        place = Place(self.outputs, recipe.id)
         with locked(place):
             commit = provenance.commit(self.root)
             function = self._imported(recipe)
@@ -114,7 +99,7 @@ class _Worker:
                 raise ExperimentError(f"{recipe.id}: {path} changed while the run was starting; run it again")
         return function
 
-    def _call(self, recipe: Recipe, function: Callable[..., Any], run: Run, place: store.Place) -> object:
+    def _call(self, recipe: Recipe, function: Callable[..., Any], run: Run, place: Place) -> object:
         parameters = {name: store.as_tuples(value) for name, value in self.job.parameters.items()}
         edges = self.values.of(recipe.edges)
         handle = {recipe.handle: run} if recipe.handle else {}
@@ -128,9 +113,7 @@ class _Worker:
             with suppress(OSError):
                 work.rmdir()
 
-    def _stored(
-        self, recipe: Recipe, place: store.Place, returned: object, run: Run, commit: tuple[str, bool]
-    ) -> Manifest:
+    def _stored(self, recipe: Recipe, place: Place, returned: object, run: Run, commit: tuple[str, bool]) -> Manifest:
         folder = place.fresh_next()
         files = store.write_results(folder, returned, recipe.id)
         manifest = Manifest(
@@ -170,7 +153,7 @@ class _Worker:
         )
 
     def _draw(self, recipe: Recipe, names: list[str]) -> None:
-        place = store.Place(self.outputs, recipe.id)
+        place = Place(self.outputs, recipe.id)
         try:
             with locked(place):
                 faults = self._drawn(recipe, place, names)
@@ -179,7 +162,7 @@ class _Worker:
             return
         self.emit({"event": "drawn", "experiment": recipe.id, "names": names, "faults": faults})
 
-    def _drawn(self, recipe: Recipe, place: store.Place, names: list[str]) -> list[str]:
+    def _drawn(self, recipe: Recipe, place: Place, names: list[str]) -> list[str]:
         """Draw what its own upstreams allow."""
         drawings = {each.name: each for each in (*recipe.figures, *recipe.metrics)}
         ready = [name for name in names if self._is_ready(recipe, drawings[name].edges)]

@@ -1,0 +1,57 @@
+"""Somebody's word that stored results still hold after a change of code, kept in the manifest."""
+
+from __future__ import annotations
+
+import msgspec
+
+from darkroom.lab import provenance
+from darkroom.lab.digests import write_atomically
+from darkroom.lab.errors import UnknownName, UsageError, nearest
+from darkroom.lab.locking import locked
+from darkroom.lab.manifest import NAME, Acceptance, encode
+from darkroom.lab.place import Place
+from darkroom.lab.plan import DAMAGED, FRESH, WAITING, Lab, Verdict
+
+
+def accept(lab: Lab, identity: str, reason: str) -> None:
+    """Take the stored results of an experiment for those of the code as it is now.
+
+    Raises:
+        UnknownName: there is no such experiment.
+        UsageError: there is nothing to accept, or something else than code has changed.
+        Locked: the experiment is being run.
+    """
+    if identity not in lab.project.experiments:
+        raise UnknownName(f"no experiment {identity!r}{nearest(identity, lab.project.experiments)}")
+    if not reason.strip():
+        raise UsageError(f'accept {identity}: say why the outputs still hold: --reason "..."')
+    place = Place(lab.outputs, identity)
+    with locked(place):
+        verdict = lab.planner().plan().verdicts[identity]
+        _refuse(verdict)
+        _rewrite(lab, place, verdict, reason.strip())
+
+
+def _refuse(verdict: Verdict) -> None:
+    identity = verdict.recipe.id
+    if verdict.state == DAMAGED:
+        raise UsageError(f"accept {identity}: its outputs are damaged ({', '.join(verdict.reasons)}); run it again")
+    if verdict.manifest is None:
+        raise UsageError(f"accept {identity}: it has no outputs; run it")
+    if verdict.state == FRESH:
+        raise UsageError(f"accept {identity}: it is fresh; there is nothing to accept")
+    if verdict.state == WAITING:
+        raise UsageError(f"accept {identity}: it waits for {verdict.reasons[0]}; accept or run that first")
+    others = [each for each in verdict.reasons if not each.startswith("code: ")]
+    if others:
+        raise UsageError(f"accept {identity}: more than code has changed ({', '.join(others)}); run it again")
+
+
+def _rewrite(lab: Lab, place: Place, verdict: Verdict, reason: str) -> None:
+    manifest = verdict.manifest
+    assert manifest is not None
+    word = Acceptance(reason, provenance.now(), provenance.commit(lab.root)[0], manifest.key)
+    accepted = msgspec.structs.replace(
+        manifest, key=verdict.key, code=verdict.recipe.code, accepted=[*manifest.accepted, word]
+    )
+    write_atomically(place.folder / NAME, encode(accepted))

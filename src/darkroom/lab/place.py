@@ -1,0 +1,114 @@
+"""Where the outputs of an experiment are, where they are made, and how they are put in place whole.
+
+<outputs>/<id>/                  the last good outputs, see ``manifest``
+<outputs>/.scratch/<id>/         next/ while a run writes, previous/ while it is put in place, its checkpoints and lock
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+SCRATCH = ".scratch"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the outputs of one experiment are, and where they are made."""
+
+    outputs: Path
+    id: str
+
+    @property
+    def folder(self) -> Path:
+        """The last good outputs."""
+        return self.outputs / self.id
+
+    @property
+    def scratch(self) -> Path:
+        """Everything unfinished of this experiment; on the file system of the outputs, so that moving is renaming."""
+        return self.outputs / SCRATCH / self.id
+
+    @property
+    def next(self) -> Path:
+        """The folder that will be the outputs."""
+        return self.scratch / "next"
+
+    @property
+    def previous(self) -> Path:
+        """The outputs that were, while the new ones are put in place."""
+        return self.scratch / "previous"
+
+    def checkpoint(self, key: str) -> Path:
+        """The checkpoint of the run with this key."""
+        return self.scratch / f"checkpoint-{key[:16]}.safetensors"
+
+    def fresh_next(self) -> Path:
+        """An empty folder to write in."""
+        _remove(self.next)
+        self.next.mkdir(parents=True)
+        return self.next
+
+    def publish(self) -> None:
+        """Put ``next`` in place, whole. Killed at any moment, either the old outputs or the new ones are there."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove(self.previous)
+        if self.folder.exists():
+            _exchange(self.folder, self.next, self.previous)
+        else:
+            self.next.rename(self.folder)
+        _remove(self.previous)
+
+    def recover(self) -> None:
+        """Finish or take back a move that was cut short; call it with the lock held."""
+        if self.previous.exists() and not self.folder.exists():
+            self.previous.rename(self.folder)
+        _remove(self.previous)
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _exchange(folder: Path, new: Path, previous: Path) -> None:
+    """Swap two folders at once where the system can; else by two renames, which ``recover`` completes."""
+    if _swap(folder, new):
+        new.rename(previous)
+        return
+    folder.rename(previous)
+    new.rename(folder)
+
+
+def _swap(one: Path, other: Path) -> bool:
+    """Exchange two paths atomically; False where there is no such call."""
+    import ctypes
+    import sys
+
+    names = {"linux": ("renameat2", 2), "darwin": ("renameatx_np", 2)}  # RENAME_EXCHANGE, RENAME_SWAP
+    if sys.platform not in names:
+        return False
+    name, flag = names[sys.platform]
+    call = getattr(ctypes.CDLL(None, use_errno=True), name, None)
+    here = -100 if sys.platform == "linux" else -2  # AT_FDCWD
+    return call is not None and call(here, os.fsencode(one), here, os.fsencode(other), ctypes.c_uint(flag)) == 0
+
+
+def interrupted(outputs: Path) -> list[str]:
+    """The ids of experiments whose outputs were being moved when a run was killed, and are not there now."""
+    return [each for each in _moving(f"{os.fspath(outputs)}/{SCRATCH}", "") if not (outputs / each).exists()]
+
+
+def _moving(base: str, folder: str) -> Iterator[str]:
+    try:
+        names = [entry.name for entry in os.scandir(f"{base}/{folder}") if entry.is_dir()]
+    except OSError:
+        return
+    if "previous" in names:
+        yield folder.rstrip("/")
+    for name in names:
+        if name not in {"previous", "next", "work"}:
+            yield from _moving(base, f"{folder}{name}/")
