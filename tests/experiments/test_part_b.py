@@ -1,4 +1,4 @@
-"""Every experiment of Part B at a tiny size: it runs on a few real digits, and its figures and metrics come of its results."""
+"""Every experiment of Part B at a tiny size: it runs on a few real digits; figures and metrics come of its results."""
 
 from __future__ import annotations
 
