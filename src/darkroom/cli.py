@@ -9,15 +9,15 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from darkroom.lab.errors import DarkroomError, DataUnavailable, DeviceUnavailable, ExperimentError, Locked
+from darkroom.lab.errors import DarkroomError, DataUnavailable, DeviceUnavailable, ExperimentError, Locked, UsageError
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
+    from argparse import ArgumentParser, _SubParsersAction
 
     from darkroom.lab.plan import Lab, Plan, Verdict
     from darkroom.lab.run import Outcome
@@ -90,15 +90,15 @@ def _parsed(given: list[str]) -> SimpleNamespace:
 
 
 def _parser() -> ArgumentParser:
-    from argparse import ArgumentParser, RawDescriptionHelpFormatter
+    from argparse import ArgumentParser
 
     class OneLine(ArgumentParser):
         """A parser that says what is wrong in one line."""
 
-        def error(self, message: str) -> Any:  # exits
-            raise_usage(message)
+        def error(self, message: str) -> NoReturn:
+            raise UsageError(f"build.py: {message}; see build.py --help")
 
-    places = ArgumentParser(add_help=False)
+    places = OneLine(add_help=False)
     places.add_argument("--strict", action="store_true", help="anything stale, missing or damaged fails")
     for name, what in (
         ("site", "where the site goes"),
@@ -111,26 +111,31 @@ def _parser() -> ArgumentParser:
         parents=[places],
         description="Build the site: run what is missing if this machine can, redraw stale figures, render the pages.",
         epilog="exit: 0 done, 1 content at fault, 2 call or configuration at fault, 3 an experiment failed, 130 interrupted",
-        formatter_class=RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=OneLine)
-    # A command's own defaults would undo options that stand before it, so it has none.
-    kept = {"parents": [_without_defaults(places)]}
-    commands.add_parser("build", help="build the site (the default)", **kept)
-    _add_run(commands.add_parser("run", help="run experiments, and what they wait for", **kept))
-    status = commands.add_parser("status", help="every experiment: state, reason, when, where, how long", **kept)
-    status.add_argument("ids", nargs="*", metavar="ID", help="an id, or a glob of ids")
-    status.add_argument("--json", action="store_true", help="as a list of objects")
-    accept = commands.add_parser("accept", help="outputs still hold after a change of code", **kept)
-    accept.add_argument("id", metavar="ID")
-    accept.add_argument("--reason", required=True, help="why they hold; kept in the manifest")
-    serve = commands.add_parser("serve", help="watch, rebuild what changed, reload the browser", **kept)
-    serve.add_argument("--port", type=int, default=8000)
-    commands.add_parser("check", help="check what is built, change nothing", **kept)
+    _add_commands(commands, _without_defaults(places))
     return parser
 
 
-def _without_defaults(parser: ArgumentParser) -> ArgumentParser:
+def _add_commands(commands: _SubParsersAction[Any], places: ArgumentParser) -> None:
+    def add(name: str, what: str) -> ArgumentParser:
+        return cast("ArgumentParser", commands.add_parser(name, help=what, description=what, parents=[places]))
+
+    add("build", "build the site (the default)")
+    _add_run(add("run", "run experiments, and what they wait for"))
+    status = add("status", "every experiment: state, reason, when, where, how long")
+    status.add_argument("ids", nargs="*", metavar="ID", help="an id, or a glob of ids")
+    status.add_argument("--json", action="store_true", help="as a list of objects")
+    accept = add("accept", "say that outputs still hold after a change of code")
+    accept.add_argument("id", metavar="ID")
+    accept.add_argument("--reason", required=True, help="why they hold; kept in the manifest")
+    serve = add("serve", "watch, rebuild what changed, reload the browser")
+    serve.add_argument("--port", type=int, default=8000)
+    add("check", "check what is built, change nothing")
+
+
+def _without_defaults(parser: ArgumentParser) -> Any:
+    """A copy whose options do not undo what stands before a command."""
     from argparse import SUPPRESS
     from copy import deepcopy
 
@@ -155,13 +160,6 @@ def _at_least_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise ArgumentTypeError(f"{text!r} is not a number of 1 or more")
     return int(text)
-
-
-def raise_usage(message: str) -> None:
-    """Raise the error of a wrong call."""
-    from darkroom.lab.errors import UsageError
-
-    raise UsageError(f"build.py: {message}; see build.py --help")
 
 
 # The commands ------------------------------------------------------------------------------------------------------------
@@ -223,7 +221,7 @@ def _build(call: SimpleNamespace, lab: Lab) -> int:
     report = publish.current(request)
     if report is None:
         report = publish.build(request)
-    _summarise(plan, report, [], request.site)
+    _summarise(plan, report, request.site)
     return 0
 
 
@@ -246,9 +244,9 @@ def _status(call: SimpleNamespace, lab: Lab) -> int:
     chosen = matching(lab.project, call.ids) if call.ids else list(plan.verdicts)
     verdicts = [plan.verdicts[each] for each in chosen]
     if call.json:
-        print(report.as_json(verdicts))
+        _say(report.as_json(verdicts))
     else:
-        print(report.details(verdicts) if call.ids else report.table(verdicts))
+        _say(report.details(verdicts) if call.ids else report.table(verdicts))
         for orphan in [] if call.ids else plan.orphans:
             _tell(f"{orphan} has outputs, and no experiment declares it: declare it, or delete its folder")
     return 1 if call.strict and any(each.must_run for each in verdicts) else 0
@@ -258,7 +256,7 @@ def _accept(call: SimpleNamespace, lab: Lab) -> int:
     from darkroom.lab.accept import accept
 
     accept(lab, call.id, call.reason)
-    print(f"{call.id}  accepted: {call.reason.strip()}")
+    _say(f"{call.id}  accepted: {call.reason.strip()}")
     return 0
 
 
@@ -268,8 +266,10 @@ def _check(call: SimpleNamespace, lab: Lab) -> int:
     plan = lab.planner().plan()
     request = _request(call, lab, plan)
     report = publish.compare(request)
-    behind = [f"{name}: {each}" for name, verdict in plan.verdicts.items() for each in verdict.to_draw]
-    _summarise(plan, report, [f"{each} is not drawn as the sources say; run build.py" for each in behind], request.site)
+    for name, verdict in plan.verdicts.items():
+        for each in verdict.to_draw:
+            _tell(f"warning: {name}/{each} is not drawn as the sources say; run python build.py")
+    _summarise(plan, report, request.site)
     return 0
 
 
@@ -347,13 +347,11 @@ def _request(call: SimpleNamespace, lab: Lab, plan: Plan) -> SiteRequest:
     )
 
 
-def _summarise(plan: Plan, report: Report, notes: Iterable[str], site: Path) -> None:
+def _summarise(plan: Plan, report: Report, site: Path) -> None:
     for warning in report.warnings:
         _tell(f"warning: {warning}")
-    for note in notes:
-        _tell(f"warning: {note}")
     written = f"{report.written} of {report.files} files written" if report.written else "nothing to write"
-    print(f"{_counts(plan.verdicts)}; {_shown(site)}: {report.pages} pages, {written}")
+    _say(f"{_counts(plan.verdicts)}; {_shown(site)}: {report.pages} pages, {written}")
 
 
 def _counts(verdicts: Mapping[str, Verdict]) -> str:
@@ -370,5 +368,10 @@ def _shown(path: Path) -> str:
     return f"{path.relative_to(here)}" if path.is_relative_to(here) else f"{path}"
 
 
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def _tell(line: str) -> None:
-    print(line, file=sys.stderr)
+    sys.stderr.write(f"{line}\n")

@@ -13,13 +13,12 @@ from collections.abc import Iterable
 
 # Decorators that neither register what they decorate nor read its annotations. Any other counts as an effect.
 PLAIN_DECORATORS = frozenset(
-    "abstractmethod cache cached_property classmethod contextmanager final inference_mode lru_cache no_grad overload "
-    "override property setter staticmethod total_ordering wraps".split()
+    "abstractmethod cache cached_property classmethod contextmanager final inference_mode lru_cache no_grad "  # noqa: SIM905
+    "overload override property setter staticmethod total_ordering wraps".split()
 )
 CLASS_DECORATORS = frozenset({"dataclass", "final", "total_ordering", "runtime_checkable", "unique"})
 _SKIPPED = frozenset({"ctx", "kind", "type_comment", "type_ignores", "type_params"})
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_SCOPES = (*_FUNCTIONS, ast.ClassDef)
 
 
 def text(nodes: ast.AST | Iterable[ast.AST]) -> str:

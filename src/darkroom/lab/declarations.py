@@ -185,13 +185,17 @@ class _Reader:
             if owner in experiments:
                 self._plain(tree, node, decorator, kind)
                 drawings.append((node, decorator, owner, kind))  # type: ignore[arg-type]
-            elif owner and "." not in owner and owner in self.imports and not self._is_known_import(owner):
-                raise self.fault(
-                    decorator, f"{owner!r} is not an experiment of this file; declare its {kind} beside it"
-                )
+            elif owner and "." not in owner:
+                self._foreign(decorator, owner, kind, experiments)
 
-    def _is_known_import(self, owner: str) -> bool:
-        return not any(target.startswith("experiments.") for target in self.imports[owner])
+    def _foreign(self, decorator: ast.expr, owner: str, kind: str, experiments: Mapping[str, object]) -> None:
+        """Refuse a figure of what is no experiment of this file; an import from outside is none of ours."""
+        targets = self.imports.get(owner, ())
+        if any(not target.startswith("experiments.") for target in targets):
+            return
+        where = "another file's experiment" if targets else "no experiment of this file"
+        offer = nearest(owner, experiments) or f"; declare the {kind} beside its experiment"
+        raise self.fault(decorator, f"{owner!r} is {where}{offer}")
 
     def _plain(
         self, tree: ast.Module, node: ast.FunctionDef | ast.AsyncFunctionDef, decorator: ast.expr, kind: str
@@ -264,7 +268,7 @@ class _Reader:
             return {}
         if decorator.args:
             raise self.fault(decorator.args[0], f"name the option; write {known[0]}=...")
-        found = {}
+        found: dict[str, tuple[ast.AST, Any]] = {}
         for keyword in decorator.keywords:
             if keyword.arg not in known:
                 offer = nearest(str(keyword.arg), known)
@@ -406,7 +410,7 @@ def dotted(node: ast.expr) -> str:
     return ""
 
 
-def literal(node: ast.expr) -> Any:  # noqa: ANN401
+def literal(node: ast.expr) -> Any:
     """The value of a literal with tuples as lists, or a mark that it is none."""
     if isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, (bool, int, float, str))):
         return node.value

@@ -1,4 +1,4 @@
-"""Declaring an experiment: the decorator, and the edges that its positional parameters are bound to.
+r"""Declaring an experiment: the decorator, and the edges that its positional parameters are bound to.
 
     @experiment(device="gpu", minutes=2)
     def guidance_sweep(
@@ -9,7 +9,7 @@
     ) -> dict[str, object]:
         '''Class samples for each gamma.'''
 
-    @guidance_sweep.figure(caption=r"One row per $\\gamma$.", alt="Digits in columns.")
+    @guidance_sweep.figure(caption=r"One row per $\gamma$.", alt="Digits in columns.")
     def sweep(results: Results) -> Drawing: ...
 
     @guidance_sweep.metric
@@ -24,7 +24,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,7 +59,7 @@ class Experiment:
     figures: dict[str, Function] = field(default_factory=dict)
     metrics: dict[str, Function] = field(default_factory=dict)
 
-    def __call__(self, *edges: Any, **parameters: Any) -> Any:  # noqa: ANN401
+    def __call__(self, *edges: Any, **parameters: Any) -> Any:
         """Call the function as it is, outside the build."""
         return self.function(*edges, **parameters)
 
@@ -101,22 +101,22 @@ def experiment(*, device: str = "cpu", minutes: float = 1.0) -> Callable[[Functi
     return declare
 
 
-def upstream(target: Experiment) -> Any:  # noqa: ANN401
+def upstream(target: Experiment) -> Any:
     """The stored results of another experiment, as ``Results``."""
     return Bound("upstream", target)
 
 
-def dataset(name: str) -> Any:  # noqa: ANN401
+def dataset(name: str) -> Any:
     """A data set of ``experiments/data.toml``, as ``Dataset``."""
     return Bound("dataset", name)
 
 
-def asset(path: str) -> Any:  # noqa: ANN401
+def asset(path: str) -> Any:
     """A file under ``experiments/``, such as ``images/cat.png``, as ``Path``; its content is hashed."""
     return Bound("asset", path)
 
 
-def weights(name: str, *, revision: str) -> Any:  # noqa: ANN401
+def weights(name: str, *, revision: str) -> Any:
     """Weights of a published model, as ``Weights``; name and revision are hashed."""
     return Bound("weights", Weights(name, revision))
 
@@ -136,7 +136,7 @@ def _validate(function: Function) -> None:
     _validated(content, function.__module__, _shown(path))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _validated(content: bytes, module: str, path: str) -> None:
     from darkroom.lab.scan import module_record
 

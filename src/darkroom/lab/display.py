@@ -70,7 +70,8 @@ class Plain:
 
     def line(self, text: str) -> None:
         with self._lock:
-            print(text, file=self._stream, flush=True)  # noqa: T201
+            self._stream.write(f"{text}\n")
+            self._stream.flush()
 
     def progress(self, identity: str, event: Mapping[str, Any]) -> None:
         rate = self._rates.setdefault((identity, event["unit"]), Rate(event["done"]))
@@ -124,7 +125,7 @@ class Bars:
 
 def numbers(event: Mapping[str, Any]) -> str:
     """Such as ``  loss 0.0123``."""
-    return "".join(f"  {name} {value:.4g}" for name, value in event["numbers"].items())
+    return "".join(f"  {name} {value}" for name, value in event["numbers"].items())
 
 
 def duration(seconds: float) -> str:

@@ -62,7 +62,7 @@ class Run:
         if now - self._told < _QUIET_S and done < total:
             return
         self._told = now
-        shown = {name: float(value) for name, value in numbers.items()}
+        shown = {name: f"{float(value):.4g}" for name, value in numbers.items()}
         self._report({"event": "progress", "done": float(done), "total": float(total), "unit": unit, "numbers": shown})
 
     def save(self, state: Mapping[str, Any]) -> None:
@@ -122,7 +122,7 @@ def _bytes_array(text: str) -> np.ndarray:
     return np.frombuffer(text.encode(), dtype=np.uint8)
 
 
-def _packed(value: Any, arrays: dict[str, np.ndarray], where: str) -> Any:  # noqa: ANN401
+def _packed(value: Any, arrays: dict[str, np.ndarray], where: str) -> Any:
     """The state as JSON, with its arrays taken out and numbered."""
     if isinstance(value, Mapping):
         wrong = next((key for key in value if not isinstance(key, str) or key == _ARRAY), None)
@@ -145,7 +145,7 @@ def _packed(value: Any, arrays: dict[str, np.ndarray], where: str) -> Any:  # no
     )
 
 
-def _unpacked(value: Any, arrays: Mapping[str, Any]) -> Any:  # noqa: ANN401
+def _unpacked(value: Any, arrays: Mapping[str, Any]) -> Any:
     if isinstance(value, list):
         return [_unpacked(inner, arrays) for inner in value]
     if isinstance(value, dict):

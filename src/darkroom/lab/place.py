@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 SCRATCH = ".scratch"
+_KEPT_S = 30 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,18 @@ class Place:
     def checkpoint(self, key: str) -> Path:
         """The checkpoint of the run with this key."""
         return self.scratch / f"checkpoint-{key[:16]}.safetensors"
+
+    def drop_leftover(self, key: str) -> None:
+        """Drop the checkpoint of a run that was put in place and killed before it could do so itself."""
+        checkpoint, manifest = self.checkpoint(key), self.folder / "manifest.json"
+        if checkpoint.exists() and manifest.exists() and manifest.stat().st_mtime_ns >= checkpoint.stat().st_mtime_ns:
+            checkpoint.unlink()
+
+    def drop_checkpoints(self, key: str) -> None:
+        """Drop the checkpoint of the finished run *key*, and those that nobody has gone on from for a month."""
+        for path in self.scratch.glob("checkpoint-*.safetensors"):
+            if path == self.checkpoint(key) or time.time() - path.stat().st_mtime > _KEPT_S:
+                path.unlink(missing_ok=True)
 
     def fresh_next(self) -> Path:
         """An empty folder to write in."""

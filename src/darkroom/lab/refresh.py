@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from darkroom.lab import data
+from darkroom.lab import data, failures
 from darkroom.lab.declare import Experiment, Weights
 from darkroom.lab.discover import DATA, EXPERIMENTS, DrawingRecipe, EdgeRecipe, Recipe
 from darkroom.lab.errors import DarkroomError, ExperimentError
@@ -129,20 +129,16 @@ def _keep_old(old: Path, new: Path, figure: Figure | None) -> None:
 
 
 def _call(recipe: Recipe, drawing: DrawingRecipe, results: Results, values: Values) -> object:
-    declared = function_of(recipe)
-    function = declared.figures.get(drawing.name) or declared.metrics[drawing.name]
     parameters = {each.name: as_tuples(each.value) for each in drawing.parameters}
     try:
+        declared = function_of(recipe)
+        function = declared.figures.get(drawing.name) or declared.metrics[drawing.name]
         return function(results, **values.of(drawing.edges), **parameters)
-    except DarkroomError:
-        raise
     except Exception as error:
-        from darkroom.lab.failures import described as told
-
-        raise ExperimentError(f"{recipe.id}/{drawing.name}: {told(error, values.root)}") from error
+        raise failures.translated(error, f"{recipe.id}/{drawing.name}", values.root) from error
 
 
-def _store_figure(folder: Path, recipe: Recipe, drawing: DrawingRecipe, key: str, drawn: Any) -> Figure:  # noqa: ANN401
+def _store_figure(folder: Path, recipe: Recipe, drawing: DrawingRecipe, key: str, drawn: Any) -> Figure:
     name = f"{recipe.id}/{drawing.name}"
     missing = [each for each in ("kind", "layout", "files") if not hasattr(drawn, each)]
     if missing:
@@ -157,7 +153,7 @@ def _store_figure(folder: Path, recipe: Recipe, drawing: DrawingRecipe, key: str
     return Figure(key, str(drawn.kind), drawing.caption, drawing.alt, layout, files, drawing.code, drawing.line)
 
 
-def _metric(recipe: Recipe, drawing: DrawingRecipe, value: Any) -> Any:  # noqa: ANN401
+def _metric(recipe: Recipe, drawing: DrawingRecipe, value: Any) -> Any:
     if isinstance(value, Mapping):
         value = {str(label): each for label, each in value.items()}
     plain = checked_value(value, drawing.name, recipe.id)

@@ -13,7 +13,7 @@ _REASON = 44
 
 def table(verdicts: Sequence[Verdict]) -> str:
     """A line for each experiment, and one for each figure or metric that is not fresh."""
-    rows = [COLUMNS]
+    rows: list[tuple[str, ...]] = [COLUMNS]
     for verdict in verdicts:
         rows.append(_row(verdict))
         rows += [_drawing_row(each) for each in _drawings(verdict) if each.state != "fresh"]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
@@ -121,7 +122,7 @@ def draw(lab: Lab, plan: Plan, show: Display | None = None) -> list[str]:
     """Draw every figure and metric that is not what the sources say and whose results are stored.
 
     Returns:
-        a line for each that failed, or that another process holds.
+        a line for each that failed. What another process holds is left to it.
     """
     wanted = {identity: verdict.to_draw for identity, verdict in plan.verdicts.items() if verdict.is_behind}
     if not wanted:
@@ -131,7 +132,7 @@ def draw(lab: Lab, plan: Plan, show: Display | None = None) -> list[str]:
 
     def take(event: Mapping[str, Any]) -> None:
         if event["event"] == "skipped":
-            faults.append(event["message"])
+            shown.line(event["message"])
         elif event["event"] == "drawn":
             faults.extend(event["faults"])
             if event["names"]:
@@ -308,35 +309,34 @@ class _Process:
         assert self._process.stdin and self._process.stdout and self._process.stderr
         printing = threading.Thread(target=self._print, args=(self._process.stderr,), daemon=True)
         printing.start()
-        try:
+        with suppress(BrokenPipeError):  # it ended before it read its job; how, its exit code tells
             self._process.stdin.write(self._line)
             self._process.stdin.flush()
-        except BrokenPipeError:
-            pass
-        failed: DarkroomError | None = None
-        trace = ""
+        told: dict[str, Mapping[str, Any]] = {}
         for line in self._process.stdout:
             event = msgspec.json.decode(line)
             if event["event"] == "progress":
                 self.shown.progress(self.name, event)
-            elif event["event"] == "failed":
-                failed = _error(event)
-            elif event["event"] == "trace":
-                trace = event["text"]
+            elif event["event"] in {"failed", "trace"}:
+                told[event["event"]] = event
             else:
                 take(event)
         code = self._process.wait()
         printing.join(timeout=5)
-        if code and failed is None:
-            failed = ExperimentError(
-                f"{self.name}: its process ended {_ending(code)}; what it printed is in {self._log}"
-            )
-        if failed and trace:
-            with self._log.open("a", encoding="utf-8") as log:
-                log.write(trace)
-            failed = type(failed)(f"{failed}; its traceback is in {self._log}")
-        if failed:
-            raise failed
+        if code or "failed" in told:
+            raise self._failure(code, told)
+
+    def _failure(self, code: int, told: Mapping[str, Mapping[str, Any]]) -> DarkroomError:
+        if "failed" not in told:
+            return ExperimentError(f"{self.name}: its process ended {_ending(code)}; what it printed is in {self._log}")
+        kind = getattr(errors, told["failed"]["kind"], ExperimentError)
+        message = told["failed"]["message"]
+        if "trace" in told:
+            with suppress(OSError), self._log.open("a", encoding="utf-8") as log:
+                log.write(told["trace"]["text"])
+            message += f"; its traceback is in {self._log}"
+        failure: DarkroomError = kind(message)
+        return failure
 
     def end(self) -> None:
         """End the worker; its last checkpoint stays."""
@@ -358,12 +358,6 @@ class _Process:
 def lacking_torch() -> bool:
     """Whether torch is not installed here."""
     return find_spec("torch") is None
-
-
-def _error(event: Mapping[str, Any]) -> DarkroomError:
-    kind = getattr(errors, event["kind"], ExperimentError)
-    made: DarkroomError = kind(event["message"])
-    return made
 
 
 def _ending(code: int) -> str:
@@ -423,7 +417,7 @@ def _overrides(project: Project, named: list[str], settings: Iterable[str]) -> d
     return found
 
 
-def _setting(recipe: Recipe, name: str, text: str) -> Any:  # noqa: ANN401
+def _setting(recipe: Recipe, name: str, text: str) -> Any:
     from darkroom.lab.settings import parsed
 
     known = {each.name: each for each in recipe.parameters}

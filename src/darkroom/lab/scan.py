@@ -203,7 +203,7 @@ def _bound_by(node: ast.stmt) -> set[str]:
     return collector.plain
 
 
-class _Bindings(ast.NodeVisitor):
+class _Bindings:
     """Names bound in one scope: plain ones, and imported ones with their targets."""
 
     def __init__(self, package: str) -> None:
@@ -212,56 +212,45 @@ class _Bindings(ast.NodeVisitor):
         self.imported: dict[str, set[str]] = {}
         self.elsewhere: set[str] = set()  # declared global or nonlocal
 
-    def visit_Name(self, node: ast.Name) -> None:
-        if not isinstance(node.ctx, ast.Load):
-            self.plain.add(node.id)
+    def visit(self, node: ast.AST) -> None:
+        """Enter what *node* binds in the scope that it stands in."""
+        match node:
+            case ast.Name(ctx=ast.Store() | ast.Del()):
+                self.plain.add(node.id)
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                self.plain.add(node.name)
+                self._all([*node.decorator_list, *node.args.defaults])
+            case ast.ClassDef():
+                self.plain.add(node.name)
+                self._all([*node.decorator_list, *node.bases])
+            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                self._all(each.target for each in ast.walk(node) if isinstance(each, ast.NamedExpr))
+            case ast.Import() | ast.ImportFrom():
+                self._import(node)
+            case ast.Global() | ast.Nonlocal():
+                self.elsewhere.update(node.names)
+            case ast.Lambda():
+                pass  # a scope of its own
+            case _:
+                name = _captured(node)
+                self.plain.update({name} if name else ())
+                self._all(ast.iter_child_nodes(node))
 
-    def _definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
-        self.plain.add(node.name)
-        inner = [*node.decorator_list, *(node.bases if isinstance(node, ast.ClassDef) else node.args.defaults)]
-        for each in inner:
-            self.visit(each)
-
-    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _definition
-
-    def visit_Lambda(self, node: ast.Lambda) -> None:
-        """Bind nothing: a lambda is a scope of its own."""
-
-    def _comprehension(self, node: ast.AST) -> None:
-        for each in ast.walk(node):
-            if isinstance(each, ast.NamedExpr):
-                self.visit(each.target)
-
-    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
+    def _all(self, nodes: Iterable[ast.AST]) -> None:
+        for node in nodes:
+            self.visit(node)
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         for name, target in import_bindings(node, self.package):
             if name and name != "*":
                 self.imported.setdefault(name, set()).add(target)
 
-    visit_Import = visit_ImportFrom = _import
 
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
-        if node.name:
-            self.plain.add(node.name)
-        self.generic_visit(node)
-
-    def _elsewhere(self, node: ast.Global | ast.Nonlocal) -> None:
-        self.elsewhere.update(node.names)
-
-    visit_Global = visit_Nonlocal = _elsewhere
-
-    def _capture(self, node: ast.MatchAs | ast.MatchStar) -> None:
-        if node.name:
-            self.plain.add(node.name)
-        self.generic_visit(node)
-
-    visit_MatchAs = visit_MatchStar = _capture
-
-    def visit_MatchMapping(self, node: ast.MatchMapping) -> None:
-        if node.rest:
-            self.plain.add(node.rest)
-        self.generic_visit(node)
+def _captured(node: ast.AST) -> str | None:
+    """The name that an except clause or a pattern binds, if it binds one."""
+    if isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)):
+        return node.name
+    return node.rest if isinstance(node, ast.MatchMapping) else None
 
 
 @dataclass(frozen=True)
@@ -294,8 +283,8 @@ class _Reader:
             self._import(node, scopes)
         elif isinstance(node, ast.ClassDef):
             self._class(node, scopes)
-        elif isinstance(node, ast.Call) and _literal_import(node):
-            self._named_import(node)
+        elif literal := _literal_import(node):
+            self._named_import(literal)
         elif isinstance(node, ast.AnnAssign) and scopes:
             self._all([node.target, node.value], scopes)
         else:
@@ -374,19 +363,18 @@ class _Reader:
             if scopes is None or name == "*":
                 self.references.targets.add(target.replace("*", ""))
 
-    def _named_import(self, node: ast.Call) -> None:
-        literal = node.args[0]
-        assert isinstance(literal, ast.Constant)
-        self.references.targets.add(f"{literal.value}:")
-        self.references.loads.add(str(literal.value))
+    def _named_import(self, module: str) -> None:
+        self.references.targets.add(f"{module}:")
+        self.references.loads.add(module)
 
 
-def _literal_import(node: ast.Call) -> bool:
-    """Whether this is ``import_module("a.b")`` with a literal absolute name."""
-    if canonical.decorator_name(node) != "import_module" or len(node.args) != 1 or node.keywords:
-        return False
-    literal = node.args[0]
-    return isinstance(literal, ast.Constant) and isinstance(literal.value, str) and not literal.value.startswith(".")
+def _literal_import(node: ast.AST) -> str:
+    """``a.b`` for a call ``import_module("a.b")`` with a literal absolute name, else empty."""
+    if not isinstance(node, ast.Call) or len(node.args) != 1 or node.keywords:
+        return ""
+    literal = node.args[0].value if isinstance(node.args[0], ast.Constant) else None
+    named = canonical.decorator_name(node) == "import_module" and isinstance(literal, str)
+    return str(literal) if named and not str(literal).startswith(".") else ""
 
 
 def _arguments(arguments: ast.arguments) -> list[ast.arg]:

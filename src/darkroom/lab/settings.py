@@ -9,7 +9,7 @@ from darkroom.lab.declarations import MISSING, conforms, literal
 from darkroom.lab.errors import UsageError
 
 
-def parsed(setting: str, text: str, annotation: str) -> Any:  # noqa: ANN401
+def parsed(setting: str, text: str, annotation: str) -> Any:
     """The value that *text* means for a parameter of this annotation, tuples as lists.
 
     ``5`` is 5.0 for a float; a text needs no quotes; a tuple is written ``0,1,2.5`` or ``(0, 1, 2.5)``.
@@ -25,14 +25,14 @@ def parsed(setting: str, text: str, annotation: str) -> Any:  # noqa: ANN401
     raise UsageError(f"{setting}: not a value of {annotation}")
 
 
-def _literal(text: str) -> Any:  # noqa: ANN401
+def _literal(text: str) -> Any:
     try:
         return literal(ast.parse(text.strip(), mode="eval").body)
     except (SyntaxError, ValueError):
         return MISSING
 
 
-def _as_float(value: Any, annotation: ast.expr) -> Any:  # noqa: ANN401
+def _as_float(value: Any, annotation: ast.expr) -> Any:
     """Integers as floats where only a float is meant."""
     if isinstance(value, list) and isinstance(annotation, ast.Subscript):
         items = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]

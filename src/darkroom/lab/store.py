@@ -25,7 +25,9 @@ ARRAYS = "results.safetensors"
 VALUES = "results.json"
 FIGURES = "figures"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_DTYPES = frozenset("bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64".split())
+_DTYPES = frozenset(
+    "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64".split()  # noqa: SIM905
+)
 
 
 def write_results(folder: Path, returned: object, identity: str) -> list[StoredFile]:
@@ -76,12 +78,13 @@ class Results(Mapping[str, Any]):
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.id = manifest.experiment
+        self.digest = manifest.results
         self.parameters: Mapping[str, Any] = {name: as_tuples(value) for name, value in manifest.parameters.items()}
         self._folder = folder
         self._files = {each.path: each for each in manifest.files}
         self._loaded: dict[str, dict[str, Any]] = {}
 
-    def __getitem__(self, name: str) -> Any:  # noqa: ANN401
+    def __getitem__(self, name: str) -> Any:
         """The value of that name.
 
         Raises:
@@ -141,12 +144,12 @@ def open_results(outputs: Path, identity: str) -> Results:
     return Results(folder, found)
 
 
-def as_tuples(value: Any) -> Any:  # noqa: ANN401
+def as_tuples(value: Any) -> Any:
     """A parameter as an experiment receives it: JSON's lists are tuples."""
     return tuple(as_tuples(each) for each in value) if isinstance(value, list) else value
 
 
-def as_array(value: Any, *, widen: bool = False) -> np.ndarray | None:  # noqa: ANN401
+def as_array(value: Any, *, widen: bool = False) -> np.ndarray | None:
     """An array or a tensor as a contiguous array; None for anything else.
 
     Args:
@@ -225,7 +228,7 @@ def _checked_array(value: object, name: str, identity: str) -> np.ndarray:
     return array
 
 
-def checked_value(value: object, name: str, identity: str) -> Any:  # noqa: ANN401
+def checked_value(value: object, name: str, identity: str) -> Any:
     """A value of JSON; numpy's numbers become Python's.
 
     Raises:

@@ -28,11 +28,11 @@ import safetensors.numpy  # noqa: F401
 from darkroom.lab import canonical, data, declarations, failures, provenance, refresh, scan, store  # noqa: F401
 from darkroom.lab.digests import Digests
 from darkroom.lab.discover import Recipe
-from darkroom.lab.errors import DarkroomError, DeviceUnavailable, ExperimentError, Locked
+from darkroom.lab.errors import DamagedOutputs, DarkroomError, DeviceUnavailable, ExperimentError, Locked
 from darkroom.lab.handle import Run
 from darkroom.lab.job import Job
 from darkroom.lab.locking import locked
-from darkroom.lab.manifest import VERSION, Manifest, Provenance, Source
+from darkroom.lab.manifest import VERSION, Manifest, Provenance, Source, load
 from darkroom.lab.place import Place
 from darkroom.lab.plan import Planner
 
@@ -80,6 +80,8 @@ class _Worker:
             device = chosen_device(self.job.device, recipe)
             _use_threads(self.job.threads)
             self.emit({"event": "device", "device": device})
+            if self._holds_this(place):
+                place.drop_leftover(self.job.key)
             run = Run(device, self.job.key, place.checkpoint(self.job.key), provenance.now(), self.emit)
             returned = self._call(recipe, function, run, place)
             manifest = self._stored(recipe, place, returned, run, commit)
@@ -101,7 +103,7 @@ class _Worker:
 
     def _call(self, recipe: Recipe, function: Callable[..., Any], run: Run, place: Place) -> object:
         parameters = {name: store.as_tuples(value) for name, value in self.job.parameters.items()}
-        edges = self.values.of(recipe.edges)
+        edges = self._edges(recipe)
         handle = {recipe.handle: run} if recipe.handle else {}
         work = place.scratch / "work"
         work.mkdir(parents=True, exist_ok=True)
@@ -112,6 +114,27 @@ class _Worker:
             os.chdir(self.root)
             with suppress(OSError):
                 work.rmdir()
+
+    def _holds_this(self, place: Place) -> bool:
+        """Whether what is in place came of a run with this very key."""
+        with suppress(DamagedOutputs):
+            manifest = load(place.folder)
+            return manifest is not None and manifest.key == self.job.key
+        return False
+
+    def _edges(self, recipe: Recipe) -> dict[str, object]:
+        """What the edges are bound to, as the key has it."""
+        edges = self.values.of(recipe.edges)
+        for edge in recipe.edges:
+            value, wanted = edges[edge.parameter], self.job.inputs[edge.name]
+            found = wanted
+            if isinstance(value, store.Results):
+                found = value.digest
+            elif isinstance(value, Path):
+                found = sha256(value.read_bytes()).hexdigest() if value.exists() else "absent"
+            if found != wanted:
+                raise ExperimentError(f"{recipe.id}: {edge.target} changed while the run was starting; run it again")
+        return edges
 
     def _stored(self, recipe: Recipe, place: Place, returned: object, run: Run, commit: tuple[str, bool]) -> Manifest:
         folder = place.fresh_next()
@@ -133,7 +156,7 @@ class _Worker:
         )
         refresh.write_manifest(folder, manifest)
         place.publish()
-        place.checkpoint(self.job.key).unlink(missing_ok=True)
+        place.drop_checkpoints(self.job.key)
         self.planner.forget(recipe.id)
         return manifest
 
