@@ -159,8 +159,9 @@ def number_figures(page: Outline) -> dict[str, int]:
 
 
 def check(page: Page, index: Index) -> tuple[list[Fault], list[Fault]]:
-    """The faults and the warnings of every call of *page*; a warning is a value or a figure that waits for its run."""
-    faults, warnings = [], []
+    """The faults of every call of *page*, and a warning for each experiment that figures or values wait for."""
+    faults: list[Fault] = []
+    waiting: dict[str, list[int]] = {}
     for call in page.outline.calls:
         try:
             _check_form(call)
@@ -168,9 +169,14 @@ def check(page: Page, index: Index) -> tuple[list[Fault], list[Fault]]:
         except Unknown as problem:
             faults.append(page.fault(call.offset, "reference", str(problem)))
         except NotRun as problem:
-            warnings.append(page.fault(call.offset, "missing", str(problem)))
+            waiting.setdefault(str(problem), []).append(call.offset)
+    warnings = [page.fault(offsets[0], "missing", _counted(text, len(offsets))) for text, offsets in waiting.items()]
     faults += [page.fault(call.offset, "reference", message) for call, message in _shown_twice(page)]
     return faults, warnings
+
+
+def _counted(problem: str, places: int) -> str:
+    return problem if places == 1 else f"{problem} ({places} places on this page wait for it)"
 
 
 def _shown_twice(page: Page) -> Iterator[tuple[Call, str]]:
