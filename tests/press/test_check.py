@@ -72,6 +72,19 @@ def test_a_heavy_page_is_a_fault(project: Project) -> None:
     assert fault.startswith("index.md:1:1 size: the page weighs 1.6")
 
 
+def test_pictures_weigh_on_a_page_unless_they_are_lazy(project: Project) -> None:
+    """The pictures of the first figure load with the page and count; those of the second do not."""
+    cells = [{"file": f"{n}.png", "alt": "Big", "width": 880, "height": 880} for n in range(2)]
+    layout = {"columns": [], "rows": [{"heading": "", "cells": cells}], "scale": 1}
+    big = Drawn("tiles", layout, {f"{n}.png": png(880, 880, n) for n in range(2)})
+    project.outputs.add("part_b/a", {"big": big, "small": plot()})
+    project.page('{{ figure("part_b/a/big") }}\n\n{{ figure("part_b/a/small") }}')
+    (fault,) = faults(project)
+    assert fault.startswith("index.md:1:1 size: the page weighs 1.6")
+    project.page('{{ figure("part_b/a/small") }}\n\n{{ figure("part_b/a/big") }}')
+    project.build()
+
+
 def test_a_figure_that_nobody_shows_is_a_warning(project: Project) -> None:
     """A figure that is drawn and not shown is named, and is no error even in strict mode."""
     project.outputs.add("part_b/a", {"loss": plot()})

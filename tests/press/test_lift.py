@@ -39,6 +39,7 @@ def test_math_is_lifted_with_its_delimiters(text: str, expected: list[tuple[str,
     "text",
     [
         "it costs $5 and $6",
+        "from $5-$6",
         "a $ b $ c",
         "$x\n\ny$",
         r"a \\(x\\) b",

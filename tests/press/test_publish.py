@@ -142,6 +142,71 @@ def test_a_new_font_restyles_the_pages_that_were_kept(project: Project) -> None:
     assert fonts == {"KaTeX_Main-Regular", "KaTeX_Math-Italic", "KaTeX_Caligraphic-Regular"}
 
 
+def test_edits_in_turn_are_all_published(project: Project) -> None:
+    """The spare site, two builds old, is brought up to date in everything that has changed since."""
+    for name in ("index", "other", "index", "other", "other", "index"):
+        project.page(f"Edit {len(list(project.root.glob('edit*')))} of {name}.", name)
+        project.build()
+        current_pages = {
+            page: project.html(page) for page in ("index", "other") if (project.site / f"{page}.html").exists()
+        }
+        shutil.rmtree(project.root / "alone", ignore_errors=True)
+        alone = Project.make(project.root / "alone")
+        for page in current_pages:
+            shutil.copy(project.pages / f"{page}.md", alone.pages)
+        alone.build()
+        assert current_pages == {page: alone.html(page) for page in current_pages}
+        (project.root / f"edit{time.monotonic_ns()}").touch()
+
+
+def test_writing_never_touches_the_site_that_stands(project: Project) -> None:
+    """Files of the spare site may be linked to the standing one; a build that fails at the swap has not changed them."""
+    for name in ("index", "other", "third"):
+        project.page("One.", name)
+    project.build()
+    project.page("Two.", "other")
+    project.build()
+    before = snapshot(project.site)
+    project.page("Three.", "index")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publish, "swap", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device", "site")))
+        with pytest.raises(UsageError, match="No space left"):
+            project.build()
+    assert snapshot(project.site) == before
+
+
+@pytest.mark.parametrize("change", ["number", "metric", "state", "section"])
+def test_pages_follow_what_they_refer_to(project: Project, change: str) -> None:
+    """A page that was not edited is rendered again when a number, a figure's place, a section or a state changes."""
+    figures = {"one": plot(), "two": tiles()}
+    project.outputs.add("part_b/a", figures, metrics={"mse": 0.5})
+    shown = '## First {#s}\n\n{{ figure("part_b/a/one") }}\n\n{{ figure("part_b/a/two") }}'
+    project.page(shown, "index", numbered=True)
+    project.page(
+        '{{ ref("part_b/a/two") }} {{ metric("part_b/a/mse") }} {{ ref("index#s") }} {{ ref("index#s") }}', "other"
+    )
+    project.page("{{ experiments() }}", "runs")
+    project.build()
+    assert "Figure&nbsp;2" in project.html("other")
+    if change == "number":
+        project.page(
+            '## First {#s}\n\n{{ figure("part_b/a/two") }}\n\n{{ figure("part_b/a/one") }}', "index", numbered=True
+        )
+        page, expected = "other", "Figure&nbsp;1"
+    elif change == "section":
+        project.page(f"## Nought\n\n{shown}", "index", numbered=True)
+        page, expected = "other", "Section&nbsp;2"
+    elif change == "metric":
+        project.outputs.add("part_b/a", figures, metrics={"mse": 0.25})
+        page, expected = "other", '<span class="number">0.25</span>'
+    else:
+        project.outputs.state("part_b/a", "stale", ("code: a.b",), ("one", "two"))
+        page, expected = "runs", "code: a.b"
+    assert expected not in project.html(page)
+    project.build()
+    assert expected in project.html(page)
+
+
 def test_what_is_no_longer_wanted_goes(project: Project) -> None:
     """Files of a page and figure that are gone leave the site; its .gitignore stays."""
     fill(project)
