@@ -32,6 +32,8 @@ _COMPUTED = (
     "pkgutil.",
     "builtins.__import__",
 )
+# What an effect may change for everybody, whether or not they name it.
+_EVERYWHERE = frozenset({"os", "random"})
 
 
 @dataclass(frozen=True, order=True)
@@ -77,20 +79,37 @@ class Fingerprints:
 
     def reach(self, module: str, name: str) -> Reach:
         """Everything that the declared function *name* of *module* reaches."""
-        start = Node("body", module, name)
         seen: dict[Node, _Links] = {}
-        waiting = [start]
-        while waiting:
-            node = waiting.pop()
-            if node not in seen:
-                seen[node] = self._linked(node)
-                waiting.extend(seen[node].nodes)
+        self._walk([Node("body", module, name)], seen)
+        while more := self._effects_that_matter(seen):
+            self._walk(more, seen)
         modules = {each for links in seen.values() for each in links.modules}
         return Reach(
             code={str(node): seen[node].digest for node in sorted(seen, key=str)},
             modules=tuple(sorted(each for each in modules if self._records[each])),
             packages=tuple(sorted({each for links in seen.values() for each in links.outside})),
         )
+
+    def _walk(self, nodes: list[Node], seen: dict[Node, _Links]) -> None:
+        while nodes:
+            node = nodes.pop()
+            if node not in seen:
+                seen[node] = self._linked(node)
+                nodes.extend(seen[node].nodes)
+
+    def _effects_that_matter(self, seen: Mapping[Node, _Links]) -> list[Node]:
+        """Effects of modules that are only imported along the way, where they touch something that is reached.
+
+        Restyling plots as a module of figures is imported touches no training; seeding a generator there does.
+        """
+        outside = {each for links in seen.values() for each in links.outside} | _EVERYWHERE
+        loaded = {each for links in seen.values() for each in links.modules if self._records[each].get("effects")}
+        candidates = [node for node in (Node("effects", each) for each in sorted(loaded)) if node not in seen]
+        return [node for node in candidates if self._touches(node, outside, seen)]
+
+    def _touches(self, effects: Node, outside: set[str], seen: Mapping[Node, _Links]) -> bool:
+        links = self._linked(effects)
+        return bool(links.outside & outside) or any(node in seen for node in links.nodes)
 
     def definition(self, module: str, dotted: str) -> tuple[str, str] | None:
         """The (module, name) where what *module* calls *dotted* is defined, or None."""
@@ -135,22 +154,18 @@ class Fingerprints:
                 modules |= self._load(module)
             found |= _flagged(part, node.module)
         modules |= {loaded for each in found if each.kind != "outside" for loaded in self._load(each.module)}
-        found |= self._effects(modules)
+        found |= self._of_whole_module(node.module)
         if any(_is_computed(each) for each in found):
             found.add(Node("all", ""))
         outside = {each.module.partition(".")[0] for each in found if each.kind == "outside"}
         inside = frozenset(each for each in found if each.kind != "outside" and each != node)
         return _Links(_digest([own, sorted(meaning.items())]), inside, frozenset(modules), frozenset(outside))
 
-    def _effects(self, modules: Iterable[str]) -> set[Node]:
-        """What importing these modules does beyond defining names."""
-        found = set()
-        for module in modules:
-            record = self._records[module]
-            if record.get("effects"):
-                found.add(Node("effects", module))
-            found |= {Node("whole", star) for star in record.get("stars", ()) if self._is_inside(star)}
-        return found
+    def _of_whole_module(self, module: str) -> set[Node]:
+        """What counts for whatever is used of a module: its statements with effects, and what it imports by star."""
+        record = self._records[module]
+        found = {Node("effects", module)} if record.get("effects") else set()
+        return found | {Node("whole", star) for star in record.get("stars", ()) if self._is_inside(star)}
 
     def _global(self, module: str, chain: str) -> set[Node]:
         """What a dotted name means at the top level of a module; nothing for a builtin."""

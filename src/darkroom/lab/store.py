@@ -257,7 +257,10 @@ def checked_value(value: object, name: str, identity: str) -> Any:
 
 
 def _kind(value: object) -> str:
-    return f"a {type(value).__module__}.{type(value).__qualname__}".replace("builtins.", "").replace("a None", "None")
+    kind = type(value)
+    if value is None:
+        return "None"
+    return f"a {kind.__qualname__}" if kind.__module__ == "builtins" else f"a {kind.__module__}.{kind.__qualname__}"
 
 
 def _safetensors(arrays: Mapping[str, np.ndarray]) -> bytes:

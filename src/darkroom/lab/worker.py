@@ -28,7 +28,7 @@ import safetensors.numpy  # noqa: F401
 from darkroom.lab import canonical, data, declarations, failures, provenance, refresh, scan, store  # noqa: F401
 from darkroom.lab.digests import Digests
 from darkroom.lab.discover import Recipe
-from darkroom.lab.errors import DamagedOutputs, DarkroomError, DeviceUnavailable, ExperimentError, Locked
+from darkroom.lab.errors import DamagedOutputs, DarkroomError, DeviceUnavailable, ExperimentError, Locked, UsageError
 from darkroom.lab.handle import Run
 from darkroom.lab.job import Job
 from darkroom.lab.locking import locked
@@ -131,7 +131,7 @@ class _Worker:
             if isinstance(value, store.Results):
                 found = value.digest
             elif isinstance(value, Path):
-                found = sha256(value.read_bytes()).hexdigest() if value.exists() else "absent"
+                found = _asset_digest(recipe, edge.target, value)
             if found != wanted:
                 raise ExperimentError(f"{recipe.id}: {edge.target} changed while the run was starting; run it again")
         return edges
@@ -197,6 +197,12 @@ class _Worker:
 
     def _downloading(self, name: str, done: int, total: int) -> None:
         self.emit({"event": "progress", "done": done, "total": total, "unit": f"bytes of {name}", "numbers": {}})
+
+
+def _asset_digest(recipe: Recipe, target: str, path: Path) -> str:
+    if not path.is_file():
+        raise UsageError(f"{recipe.id}: there is no asset {target}; put it at experiments/{target}")
+    return sha256(path.read_bytes()).hexdigest()
 
 
 def chosen_device(asked: str, recipe: Recipe) -> str:

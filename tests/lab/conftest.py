@@ -1,0 +1,32 @@
+"""Projects for tests: one empty of outputs, one whose experiments have all been run."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from .workshop import Workshop, make
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    """A project whose experiments have never been run."""
+    return make(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def _run_once(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    made = make(tmp_path_factory.mktemp("workshop"))
+    made.call("run", "*", "--jobs", "2")
+    return made
+
+
+@pytest.fixture
+def fresh(_run_once: Workshop, tmp_path: Path) -> Workshop:
+    """A copy of a project whose experiments have all been run."""
+    copy = Workshop(tmp_path / "project", tmp_path / "probe")
+    shutil.copytree(_run_once.root, copy.root, ignore=shutil.ignore_patterns(".darkroom", ".scratch", "__pycache__"))
+    copy.probe.mkdir()
+    return copy

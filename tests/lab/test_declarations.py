@@ -1,0 +1,306 @@
+"""Rules of declaration: what breaks one is told at once, with file, line, column and what to write."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from darkroom.lab import Experiment
+from darkroom.lab.declare import Bound
+from darkroom.lab.discover import Recipe
+from darkroom.lab.errors import DeclarationError, UsageError
+from darkroom.lab.scan import module_record
+from darkroom.lab.store import as_tuples
+
+from .workshop import Workshop
+
+HEAD = """from pathlib import Path
+from darkroom.lab import Dataset, Results, Run, asset, dataset, experiment, upstream, weights
+import numpy as np
+SEED = 3
+"""
+GOOD = (
+    HEAD
+    + '''
+@experiment(device="gpu", minutes=2)
+def good(run: Run, *, epochs: int = 2) -> dict[str, object]:
+    """Does well."""
+
+@good.figure(caption="c", alt="a")
+def shown(results: Results): ...
+'''
+)
+
+
+def _declared(signature: str, body: str = '"""Says what."""', decorator: str = "@experiment()") -> str:
+    return f"{HEAD}{decorator}\ndef bad({signature}):\n    {body}\n"
+
+
+BROKEN = {
+    "an unknown edge": (
+        _declared("x: int = load('y')"),
+        "6:18", "unknown edge 'load'; write x = upstream(experiment), dat",
+    ),
+    "a misspelt edge": (
+        _declared("x: Dataset = datset('y')"),
+        "6:22", "unknown edge 'datset'; did you mean 'dataset'?",
+    ),
+    "a positional parameter": (
+        _declared("epochs: int = 3"),
+        "6:23", "'epochs' is not an edge; write it after *, as in (*, epochs: int",
+    ),
+    "no default": (
+        _declared("run: Run, other: Results"),
+        "6:19", "parameter 'other' has no default (only the first, 'run', may",
+    ),
+    "an edge after the star": (
+        _declared("*, d: Dataset = dataset('mnist')"),
+        "6:25", "edge 'd' stands after *; move it before",
+    ),
+    "a parameter without default": (
+        _declared("*, epochs: int"),
+        "6:12", "'epochs' has no default; write a literal such as",
+    ),
+    "a parameter without annotation": (
+        _declared("*, rates=(1.0, 2.0)"),
+        "6:12", "'rates' has no annotation; write rates: tuple[float, ...]",
+    ),
+    "a list as default": (
+        _declared("*, rates: list = [1.0]"),
+        "6:26", "the default of 'rates' cannot be hashed; write a tuple",
+    ),
+    "a name as default": (
+        _declared("*, seed: int = SEED"),
+        "6:24", "'seed' is not a literal; write the value itself, such as seed = 20",
+    ),
+    "a sum as default": (_declared("*, size: int = 2 * 3"), "6:24", "'size' is not a literal"),
+    "an infinite default": (_declared("*, size: float = 1e999"), "6:26", "'size' is not finite"),
+    "a default of another type": (
+        _declared("*, size: int = 2.5"),
+        "6:24", "the default of 'size' is no int; change one",
+    ),
+    "a strange annotation": (
+        _declared("*, size: np.ndarray = 2"),
+        "6:18", "'np.ndarray' is none that a parameter may have; write int",
+    ),
+    "any number of arguments": (_declared("*edges"), "6:1", "takes *args, **kwargs or /; name every edge"),
+    "an upstream by text": (
+        _declared("x: Results = upstream('part_b/x')"),
+        "6:31", "takes the experiment itself; write upstream(",
+    ),
+    "an asset elsewhere": (_declared("x: Path = asset('../x')"), "6:25", "asset '../x' must lie under experiments/"),
+    "an asset by name": (_declared("x: Path = asset(SEED)"), "6:25", "asset takes a literal text; write asset("),
+    "weights without revision": (
+        _declared("x: str = weights('a/b')"),
+        "6:18", "weights without a revision; write weights(",
+    ),
+    "an unknown device": (
+        _declared("", decorator='@experiment(device="tpu")'),
+        "5:20", 'device=\'tpu\' is unknown; write device="cpu" or',
+    ),
+    "an unknown option": (
+        _declared("", decorator="@experiment(minuts=3)"),
+        "5:20", "unknown option 'minuts'; did you mean 'minutes'?",
+    ),
+    "an option by place": (_declared("", decorator='@experiment("cpu")'), "5:13", "name the option; write device="),
+    "an option that is no literal": (
+        _declared("", decorator="@experiment(minutes=SEED)"),
+        "5:21", "minutes must be a literal",
+    ),
+    "minutes that are no number": (
+        _declared("", decorator='@experiment(minutes="2")'),
+        "5:21", "minutes must be a number",
+    ),
+    "no docstring": (
+        _declared("", body="return {}"),
+        "6:1", 'experiment \'bad\' has no docstring; open it with """What',
+    ),
+    "a figure without alt": (
+        GOOD + '@good.figure(caption="c")\ndef b(results): ...',
+        "12:2", "figure 'b' has no alt text; write alt=",
+    ),
+    "an empty caption": (
+        GOOD + '@good.figure(caption=" ", alt="a")\ndef b(results): ...',
+        "12:22", "figure 'b' has no caption text",
+    ),
+    "a computed caption": (
+        GOOD + '@good.figure(caption="a" + "b", alt="a")\ndef b(results): ...',
+        "12:22", "caption must be a literal",
+    ),
+    "a figure without results": (
+        GOOD + '@good.figure(caption="c", alt="a")\ndef b(): ...',
+        "13:1", "write def b(results: Results)",
+    ),
+    "two figures of one name": (
+        GOOD + '@good.figure(caption="c", alt="a")\ndef shown(results): ...',
+        "13:1", "the name 'shown' is taken",
+    ),
+    "a metric with options": (
+        GOOD + "@good.metric(unit='s')\ndef b(results): ...",
+        "12:2", "takes no options; write @good.metric",
+    ),
+    "a figure of nothing": (
+        GOOD + '@goood.figure(caption="c", alt="a")\ndef b(results): ...',
+        "12:2", "'goood' is no experiment of this file; did you mean 'good'?",
+    ),
+    "two experiments of one name": (
+        GOOD + _declared("").removeprefix(HEAD).replace("bad", "good"),
+        "13:1", "a second experiment named 'good'",
+    ),
+    "an experiment in a function": (
+        HEAD + 'def f():\n    @experiment()\n    def g():\n        """X."""',
+        "7:5", "must be a plain function at the top level",
+    ),
+    "a decorator above": (
+        HEAD + '@np.vectorize\n@experiment()\ndef g():\n    """X."""',
+        "6:2", "@experiment must be the first decorator of 'g'",
+    ),
+    "no Python": (HEAD + "def x(:", "5:7", "not valid Python"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_rule_is_told_with_its_place_and_what_to_write(name: str) -> None:
+    """Each broken rule is one line that opens with path:line:column and says what to write instead."""
+    source, place, message = BROKEN[name]
+
+    with pytest.raises(DeclarationError) as caught:
+        module_record(source, "experiments.part_x.bad", "experiments/part_x/bad.py")
+
+    line = str(caught.value)
+    assert line.startswith(f"experiments/part_x/bad.py:{place}: ")
+    assert message in line
+    assert "\n" not in line
+
+
+def test_a_good_file_breaks_no_rule() -> None:
+    """The file that the broken ones grow from is accepted."""
+    assert [each["name"] for each in module_record(GOOD, "a.b", "b.py")["experiments"]] == ["good"]
+
+
+def test_every_fault_of_a_file_is_told_at_once() -> None:
+    """Two broken experiments in one file give two lines."""
+    source = _declared("epochs: int = 3") + _declared("*, n: int").removeprefix(HEAD).replace("bad", "worse")
+
+    with pytest.raises(DeclarationError, match=r"(?s)b\.py:6:23: .*\nb\.py:9:14: "):
+        module_record(source, "a.b", "b.py")
+
+
+PROJECT_FAULTS = {
+    "an upstream that is none": (
+        (
+            "from helpers import maths\nfrom darkroom.lab import Results, experiment, upstream\n"
+            '@experiment()\ndef bad(x: Results = upstream(maths.twice)):\n    """X."""\n'
+        ),
+        "experiments/part_x/bad.py:4:22: 'maths.twice' is no experiment; import one and name it",
+    ),
+    "an unknown data set": (
+        (
+            "from darkroom.lab import Dataset, experiment, dataset\n"
+            '@experiment()\ndef bad(x: Dataset = dataset("tinny")):\n    """X."""\n'
+        ),
+        "experiments/part_x/bad.py:3:22: no data set 'tinny'; did you mean 'tiny'?; declare it in experiments/data.toml",
+    ),
+    "a name that another file has": (
+        'from darkroom.lab import experiment\n@experiment()\ndef alone():\n    """X."""\n',
+        "experiments/part_x/bad.py:3:1: experiment 'part_x/alone' is declared in experiments/part_x/alone.py too",
+    ),
+    "experiments that wait for each other": (
+        (
+            "from darkroom.lab import Results, experiment, upstream\n"
+            '@experiment()\ndef one(x: Results = upstream(two)):\n    """X."""\n'
+            '@experiment()\ndef two(x: Results = upstream(one)):\n    """X."""\n'
+        ),
+        "experiments wait for each other: part_x/",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PROJECT_FAULTS)
+def test_what_one_file_cannot_show_is_told_by_the_project(workshop: Workshop, name: str) -> None:
+    """Rules between files are kept too: upstreams, data sets, ids and cycles."""
+    source, message = PROJECT_FAULTS[name]
+    workshop.write("experiments/part_x/bad.py", source)
+
+    with pytest.raises(DeclarationError) as caught:
+        workshop.lab()
+
+    assert message in str(caught.value)
+    assert workshop.call("status", code=2).stderr.strip() == str(caught.value)
+
+
+@pytest.fixture
+def imported(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
+    """The project on the import path, forgotten afterwards."""
+    monkeypatch.syspath_prepend(workshop.root / "src")
+    monkeypatch.syspath_prepend(workshop.root)
+    saved = {name: sys.modules.pop(name) for name in _of_projects()}
+    yield workshop
+    for name in _of_projects():
+        del sys.modules[name]
+    sys.modules.update(saved)
+
+
+def _of_projects() -> list[str]:
+    return [name for name in sys.modules if name.partition(".")[0] in {"experiments", "helpers"}]
+
+
+def test_the_decorator_and_the_plan_read_the_same_declaration(imported: Workshop) -> None:
+    """What a plan reads from source is what the decorators find when the file is run."""
+    for recipe in imported.lab().project.experiments.values():
+        declared: Experiment = getattr(importlib.import_module(recipe.module), recipe.function)
+        assert (declared.id, declared.device, declared.minutes) == (recipe.id, recipe.device, recipe.minutes)
+        assert list(declared.figures) == [each.name for each in recipe.figures]
+        assert list(declared.metrics) == [each.name for each in recipe.metrics]
+        assert inspect.getdoc(declared.function).startswith(recipe.summary)  # type: ignore[union-attr]
+        _see_signature(declared, recipe)
+
+
+def _see_signature(declared: Experiment, recipe: Recipe) -> None:
+    signature = inspect.signature(declared.function).parameters.values()
+    named = {each.name: each.default for each in signature if each.kind is each.KEYWORD_ONLY}
+    edges = {each.name: each.default for each in signature if isinstance(each.default, Bound)}
+    assert named == {each.name: as_tuples(each.value) for each in recipe.parameters}
+    assert {name: bound.kind for name, bound in edges.items()} == {each.parameter: each.kind for each in recipe.edges}
+    for edge in recipe.edges:
+        target = edges[edge.parameter].target
+        assert edge.target == (target.id if isinstance(target, Experiment) else target)
+
+
+def test_a_broken_rule_fails_the_import_too(imported: Workshop) -> None:
+    """Importing a file that breaks a rule fails with the line that a plan gives."""
+    imported.write("experiments/part_x/bad.py", _declared("epochs: int = 3"))
+
+    with pytest.raises(DeclarationError, match=r"^experiments/part_x/bad\.py:6:23: "):
+        importlib.import_module("experiments.part_x.bad")
+
+
+def test_a_declared_experiment_can_be_called(imported: Workshop) -> None:
+    """An experiment called as a function is its function."""
+    plugged = importlib.import_module("experiments.part_y.odd").plugged
+
+    assert plugged() == {"value": 3}
+
+
+def test_a_project_without_experiments_says_where_to_run(tmp_path: Path) -> None:
+    """A folder that is no project is told in one line."""
+    from darkroom.lab.digests import Digests
+    from darkroom.lab.discover import discover
+
+    with pytest.raises(UsageError, match=r"no folder 'experiments'; run from the folder that holds build\.py"):
+        discover(tmp_path, Digests(tmp_path / "cache"))
+
+
+def test_a_source_outside_experiments_that_is_no_python_counts_whole(workshop: Workshop) -> None:
+    """A helper that cannot be parsed makes what imports it stale, and fails nothing else."""
+    before = workshop.plan().verdicts
+    workshop.write("src/helpers/maths.py", "def twice(x:\n")
+
+    after = workshop.plan().verdicts
+
+    assert {name for name in before if after[name].key != before[name].key} == {"part_x/base", "part_x/alone"}
