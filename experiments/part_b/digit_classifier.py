@@ -75,4 +75,4 @@ def loss(results: Results) -> Drawing:
 def misread(results: Results) -> Drawing:
     """All on one sheet."""
     count = len(results["wrong"])
-    return tiles([[sheet(results["wrong"], min(count, 12))]], alt=f"The {count} misread test digits.", scale=2)
+    return tiles([[sheet(results["wrong"], min(count, 11))]], alt=f"The {count} misread test digits.", scale=2)
