@@ -149,9 +149,18 @@ def _add_run(parser: ArgumentParser) -> None:
     parser.add_argument("ids", nargs="+", metavar="ID", help="an id, or a glob of ids")
     parser.add_argument("--downstream", action="store_true", help="and everything that depends on them")
     parser.add_argument("--force", action="store_true", help="even what is fresh")
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    parser.add_argument("--device", default="auto", type=_device, metavar="DEVICE", help="auto, cpu, cuda or mps")
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="a parameter")
     parser.add_argument("--jobs", type=_at_least_one, default=1, metavar="N", help="CPU experiments at a time")
+
+
+def _device(text: str) -> str:
+    from argparse import ArgumentTypeError
+
+    known = ("auto", "cpu", "cuda", "mps")
+    if text not in known:
+        raise ArgumentTypeError(f"{text!r} is none of {', '.join(known)}")
+    return text
 
 
 def _at_least_one(text: str) -> int:

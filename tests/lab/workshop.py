@@ -77,7 +77,8 @@ class Drawing:
 
 def number(value):
     """A figure that shows one number."""
-    return Drawing("table", {"columns": ["value"], "rows": [[value]]}, {"number.txt": str(value).encode()})
+    layout = {"columns": ["value"], "rows": [[f"{value}"]], "heading_column": False}
+    return Drawing("table", layout, {"number.txt": str(value).encode()})
 ''',
     "src/helpers/probe.py": '''
 """Counts calls: a line in a file for each."""

@@ -58,6 +58,8 @@ class Place:
         for path in self.scratch.glob("checkpoint-*.safetensors"):
             if path == self.checkpoint(key) or time.time() - path.stat().st_mtime > _KEPT_S:
                 path.unlink(missing_ok=True)
+        for path in self.scratch.glob(".checkpoint-*"):  # half written when a run was killed
+            path.unlink(missing_ok=True)
 
     def fresh_next(self) -> Path:
         """An empty folder to write in."""

@@ -307,7 +307,7 @@ def _state(
         return DAMAGED, faults
     changes = _changes(recipe, manifest, parameters, inputs) if manifest and manifest.key != key else []
     if waits:
-        return WAITING, waits + changes
+        return WAITING, waits + [each for each in changes if each.removeprefix("input: ") not in waits]
     if manifest is None:
         return MISSING, []
     return (FRESH, []) if manifest.key == key else (STALE, changes or ["edges"])

@@ -56,23 +56,23 @@ def function_of(recipe: Recipe) -> Experiment:
     return found
 
 
-def refresh(place: Place, recipe: Recipe, planner: Planner, values: Values, names: list[str]) -> list[str]:
+def refresh(place: Place, recipe: Recipe, planner: Planner, values: Values, names: list[str]) -> dict[str, str]:
     """Draw some figures and metrics of an experiment anew and put them in place; call it with the lock held.
 
     What can be drawn is put in place even where something else fails. Figures no longer declared are dropped.
 
     Returns:
-        a line for each one that failed.
+        what is wrong with each one that failed, by name.
     """
     manifest = load(place.folder)
     if manifest is None:
-        return []
+        return {}
     folder = place.fresh_next()
     _keep(place.folder, folder, manifest, recipe, set(names))
     results = Results(place.folder, manifest)
     figures = {each.name: manifest.figures[each.name] for each in recipe.figures if each.name in manifest.figures}
     metrics = {each.name: manifest.metrics[each.name] for each in recipe.metrics if each.name in manifest.metrics}
-    faults: list[str] = []
+    faults: dict[str, str] = {}
     for drawing in [*recipe.figures, *recipe.metrics]:
         if drawing.name not in names:
             continue
@@ -84,7 +84,7 @@ def refresh(place: Place, recipe: Recipe, planner: Planner, values: Values, name
             else:
                 metrics[drawing.name] = Metric(key, _metric(recipe, drawing, returned), drawing.code)
         except DarkroomError as error:
-            faults.append(str(error))
+            faults[drawing.name] = str(error)
             _keep_old(place.folder, folder, figures.get(drawing.name))
     write_manifest(folder, described(manifest, recipe, figures, metrics))
     place.publish()

@@ -25,8 +25,6 @@ from darkroom.lab.job import Job
 from darkroom.lab.place import Place
 from darkroom.lab.plan import DAMAGED, FRESH, Lab, Plan, Verdict, order
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
-
 
 @dataclass(frozen=True)
 class Options:
@@ -115,7 +113,7 @@ def _offer(pattern: str, project: Project) -> str:
 
 def lacking(recipe: Recipe) -> list[str]:
     """The packages that a run needs and that are not installed here."""
-    return [name for name in failures.EXTRAS if name in recipe.packages and find_spec(name) is None]
+    return [name for name in failures.EXTRAS if name in recipe.packages and not _is_installed(name)]
 
 
 def draw(lab: Lab, plan: Plan, show: Display | None = None) -> list[str]:
@@ -276,7 +274,8 @@ class _Schedule:
 
     def _has_accelerator(self) -> bool:
         """Whether torch finds a GPU; asked in a process of its own, for asking costs seconds."""
-        if not any(self.lab.project.experiments[each].device == "gpu" for each in self.candidates) or lacking_torch():
+        wanted = any(self.lab.project.experiments[each].device == "gpu" for each in self.candidates)
+        if not wanted or not _is_installed("torch"):
             return False
         probe = "import torch, sys; sys.exit(not (torch.cuda.is_available() or torch.backends.mps.is_available()))"
         return subprocess.run([sys.executable, "-c", probe], check=False, capture_output=True).returncode == 0
@@ -355,9 +354,11 @@ class _Process:
                 log.write(line)
 
 
-def lacking_torch() -> bool:
-    """Whether torch is not installed here."""
-    return find_spec("torch") is None
+def _is_installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ImportError:
+        return False
 
 
 def _ending(code: int) -> str:

@@ -86,7 +86,11 @@ class _Worker:
             returned = self._call(recipe, function, run, place)
             manifest = self._stored(recipe, place, returned, run, commit)
             faults = self._drawn(recipe, place, [each.name for each in (*recipe.figures, *recipe.metrics)])
-        done = {"duration_s": manifest.provenance.duration_s, "results": manifest.results, "faults": faults}
+        done = {
+            "duration_s": manifest.provenance.duration_s,
+            "results": manifest.results,
+            "faults": list(faults.values()),
+        }
         self.emit({"event": "done", "resumed": run.resumed, **done})
 
     def _imported(self, recipe: Recipe) -> Callable[..., Any]:
@@ -183,9 +187,10 @@ class _Worker:
         except Locked as error:
             self.emit({"event": "skipped", "experiment": recipe.id, "message": str(error)})
             return
-        self.emit({"event": "drawn", "experiment": recipe.id, "names": names, "faults": faults})
+        drawn = [name for name in names if name not in faults]
+        self.emit({"event": "drawn", "experiment": recipe.id, "names": drawn, "faults": list(faults.values())})
 
-    def _drawn(self, recipe: Recipe, place: Place, names: list[str]) -> list[str]:
+    def _drawn(self, recipe: Recipe, place: Place, names: list[str]) -> dict[str, str]:
         """Draw what its own upstreams allow."""
         drawings = {each.name: each for each in (*recipe.figures, *recipe.metrics)}
         ready = [name for name in names if self._is_ready(recipe, drawings[name].edges)]

@@ -1,0 +1,168 @@
+"""Data sets: looked for here, fetched from mirrors in turn, verified, kept."""
+
+from __future__ import annotations
+
+import gzip
+import http.server
+import threading
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from darkroom.lab.data import DataFile, Dataset, Declaration, declared, folder
+from darkroom.lab.errors import DataUnavailable, UsageError
+
+CONTENT = bytes(range(256)) * 8
+
+
+def _declaration(*urls: str) -> Declaration:
+    file = DataFile("numbers", len(CONTENT), sha256(CONTENT).hexdigest(), urls)
+    return Declaration("tiny", "Tiny", "Nobody", "CC0", (file,))
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of this test's own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / "cache" / name))
+    return tmp_path / "cache" / "darkroom" / "tiny"
+
+
+@pytest.fixture
+def mirror() -> Iterator[tuple[str, dict[str, bytes], list[str]]]:
+    """A mirror on this machine: its address, what it serves, and what it was asked for."""
+    served: dict[str, bytes] = {}
+    asked: list[str] = []
+
+    class Mirror(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            content = served.get(self.path)
+            self.send_response(404 if content is None else 200)
+            self.send_header("Content-Length", str(len(content or b"")))
+            self.end_headers()
+            self.wfile.write(content or b"")
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Say nothing."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}", served, asked
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("where", ["", "tiny/"])
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_file_is_read_from_the_users_folder(tmp_path: Path, where: str, packed: bool) -> None:
+    """A file in the user's folder, or in its subfolder of the set's name, is read, plain or compressed."""
+    path = tmp_path / "data" / f"{where}numbers{'.gz' if packed else ''}"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(gzip.compress(CONTENT) if packed else CONTENT)
+
+    dataset = Dataset(_declaration(), tmp_path / "data")
+
+    assert dataset.read("numbers") == CONTENT
+    assert dataset.path("numbers").read_bytes() == CONTENT
+    assert dataset.name == "tiny"
+
+
+def test_mirrors_are_tried_in_turn_and_the_file_is_kept(
+    cache: Path, mirror: tuple[str, dict[str, bytes], list[str]]
+) -> None:
+    """The first mirror with the right bytes serves; what it gave is kept, and not fetched again."""
+    base, served, asked = mirror
+    served |= {"/wrong": b"other", "/cut.gz": gzip.compress(CONTENT)[:-30], "/right.gz": gzip.compress(CONTENT)}
+    urls = [f"{base}/{name}" for name in ("gone", "wrong", "cut.gz", "right.gz", "never")]
+    seen: list[tuple[str, int, int]] = []
+    dataset = Dataset(_declaration("http://127.0.0.1:9/refused", *urls), progress=lambda *each: seen.append(each))
+
+    assert dataset.read("numbers") == CONTENT
+    assert asked == ["/gone", "/wrong", "/cut.gz", "/right.gz"]
+    assert seen[-1] == ("numbers", len(served["/right.gz"]), len(served["/right.gz"]))
+    assert [path.name for path in cache.iterdir()] == ["numbers"]
+    assert Dataset(_declaration()).read("numbers") == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (CONTENT[:-1], "numbers has 2047 bytes in place of 2048"),
+        (CONTENT[:-1] + b"x", "numbers has the wrong sha256"),
+        (gzip.compress(CONTENT)[:-20], "numbers cannot be read or decompressed"),
+    ],
+)
+def test_a_damaged_file_is_passed_over_and_told(tmp_path: Path, content: bytes, fault: str) -> None:
+    """A file that is truncated or altered is never used, and the message says what was wrong and what to do."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/numbers").write_bytes(content)
+
+    with pytest.raises(DataUnavailable) as caught:
+        Dataset(_declaration(), tmp_path / "data").read("numbers")
+
+    assert fault in str(caught.value)
+    assert f"put it, plain or as .gz, into {tmp_path / 'data'}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_mirror_that_failed_is_named(mirror: tuple[str, dict[str, bytes], list[str]]) -> None:
+    """Where no mirror serves the file, each is named with what it answered, and --data with where to put it."""
+    base = mirror[0]
+
+    with pytest.raises(DataUnavailable) as caught:
+        Dataset(_declaration(f"{base}/a", f"{base}/b")).read("numbers")
+
+    assert f"{base}/a HTTP Error 404: Not Found; {base}/b HTTP Error 404" in str(caught.value)
+    assert "--data or DARKROOM_DATA" in str(caught.value)
+
+
+def test_an_unknown_file_names_those_there_are() -> None:
+    """A file that is not part of the set is refused with the names of those that are."""
+    with pytest.raises(DataUnavailable, match="data set 'tiny' has no file 'letters'; it has numbers"):
+        Dataset(_declaration()).read("letters")
+
+
+def test_the_folder_given_goes_before_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """--data wins over DARKROOM_DATA, which wins over nothing."""
+    monkeypatch.delenv("DARKROOM_DATA", raising=False)
+    assert folder(None) is None
+    monkeypatch.setenv("DARKROOM_DATA", "/of/variable")
+    assert folder(None) == Path("/of/variable")
+    assert folder("/given") == Path("/given")
+
+
+def test_the_digest_of_a_set_is_of_its_content_alone() -> None:
+    """Mirrors, titles and the order of files are no part of a set's digest; names and digests are."""
+    one = _declaration("https://example.org")
+    assert one.digest == _declaration().digest
+    other = DataFile("letters", 3, "f" * 64, ())
+    both = [Declaration("tiny", "T", "S", "L", files).digest for files in ((*one.files, other), (other, *one.files))]
+    assert both[0] == both[1] != one.digest
+
+
+def test_the_declared_sets_of_this_project_are_whole() -> None:
+    """The project's own data.toml declares MNIST's four files with digests and several mirrors each."""
+    mnist = declared(Path(__file__).parents[2] / "experiments" / "data.toml")["mnist"]
+
+    assert [each.name for each in mnist.files] == [
+        "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte",
+    ]  # fmt: skip
+    assert all(len(each.sha256) == 64 and len(each.urls) >= 3 for each in mnist.files)
+    assert all(each.name in url for each in mnist.files for url in each.urls)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("[tiny", "not valid TOML"), ("[tiny]\ntitle = 'x'\nfiles = []", "data set 'tiny' lacks or misstates 'source'")],
+)
+def test_a_broken_declaration_is_told(tmp_path: Path, content: str, message: str) -> None:
+    """A data.toml that is no TOML, or lacks something, is told in one line."""
+    (tmp_path / "data.toml").write_text(content)
+
+    with pytest.raises(UsageError) as caught:
+        declared(tmp_path / "data.toml")
+
+    assert message in str(caught.value)
