@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,7 +205,22 @@ def _publish(request: SiteRequest, edition: Edition, memory: Mapping[str, Any]) 
     swap(scratch, request.site)
     if not spare:
         shutil.rmtree(scratch, ignore_errors=True)
+    elif not scratch.exists():
+        _link_all(request.site, scratch, edition.files)
     return written
+
+
+def _link_all(site: Path, spare: Path, targets: Iterable[str]) -> None:
+    """Make a spare of a first site; where the file system has no links there is none."""
+    made: set[str] = set()
+    for target in targets:
+        path = f"{spare}/{target}"
+        folder = os.path.dirname(path)  # noqa: PTH120
+        if folder not in made:
+            os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+            made.add(folder)
+        if not _link(f"{site}/{target}", path):
+            return
 
 
 def _holds(path: Path, digest: str) -> bool:
@@ -238,7 +253,7 @@ def _scratch(request: SiteRequest) -> tuple[Path, bool]:
 def _write(
     site: Path, scratch: Path, edition: Edition, old: Mapping[str, list[Any]], standing: Mapping[str, str]
 ) -> int:
-    """Make *scratch* the edition; what stands unchanged on the old site is linked, not written again.
+    """Make *scratch* the edition; what is in it or stands on the old site unchanged is kept or linked, not written.
 
     Nothing in *scratch* is written over, since it may be linked to what is on the site now.
     """
@@ -248,10 +263,12 @@ def _write(
     standing_root, new = os.fspath(site), os.fspath(scratch)
     for target, content in edition.files.items():
         path = f"{new}/{target}"
-        stands = standing.get(target) == _digest_of(content)
+        digest = _digest_of(content)
+        stands = standing.get(target) == digest
         if target in surplus:
             surplus.remove(target)
-            if stands and record.stat_of(path) == tuple(old.get(target, ())[:2]):
+            known = old.get(target)
+            if known and known[2] == digest and record.stat_of(path) == tuple(known[:2]):
                 continue
             os.unlink(path)  # noqa: PTH108  # thousands of files
         folder = os.path.dirname(path)  # noqa: PTH120
