@@ -5,6 +5,7 @@ A build that fails, or is killed, leaves the old site as it was; one that change
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import shutil
@@ -74,7 +75,7 @@ def build(request: SiteRequest) -> Report:
         ContentError: with every fault found; the site is left as it was.
         UsageError: the site cannot be written, KaTeX cannot be had, or another build is at it.
     """
-    with _lock(request):
+    with _lock(request), _seldom_collecting():
         _refuse_foreign(request.site)
         memory = record.load(_record_path(request))
         inputs = record.Inputs(_known(memory))
@@ -362,6 +363,17 @@ def _refuse_foreign(site: Path) -> None:
 def _unwritable(request: SiteRequest, error: OSError) -> UsageError:
     where = error.filename2 or error.filename or request.site
     return UsageError(f"cannot write {where}: {error.strerror}; the old site is untouched")
+
+
+@contextmanager
+def _seldom_collecting() -> Iterator[None]:
+    """Collect garbage seldom: a build makes many records and hardly a cycle."""
+    before = gc.get_threshold()
+    gc.set_threshold(200_000, 50, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 @contextmanager
