@@ -313,6 +313,9 @@ def test_a_checkpoint_belongs_to_its_key(tmp_path: Path) -> None:
     other.save({"step": 2})
 
     assert _run(tmp_path, "a" * 64).load() == {"step": 1}
+    places_of = Place(tmp_path, "part_x/it")
+    places_of.checkpoint("a" * 64).rename(places_of.checkpoint("c" * 64))
+    assert _run(tmp_path, "c" * 64).load() is None
 
 
 def test_a_truncated_checkpoint_counts_for_none(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ written ``module:name`` (``module:`` for the module itself).
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,6 @@ from darkroom.lab.errors import DeclarationError
 
 LAB = "darkroom.lab"
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _OWN_MODULE = frozenset({"globals", "vars", "eval", "exec"})
 
 
@@ -269,32 +268,22 @@ class _Reader:
         self.references, self.package = references, package
 
     def visit(self, node: ast.AST | None, scopes: tuple[_Scope, ...]) -> None:
-        if node is None:
-            return
-        if isinstance(node, (ast.Name, ast.Attribute)):
-            self._chain(node, scopes)
-        elif isinstance(node, _FUNCTIONS):
-            self._function(node, scopes)
-        elif isinstance(node, ast.Lambda):
-            self._lambda(node, scopes)
-        elif isinstance(node, _COMPREHENSIONS):
-            self._comprehension(node, scopes)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            self._import(node, scopes)
-        elif isinstance(node, ast.ClassDef):
-            self._class(node, scopes)
-        elif literal := _literal_import(node):
-            self._named_import(literal)
-        elif isinstance(node, ast.AnnAssign) and scopes:
-            self._all([node.target, node.value], scopes)
-        else:
+        """Read a node that stands within these functions' scopes, outermost first."""
+        read = _READERS.get(type(node))
+        if read:
+            read(self, node, scopes)
+        elif node is not None:
             self._all(ast.iter_child_nodes(node), scopes)
 
     def _all(self, nodes: Iterable[ast.AST | None], scopes: tuple[_Scope, ...]) -> None:
         for node in nodes:
             self.visit(node, scopes)
 
-    def _chain(self, node: ast.Name | ast.Attribute, scopes: tuple[_Scope, ...]) -> None:
+    def _read(self, node: ast.Name, scopes: tuple[_Scope, ...]) -> None:
+        if isinstance(node.ctx, ast.Load):
+            self._name(node.id, [], scopes)
+
+    def _chain(self, node: ast.Attribute, scopes: tuple[_Scope, ...]) -> None:
         names: list[str] = []
         root: ast.expr = node
         while isinstance(root, ast.Attribute):
@@ -304,6 +293,25 @@ class _Reader:
             self._name(root.id, names[::-1], scopes)
         else:
             self.visit(root, scopes)
+
+    def _global(self, node: ast.Global, scopes: tuple[_Scope, ...]) -> None:
+        self.references.names.update(node.names)
+
+    def _augmented(self, node: ast.AugAssign, scopes: tuple[_Scope, ...]) -> None:
+        if isinstance(node.target, ast.Name):
+            self._name(node.target.id, [], scopes)
+        self._all([node.target, node.value], scopes)
+
+    def _annotated(self, node: ast.AnnAssign, scopes: tuple[_Scope, ...]) -> None:
+        self._all([node.target, node.value, *([] if scopes else [node.annotation])], scopes)
+
+    def _call(self, node: ast.Call, scopes: tuple[_Scope, ...]) -> None:
+        module = _literal_import(node)
+        if not module:
+            self._all(ast.iter_child_nodes(node), scopes)
+            return
+        self.references.targets.add(f"{module}:")
+        self.references.loads.add(module)
 
     def _name(self, root: str, rest: list[str], scopes: tuple[_Scope, ...]) -> None:
         scope = next((each for each in reversed(scopes) if each.binds(root)), None)
@@ -363,14 +371,27 @@ class _Reader:
             if scopes is None or name == "*":
                 self.references.targets.add(target.replace("*", ""))
 
-    def _named_import(self, module: str) -> None:
-        self.references.targets.add(f"{module}:")
-        self.references.loads.add(module)
+
+_READERS: dict[type, Callable[[_Reader, Any, tuple[_Scope, ...]], None]] = {
+    ast.Name: _Reader._read,
+    ast.Attribute: _Reader._chain,
+    ast.FunctionDef: _Reader._function,
+    ast.AsyncFunctionDef: _Reader._function,
+    ast.Lambda: _Reader._lambda,
+    ast.ClassDef: _Reader._class,
+    ast.Import: _Reader._import,
+    ast.ImportFrom: _Reader._import,
+    ast.Global: _Reader._global,
+    ast.AugAssign: _Reader._augmented,
+    ast.AnnAssign: _Reader._annotated,
+    ast.Call: _Reader._call,
+    **dict.fromkeys((ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp), _Reader._comprehension),
+}
 
 
-def _literal_import(node: ast.AST) -> str:
+def _literal_import(node: ast.Call) -> str:
     """``a.b`` for a call ``import_module("a.b")`` with a literal absolute name, else empty."""
-    if not isinstance(node, ast.Call) or len(node.args) != 1 or node.keywords:
+    if len(node.args) != 1 or node.keywords:
         return ""
     literal = node.args[0].value if isinstance(node.args[0], ast.Constant) else None
     named = canonical.decorator_name(node) == "import_module" and isinstance(literal, str)
