@@ -121,7 +121,7 @@ LIMITS = {10: (1.5, 0.2, 0.4), 100: (5.0, 0.4, 0.5), 1000: (50.0, 4.0, 5.0)}
 def test_generated_pages_build_within_their_limits(pages: int, tmp_path: Path) -> None:
     """Generated pages build within the limits that are promised for them, and the times are printed."""
     times = measure(project(tmp_path, pages))
-    print(f"\n{pages:5d} pages: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in times.items()))  # noqa: T201
+    print(f"\n{pages:5d} pages: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in times.items()))
     measured = (times["cold"], times["warm"], times["edit"])
     assert all(seconds <= limit for seconds, limit in zip(measured, LIMITS[pages], strict=True)), times
 
@@ -132,6 +132,6 @@ def test_this_site_builds_within_its_limits(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "experiments/outputs", tmp_path / "outputs", ignore=shutil.ignore_patterns(".*"))
     (tmp_path / "statuses.json").write_text("[]")
     times = measure(tmp_path)
-    print("\n this site:   " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in times.items()))  # noqa: T201
+    print("\n this site:   " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in times.items()))
     assert times["cold"] <= 1.5
     assert times["warm"] <= 0.2

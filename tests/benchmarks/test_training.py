@@ -44,8 +44,8 @@ def usual_loop(images: np.ndarray, labels: np.ndarray) -> Iterator[float]:
     network = seeded(lambda: ClassUNet(WIDTH), 0).to(DEVICE).train()
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
     while True:
-        for x, digit in DataLoader(PerItem(images, labels), BATCH, shuffle=True, drop_last=True):
-            x, digit = x.to(DEVICE), digit.to(DEVICE)
+        for batch in DataLoader(PerItem(images, labels), BATCH, shuffle=True, drop_last=True):
+            x, digit = (part.to(DEVICE) for part in batch)
             t = torch.randint(1, schedule.T + 1, (len(x),), device=DEVICE)
             eps = torch.randn_like(x)
             kept = (torch.rand(len(x), device=DEVICE) >= DROP).float()[:, None]

@@ -1,5 +1,6 @@
 import io
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,13 +16,10 @@ RAMP = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
 
 def played(content: bytes) -> tuple[list[np.ndarray], list[int], int]:
     """Every frame as RGB, how long each stands in ms, and how often the film loops (0 for ever)."""
-    film = Image.open(io.BytesIO(content))
-    frames, delays = [], []
-    for index in range(film.n_frames):
-        film.seek(index)
-        frames.append(np.asarray(film.convert("RGB")))
-        delays.append(film.info["duration"])
-    return frames, delays, film.info["loop"]
+    with iio.imopen(content, "r", extension=".gif") as film:
+        frames = [frame[..., :3] for frame in film.iter(mode="RGB")]
+        facts = [film.metadata(index=index, exclude_applied=False) for index in range(len(frames))]
+    return frames, [fact["duration"] for fact in facts], facts[0]["loop"]
 
 
 def noise_fading(frames: int, size: int, seed: int = 0) -> np.ndarray:

@@ -121,7 +121,7 @@ def _stripped(node: ast.FunctionDef) -> ast.FunctionDef:
     return bare
 
 
-class _Fault(Exception):  # noqa: N818  an event within this module, never seen outside
+class _Fault(Exception):
     pass
 
 
