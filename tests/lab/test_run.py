@@ -479,3 +479,56 @@ def test_a_process_that_is_killed_from_outside_is_told(workshop: Workshop) -> No
     done = workshop.call("run", "part_x/base", code=3)
 
     assert "part_x/base: its process ended by signal 9, as when memory runs out" in done.stderr
+
+
+def test_a_source_edited_while_others_run_is_read_as_it_is_then(workshop: Workshop) -> None:
+    """What starts after an edit runs, and is filed, as the edited code: it is fresh at the end, and what ran before stale."""
+    workshop.edit("src/helpers/probe.py", '    folder = os.environ.get("PROBE")\n', EDITING)
+
+    workshop.call("run", "part_y/last")
+
+    assert workshop.states() == {
+        "part_x/base": "stale (code: helpers.maths.SCALE)",
+        "part_x/derived": "waiting (part_x/base)",
+        "part_y/last": "waiting (part_x/derived)",
+        "part_x/alone": "missing",
+        "part_y/computed": "missing",
+        "part_y/plugged": "missing",
+    }
+    workshop.call("accept", "part_x/base", "--reason", "a test")
+    assert not {"part_x/derived", "part_y/last"} & workshop.states().keys()
+    assert (
+        _manifest(workshop, "part_x/derived").code["helpers.shapes.Square"]
+        == (workshop.plan().verdicts["part_x/derived"].recipe.code["helpers.shapes.Square"])
+    )
+
+
+EDITING = """    folder = os.environ.get("PROBE")
+    if name == "base":
+        for path, old, new in (("maths", "SCALE = 2.0", "SCALE = 4.0"), ("shapes", "return 3", "return 4")):
+            file = os.path.join(os.path.dirname(__file__), path + ".py")
+            text = open(file).read()
+            open(file, "w").write(text.replace(old, new))
+"""
+
+
+def test_an_upstream_that_appears_while_others_run_is_told(workshop: Workshop) -> None:
+    """An experiment that takes another's results by the time it would start, when those were never run, is not run."""
+    edit = """    if name == "base":
+        file = os.path.join(os.path.dirname(__file__), "../../experiments/part_y/last.py")
+        text = open(file).read()
+        text = text.replace(" experiments.part_x.d", " experiments.part_x.alone import alone\\nfrom experiments.part_x.d")
+        open(file, "w").write(text.replace("upstream(derived)", "upstream(derived), two: Results = upstream(alone)"))
+"""
+    workshop.edit(
+        "src/helpers/probe.py",
+        '    folder = os.environ.get("PROBE")\n',
+        f'    folder = os.environ.get("PROBE")\n{edit}',
+    )
+
+    done = workshop.call("run", "part_y/last", code=3)
+
+    assert "part_y/last: its declaration changed while others ran; run it again" in done.stderr
+    assert set(workshop.calls()) == {"base", "base_steps", "derived", "curve", "total"}
+    workshop.call("run", "part_y/last")
+    assert workshop.calls() == {"alone": 1, "last": 1}

@@ -85,15 +85,6 @@ class Dataset:
         _keep(kept, self.read(file_name))
         return kept
 
-    def fetch(self) -> None:
-        """See that every file is here.
-
-        Raises:
-            DataUnavailable: one is damaged or not to be had.
-        """
-        for name in self._files:
-            self.read(name)
-
     def _wanted(self, file_name: str) -> DataFile:
         try:
             return self._files[file_name]

@@ -93,12 +93,16 @@ class Recipe(msgspec.Struct, frozen=True):
 
 
 class Project(msgspec.Struct, frozen=True):
-    """All experiments by id in the order of their files, the digest of each data set, and the source of each module."""
+    """All experiments by id in the order of their files, the digest of each data set, and of each source as it was read.
+
+    ``modules`` maps each module to its source's path, ``sources`` each path to its sha256.
+    """
 
     digest: str
     experiments: dict[str, Recipe]
     datasets: dict[str, str]
     modules: dict[str, str]
+    sources: dict[str, str]
 
 
 def discover(root: Path, digests: Digests) -> Project:
@@ -170,7 +174,7 @@ def _read_sources(root: Path, sources: dict[str, str], whole: str) -> Project:
     records = _records(root, modules, sources)
     datasets = _datasets(root)
     linker = _Linker(modules, records, datasets, Fingerprints(records))
-    return Project(whole, linker.recipes(), datasets, modules)
+    return Project(whole, linker.recipes(), datasets, modules, sources)
 
 
 def _records(root: Path, modules: dict[str, str], sources: dict[str, str]) -> dict[str, dict[str, Any]]:

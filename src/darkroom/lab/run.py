@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,12 +18,12 @@ from typing import IO, Any
 import msgspec
 
 from darkroom.lab import errors, failures
-from darkroom.lab.discover import Project, Recipe
+from darkroom.lab.discover import Project, Recipe, discover
 from darkroom.lab.display import Display, display, duration
 from darkroom.lab.errors import DarkroomError, ExperimentError, UnknownName, UsageError, nearest
 from darkroom.lab.job import Job
 from darkroom.lab.place import Place
-from darkroom.lab.plan import DAMAGED, FRESH, Lab, Plan, Verdict, order
+from darkroom.lab.plan import DAMAGED, FRESH, WAITING, Lab, Plan, Verdict, order
 
 
 @dataclass(frozen=True)
@@ -160,6 +160,7 @@ class _Schedule:
         shown: Display,
     ) -> None:
         self.lab, self.options, self.named, self.shown = lab, options, named, shown
+        self.overrides = overrides
         self.planner = lab.planner(overrides)
         self.verdicts = dict(self.planner.plan().verdicts)
         self.candidates = chosen | _upstream(lab.project, chosen)
@@ -171,7 +172,7 @@ class _Schedule:
     def work(self, outcome: Outcome | None = None) -> Outcome:
         """Run them; *outcome* is what is known already."""
         self.outcome = outcome or self.outcome
-        remaining = [identity for identity in order(self.lab.project) if identity in self.candidates]
+        remaining = [identity for identity in self.verdicts if identity in self.candidates]
         try:
             while remaining or self.running:
                 ready = next((each for each in remaining if self._may_start(each, remaining)), None)
@@ -187,32 +188,54 @@ class _Schedule:
         return self.outcome
 
     def _may_start(self, identity: str, remaining: list[str]) -> bool:
-        recipe = self.lab.project.experiments[identity]
+        recipe = self.verdicts[identity].recipe
         if len(self.running) >= self.options.jobs:
             return False
         if any(each in self.running or each in remaining for each in recipe.upstreams):
             return False
-        on_gpu = [each for each in self.running if self.lab.project.experiments[each].device == "gpu"]
+        on_gpu = [each for each in self.running if self.verdicts[each].recipe.device == "gpu"]
         return not (self.exclusive and recipe.device == "gpu" and on_gpu)
 
     def _start(self, identity: str) -> None:
         """Start a run, if the outputs are not fresh by now."""
-        recipe = self.lab.project.experiments[identity]
-        failed = [each for each in recipe.upstreams if each in self.outcome.failed or each in self.outcome.held_up]
-        if failed:
-            self.outcome.held_up[identity] = failed[0]
-            self.shown.line(f"{identity}  not run: {failed[0]} failed")
+        try:
+            verdict = self._judged(identity)
+        except DarkroomError as error:
+            self._fail(identity, error)
             return
-        verdict = self.planner.judge(recipe, self.verdicts)
-        self.verdicts[identity] = verdict
+        held_up = [
+            each for each in verdict.recipe.upstreams if each in self.outcome.failed or each in self.outcome.held_up
+        ]
         forced = self.options.force and identity in self.named
-        if verdict.state == FRESH and not forced:
+        lacks = lacking(verdict.recipe)
+        if held_up:
+            self.outcome.held_up[identity] = held_up[0]
+            self.shown.line(f"{identity}  not run: {held_up[0]} failed")
+        elif verdict.state == WAITING:  # on an upstream that it did not have when the run began
+            self._fail(identity, _changed(identity))
+        elif verdict.state == FRESH and not forced:
             self._leave(verdict)
-            return
-        lacks = lacking(recipe)
-        if lacks:
+        elif lacks:
             self._fail(identity, failures.no_package(identity, lacks))
-            return
+        else:
+            self._launch(verdict)
+
+    def _judged(self, identity: str) -> Verdict:
+        """The verdict on an experiment as its sources are now: hours may have gone by since the run began.
+
+        Raises:
+            DarkroomError: it cannot be read any more, or waits for what was not run.
+        """
+        self.lab = replace(self.lab, project=discover(self.lab.root, self.lab.digests))
+        self.planner = self.lab.planner(self.overrides)
+        recipe = self.lab.project.experiments.get(identity)
+        if recipe is None or not self.verdicts.keys() >= set(recipe.upstreams):
+            raise _changed(identity)
+        self.verdicts[identity] = self.planner.judge(recipe, self.verdicts)
+        return self.verdicts[identity]
+
+    def _launch(self, verdict: Verdict) -> None:
+        identity = verdict.recipe.id
         why = "forced" if verdict.state == FRESH else f"{verdict.state}{_because(verdict)}"
         self.shown.line(f"{identity}  runs ({why})")
         process = _Process(self._job(verdict), identity, self.lab.outputs, self.shown)
@@ -223,7 +246,6 @@ class _Schedule:
         recipe = verdict.recipe
         drawings = [module for each in (*recipe.figures, *recipe.metrics) for module in each.modules]
         paths = {self.lab.project.modules[each] for each in {*recipe.modules, *drawings}}
-        sources = {path: self.lab.digests.of(f"{self.lab.root}/{path}") for path in sorted(paths)}
         return Job(
             root=str(self.lab.root),
             outputs=str(self.lab.outputs),
@@ -235,7 +257,7 @@ class _Schedule:
             inputs=dict(verdict.inputs),
             device=self.options.device,
             threads=max(1, _cores() // self.options.jobs) if self.options.jobs > 1 else 0,
-            sources={path: digest for path, digest in sources.items() if digest},
+            sources={path: self.lab.project.sources[path] for path in sorted(paths)},
         )
 
     def _follow(self, identity: str, process: _Process) -> None:
@@ -259,9 +281,9 @@ class _Schedule:
         else:
             self.outcome.ran.append(identity)
             self.outcome.faults += end["faults"]
-            legs = f", resumed {end['resumed']} times" if end["resumed"] else ""
+            legs = f", in {end['resumed'] + 1} legs" if end["resumed"] else ""
             self.shown.line(f"{identity}  done in {duration(end['duration_s'])}{legs}")
-        self.verdicts[identity] = self.planner.judge(self.lab.project.experiments[identity], self.verdicts)
+        self.verdicts[identity] = self.planner.judge(self.verdicts[identity].recipe, self.verdicts)
 
     def _leave(self, verdict: Verdict) -> None:
         self.outcome.fresh.append(verdict.recipe.id)
@@ -274,7 +296,7 @@ class _Schedule:
 
     def _has_accelerator(self) -> bool:
         """Whether torch finds a GPU; asked in a process of its own, for asking costs seconds."""
-        wanted = any(self.lab.project.experiments[each].device == "gpu" for each in self.candidates)
+        wanted = any(self.verdicts[each].recipe.device == "gpu" for each in self.candidates)
         if not wanted or not _is_installed("torch"):
             return False
         probe = "import torch, sys; sys.exit(not (torch.cuda.is_available() or torch.backends.mps.is_available()))"
@@ -352,6 +374,10 @@ class _Process:
             self.shown.line(line.decode(errors="replace").rstrip("\n"))
             with self._log.open("ab" if number else "wb") as log:
                 log.write(line)
+
+
+def _changed(identity: str) -> ExperimentError:
+    return ExperimentError(f"{identity}: its declaration changed while others ran; run it again")
 
 
 def _is_installed(name: str) -> bool:

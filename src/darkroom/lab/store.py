@@ -1,8 +1,4 @@
-"""Results on disk: written as arrays and JSON, moved into place whole, verified when read. Pickle is never read.
-
-<outputs>/<id>/                  the last good outputs, see ``manifest``
-<outputs>/.scratch/<id>/         next/ while a run writes, previous/ while it is put in place, its checkpoints and lock
-"""
+"""Results as files: arrays as safetensors, all else as JSON, verified when read. Pickle is never read."""
 
 from __future__ import annotations
 
