@@ -395,7 +395,7 @@ def _ending(code: int) -> str:
 
 # glibc gives large arrays back to the system as soon as they are freed, and a training that asks for them again at the
 # next step spends a tenth of its time on that. Other C libraries take no notice.
-_KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_TOP_PAD_": str(1 << 27)}
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_TOP_PAD_": str(1 << 27)}
 
 
 def _environment(root: Path, threads: int) -> dict[str, str]:
@@ -404,7 +404,7 @@ def _environment(root: Path, threads: int) -> dict[str, str]:
     places = [str(root), str(root / "src"), str(here), os.environ.get("PYTHONPATH", "")]
     environment = {
         "PYTHONHASHSEED": "0",
-        **_KEEP_MEMORY,
+        **KEEP_MEMORY,
         **os.environ,
         "PYTHONPATH": os.pathsep.join(each for each in places if each),
     }
