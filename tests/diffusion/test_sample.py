@@ -12,7 +12,7 @@ from darkroom.diffusion.denoise import (
     posterior_mean,
 )
 from darkroom.diffusion.guidance import Guided
-from darkroom.diffusion.sample import Noise, ddim, ddpm, last, posterior_sample
+from darkroom.diffusion.sample import Noise, ddim, ddpm, inpaint, last, posterior_sample, sdedit
 from darkroom.diffusion.schedules import strided
 
 SCHEDULE = schedules.linear()
@@ -20,6 +20,10 @@ SCHEDULE = schedules.linear()
 
 def gaussian(mean: float = 0.4, std: float = 0.3, schedule: schedules.Schedule = SCHEDULE) -> GaussianDenoiser:
     return GaussianDenoiser(torch.tensor(mean, dtype=torch.float64), std, schedule)
+
+
+def predicted(x_t: torch.Tensor, t: int, eps: torch.Tensor) -> Prediction:
+    return Prediction(eps, SCHEDULE.clean(x_t, t, eps))
 
 
 def draws(count: int, seed: int = 0) -> torch.Tensor:
@@ -54,7 +58,7 @@ def test_a_step_equals_that_of_diffusers(variance, expected, steps):
     for t, s in [(times[i], times[i + 1]) for i in chosen]:
         generator = torch.Generator().manual_seed(t)
         z = torch.randn(x_t.shape, generator=torch.Generator().manual_seed(t)) if s else None
-        ours = posterior_sample(SCHEDULE, x_t, SCHEDULE.clean(x_t, t, eps), t, s, z, variance)
+        ours = posterior_sample(SCHEDULE, x_t, predicted(x_t, t, eps), t, s, z, variance)
         step = theirs.step(eps, t - 1, x_t, generator=generator).prev_sample
         torch.testing.assert_close(ours, step, rtol=2e-4, atol=2e-5)
 
@@ -66,7 +70,7 @@ def test_the_step_is_the_course_s_formula():
     alpha_bar, before = SCHEDULE.alpha_bar(t), SCHEDULE.alpha_bar(t - 1)
     alpha = alpha_bar / before
     expected = (x_t - (1 - alpha) / (1 - alpha_bar).sqrt() * eps) / alpha.sqrt() + (1 - alpha).sqrt() * z
-    torch.testing.assert_close(posterior_sample(SCHEDULE, x_t, SCHEDULE.clean(x_t, t, eps), t, t - 1, z), expected)
+    torch.testing.assert_close(posterior_sample(SCHEDULE, x_t, predicted(x_t, t, eps), t, t - 1, z), expected)
 
 
 @pytest.mark.parametrize("sampler", [ddpm, ddim])
@@ -122,12 +126,103 @@ def test_the_posterior_mean_is_bayes_rule():
 
 @pytest.mark.parametrize(
     ("times", "complaint"),
-    [([300, 300, 0], "fall strictly"), ([301, 0], "T = 300"), ([300, 10], "to 0"), ([0], "to 0")],
+    [([300, 300, 0], "fall strictly"), ([301, 0], "T = 300"), ([300, -1], "and 0"), ([0], "fall strictly")],
 )
 def test_times_that_make_no_sense_are_refused(times, complaint):
-    """Times that do not fall, start beyond T or do not end at the data are refused."""
+    """Times that do not fall, leave the schedule or make no step are refused."""
     with pytest.raises(ValueError, match=complaint):
         next(ddpm(gaussian(), Scalars(1, 0), times=times))
+
+
+def test_sdedit_at_every_level_is_sdedit_alone():
+    """Levels drawn together, each joining at its own time, are what each gives by itself."""
+    exact = PosteriorMean(torch.randn(6, 1, 4, 4, generator=torch.Generator().manual_seed(9)), SCHEDULE)
+    originals, times = torch.ones(3, 1, 4, 4), strided(300, 10)
+    starts = [120, 300, 30]
+    together = last(sdedit(exact, Noise([1, 2, 3], (1, 4, 4)), originals, starts, times=times)).x_t
+    for row, start in enumerate(starts):
+        noise = Noise([row + 1], (1, 4, 4))
+        x_T = SCHEDULE.noised(originals[row : row + 1], start, noise.draw())
+        alone = last(ddpm(exact, noise, x_T=x_T, times=times[times.index(start) :])).x_t
+        torch.testing.assert_close(together[row : row + 1], alone, rtol=1e-4, atol=1e-4)
+
+
+def test_sdedit_runs_only_what_has_begun():
+    """The network sees a sample from its own time on, with its own condition, and all that have begun as one batch."""
+    network = Counting()
+    denoiser = NoisePredictor(network, SCHEDULE, (torch.eye(10)[:3],))
+    steps = list(sdedit(denoiser, Noise([1, 2, 3], (3,)), torch.ones(3, 3), [100, 300, 200], times=[300, 200, 100, 0]))
+    assert network.batches == [1, 2, 3]
+    torch.testing.assert_close(steps[0].x_0[0], torch.ones(3))
+
+
+def test_a_start_between_the_times_is_refused():
+    """A level that is none of the sampler's times is named, with the times that there are."""
+    with pytest.raises(ValueError, match=r"starts \[150\] are not among the times \[300, 200, 100\]"):
+        next(sdedit(gaussian(), Noise([1], (3,)), torch.ones(1, 3), [150], times=[300, 200, 100, 0]))
+
+
+@pytest.mark.parametrize("times", [[300, 200, 100, 0], [300, 200, 1]])
+def test_inpainting_keeps_what_is_outside_the_hole(times):
+    """Outside the hole the result is the original, bit for bit, wherever the times end; inside it is something else."""
+    data = torch.randn(6, 1, 4, 4, generator=torch.Generator().manual_seed(9))
+    original, mask = torch.full((2, 1, 4, 4), 9.0), torch.zeros(4, 4)
+    mask[:2] = 1
+    x_0 = last(inpaint(PosteriorMean(data, SCHEDULE), Noise([4, 5], (1, 4, 4)), original, mask, times=times)).x_t
+    assert torch.equal(x_0[..., 2:, :], original[..., 2:, :])
+    assert not torch.isclose(x_0[..., :2, :], original[..., :2, :]).any()
+
+
+def test_inpainting_shows_the_network_the_original_at_the_same_time():
+    """What the network sees outside the hole has the mean and the deviation of the original noised to that t."""
+    seen: dict[int, torch.Tensor] = {}
+
+    class Watching(Counting):
+        def __call__(self, x: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+            seen[round(time[0].item() * 300)] = x
+            return x
+
+    original, mask = torch.full((1, 1, 64, 64), 0.8), torch.zeros(64, 64)
+    last(
+        inpaint(NoisePredictor(Watching(), SCHEDULE), Noise([4], (1, 64, 64)), original, mask, times=[300, 100, 20, 0])
+    )
+    for t, x_t in seen.items():
+        alpha_bar = SCHEDULE.alpha_bar(t).item()
+        assert x_t.mean().item() == pytest.approx(alpha_bar**0.5 * 0.8, abs=0.06)
+        assert x_t.std().item() == pytest.approx((1 - alpha_bar) ** 0.5, rel=0.05)
+
+
+def test_inpainting_fills_the_hole_with_what_fits():
+    """With the exact denoiser of a data set, a half that only one picture has is completed to that picture."""
+    data = torch.randn(6, 1, 4, 4, generator=torch.Generator().manual_seed(9))
+    mask = torch.zeros(4, 4)
+    mask[:2] = 1
+    x_0 = last(inpaint(PosteriorMean(data, SCHEDULE), Noise([7], (1, 4, 4)), data[2:3], mask)).x_t
+    assert (x_0 - data[2]).abs().max() < 0.05
+
+
+def test_a_mask_of_another_size_is_refused():
+    """Both sizes are named."""
+    with pytest.raises(ValueError, match=r"the mask is 3 x 3 and the picture 4 x 4"):
+        next(inpaint(gaussian(), Noise([7], (1, 4, 4)), torch.zeros(1, 1, 4, 4), torch.ones(3, 3)))
+
+
+def test_learned_variance_needs_a_network_that_has_one():
+    """Asking a denoiser without v for learned variance says what to ask for instead."""
+    with pytest.raises(ValueError, match='use "large" or "small"'):
+        last(ddpm(gaussian(), Scalars(1, 0), variance="learned"))
+
+
+@pytest.mark.parametrize(("v", "variance"), [(1.0, "large"), (0.0, "small")])
+def test_learned_variance_lies_between_the_fixed_ones(v, variance):
+    """v = 1 is beta, v = 0 the posterior's own variance, both of the stride."""
+    x_t, eps, z = torch.randn(3, 6, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
+    fixed = predicted(x_t, 200, eps)
+    learned = Prediction(fixed.eps, fixed.x_0, torch.full_like(x_t, v))
+    torch.testing.assert_close(
+        posterior_sample(SCHEDULE, x_t, learned, 200, 150, z, "learned"),
+        posterior_sample(SCHEDULE, x_t, fixed, 200, 150, z, variance),
+    )
 
 
 class Counting:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -21,10 +21,15 @@ Network = Callable[..., Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a denoiser says of x_t: the noise *eps* in it and the clean image *x_0*, each of x_t's shape."""
+    """What a denoiser says of x_t: the noise *eps* in it and the clean image *x_0*, each of x_t's shape.
+
+    A network with learned variance also says *v*, of that shape: how large the noise of the next step should be, from
+    0 (the posterior's own variance) to 1 (beta), by :func:`~darkroom.diffusion.sample.log_variance`.
+    """
 
     eps: Tensor
     x_0: Tensor
+    v: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +56,10 @@ class Denoiser(ABC):
     def __call__(self, x_t: Tensor, t: int) -> Prediction:
         """The prediction for *x_t*, (B, ...), all at time *t* in [1, T]."""
         return self.combine(x_t, t, evaluate(self.queries(x_t, t)))
+
+    def rows(self, index: Sequence[int]) -> Denoiser:
+        """The denoiser for these samples of the batch alone."""
+        return self
 
 
 def evaluate(queries: Sequence[Query]) -> list[Tensor]:
@@ -88,6 +97,61 @@ class NoisePredictor(Denoiser):
         """eps is the output; x_0 follows from it."""
         eps = outputs[0].to(x_t.dtype)
         return Prediction(eps, self.schedule.clean(x_t, t, eps))
+
+    def rows(self, index: Sequence[int]) -> Denoiser:
+        """The same network with the conditions of those samples."""
+        chosen = (condition if len(condition) == 1 else condition[list(index)] for condition in self.conditions)
+        return replace(self, conditions=tuple(chosen))
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedRangePredictor(NoisePredictor):
+    """A network that predicts eps and, in as many channels again, the size of the next step's noise.
+
+    The second half of the output is read as 2 v - 1 (Nichol and Dhariwal 2021, eq. 15; in [-1, 1] as in their code and
+    DeepFloyd IF).
+
+    Args:
+        network: (B, C, H, W), (B,), *conditions -> (B, 2 C, H, W).
+    """
+
+    def combine(self, x_t: Tensor, t: int, outputs: Sequence[Tensor]) -> Prediction:
+        """eps and v are the halves of the output; x_0 follows from eps."""
+        eps, raw = outputs[0].to(x_t.dtype).chunk(2, dim=1)
+        return Prediction(eps, self.schedule.clean(x_t, t, eps), (raw + 1) / 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Thresholded(Denoiser):
+    """Dynamic thresholding (Saharia et al. 2022, section 2.3): no estimate of x_0 leaves [-1, 1].
+
+    With s the *quantile* of an estimate's absolute values, held to [1, *limit*], the estimate is clipped to [-s, s]
+    and divided by s. ``limit = 1`` is plain clipping. eps is left as it was predicted.
+    """
+
+    inner: Denoiser
+    quantile: float = 0.95
+    limit: float = 1.5
+
+    @property
+    def schedule(self) -> Schedule:  # type: ignore[override]
+        """That of the denoiser within."""
+        return self.inner.schedule
+
+    def queries(self, x_t: Tensor, t: int) -> list[Query]:
+        """Those of the denoiser within."""
+        return self.inner.queries(x_t, t)
+
+    def combine(self, x_t: Tensor, t: int, outputs: Sequence[Tensor]) -> Prediction:
+        """Its prediction with x_0 brought back into [-1, 1]."""
+        prediction = self.inner.combine(x_t, t, outputs)
+        s = prediction.x_0.abs().flatten(1).quantile(self.quantile, dim=1).clamp(1, self.limit)
+        s = broadcast(s, prediction.x_0)
+        return replace(prediction, x_0=prediction.x_0.clamp(-s, s) / s)
+
+    def rows(self, index: Sequence[int]) -> Denoiser:
+        """The same around those rows of the denoiser within."""
+        return replace(self, inner=self.inner.rows(index))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,294 @@
+"""Pretrained cascades: the same pictures as diffusers' pipelines, and one clear line where there are none."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from darkroom.diffusion.denoise import Denoiser
+from darkroom.diffusion.guidance import Guided
+from darkroom.diffusion.pretrained import ModelUnavailable, Prompts, Source, Stage, load_stage
+from darkroom.diffusion.sample import Noise, Step, ddpm, last, posterior_sample, sdedit
+from tests.diffusion.cascades import save_cascade
+
+pytest.importorskip("diffusers")
+
+PROMPTS = ["a rocket ship", "an oil painting of a snowy mountain village"]
+
+
+@pytest.fixture(scope="session")
+def cascade(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return save_cascade(tmp_path_factory.mktemp("cascade"))
+
+
+@pytest.fixture
+def prompts(cascade: tuple[Path, Path], tmp_path: Path) -> Prompts:
+    return Prompts(Source(str(cascade[0])), tmp_path / "embeddings")
+
+
+@pytest.fixture(scope="session")
+def first(cascade: tuple[Path, Path]) -> Stage:
+    return load_stage(Source(str(cascade[0])))
+
+
+@pytest.fixture(scope="session")
+def second(cascade: tuple[Path, Path]) -> Stage:
+    return load_stage(Source(str(cascade[1])))
+
+
+def pipeline(kind: str, folder: Path) -> Any:
+    import diffusers
+
+    theirs = getattr(diffusers, kind).from_pretrained(
+        folder, safety_checker=None, feature_extractor=None, watermarker=None, requires_safety_checker=False
+    )
+    theirs.set_progress_bar_config(disable=True)
+    return theirs
+
+
+def generators(seeds: list[int]) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+def guided(stage: Stage, prompts: Prompts, gamma: float, *more: torch.Tensor, asked: list[str]) -> Denoiser:
+    conditional, null = (stage.denoiser(prompts(each), *more) for each in (asked, [""] * len(asked)))
+    return stage.finished(Guided(conditional, null, gamma))
+
+
+@pytest.mark.parametrize("steps", [3, 10])
+def test_stage_one_draws_what_diffusers_draws(cascade, first, prompts, steps):
+    """The whole loop, guidance, learned variance and thresholding included, equals IFPipeline's with the same noise."""
+    theirs = pipeline("IFPipeline", cascade[0])(
+        PROMPTS,
+        num_inference_steps=steps,
+        guidance_scale=7.0,
+        generator=generators([1, 2]),
+        output_type="pt",
+        clean_caption=False,
+    ).images
+    denoiser = guided(first, prompts, 7.0, asked=PROMPTS)
+    ours = last(ddpm(denoiser, Noise([1, 2], (3, 16, 16)), times=first.times(steps), variance=first.variance)).x_t
+    torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+    assert theirs.std() > 0.1 and (theirs[0] - theirs[1]).abs().mean() > 0.1
+
+
+def test_stage_two_enlarges_as_diffusers_does(cascade, second, prompts):
+    """The whole loop of stage II, noised condition and its level included, equals IFSuperResolutionPipeline's."""
+    pictures = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(3)) * 2 - 1
+    theirs = pipeline("IFSuperResolutionPipeline", cascade[1])(
+        PROMPTS,
+        image=pictures,
+        num_inference_steps=4,
+        guidance_scale=4.0,
+        noise_level=250,
+        generator=generators([5, 6]),
+        output_type="pt",
+        clean_caption=False,
+    ).images
+    noise = Noise([5, 6], (3, 32, 32))
+    x_T = noise.draw()
+    denoiser = guided(second, prompts, 4.0, *second.enlarged(pictures, noise, 250), asked=PROMPTS)
+    ours = last(ddpm(denoiser, noise, x_T=x_T, times=second.times(4), variance=second.variance)).x_t
+    torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+    assert theirs.shape == (2, 3, 32, 32)
+
+
+def test_a_strided_step_has_the_learned_variance_of_the_stride(cascade, first, prompts):
+    """Every step equals DDPMScheduler's, which is told the strided timesteps, with the network's own outputs."""
+    from diffusers import DDPMScheduler
+
+    theirs = DDPMScheduler.from_pretrained(cascade[0] / "scheduler")
+    theirs.set_timesteps(timesteps=list(range(990, -1, -30)))
+    embedded = prompts(["a rocket ship"])
+    denoiser = first.finished(first.denoiser(embedded))
+    x_t = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(4))
+    for t, s in [(991, 961), (691, 661), (31, 1)]:
+        z = torch.randn(x_t.shape, generator=torch.Generator().manual_seed(t))
+        ours = posterior_sample(first.schedule, x_t, denoiser(x_t, t), t, s, z, "learned")
+        output = first.network(x_t, torch.tensor([t / 1000]), embedded)
+        step = theirs.step(output, t - 1, x_t, generator=torch.Generator().manual_seed(t)).prev_sample
+        torch.testing.assert_close(ours, step, rtol=1e-3, atol=1e-4)
+
+
+def test_a_picture_does_not_depend_on_its_batch(first, prompts):
+    """Drawn alone or among others, with other prompts and other levels of SDEdit, it is the same to float32's rounding."""
+    originals = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(8)) * 2 - 1
+    asked, times = [PROMPTS[0], PROMPTS[1], "a man wearing a hat"], first.times(10)
+
+    def drawn(rows: list[int]) -> Step:
+        denoiser = guided(first, prompts, 7.0, asked=[asked[row] for row in rows])
+        noise = Noise([20 + row for row in rows], (3, 16, 16))
+        starts = [times[[0, 2, 5][row]] for row in rows]
+        return last(sdedit(denoiser, noise, originals[rows], starts, times=times, variance=first.variance))
+
+    together = drawn([0, 1, 2]).x_t
+    for row in range(3):
+        torch.testing.assert_close(together[[row]], drawn([row]).x_t, rtol=1e-3, atol=1e-3)
+
+
+def test_embeddings_are_those_of_the_pipeline(cascade, prompts):
+    """Prompts are tokenised, padded and encoded as IFPipeline does it, the null prompt too."""
+    theirs, null = pipeline("IFPipeline", cascade[0]).encode_prompt(["A Rocket Ship "], clean_caption=False)
+    torch.testing.assert_close(prompts(["A Rocket Ship "]), theirs)
+    torch.testing.assert_close(prompts([""]), null)
+    assert theirs.shape == (1, 77, 16)
+
+
+def test_a_prompt_is_encoded_once(cascade, prompts, tmp_path, monkeypatch):
+    """What is in the cache needs no text encoder, also from another process's Prompts; duplicates are encoded once."""
+    import transformers
+
+    expected = prompts([PROMPTS[0], PROMPTS[1], PROMPTS[0]])
+    monkeypatch.setattr(transformers.T5EncoderModel, "from_pretrained", forbidden)
+    again = Prompts(Source(str(cascade[0])), tmp_path / "embeddings")
+    assert torch.equal(again([PROMPTS[0], PROMPTS[1], PROMPTS[0]]), expected)
+    assert len(list((tmp_path / "embeddings").rglob("*.safetensors"))) == 2
+
+
+def forbidden(*_: Any, **__: Any) -> None:
+    raise AssertionError("the text encoder was loaded")
+
+
+def test_another_encoder_has_other_embeddings(cascade, prompts, tmp_path):
+    """The cache is by the encoder's files: a changed one is never answered from the old one's cache."""
+    prompts(["a hat"])
+    other = tmp_path / "other"
+    shutil.copytree(cascade[0], other)
+    config = other / "text_encoder" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"layer_norm_epsilon": 0.1}))
+    theirs = Prompts(Source(str(other)), tmp_path / "embeddings")
+    assert not torch.allclose(theirs(["a hat"]), prompts(["a hat"]))
+
+
+def test_a_damaged_embedding_is_said_and_made_anew(prompts, tmp_path):
+    """A truncated file in the cache is named; the next call encodes again."""
+    expected = prompts(["a hat"])
+    (kept,) = (tmp_path / "embeddings").rglob("*.safetensors")
+    kept.write_bytes(kept.read_bytes()[:20])
+    with pytest.raises(ModelUnavailable, match="a damaged embedding, deleted now; run again"):
+        prompts(["a hat"])
+    assert torch.equal(prompts(["a hat"]), expected)
+
+
+def copied(cascade: tuple[Path, Path], folder: Path) -> Path:
+    shutil.copytree(cascade[0], folder / "copy")
+    return folder / "copy"
+
+
+def test_a_prompt_without_an_encoder_says_so(cascade, tmp_path):
+    """No embedding and no encoder: the prompt and what is missing are named."""
+    folder = copied(cascade, tmp_path)
+    shutil.rmtree(folder / "text_encoder")
+    with pytest.raises(ModelUnavailable, match=r"no embedding of 'a hat' is cached, .* no text_encoder/ in it"):
+        Prompts(Source(str(folder)), tmp_path / "embeddings")(["a hat"])
+
+
+def test_pickled_weights_are_refused(cascade, tmp_path):
+    """A checkpoint in pickle files is not read."""
+    folder = copied(cascade, tmp_path)
+    (weights,) = (folder / "unet").glob("*.safetensors")
+    weights.rename(folder / "unet" / "diffusion_pytorch_model.bin")
+    with pytest.raises(ModelUnavailable, match="pickle files are not read"):
+        load_stage(Source(str(folder)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda tensors: tensors.pop("conv_in.bias"), r"the checkpoint lacks tensor conv_in\.bias"),
+        (lambda tensors: tensors.update(extra=torch.zeros(3)), "the checkpoint has an unexpected tensor extra"),
+    ],
+    ids=["missing", "unexpected"],
+)
+def test_tensors_of_another_network_are_refused(cascade, tmp_path, change, message):
+    """A checkpoint with missing or unexpected tensors is refused by the tensor's name, never half loaded."""
+    from safetensors.torch import load_file, save_file
+
+    folder = copied(cascade, tmp_path)
+    (weights,) = (folder / "unet").glob("*.safetensors")
+    tensors = load_file(weights)
+    change(tensors)
+    save_file(tensors, weights)
+    with pytest.raises(ModelUnavailable, match=message):
+        load_stage(Source(str(folder)))
+
+
+def test_a_scheduler_of_another_kind_is_refused(cascade, tmp_path):
+    """What the samplers do not know is named with what they do."""
+    folder = copied(cascade, tmp_path)
+    config = folder / "scheduler" / "scheduler_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"prediction_type": "v_prediction"}))
+    with pytest.raises(ModelUnavailable, match="prediction_type 'v_prediction'"):
+        load_stage(Source(str(folder)))
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [("./nowhere", "no such folder"), ("nowhere", "no such folder"), ("/nowhere/at/all", "no such folder")],
+)
+def test_a_folder_that_is_not_there_is_named(place, message):
+    """A place that is no folder and cannot be a name on the hub is refused without asking the hub."""
+    with pytest.raises(ModelUnavailable, match=message):
+        load_stage(Source(place))
+
+
+def test_a_folder_that_is_no_pipeline_is_named(tmp_path):
+    """What is missing in it is said."""
+    with pytest.raises(ModelUnavailable, match=r"no unet/ in it; name a pipeline's folder"):
+        load_stage(Source(str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        ("GatedRepoError", "is gated: accept its licence at https://huggingface.co/someone/model"),
+        ("RepositoryNotFoundError", "is not on the hub, or not for you"),
+        ("RevisionNotFoundError", "has no revision abc"),
+        ("LocalEntryNotFoundError", "the hub does not answer"),
+    ],
+)
+def test_a_hub_that_gives_nothing_is_explained(monkeypatch, error, message):
+    """Gated, unknown, of another revision, or not to be reached: one line each that says what to do."""
+    import huggingface_hub
+
+    kind = getattr(huggingface_hub.errors, error)
+
+    def snapshot_download(*_: Any, **__: Any) -> str:
+        raise kind.__new__(kind, "refused")  # its constructor wants a response of a web client
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    with pytest.raises(ModelUnavailable, match=message):
+        load_stage(Source("someone/model", "abc"))
+
+
+def test_a_model_too_large_for_the_memory_is_refused_before_it_is_read(cascade, monkeypatch):
+    """What is needed, what is free and what to choose instead are said."""
+    monkeypatch.setattr("os.sysconf", lambda name: 1)
+    with pytest.raises(ModelUnavailable, match=r"GB are free; choose a smaller model"):
+        load_stage(Source(str(cascade[0])))
+
+
+def test_the_times_are_the_pipeline_s(cascade, first):
+    """For any number of steps they are the scheduler's timesteps plus one, and the data at the end."""
+    from diffusers import DDPMScheduler
+
+    theirs = DDPMScheduler.from_pretrained(cascade[0] / "scheduler")
+    for steps in (1, 5, 33, 100, 1000):
+        theirs.set_timesteps(steps)
+        assert first.times(steps) == [int(t) + 1 for t in theirs.timesteps] + [0]
+    with pytest.raises(ValueError, match="between 1 and 1000, not 0"):
+        first.times(0)
+
+
+def test_only_stage_two_enlarges(first, second):
+    """A stage I, and a level that is none, are refused."""
+    pictures, noise = torch.zeros(1, 3, 16, 16), Noise([1], (3, 32, 32))
+    with pytest.raises(ValueError, match="a stage I enlarges nothing"):
+        first.enlarged(pictures, noise)
+    with pytest.raises(ValueError, match=r"noise level 1000 is not in \[0, 1000\)"):
+        second.enlarged(pictures, noise, 1000)
