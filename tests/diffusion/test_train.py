@@ -1,4 +1,5 @@
 import copy
+import itertools
 
 import numpy as np
 import pytest
@@ -11,15 +12,16 @@ from darkroom.diffusion.unet import ClassUNet, TimeUNet, UNet
 
 SCHEDULE = schedules.linear(20)
 RECIPE = Recipe(3, 16, 1e-3, 0.5)
+LONG_RECIPE = Recipe(3, 16, 1e-3, warmup=2, cosine=True, weight_decay=0.1, clip=1.0, averaging=0.9)
 
 
-def trainer(digits, seed: int = 3) -> Trainer:
+def trainer(digits, recipe: Recipe = RECIPE, seed: int = 3) -> Trainer:
     network = seeded(lambda: ClassUNet(4), seed)
-    return Trainer(network, NoisePrediction(SCHEDULE, drop=0.1), RECIPE, *digits, device="cpu", seed=seed)
+    return Trainer(network, NoisePrediction(SCHEDULE, drop=0.1), recipe, *digits, device="cpu", seed=seed)
 
 
 def numbers(trainer: Trainer) -> list[np.ndarray]:
-    return [value.numpy() for value in trainer.network.state_dict().values()]
+    return [value.numpy() for network in (trainer.network, trainer.average) for value in network.state_dict().values()]
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3, 4, 5])
@@ -38,14 +40,15 @@ def test_a_resumed_run_is_the_straight_run_bit_for_bit(digits, stop):
     assert all(np.array_equal(a, b) for a, b in zip(numbers(straight), numbers(second), strict=True))
 
 
-def test_a_state_survives_a_file(digits):
+@pytest.mark.parametrize("recipe", [RECIPE, LONG_RECIPE])
+def test_a_state_survives_a_file(digits, recipe):
     """A checkpoint whose tensors have become contiguous arrays, as files hold them, goes on with the same bits."""
-    straight = trainer(digits)
+    straight = trainer(digits, recipe)
     losses = np.concatenate([report.losses for report in straight.run(2)])
-    first = trainer(digits)
+    first = trainer(digits, recipe)
     run = first.run(2)
     before = [next(run).losses, next(run).losses]
-    second = trainer(digits)
+    second = trainer(digits, recipe)
     second.restore(as_stored(first.state()))
     after = [report.losses for report in second.run(2)]
     assert np.array_equal(np.concatenate(before + after), losses)
@@ -80,6 +83,61 @@ def test_the_rate_decays_once_an_epoch(digits):
     for _ in run:
         rates.append(training.optimizer.param_groups[0]["lr"])
     assert rates == pytest.approx([1e-3, 5e-4, 2.5e-4])
+
+
+def test_the_rate_may_rise_first_and_fall_as_a_cosine():
+    """After the warm-up it stands at its height, in the middle at half of that, and at the end near 0."""
+    recipe = Recipe(4, 16, 1e-3, warmup=10, cosine=True)
+    rates = [recipe.rate(step, 50) for step in range(200)]
+    assert rates[0] == pytest.approx(1e-4) and rates[4] == pytest.approx(5e-4, rel=0.01)
+    assert max(rates) == pytest.approx(1e-3, rel=0.01) and rates[100] == pytest.approx(5e-4)
+    assert rates[-1] < 1e-6 and all(after < before for before, after in itertools.pairwise(rates[20:]))
+
+
+def test_the_average_follows_the_weights(digits):
+    """It is the running mean that its formula says, of all parameters, and not the network itself."""
+    recipe = Recipe(2, 16, 1e-2, averaging=0.5)
+    training = Trainer(seeded(lambda: UNet(4), 1), Denoising(0.5), recipe, *digits, device="cpu", seed=1)
+    expected = [parameter.detach().clone() for parameter in training.network.parameters()]
+    for step, _ in enumerate(training.run(1)):
+        kept = min(0.5, (1 + step) / (10 + step))
+        now = training.network.parameters()
+        expected = [kept * mean + (1 - kept) * value.detach() for mean, value in zip(expected, now, strict=True)]
+    for mean, value, weight in zip(expected, training.average.parameters(), training.network.parameters(), strict=True):
+        torch.testing.assert_close(value, mean)
+        assert not torch.equal(value, weight)
+
+
+def test_long_gradients_are_cut(digits):
+    """With a clip of nearly nothing, plain Adam's first steps are smaller than without."""
+    moved = []
+    for clip in (None, 1e-10):
+        training = Trainer(
+            seeded(lambda: UNet(4), 1), Denoising(0.5), Recipe(1, 16, 1e-3, clip=clip), *digits, device="cpu", seed=1
+        )
+        before = [parameter.detach().clone() for parameter in training.network.parameters()]
+        next(training.run(1))
+        after = training.network.parameters()
+        moved.append(sum((a - b).abs().sum().item() for a, b in zip(after, before, strict=True)))
+    assert moved[1] < 0.1 * moved[0]
+
+
+def test_pictures_may_have_colours(digits):
+    """(N, 3, H, W) reaches the objective as it is; (N, H, W) gets one channel."""
+    seen = []
+
+    class Watching(Denoising):
+        def draw(self, images, labels, generator):
+            seen.append(images.shape)
+            return super().draw(images[:, :1], labels, generator)
+
+    colours = np.repeat(digits[0][:, None], 3, 1)
+    for images in (colours, digits[0]):
+        training = Trainer(
+            seeded(lambda: UNet(4), 1), Watching(0.5), Recipe(1, 16, 1e-3), images, digits[1], device="cpu", seed=1
+        )
+        next(training.run(1))
+    assert seen == [(16, 3, 28, 28), (16, 1, 28, 28)]
 
 
 @pytest.mark.parametrize(

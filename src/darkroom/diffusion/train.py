@@ -10,6 +10,8 @@ from a checkpoint at any step therefore goes on, on the CPU bit for bit, as if i
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -27,15 +29,34 @@ State = dict[str, Any]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How long and how fast to train.
+    """How long and how fast to train. A last batch of an epoch that would be smaller is left out.
 
-    ``decay`` multiplies the learning rate once an epoch. A last batch that would be smaller is left out.
+    Args:
+        learning_rate: of Adam, at its height.
+        decay: multiplies the rate once an epoch.
+        warmup: steps over which the rate rises to its height.
+        cosine: let the rate fall to 0 at the end along half a cosine, in place of ``decay``.
+        weight_decay: decoupled (AdamW).
+        clip: the length that gradients are cut to; None to leave them.
+        averaging: per step, the share that the moving average of weights keeps of itself; None for no average.
     """
 
     epochs: int
     batch: int
     learning_rate: float
     decay: float = 1.0
+    warmup: int = 0
+    cosine: bool = False
+    weight_decay: float = 0.0
+    clip: float | None = None
+    averaging: float | None = None
+
+    def rate(self, step: int, steps_an_epoch: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        rise = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
+        if self.cosine:
+            return self.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * step / (self.epochs * steps_an_epoch)))
+        return self.learning_rate * rise * self.decay ** (step // steps_an_epoch)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,8 +154,11 @@ class Trainer:
 
     Args:
         network: trained in place, on *device*.
-        images: uint8, shape (N, H, W).
-        labels: uint8, shape (N,).
+        images: uint8, shape (N, H, W) or (N, C, H, W).
+        labels: whole numbers, shape (N,): what the objective makes of them.
+
+    Attributes:
+        average: the network with the moving average of its weights; the network itself where there is none.
     """
 
     def __init__(
@@ -151,9 +175,11 @@ class Trainer:
         self.network = network.to(device, memory_format=torch.channels_last)
         self.objective, self.recipe = objective, recipe
         self.device, self.seed = device, seed
-        self.images = torch.from_numpy(images.copy()).to(device)[:, None]
+        pixels = torch.from_numpy(images.copy()).to(device)
+        self.images = pixels[:, None] if pixels.ndim == 3 else pixels
         self.labels = torch.from_numpy(labels.copy()).to(device)
-        self.optimizer = _adam(self.network, recipe.learning_rate, device)
+        self.average = self.network if recipe.averaging is None else copy.deepcopy(self.network)
+        self.optimizer = _adam(self.network, recipe, device)
         self.generator = torch.Generator(device)
         self.steps_an_epoch = len(images) // recipe.batch
         self.step = 0
@@ -163,9 +189,10 @@ class Trainer:
         update = self._captured_update() if self.device == "cuda" else self._update
         steps, losses = self.recipe.epochs * self.steps_an_epoch, []
         for epoch in range(self.step // self.steps_an_epoch, self.recipe.epochs):
-            self._set_rate(epoch)
             for rows in self._order(epoch)[self.step % self.steps_an_epoch :]:
+                self._set_rate()
                 losses.append(update(*self._draw(rows)))
+                self._follow()
                 self.step += 1
                 if self.step % report_every == 0 or self.step % self.steps_an_epoch == 0:
                     yield Report(self.step, steps, self.step / self.steps_an_epoch, torch.stack(losses).cpu().numpy())
@@ -178,12 +205,14 @@ class Trainer:
             "step": self.step,
             "network": self.network.state_dict(),
             "optimizer": {str(i): entry for i, entry in moments.items()},
+            **({} if self.average is self.network else {"average": self.average.state_dict()}),
         }
 
     def restore(self, state: State) -> None:
         """Go on from what :meth:`state` gave; tensors may have become numpy arrays on the way."""
         self.step = int(state["step"])
         self.network.load_state_dict(tensors(state["network"]))
+        self.average.load_state_dict(tensors(state.get("average", state["network"])))
         groups = self.optimizer.state_dict()["param_groups"]
         moments = {int(i): tensors(entry) for i, entry in state["optimizer"].items()}
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
@@ -200,9 +229,9 @@ class Trainer:
         self.generator.manual_seed(_mixed(self.seed, self.step, 1))
         return self.objective.draw(self.images[rows].float() / 255, self.labels[rows], self.generator)
 
-    def _set_rate(self, epoch: int) -> None:
+    def _set_rate(self) -> None:
+        rate = self.recipe.rate(self.step, self.steps_an_epoch)
         for group in self.optimizer.param_groups:
-            rate = self.recipe.learning_rate * self.recipe.decay**epoch
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate)
             else:
@@ -214,8 +243,18 @@ class Trainer:
         with torch.autocast(self.device, torch.bfloat16, enabled=self.device != "mps"):
             loss = self.objective.loss(self.network, *drawn)
         loss.backward()
+        if self.recipe.clip is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip, foreach=True)
         self.optimizer.step()
         return loss.detach()
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Move the average towards the weights, faster at first, when there is little to remember."""
+        if self.recipe.averaging is None:
+            return
+        kept = min(self.recipe.averaging, (1 + self.step) / (10 + self.step))
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - kept)
 
     def _captured_update(self) -> Callable[..., Tensor]:
         """:meth:`_update` as a CUDA graph, captured at its first call; state is put back after the warm-up."""
@@ -272,10 +311,13 @@ def seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
         return build()
 
 
-def _adam(network: nn.Module, rate: float, device: str) -> torch.optim.Adam:
+def _adam(network: nn.Module, recipe: Recipe, device: str) -> torch.optim.Adam:
+    kind = torch.optim.AdamW if recipe.weight_decay else torch.optim.Adam
+    rate, decay = recipe.learning_rate, recipe.weight_decay
     if device == "cuda":
-        return torch.optim.Adam(network.parameters(), torch.tensor(rate, device=device), fused=True, capturable=True)
-    return torch.optim.Adam(network.parameters(), rate, fused=True)
+        tensor = torch.tensor(rate, device=device)
+        return kind(network.parameters(), tensor, weight_decay=decay, fused=True, capturable=True)
+    return kind(network.parameters(), rate, weight_decay=decay, fused=True)
 
 
 def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:

@@ -1,0 +1,62 @@
+"""The variational bound, step by step, which teaches a network the size of its noise (Nichol and Dhariwal 2021)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from darkroom.diffusion.schedules import Schedule, broadcast
+
+BITS = 1 / math.log(2)
+
+
+def variational_terms(schedule: Schedule, x_0: Tensor, x_t: Tensor, t: Tensor, eps: Tensor, v: Tensor) -> Tensor:
+    """One term of the variational bound for each sample, in bits a dimension, shape (B,).
+
+        L_t = KL( q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t) )  for t > 1,    L_1 = -log p(x_0 | x_1)
+
+    with p's mean from *eps* and its variance from *v* (Nichol and Dhariwal 2021, eqs. 4-7 and 15). Their hybrid loss
+    lets no gradient through the mean: pass ``eps.detach()``.
+
+    Args:
+        x_0: pictures in [-1, 1] at 256 levels, shape (B, ...).
+        x_t: the same at times *t*, (B,), in [1, T].
+        eps: the noise that the network predicts, of x_0's shape.
+        v: between the posterior's variance (0) and beta (1), of x_0's shape.
+    """
+    alpha_bar_t, alpha_bar_s = schedule.alpha_bar(t), schedule.alpha_bar(t - 1)
+    beta = 1 - alpha_bar_t / alpha_bar_s
+    smallest = _posterior_variance(schedule, t)
+    from_x_0, from_x_t = alpha_bar_s.sqrt() * beta / (1 - alpha_bar_t), (1 - beta).sqrt() * (1 - alpha_bar_s)
+    weights = [broadcast(value.float(), x_t) for value in (from_x_0, from_x_t / (1 - alpha_bar_t))]
+    low, high = (broadcast(value.log().float(), x_t) for value in (smallest, beta))
+    log_variance = low + v * (high - low)
+    truth = weights[0] * x_0 + weights[1] * x_t
+    guess = weights[0] * schedule.clean(x_t, t, eps) + weights[1] * x_t
+    divergence = _divergence(truth, low, guess, log_variance)
+    first = -_discretised_log_likelihood(x_0, guess, 0.5 * log_variance)
+    return BITS * torch.where(broadcast(t, x_t) == 1, first, divergence).flatten(1).mean(1)
+
+
+def _posterior_variance(schedule: Schedule, t: Tensor) -> Tensor:
+    """beta (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t); at t = 1, where that is 0, its value at 2, as the authors do."""
+    t = t.clamp(min=2)
+    alpha_bar_t, alpha_bar_s = schedule.alpha_bar(t), schedule.alpha_bar(t - 1)
+    return (1 - alpha_bar_t / alpha_bar_s) * (1 - alpha_bar_s) / (1 - alpha_bar_t)
+
+
+def _divergence(mean: Tensor, log_variance: Tensor, other: Tensor, other_log_variance: Tensor) -> Tensor:
+    """KL between Gaussians, in nats, element by element."""
+    ratio = (log_variance - other_log_variance).exp()
+    return 0.5 * (other_log_variance - log_variance + ratio + (mean - other) ** 2 * (-other_log_variance).exp() - 1)
+
+
+def _discretised_log_likelihood(x_0: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
+    """log of a Gaussian's mass within half a level of x_0 (Ho et al. 2020, eq. 13)."""
+    upper = torch.special.ndtr((x_0 - mean + 1 / 255) * (-log_std).exp())
+    lower = torch.special.ndtr((x_0 - mean - 1 / 255) * (-log_std).exp())
+    upper = torch.where(x_0 > 0.999, torch.ones_like(upper), upper)
+    lower = torch.where(x_0 < -0.999, torch.zeros_like(lower), lower)
+    return (upper - lower).clamp(min=1e-12).log()

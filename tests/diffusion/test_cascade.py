@@ -1,0 +1,146 @@
+"""A cascade made and trained here is one that diffusers loads and draws with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from darkroom.diffusion.cascade import (
+    Captions,
+    Shape,
+    TextToImage,
+    TextToImageLoss,
+    caption_rows,
+    make_scheduler,
+    make_text_encoder,
+    make_tokenizer,
+    make_unet,
+    save_stage,
+)
+from darkroom.diffusion.guidance import Guided
+from darkroom.diffusion.pretrained import Prompts, Source, load_stage
+from darkroom.diffusion.sample import Noise, ddpm, last
+from darkroom.diffusion.schedules import Schedule
+from darkroom.diffusion.train import Recipe, Trainer, seeded
+
+pytest.importorskip("diffusers")
+
+CAPTIONS = ["a red picture", "a blue picture", "an oil painting of a blue picture"]
+SHAPE = Shape((16, 32), attention=1, head=16, text=32)
+
+
+def schedule() -> Schedule:
+    return Schedule(torch.cat([torch.ones(1, dtype=torch.float64), make_scheduler().alphas_cumprod.double()]))
+
+
+def network(tokenizer, *, stage_two: bool = False, side: int = 8) -> TextToImage:
+    return TextToImage(make_unet(SHAPE, side, stage_two=stage_two), make_text_encoder(SHAPE, len(tokenizer)))
+
+
+def coloured(side: int) -> tuple[np.ndarray, np.ndarray]:
+    """48 plain pictures, red or blue, and the rows of their captions."""
+    images = np.full((48, 3, side, side), 40, np.uint8)
+    images[:24, 0], images[24:, 2] = 220, 220
+    distinct, rows = caption_rows([CAPTIONS[0]] * 24 + CAPTIONS[1:] * 12)
+    assert distinct == CAPTIONS
+    return images, rows
+
+
+def trained(*, stage_two: bool = False, epochs: int = 1, rate: float = 3e-3) -> tuple[Trainer, object, np.ndarray]:
+    tokenizer, side = make_tokenizer(CAPTIONS), 16 if stage_two else 8
+    loss = TextToImageLoss(
+        schedule(), Captions.of(tokenizer, CAPTIONS, "cpu"), side=side, larger=2 if stage_two else None
+    )
+    made = seeded(lambda: network(tokenizer, stage_two=stage_two, side=side), 1)
+    recipe = Recipe(epochs, 16, rate, warmup=5, cosine=True, clip=1.0, averaging=0.9)
+    trainer = Trainer(made, loss, recipe, *coloured(16), device="cpu", seed=1)
+    return trainer, tokenizer, np.concatenate([report.losses for report in trainer.run()])
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
+    """A stage I trained for some seconds, saved; and its losses."""
+    trainer, tokenizer, losses = trained(epochs=80)
+    folder = tmp_path_factory.mktemp("trained") / "stage_1"
+    save_stage(folder, tokenizer, trainer.average.text_encoder, trainer.average.unet)
+    return folder, losses
+
+
+def test_it_learns(saved):
+    """On two plain colours the hybrid loss falls to a fraction of where it began."""
+    _, losses = saved
+    assert losses[-20:].mean() < 0.4 * losses[:5].mean()
+
+
+def test_what_it_draws_is_what_was_asked_for(saved, tmp_path):
+    """Saved, loaded and sampled with guidance, a red picture is red and a blue one blue."""
+    stage, prompts = load_stage(Source(str(saved[0]))), Prompts(Source(str(saved[0])), tmp_path)
+    asked = stage.denoiser(prompts(["a red picture", "a blue picture"]))
+    denoiser = stage.finished(Guided(asked, stage.denoiser(prompts([""])), 5.0))
+    noise = Noise([1, 2], (3, 8, 8))
+    red, blue = last(ddpm(denoiser, noise, times=stage.times(20), variance=stage.variance)).x_t.mean((2, 3))
+    assert red[0] - red[2] > 0.4 and blue[2] - blue[0] > 0.4
+
+
+def test_diffusers_loads_and_draws_it(saved):
+    """The stock IFPipeline takes the folder without a word and draws in it."""
+    from diffusers import IFPipeline
+
+    pipeline = IFPipeline.from_pretrained(saved[0], safety_checker=None, requires_safety_checker=False)
+    pipeline.set_progress_bar_config(disable=True)
+    picture = pipeline("a red picture", num_inference_steps=10, guidance_scale=2.0, clean_caption=False).images[0]
+    assert picture.size == (8, 8)
+    assert all(path.suffix != ".bin" for path in saved[0].rglob("*"))
+
+
+def test_stage_two_trains_saves_and_loads(tmp_path):
+    """Stage II learns from the noised smaller picture, and comes back as a stage that enlarges."""
+    trainer, tokenizer, losses = trained(stage_two=True, epochs=12)
+    assert losses[-6:].mean() < 0.7 * losses[:3].mean()
+    save_stage(tmp_path / "stage_2", tokenizer, trainer.average.text_encoder, trainer.average.unet)
+    stage = load_stage(Source(str(tmp_path / "stage_2")))
+    prompts = Prompts(Source(str(tmp_path / "stage_2")), tmp_path)
+    noise, small = Noise([3], (3, 16, 16)), torch.full((1, 3, 8, 8), -0.7)
+    x_T = noise.draw()
+    denoiser = stage.finished(stage.denoiser(prompts(["a red picture"]), *stage.enlarged(small, noise, 100)))
+    larger = last(ddpm(denoiser, noise, x_T=x_T, times=stage.times(5), variance=stage.variance)).x_t
+    assert larger.shape == (1, 3, 16, 16) and larger.abs().max() <= 1.0
+
+
+def test_every_part_learns():
+    """Gradients reach the U-Net, the words and, through v alone, nothing of the mean."""
+    trainer, _, _ = trained()
+    drawn = trainer.objective.draw(
+        trainer.images[:8].float() / 255, trainer.labels[:8], torch.Generator().manual_seed(1)
+    )
+    trainer.network.zero_grad()
+    trainer.objective.loss(trainer.network, *drawn).backward()
+    without = [name for name, parameter in trainer.network.named_parameters() if parameter.grad is None]
+    assert without == []
+    assert trainer.network.text_encoder.shared.weight.grad.abs().sum() > 0
+
+
+def test_captions_are_dropped_and_shared():
+    """A tenth become the null prompt; each caption of a batch is encoded once, and rows lead every picture to its own."""
+    tokenizer = make_tokenizer(CAPTIONS)
+    captions = Captions.of(tokenizer, CAPTIONS, "cpu")
+    loss = TextToImageLoss(schedule(), captions, drop=0.1, side=8)
+    images, rows = coloured(8)
+    pictures, labels = torch.from_numpy(images).repeat(40, 1, 1, 1).float() / 255, torch.from_numpy(rows).repeat(40)
+    *_, ids, mask, where = loss.draw(pictures, labels, torch.Generator().manual_seed(0))
+    assert ids.shape == mask.shape == (4, 77)
+    dropped = (ids[where] == captions.ids[0]).all(1)
+    assert dropped.float().mean().item() == pytest.approx(0.1, abs=0.02)
+    assert torch.equal(ids[where][~dropped], captions.ids[labels][~dropped])
+
+
+def test_words_are_whole_and_strangers_are_spelt():
+    """A word of the captions is one token; another one is letters, not the unknown token."""
+    tokenizer = make_tokenizer(CAPTIONS)
+    known, strange = (tokenizer(text).input_ids[:-1] for text in ("an oil painting", "zebra"))
+    assert len(known) == 3
+    assert len(strange) == 6 and tokenizer.unk_token_id not in strange
+    assert tokenizer.decode(known) == "an oil painting"
