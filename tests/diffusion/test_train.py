@@ -157,6 +157,31 @@ def test_each_objective_is_learnt(digits, network, objective, factor):
     assert losses[-10:].mean() < factor * losses[:3].mean()
 
 
+@pytest.mark.parametrize(
+    ("network", "objective"),
+    [
+        (lambda: UNet(4), Denoising(0.5)),
+        (lambda: ClassUNet(4), NoisePrediction(SCHEDULE, drop=0.1)),
+        (lambda: Classifier(4), Classification()),
+    ],
+)
+def test_the_seed_decides_everything(digits, network, objective):
+    """Two trainers with the same seed end with the same bits, whatever the global generator has been used for."""
+    ends = []
+    for disturbance in (1, 2):
+        torch.manual_seed(disturbance)
+        training = Trainer(seeded(network, 1), objective, RECIPE, *digits, device="cpu", seed=1)
+        ends.append([report.losses for report in training.run()] + numbers(training))
+    assert all(np.array_equal(a, b) for a, b in zip(*ends, strict=True))
+
+
+def test_a_network_that_draws_its_own_noise_is_refused(digits):
+    """Dropout would make a run that nobody can repeat or resume: the layer is named."""
+    network = torch.nn.Sequential(UNet(4), torch.nn.Dropout(0.1))
+    with pytest.raises(ValueError, match=r"layer 1 \(Dropout\) draws noise that no seed decides"):
+        Trainer(network, Denoising(0.5), RECIPE, *digits, device="cpu", seed=1)
+
+
 def test_a_share_of_digits_is_hidden(digits):
     """With drop = 0.1 about a tenth of the conditions are zeros, and the others one-hot."""
     images, labels = (torch.from_numpy(part.copy()) for part in digits)

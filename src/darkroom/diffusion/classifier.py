@@ -14,7 +14,7 @@ class Classifier(nn.Module):
         width: channels at 28 x 28; twice as many at 14 x 14 and at 7 x 7.
     """
 
-    def __init__(self, width: int = 32, dropout: float = 0.3) -> None:
+    def __init__(self, width: int = 32) -> None:
         super().__init__()
         self.body = nn.Sequential(
             Conv(1, width),
@@ -28,7 +28,7 @@ class Classifier(nn.Module):
             nn.Linear(49 * 2 * width, 64),
             nn.GELU(),
         )
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(64, CLASSES))
+        self.head = nn.Linear(64, CLASSES)
 
     def features(self, images: Tensor) -> Tensor:
         """What the last layer sees, shape (B, 64): the space in which Frechet distances are taken."""

@@ -5,7 +5,8 @@ runs in bfloat16 (autocast) with channels last; Adam is fused; losses stay on th
 CUDA a whole step is captured once as a graph and replayed.
 
 What makes it repeatable: the draws of step n come from a generator seeded by (seed, n) alone. A run that is taken up
-from a checkpoint at any step therefore goes on, on the CPU bit for bit, as if it had never stopped.
+from a checkpoint at any step therefore goes on, on the CPU bit for bit, as if it had never stopped. Networks that draw
+noise of their own, such as dropout, would not, and are refused.
 """
 
 from __future__ import annotations
@@ -159,6 +160,9 @@ class Trainer:
 
     Attributes:
         average: the network with the moving average of its weights; the network itself where there is none.
+
+    Raises:
+        ValueError: the network has dropout.
     """
 
     def __init__(
@@ -172,6 +176,7 @@ class Trainer:
         device: str,
         seed: int,
     ) -> None:
+        _check_draws_nothing(network)
         self.network = network.to(device, memory_format=torch.channels_last)
         self.objective, self.recipe = objective, recipe
         self.device, self.seed = device, seed
@@ -309,6 +314,13 @@ def seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build()
+
+
+def _check_draws_nothing(network: nn.Module) -> None:
+    kinds = nn.modules.dropout._DropoutNd, nn.RReLU
+    for name, module in network.named_modules():
+        if isinstance(module, kinds) and getattr(module, "p", 1.0):
+            raise ValueError(f"layer {name} ({type(module).__name__}) draws noise that no seed decides; leave it out")
 
 
 def _adam(network: nn.Module, recipe: Recipe, device: str) -> torch.optim.Adam:
