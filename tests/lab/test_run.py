@@ -74,6 +74,40 @@ def test_what_is_waited_for_runs_first(workshop: Workshop) -> None:
     assert workshop.calls() == {"base": 1, "base_steps": 3, "derived": 1, "last": 1, "curve": 1, "total": 1}
 
 
+def test_a_folder_that_a_run_writes_reaches_what_follows(workshop: Workshop) -> None:
+    """Files written into the working directory are stored, given downstream as a folder, and count in the digest."""
+    workshop.write("experiments/part_x/files.py", FILES)
+
+    workshop.call("run", "part_x/reading")
+    assert json.loads((workshop.outputs / "part_x/reading/results.json").read_text()) == {"text": "hello"}
+    assert [each.path for each in _manifest(workshop, "part_x/writing").files] == ["model/deep/text.txt"]
+    assert not (workshop.outputs / ".scratch/part_x/writing/work").exists()
+    workshop.edit("experiments/part_x/files.py", "hello", "world")
+    workshop.call("run", "part_x/writing", "--downstream")
+    assert json.loads((workshop.outputs / "part_x/reading/results.json").read_text()) == {"text": "world"}
+
+
+FILES = '''
+from pathlib import Path
+
+from darkroom.lab import Results, experiment, upstream
+
+
+@experiment()
+def writing() -> dict[str, object]:
+    """Writes."""
+    Path("model/deep").mkdir(parents=True)
+    Path("model/deep/text.txt").write_text("hello")
+    return {"model": Path("model")}
+
+
+@experiment()
+def reading(written: Results = upstream(writing)) -> dict[str, object]:
+    """Reads."""
+    return {"text": (written["model"] / "deep" / "text.txt").read_text()}
+'''
+
+
 def test_force_runs_what_is_named_and_no_more(fresh: Workshop) -> None:
     """--force reruns a fresh experiment, not the ones before it."""
     fresh.call("run", "part_x/derived", "--force")

@@ -68,6 +68,36 @@ def test_arrays_values_and_groups_come_back(tmp_path: Path) -> None:
     assert results.parameters == {"sizes": (1, (2, 3))}
 
 
+def test_a_folder_that_a_run_wrote_comes_back(tmp_path: Path) -> None:
+    """Its files are stored under the result's name, verified as one, and given back as the path of the folder."""
+    work, folder = tmp_path / "work", tmp_path / "outputs"
+    (work / "model" / "unet").mkdir(parents=True)
+    (work / "model" / "unet" / "config.json").write_text("{}")
+    (work / "model" / "index.json").write_bytes(b"[1]")
+    folder.mkdir()
+
+    files = write_results(folder, {"pipeline": Path("model"), "loss": np.ones(2)}, "part_x/it", work)
+    results = Results(folder, _manifest(files))
+
+    assert [each.path for each in files] == ["pipeline/index.json", "pipeline/unet/config.json", "results.safetensors"]
+    assert sorted(results) == ["loss", "pipeline"]
+    assert (results["pipeline"] / "unet" / "config.json").read_text() == "{}"
+    (folder / "pipeline" / "index.json").write_bytes(b"[2]")
+    with pytest.raises(DamagedOutputs, match=r"index\.json: the content is not what its manifest says"):
+        results["pipeline"]
+
+
+@pytest.mark.parametrize(
+    ("path", "complaint"),
+    [("nowhere", "is no folder that the run wrote"), ("..", "is no folder that the run wrote"), ("void", "is empty")],
+)
+def test_a_folder_from_elsewhere_is_refused(tmp_path: Path, path: str, complaint: str) -> None:
+    """Only a folder with files in it, below the working directory of the run, is stored."""
+    (tmp_path / "work" / "void").mkdir(parents=True)
+    with pytest.raises(ExperimentError, match=f"part_x/it: .*{complaint}"):
+        write_results(tmp_path, {"model": Path(path)}, "part_x/it", tmp_path / "work")
+
+
 def test_the_same_results_are_the_same_bytes(tmp_path: Path) -> None:
     """The digest of results does not depend on the order in which they are returned."""
     values = {"b": np.arange(3), "a": np.ones(2, np.float16), "c": {"y": 1, "x": 2}, "d": {"w": np.zeros(1)}}

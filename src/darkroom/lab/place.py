@@ -43,6 +43,11 @@ class Place:
         """The outputs that were, while the new ones are put in place."""
         return self.scratch / "previous"
 
+    @property
+    def work(self) -> Path:
+        """The working directory of a run."""
+        return self.scratch / "work"
+
     def checkpoint(self, key: str) -> Path:
         """The checkpoint of the run with this key."""
         return self.scratch / f"checkpoint-{key[:16]}.safetensors"
@@ -66,6 +71,16 @@ class Place:
         _remove(self.next)
         self.next.mkdir(parents=True)
         return self.next
+
+    def fresh_work(self) -> Path:
+        """An empty folder to run in."""
+        _remove(self.work)
+        self.work.mkdir(parents=True)
+        return self.work
+
+    def drop_work(self) -> None:
+        """Drop what the run left in its working directory."""
+        _remove(self.work)
 
     def publish(self) -> None:
         """Put ``next`` in place, whole. Killed at any moment, either the old outputs or the new ones are there."""

@@ -20,22 +20,30 @@ if TYPE_CHECKING:
 ARRAYS = "results.safetensors"
 VALUES = "results.json"
 FIGURES = "figures"
+_COMMON = {ARRAYS.removesuffix(".safetensors"), VALUES}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _DTYPES = frozenset(
     "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64".split()  # noqa: SIM905
 )
 
 
-def write_results(folder: Path, returned: object, identity: str) -> list[StoredFile]:
+def write_results(folder: Path, returned: object, identity: str, work: Path | None = None) -> list[StoredFile]:
     """Write what an experiment returned into *folder*.
+
+    Args:
+        folder: an empty folder.
+        returned: a mapping of names to arrays, mappings of arrays, values of JSON, and folders that it wrote.
+        identity: the experiment's id, for messages.
+        work: where the experiment ran; its folders are in there.
 
     Raises:
         ExperimentError: it is no mapping, or holds what cannot be stored: NaN, an object, an unknown dtype.
     """
     if not isinstance(returned, Mapping):
         raise ExperimentError(f"{identity}: returned {_kind(returned)}; return a mapping of names to arrays and values")
-    arrays, values, groups = _sorted_out(returned, identity)
-    files = []
+    folders = {name: value for name, value in returned.items() if isinstance(value, Path)}
+    arrays, values, groups = _sorted_out({n: v for n, v in returned.items() if n not in folders}, identity)
+    files = [each for name, path in folders.items() for each in _stored_folder(folder, name, path, identity, work)]
     if arrays:
         files.append(store_file(folder, ARRAYS, _safetensors(arrays)))
     if values:
@@ -43,6 +51,24 @@ def write_results(folder: Path, returned: object, identity: str) -> list[StoredF
         files.append(store_file(folder, VALUES, text.encode()))
     files += [store_file(folder, f"{name}.safetensors", _safetensors(group)) for name, group in groups.items()]
     return sorted(files, key=lambda each: each.path)
+
+
+def _stored_folder(folder: Path, name: str, path: Path, identity: str, work: Path | None) -> Iterator[StoredFile]:
+    """Copy the folder *path*, which the experiment wrote where it ran, to *name*."""
+    _check_name(name, identity)
+    source = (work or Path()) / path
+    if work is None or not source.is_dir() or not source.resolve().is_relative_to(work.resolve()):
+        raise ExperimentError(
+            f"{identity}: {name} is the path {path}, which is no folder that the run wrote; write it into the working "
+            "directory, by a relative path, and return that"
+        )
+    found = sorted(each for each in source.rglob("*") if each.is_file())
+    if not found:
+        raise ExperimentError(
+            f"{identity}: the folder {path} of {name} is empty; write files into it, or do not return it"
+        )
+    for each in found:
+        yield store_file(folder, f"{name}/{each.relative_to(source).as_posix()}", each.read_bytes())
 
 
 def store_file(folder: Path, path: str, content: bytes) -> StoredFile:
@@ -65,7 +91,8 @@ def results_digest(files: Iterable[StoredFile]) -> str:
 class Results(Mapping[str, Any]):
     """Stored results: read-only, loaded file by file as they are asked for, and verified as they are read.
 
-    ``results["loss"]`` is an array, ``results["epoch_20"]`` a mapping of arrays, ``results["steps"]`` a value of JSON.
+    ``results["loss"]`` is an array, ``results["epoch_20"]`` a mapping of arrays, ``results["steps"]`` a value of JSON,
+    ``results["pipeline"]`` the path of a folder that the run wrote.
 
     Args:
         folder: the experiment's outputs.
@@ -89,13 +116,17 @@ class Results(Mapping[str, Any]):
         """
         if f"{name}.safetensors" in self._files and f"{name}.safetensors" != ARRAYS:
             return _nested(self._file(f"{name}.safetensors"))
+        if within := [path for path in self._files if path.startswith(f"{name}/")]:
+            for path in within:
+                self._verified(path)
+            return self._folder / name
         for path in (ARRAYS, VALUES):
             if path in self._files and name in self._file(path):
                 return self._file(path)[name]
         raise KeyError(f"{self.id} has no result {name!r}{nearest(name, self)}; it has {', '.join(self)}")
 
     def __iter__(self) -> Iterator[str]:
-        names = [path.removesuffix(".safetensors") for path in self._files if path not in {ARRAYS, VALUES}]
+        names = list({path.partition("/")[0].removesuffix(".safetensors") for path in self._files} - _COMMON)
         for path in (ARRAYS, VALUES):
             names.extend(self._file(path) if path in self._files else ())
         return iter(sorted(names))
@@ -185,7 +216,7 @@ def _sorted_out(
 
 
 def _check_name(name: object, identity: str) -> None:
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or name in {"results", "manifest"}:
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or name in {"results", "manifest", FIGURES}:
         raise ExperimentError(
             f"{identity}: result name {name!r} cannot be stored; use letters, digits, _, . and -, and not 'results'"
         )

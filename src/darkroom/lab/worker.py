@@ -109,15 +109,11 @@ class _Worker:
         parameters = {name: store.as_tuples(value) for name, value in self.job.parameters.items()}
         edges = self._edges(recipe)
         handle = {recipe.handle: run} if recipe.handle else {}
-        work = place.scratch / "work"
-        work.mkdir(parents=True, exist_ok=True)
-        os.chdir(work)
+        os.chdir(place.fresh_work())
         try:
             return function(**handle, **edges, **parameters)
         finally:
             os.chdir(self.root)
-            with suppress(OSError):
-                work.rmdir()
 
     def _holds_this(self, place: Place) -> bool:
         """Whether what is in place came of a run with this very key."""
@@ -142,7 +138,8 @@ class _Worker:
 
     def _stored(self, recipe: Recipe, place: Place, returned: object, run: Run, commit: tuple[str, bool]) -> Manifest:
         folder = place.fresh_next()
-        files = store.write_results(folder, returned, recipe.id)
+        files = store.write_results(folder, returned, recipe.id, place.work)
+        place.drop_work()
         manifest = Manifest(
             version=VERSION,
             experiment=recipe.id,
