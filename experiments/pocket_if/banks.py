@@ -1,0 +1,64 @@
+"""Banks of pictures: the world drawn many times over, held as bytes, with the words for each.
+
+Needs torch only where pictures become tensors; the banks themselves are numpy's.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from experiments.pocket_if.world import GENERIC, SIDE, Picture, World
+
+GENERIC_SHARE = 0.04  # of emoji and photos are called "a high quality photo" and nothing else
+
+
+@dataclass(frozen=True, eq=False)
+class Bank:
+    """Pictures of one seed, (N, 3, side, side) uint8, and for each what is said of it and what it is."""
+
+    images: np.ndarray
+    captions: list[str]
+    subjects: list[str]
+    styles: list[str]
+
+
+def draw(world: World, seed: int, count: int, side: int, told: Callable[[int], None] = lambda done: None) -> Bank:
+    """Pictures 0, ..., count - 1 of *seed*, made smaller to *side* by averaging.
+
+    Args:
+        told: is called now and then with how many are done.
+    """
+
+    def one(index: int) -> tuple[np.ndarray, Picture]:
+        picture = world.picture(seed, index)
+        if index % 200 == 0:
+            told(index)
+        return smaller(picture.pixels, side), picture
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        drawn = list(pool.map(one, range(count)))
+    pictures = [picture for _, picture in drawn]
+    generic = np.random.default_rng((seed, count, 1)).random(count) < GENERIC_SHARE
+    return Bank(
+        np.stack([pixels for pixels, _ in drawn]).transpose(0, 3, 1, 2),
+        [_said(picture, bool(hidden)) for picture, hidden in zip(pictures, generic, strict=True)],
+        [picture.subject for picture in pictures],
+        [picture.style for picture in pictures],
+    )
+
+
+def smaller(pixels: np.ndarray, side: int) -> np.ndarray:
+    """A picture of the world, (128, 128, 3), at another side."""
+    if side == SIDE:
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BOX))
+
+
+def _said(picture: Picture, hidden: bool) -> str:
+    return GENERIC if hidden and picture.style in {"emoji", "photo"} else picture.caption
