@@ -85,8 +85,8 @@ def drawings(results: Results) -> Drawing:
 
 
 @pictures.figure(
-    caption="Scenes that no emoji shows, composed from drawings and simple shapes, so that the course's prompts mean something.",
-    alt="Rows of composed scenes: a snowy mountain village, people around a campfire, a man wearing a hat, waterfalls and more.",
+    caption="Scenes that no emoji shows, composed of drawings and simple shapes: what the course's prompts ask for.",
+    alt="Rows of composed scenes: a mountain village in snow, people around a fire, a man with a hat, waterfalls and a coast.",
 )
 def scenes(results: Results) -> Drawing:
     """One row a scene."""

@@ -247,6 +247,7 @@ class _Maker:
     def _judge_experiments(self) -> None:
         """What is not as it should be: states other than fresh, outputs that nobody made, figures that nobody shows."""
         problems = self.faults if self.strict else self.warnings
+        waited_for = self._waited_for()
         for experiment in self.catalogue.experiments.values():
             place = self.places.shown(experiment.folder / "manifest.json")
             if experiment.problem:
@@ -254,7 +255,7 @@ class _Maker:
             elif experiment.state == "orphan":
                 message = f"no experiment declares {experiment.id}; delete its outputs or restore the code"
                 self.warnings.append(Fault(place, 1, 1, "orphan", message))
-            elif experiment.state != FRESH:
+            elif experiment.state != FRESH and experiment.id not in waited_for:
                 message = f"{experiment.id} is {_described(experiment)}; run python build.py run {experiment.id}"
                 problems.append(Fault(place, 1, 1, experiment.state, message))
         for name in self.catalogue.figure_names:
@@ -262,6 +263,13 @@ class _Maker:
                 place = self.places.shown(self.catalogue.experiments[name.rpartition("/")[0]].folder / "manifest.json")
                 message = f"no page shows {name}; show it with figure({name!r}), or remove it"
                 self.warnings.append(Fault(place, 1, 1, "unshown", message))
+
+    def _waited_for(self) -> set[str]:
+        """Experiments without outputs whose values a page calls for: the page's own warning says so, and where."""
+        calls = [call for outline in self.outlines.values() for call in outline.calls if call.arguments]
+        called = [str(call.arguments[0]) for call in calls if call.name in {"metric", "param"}]
+        names = {*called, *(name.rpartition("/")[0] for name in called)}
+        return {each.id for each in self.catalogue.experiments.values() if not each.digest and each.id in names}
 
     def _context(self) -> render.Context:
         pictures = [name for name in self.static if Path(name).suffix in assets.PICTURES]
