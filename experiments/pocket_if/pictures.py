@@ -86,7 +86,7 @@ def drawings(results: Results) -> Drawing:
 
 @pictures.figure(
     caption="Scenes that no emoji shows, composed of drawings and simple shapes: what the course's prompts ask for.",
-    alt="Rows of composed scenes: a mountain village in snow, people around a fire, a man with a hat, waterfalls and a coast.",
+    alt="Rows of composed scenes: a mountain village in snow, people around a fire, a man with a hat, waterfalls.",
 )
 def scenes(results: Results) -> Drawing:
     """One row a scene."""

@@ -21,19 +21,14 @@ from darkroom.diffusion.cascade import (
     save_stage,
 )
 from darkroom.diffusion.guidance import Guided
-from darkroom.diffusion.pretrained import Prompts, Source, load_stage
+from darkroom.diffusion.pretrained import Prompts, Source, load_stage, schedule_of
 from darkroom.diffusion.sample import Noise, ddpm, last
-from darkroom.diffusion.schedules import Schedule
 from darkroom.diffusion.train import Recipe, Trainer, seeded
 
 pytest.importorskip("diffusers")
 
 CAPTIONS = ["a red picture", "a blue picture", "an oil painting of a blue picture"]
 SHAPE = Shape((16, 32), attention=1, head=16, text=32)
-
-
-def schedule() -> Schedule:
-    return Schedule(torch.cat([torch.ones(1, dtype=torch.float64), make_scheduler().alphas_cumprod.double()]))
 
 
 def network(tokenizer, *, stage_two: bool = False, side: int = 8) -> TextToImage:
@@ -52,7 +47,10 @@ def coloured(side: int) -> tuple[np.ndarray, np.ndarray]:
 def trained(*, stage_two: bool = False, epochs: int = 1, rate: float = 3e-3) -> tuple[Trainer, object, np.ndarray]:
     tokenizer, side = make_tokenizer(CAPTIONS), 16 if stage_two else 8
     loss = TextToImageLoss(
-        schedule(), Captions.of(tokenizer, CAPTIONS, "cpu"), side=side, larger=2 if stage_two else None
+        schedule_of(make_scheduler()),
+        Captions.of(tokenizer, CAPTIONS, "cpu"),
+        side=side,
+        larger=2 if stage_two else None,
     )
     made = seeded(lambda: network(tokenizer, stage_two=stage_two, side=side), 1)
     recipe = Recipe(epochs, 16, rate, warmup=5, cosine=True, clip=1.0, averaging=0.9)
@@ -127,7 +125,7 @@ def test_captions_are_dropped_and_shared():
     """A tenth become the null prompt; each caption of a batch is encoded once, and rows lead every picture to its own."""
     tokenizer = make_tokenizer(CAPTIONS)
     captions = Captions.of(tokenizer, CAPTIONS, "cpu")
-    loss = TextToImageLoss(schedule(), captions, drop=0.1, side=8)
+    loss = TextToImageLoss(schedule_of(make_scheduler()), captions, drop=0.1, side=8)
     images, rows = coloured(8)
     pictures, labels = torch.from_numpy(images).repeat(40, 1, 1, 1).float() / 255, torch.from_numpy(rows).repeat(40)
     *_, ids, mask, where = loss.draw(pictures, labels, torch.Generator().manual_seed(0))

@@ -22,6 +22,7 @@ from experiments.part_b.out_of_distribution import out_of_distribution
 from experiments.part_b.quality import quality
 from experiments.part_b.terminal_noise import terminal_noise
 from experiments.part_b.time_conditioned import time_conditioned
+from tests.experiments.handles import Handle, Killed, Stored
 
 torch = pytest.importorskip("torch")
 
@@ -54,37 +55,6 @@ class Digits:
     def read(self, name: str) -> bytes:
         folder = Path(__file__).parent.parent / "data" / "mnist"
         return gzip.decompress((folder / f"{name}.gz").read_bytes())
-
-
-class Handle:
-    """A run on the CPU that keeps its checkpoint in memory and counts what it is told."""
-
-    device = "cpu"
-
-    def __init__(self) -> None:
-        self.kept: Mapping[str, Any] | None = None
-        self.told: list[tuple[float, float]] = []
-
-    def progress(self, done: float, total: float, unit: str = "steps", **numbers: float) -> None:
-        self.told.append((done, total))
-
-    def save(self, state: Mapping[str, Any]) -> None:
-        self.kept = state
-
-    def load(self) -> Mapping[str, Any] | None:
-        return self.kept
-
-
-class Stored(dict):
-    """Results as the lab would hand them on: arrays, with the parameters that made them."""
-
-    def __init__(self, results: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
-        super().__init__({name: as_stored(value) for name, value in results.items()})
-        self.parameters = parameters
-
-
-def as_stored(value: Any) -> Any:
-    return value.numpy() if isinstance(value, torch.Tensor) else value
 
 
 def computed(experiment: Any, *inputs: Any) -> Stored:
@@ -151,11 +121,6 @@ def test_a_training_that_was_killed_goes_on(all_results):
     """Interrupted after a checkpoint and run again with it, the training gives the results of the straight run."""
     _, straight = all_results["time_conditioned"]
 
-    class Killed(Handle):
-        def save(self, state: Mapping[str, Any]) -> None:
-            super().save(detached(state))
-            raise KeyboardInterrupt
-
     handle = Killed()
     with pytest.raises(KeyboardInterrupt):
         computed(time_conditioned, handle, Digits())
@@ -165,15 +130,6 @@ def test_a_training_that_was_killed_goes_on(all_results):
     for name, value in straight.items():
         for a, b in zip(leaves(value), leaves(resumed[name]), strict=True):
             assert np.array_equal(a, b), name
-
-
-def detached(state: Any) -> Any:
-    """A copy of *state* that later steps do not change, as a checkpoint on disk would be."""
-    if isinstance(state, Mapping):
-        return {name: detached(value) for name, value in state.items()}
-    if isinstance(state, torch.Tensor):
-        return state.detach().numpy().copy()
-    return state.copy() if isinstance(state, np.ndarray) else state
 
 
 def leaves(value: Any) -> list[Any]:

@@ -247,11 +247,11 @@ def load_stage(
     noising = folder / "image_noising_scheduler"
     return Stage(
         _UNet(unet, scheduler.config.num_train_timesteps, dtype),
-        _schedule(scheduler),
+        schedule_of(scheduler),
         unet.config.sample_size,
         _variance(folder, scheduler.config, unet.config),
         _threshold(scheduler.config),
-        _schedule(DDPMScheduler.from_pretrained(noising)) if noising.is_dir() else None,
+        schedule_of(DDPMScheduler.from_pretrained(noising)) if noising.is_dir() else None,
     )
 
 
@@ -296,8 +296,8 @@ def _embedding(path: Path) -> Tensor:
         ) from None
 
 
-def _schedule(scheduler: Any) -> Schedule:
-    """A scheduler's table, with the data at time 0."""
+def schedule_of(scheduler: Any) -> Schedule:
+    """The schedule of a diffusers scheduler, whose timestep 0 is time 1."""
     return Schedule(torch.cat([torch.ones(1, dtype=torch.float64), scheduler.alphas_cumprod.double()]))
 
 

@@ -1,0 +1,115 @@
+"""Training a stage of Pocket IF: from a bank of pictures to a pipeline's folder, by way of checkpoints.
+
+Everything here needs torch, diffusers and transformers; experiments import it where they compute.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from darkroom.diffusion.cascade import (
+    Captions,
+    Shape,
+    TextToImage,
+    TextToImageLoss,
+    caption_rows,
+    make_scheduler,
+    make_text_encoder,
+    make_tokenizer,
+    make_unet,
+    save_stage,
+)
+from darkroom.diffusion.pretrained import schedule_of
+from darkroom.diffusion.train import Recipe, Trainer, seeded
+from darkroom.lab import Run
+from experiments.pocket_if.banks import Bank
+
+SAVE_EVERY_S = 120.0
+FOLDER = Path("pipeline")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is trained, on what size of picture, for how long.
+
+    Args:
+        side: of the pictures.
+        larger: stage II: how many times larger its pictures are than those of stage I; None for stage I.
+        recipe: of the trainer; an epoch is a pass over the bank.
+        seed: of everything that is drawn.
+    """
+
+    side: int
+    recipe: Recipe
+    seed: int
+    larger: int | None = None
+
+
+def fresh_parts(shape: Shape, side: int, captions: list[str], seed: int, *, stage_two: bool) -> tuple[Any, nn.Module]:
+    """A tokenizer of the words of *captions*, and networks with the initial weights that *seed* gives."""
+    tokenizer = make_tokenizer(captions)
+
+    def build() -> nn.Module:
+        unet = make_unet(shape, side, stage_two=stage_two)
+        return TextToImage(unet, make_text_encoder(shape, len(tokenizer)))
+
+    return tokenizer, seeded(build, seed)
+
+
+def saved_parts(folder: Path) -> tuple[Any, nn.Module]:
+    """The tokenizer and the networks of a stage that was saved, in float32, to go on from."""
+    from diffusers import UNet2DConditionModel
+    from transformers import AutoTokenizer, T5EncoderModel
+
+    unet = UNet2DConditionModel.from_pretrained(folder / "unet", use_safetensors=True).float()
+    encoder = T5EncoderModel.from_pretrained(folder / "text_encoder", use_safetensors=True).float()
+    return AutoTokenizer.from_pretrained(folder / "tokenizer"), TextToImage(unet, encoder)
+
+
+def train(run: Run, parts: tuple[Any, nn.Module], bank: Bank, plan: Plan) -> dict[str, object]:
+    """Train to the end of the recipe, from the last checkpoint if there is one, and write the pipeline.
+
+    Returns:
+        ``loss`` (steps,), and ``pipeline``, the folder that stock diffusers loads, with the averaged weights.
+    """
+    tokenizer, network = parts
+    distinct, rows = caption_rows(bank.captions)
+    objective = TextToImageLoss(
+        schedule_of(make_scheduler()).to(run.device),
+        Captions.of(tokenizer, distinct, run.device),
+        side=plan.side,
+        larger=plan.larger,
+    )
+    trainer = Trainer(network, objective, plan.recipe, bank.images, rows, device=run.device, seed=plan.seed)
+    loss = _followed(run, trainer)
+    trained = trainer.average.cpu().float()
+    trained.unet.register_to_config(sample_size=plan.side)
+    save_stage(FOLDER, tokenizer, trained.text_encoder, trained.unet)
+    return {"loss": loss, "pipeline": FOLDER}
+
+
+def drawing(run: Run, count: int) -> Callable[[int], None]:
+    """Progress of drawing a bank of *count* pictures."""
+    return lambda done: run.progress(done, count, unit="pictures")
+
+
+def _followed(run: Run, trainer: Trainer) -> np.ndarray:
+    losses: list[np.ndarray] = []
+    if state := run.load():
+        trainer.restore(state["trainer"])
+        losses = [state["losses"]]
+    saved = time.monotonic()
+    for report in trainer.run():
+        losses.append(report.losses)
+        run.progress(report.step, report.steps, unit="steps", epoch=report.epoch, loss=float(report.losses.mean()))
+        if report.step == report.steps or time.monotonic() - saved > SAVE_EVERY_S:
+            run.save({"trainer": trainer.state(), "losses": np.concatenate(losses)})
+            saved = time.monotonic()
+    return np.concatenate(losses)
