@@ -65,11 +65,11 @@ def test_a_file_imports_only_what_its_part_may(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT / "src/darkroom")))
 def test_torch_is_imported_by_the_maths_alone(path: Path) -> None:
-    """Only diffusion imports torch, and only its pretrained module imports diffusers and transformers."""
+    """Only diffusion imports torch, and only its modules pretrained and cascade diffusers and transformers."""
     packages = {name.partition(".")[0] for name in _imports(path)} & TORCH
     if _part(path) == "diffusion":
         packages -= {"torch"}
-        packages -= {"diffusers", "transformers", "accelerate"} if path.stem == "pretrained" else set()
+        packages -= {"diffusers", "transformers", "accelerate"} if path.stem in {"pretrained", "cascade"} else set()
 
     assert packages == set()
 

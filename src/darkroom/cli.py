@@ -19,6 +19,8 @@ from darkroom.lab.errors import DarkroomError, DataUnavailable, DeviceUnavailabl
 if TYPE_CHECKING:
     from argparse import ArgumentParser, _SubParsersAction
 
+    from darkroom.lab.discover import Project
+    from darkroom.lab.models import Model
     from darkroom.lab.plan import Lab, Plan, Verdict
     from darkroom.lab.run import Outcome
     from darkroom.press.publish import Report, SiteRequest
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 COMMANDS = ("build", "run", "status", "accept", "serve", "check")
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
-_BUILD = {"command": "build", "strict": False, "site": None, "outputs": None, "data": None}
+_BUILD = {"command": "build", "strict": False, "site": None, "outputs": None, "data": None, "model": ""}
 
 
 def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> int:
@@ -149,6 +151,7 @@ def _add_run(parser: ArgumentParser) -> None:
     parser.add_argument("ids", nargs="+", metavar="ID", help="an id, or a glob of ids")
     parser.add_argument("--downstream", action="store_true", help="and everything that depends on them")
     parser.add_argument("--force", action="store_true", help="even what is fresh")
+    parser.add_argument("--model", default="", metavar="MODEL", help="one of experiments/models.toml, or a folder")
     parser.add_argument("--device", default="auto", type=_device, metavar="DEVICE", help="auto, cpu, cuda or mps")
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="a parameter")
     parser.add_argument("--jobs", type=_at_least_one, default=1, metavar="N", help="CPU experiments at a time")
@@ -196,6 +199,7 @@ def _import_msgspec_alone() -> None:
 def _lab(call: SimpleNamespace, root: Path) -> Lab:
     from darkroom.lab.digests import Digests
     from darkroom.lab.discover import discover
+    from darkroom.lab.models import with_variants
     from darkroom.lab.plan import Lab
 
     outputs = Path(call.outputs).absolute() if call.outputs else root / "experiments" / "outputs"
@@ -205,7 +209,23 @@ def _lab(call: SimpleNamespace, root: Path) -> Lab:
     data = Path(given).expanduser().absolute() if given else None
     if call.data and not Path(call.data).expanduser().is_dir():
         raise DataUnavailable(f"--data {call.data}: no such folder; name the one that holds the data sets")
-    return Lab(root, outputs, discover(root, digests), digests, data)
+    project = discover(root, digests)
+    models = _models(call, project, outputs)
+    return Lab(root, outputs, with_variants(project, models), digests, data, models)
+
+
+def _models(call: SimpleNamespace, project: Project, outputs: Path) -> tuple[Model, ...]:
+    """The models, beside the default one, that there are outputs of or that the call asks for."""
+    from darkroom.lab.models import chosen, stored
+
+    if not project.models:
+        if call.model:
+            raise UsageError(f"--model {call.model}: no models are declared; declare them in experiments/models.toml")
+        return ()
+    asked = [chosen(call.model, project.models)] if call.model else []
+    kept = set(stored(outputs))
+    known = [model for model in project.models[1:] if model.name in kept and model not in asked]
+    return (*asked, *known)
 
 
 def _recover(outputs: Path) -> None:
@@ -237,7 +257,8 @@ def _build(call: SimpleNamespace, lab: Lab) -> int:
 def _run(call: SimpleNamespace, lab: Lab) -> int:
     from darkroom.lab.run import Options, run
 
-    options = Options(call.device, call.jobs, call.force, call.downstream, tuple(call.settings))
+    model = lab.models[0].name if call.model and lab.models else ""
+    options = Options(call.device, call.jobs, call.force, call.downstream, tuple(call.settings), model)
     outcome = run(lab, call.ids, options)
     for fault in outcome.faults:
         _tell(fault)

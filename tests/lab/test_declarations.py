@@ -95,9 +95,9 @@ BROKEN = {
     ),
     "an asset elsewhere": (_declared("x: Path = asset('../x')"), "6:25", "asset '../x' must lie under experiments/"),
     "an asset by name": (_declared("x: Path = asset(SEED)"), "6:25", "asset takes a literal text; write asset("),
-    "weights without revision": (
-        _declared("x: str = weights('a/b')"),
-        "6:18", "weights without a revision; write weights(",
+    "weights of an empty revision": (
+        _declared("x: str = weights('a/b', revision='')"),
+        "6:18", "the revision of weights must be a literal text; write weights(",
     ),
     "an unknown device": (
         _declared("", decorator='@experiment(device="tpu")'),

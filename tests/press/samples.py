@@ -149,6 +149,7 @@ class Outputs:
         state: str = "fresh",
         reasons: tuple[str, ...] = (),
         results: bytes = b"results",
+        model: str = "",
     ) -> Path:
         """Store an experiment; gives its folder."""
         figures = figures or {}
@@ -183,6 +184,7 @@ class Outputs:
                 duration_s=4320.0,
                 peak_memory_bytes=1_300_000_000,
             ),
+            model=model,
         )
         (place / NAME).write_bytes(encode(manifest))
         self.state(name, state, reasons, tuple(figures))

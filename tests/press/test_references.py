@@ -102,6 +102,26 @@ def test_what_has_not_run_is_said_and_is_no_error(stocked: Project) -> None:
         stocked.build(strict=True)
 
 
+def test_pages_show_the_model_that_the_site_chooses(stocked: Project) -> None:
+    """Pages name the experiment alone; site.toml says whose outputs they get, and each figure says who made it."""
+    stocked.outputs.add("part_a/draw", {"it": plot()}, metrics={"psnr": 1.5}, model="Pocket IF")
+    stocked.outputs.add("part_a/draw@big", {"it": plot()}, metrics={"psnr": 2.5}, model="DeepFloyd IF")
+    stocked.outputs.add("part_a/other", {"it": plot()}, model="Pocket IF")
+    calls = ['figure("part_a/draw/it")', 'figure("part_a/other/it")', 'metric("part_a/draw/psnr")']
+    stocked.page("\n\n".join(f"{{{{ {call} }}}}" for call in calls))
+    unshown = [each for each in stocked.build().warnings if each.rule == "unshown" and "draw" in each.message]
+    assert unshown == []
+    assert stocked.html().count("· Pocket IF ·") == 2
+    assert "· DeepFloyd IF ·" not in stocked.html() and "1.5" in stocked.html()
+
+    site = stocked.root / "templates/site.toml"
+    site.write_text('model = "big"\n' + site.read_text())
+    stocked.build()
+    assert stocked.html().count("· DeepFloyd IF ·") == 1
+    assert stocked.html().count("· Pocket IF ·") == 1
+    assert "2.5" in stocked.html() and 'id="fig-part_a-draw-it"' in stocked.html()
+
+
 def test_figures_are_numbered_by_first_appearance_and_referred_to(stocked: Project) -> None:
     """Figures count from 1 on each page; a reference from another page says of which."""
     stocked.page(

@@ -28,8 +28,8 @@ Literal = None | bool | int | float | str | list[Any]
 class Edge:
     """A positional parameter: what it is bound to.
 
-    ``target`` is a dotted name as written for an upstream, a data set's name, a path relative to ``experiments/``, or the
-    name of model weights, whose ``revision`` is hashed.
+    ``target`` is a dotted name as written for an upstream, a data set's name, a path relative to ``experiments/``, the name
+    of published weights, whose ``revision`` is hashed, or, without one, a role that every model has weights for.
     """
 
     parameter: str
@@ -316,8 +316,8 @@ class _Reader:
         if len(default.args) != 1 or extra:
             raise self.fault(default, f"{kind} takes one name; write {_EXAMPLES[kind]}")
         revision = literal(given["revision"]) if "revision" in given else ""
-        if kind == "weights" and (not isinstance(revision, str) or not revision):
-            raise self.fault(default, f"weights without a revision; write {_EXAMPLES[kind]}")
+        if not isinstance(revision, str) or ("revision" in given and not revision):
+            raise self.fault(default, f"the revision of weights must be a literal text; write {_EXAMPLES[kind]}")
         target = self._target(kind, default.args[0])
         return Edge(argument.arg, kind, target, default.lineno, default.col_offset + 1, str(revision))
 
@@ -339,7 +339,7 @@ class _Reader:
             called = dotted(default.func)
             return (
                 f"unknown edge {called!r}{nearest(called, EDGES)}; write {name} = upstream(experiment), "
-                f'dataset("mnist"), asset("images/cat.png") or weights("name", revision="..."), imported from darkroom.lab'
+                f'dataset("mnist"), asset("images/cat.png") or weights("stage_1"), imported from darkroom.lab'
             )
         return f"positional parameter {name!r} is not an edge; write it after *, as in (*, {name}: {_guess(default)} = ...)"
 
@@ -380,7 +380,7 @@ _EXAMPLES = {
     "upstream": "upstream(time_conditioned)",
     "dataset": 'dataset("mnist")',
     "asset": 'asset("images/cat.png")',
-    "weights": 'weights("deepfloyd/IF-I-M-v1.0", revision="...")',
+    "weights": 'weights("stage_1"), or weights("deepfloyd/IF-I-M-v1.0", revision="...")',
 }
 
 

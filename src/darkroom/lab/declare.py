@@ -34,10 +34,15 @@ F = TypeVar("F", bound=Function)
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of a published model: its name and the revision that is hashed."""
+    """Weights of a model, as an experiment receives them.
+
+    Args:
+        name: a folder, or a name on the hub.
+        revision: on the hub.
+    """
 
     name: str
-    revision: str
+    revision: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,8 +121,14 @@ def asset(path: str) -> Any:
     return Bound("asset", path)
 
 
-def weights(name: str, *, revision: str) -> Any:
-    """Weights of a published model, as ``Weights``; name and revision are hashed."""
+def weights(name: str, *, revision: str = "") -> Any:
+    """Weights, as ``Weights``.
+
+    Args:
+        name: a role that the models of ``experiments/models.toml`` have weights for, such as ``"stage_1"``: those of the
+            model that is chosen. With a revision, the name of one published model.
+        revision: hashed.
+    """
     return Bound("weights", Weights(name, revision))
 
 

@@ -16,29 +16,44 @@ import msgspec
 
 from darkroom.lab.digests import Digests, write_atomically
 from darkroom.lab.errors import DeclarationError, UsageError, nearest
+from darkroom.lab.models import Model, WeightsSource
+from darkroom.lab.models import declared as declared_models
 
 if TYPE_CHECKING:
     from darkroom.lab.fingerprint import Fingerprints
 
 EXPERIMENTS = "experiments"
 DATA = f"{EXPERIMENTS}/data.toml"
+MODELS = f"{EXPERIMENTS}/models.toml"
 _OPAQUE = "src/darkroom/lab/"  # the machinery is no part of what an experiment computes
 _NOT_MODULES = frozenset({"outputs", "images", "__pycache__"})
-_MACHINERY = ("canonical", "scan", "declarations", "fingerprint", "discover")
+_MACHINERY = ("canonical", "scan", "declarations", "fingerprint", "discover", "models")
 
 
 class EdgeRecipe(msgspec.Struct, frozen=True):
-    """What a positional parameter is bound to; ``target`` is an experiment's id, a data set, a path or a model."""
+    """What a positional parameter is bound to.
+
+    ``target`` is an experiment's id, a data set, a path, a published model, or a role; ``source`` is where the weights of
+    that role come from.
+    """
 
     parameter: str
     kind: str
     target: str
     revision: str = ""
+    source: WeightsSource | None = None
 
     @property
     def name(self) -> str:
         """How a manifest names the input, such as ``upstream:part_b/denoiser``."""
         return f"{self.kind}:{self.target}"
+
+    @property
+    def upstream(self) -> str:
+        """The id of the experiment whose results it leads to, or empty."""
+        if self.source is not None:
+            return self.source.place if self.source.kind == "upstream" else ""
+        return self.target if self.kind == "upstream" else ""
 
 
 class ParameterRecipe(msgspec.Struct, frozen=True):
@@ -66,7 +81,8 @@ class Recipe(msgspec.Struct, frozen=True):
     """An experiment as its source declares it.
 
     ``code`` is every definition that the function reaches, ``modules`` where they stand, ``packages`` what it imports
-    from outside the project; ``handle`` names the parameter that takes the ``Run``, or is empty.
+    from outside the project; ``handle`` names the parameter that takes the ``Run``, or is empty. ``model`` is what the
+    model is called that it draws with, itself or through an upstream, or empty.
     """
 
     id: str
@@ -85,11 +101,12 @@ class Recipe(msgspec.Struct, frozen=True):
     code: dict[str, str]
     modules: list[str]
     packages: list[str]
+    model: str = ""
 
     @property
     def upstreams(self) -> list[str]:
         """The ids of the experiments whose results this one takes."""
-        return [edge.target for edge in self.edges if edge.kind == "upstream"]
+        return [edge.upstream for edge in self.edges if edge.upstream]
 
 
 class Project(msgspec.Struct, frozen=True):
@@ -103,6 +120,7 @@ class Project(msgspec.Struct, frozen=True):
     datasets: dict[str, str]
     modules: dict[str, str]
     sources: dict[str, str]
+    models: list[Model] = []
 
 
 def discover(root: Path, digests: Digests) -> Project:
@@ -118,7 +136,7 @@ def discover(root: Path, digests: Digests) -> Project:
     """
     base = os.fspath(root)
     sources = {path: digests.of(f"{base}/{path}") for path in source_files(base)}
-    sources[DATA] = digests.of(f"{base}/{DATA}")
+    sources |= {path: digests.of(f"{base}/{path}") for path in (DATA, MODELS)}
     whole = sha256(msgspec.json.encode([_machinery(digests), sorted(sources.items(), key=str)])).hexdigest()
     cache = root / ".darkroom" / "lab" / "project.json"
     known = _read(cache)
@@ -173,8 +191,9 @@ def _read_sources(root: Path, sources: dict[str, str], whole: str) -> Project:
     modules = {module_name(path): path for path in sources if path.endswith(".py") and not path.startswith(_OPAQUE)}
     records = _records(root, modules, sources)
     datasets = _datasets(root)
-    linker = _Linker(modules, records, datasets, Fingerprints(records))
-    return Project(whole, linker.recipes(), datasets, modules, sources)
+    models = declared_models(root / MODELS)
+    linker = _Linker(modules, records, datasets, models[0] if models else None, Fingerprints(records))
+    return Project(whole, linker.recipes(), datasets, modules, sources, models)
 
 
 def _records(root: Path, modules: dict[str, str], sources: dict[str, str]) -> dict[str, dict[str, Any]]:
@@ -230,9 +249,11 @@ class _Linker:
         modules: dict[str, str],
         records: dict[str, dict[str, Any]],
         datasets: dict[str, str],
+        model: Model | None,
         fingerprints: Fingerprints,
     ) -> None:
         self.modules, self.records, self.datasets, self.fingerprints = modules, records, datasets, fingerprints
+        self.model = model
         self.ids: dict[tuple[str, str], str] = {}
         self.faults: list[str] = []
 
@@ -246,10 +267,11 @@ class _Linker:
         for module, each in found:
             self._name(module, each)
         recipes = {self.ids[module, each["name"]]: self._recipe(module, each) for module, each in found}
+        self._refuse_lost(recipes)
         self._refuse_cycles(recipes)
         if self.faults:
             raise DeclarationError("\n".join(self.faults))
-        return recipes
+        return _named_by_model(recipes, self.model)
 
     def _name(self, module: str, each: dict[str, Any]) -> None:
         folder = self.modules[module].removeprefix(f"{EXPERIMENTS}/").rpartition("/")[0]
@@ -296,7 +318,17 @@ class _Linker:
         elif edge["kind"] == "dataset" and target not in self.datasets:
             offer = nearest(target, self.datasets)
             self._fault(module, edge, f"no data set {target!r}{offer}; declare it in {DATA}")
+        elif edge["kind"] == "weights" and not edge["revision"]:
+            return EdgeRecipe(edge["parameter"], edge["kind"], target, source=self._weights(module, edge))
         return EdgeRecipe(edge["parameter"], edge["kind"], target, edge["revision"])
+
+    def _weights(self, module: str, edge: dict[str, Any]) -> WeightsSource | None:
+        """Where the default model's weights for a role come from."""
+        roles = self.model.roles if self.model else {}
+        if edge["target"] not in roles:
+            offer = nearest(edge["target"], roles)
+            self._fault(module, edge, f"no model has weights {edge['target']!r}{offer}; declare them in {MODELS}")
+        return roles.get(edge["target"])
 
     def _upstream(self, module: str, edge: dict[str, Any]) -> str:
         defined = self.fingerprints.definition(module, edge["target"])
@@ -306,11 +338,19 @@ class _Linker:
             self._fault(module, edge, f"{edge['target']!r} is no experiment{offer}; import one and name it")
         return identity or ""
 
+    def _refuse_lost(self, recipes: dict[str, Recipe]) -> None:
+        """Refuse a model whose weights come from no experiment."""
+        for role, source in self.model.roles.items() if self.model else ():
+            if source.kind == "upstream" and source.place not in recipes:
+                offer = nearest(source.place, recipes)
+                self.faults.append(f"{MODELS}:1:1: {role} comes from {source.place!r}, which is no experiment{offer}")
+
     def _refuse_cycles(self, recipes: dict[str, Recipe]) -> None:
         from graphlib import CycleError, TopologicalSorter
 
         try:
-            TopologicalSorter({name: recipe.upstreams for name, recipe in recipes.items()}).prepare()
+            known = {name: [each for each in recipe.upstreams if each in recipes] for name, recipe in recipes.items()}
+            TopologicalSorter(known).prepare()
         except CycleError as error:
             first = recipes[error.args[1][0]]
             chain = " -> ".join(reversed(error.args[1]))
@@ -318,6 +358,24 @@ class _Linker:
 
     def _fault(self, module: str, where: dict[str, Any], message: str) -> None:
         self.faults.append(f"{self.modules[module]}:{where['line']}:{where.get('column', 1)}: {message}")
+
+
+def _named_by_model(recipes: dict[str, Recipe], model: Model | None) -> dict[str, Recipe]:
+    """The recipes, those that draw with the default model saying so."""
+    drawing: set[str] = set()
+    grown = True
+    while grown:
+        found = {
+            name
+            for name, recipe in recipes.items()
+            if any(edge.source is not None or edge.target in drawing for edge in recipe.edges)
+        }
+        grown, drawing = found != drawing, found
+    title = model.title if model else ""
+    return {
+        name: msgspec.structs.replace(recipe, model=title) if name in drawing else recipe
+        for name, recipe in recipes.items()
+    }
 
 
 def _parameters(each: dict[str, Any]) -> list[ParameterRecipe]:

@@ -101,7 +101,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Everything that is known of one experiment's outputs.
 
     ``inputs`` maps each edge, such as ``dataset:mnist`` or ``upstream:part_b/denoiser``, to its digest; ``code`` maps each
-    first-party definition that the experiment reaches to its own; ``results`` is the digest that downstream keys use.
+    first-party definition that the experiment reaches to its own; ``results`` is the digest that downstream keys use;
+    ``model`` is what the model is called that it draws with, or empty.
     """
 
     version: int
@@ -118,6 +119,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     figures: dict[str, Figure]
     provenance: Provenance
     accepted: list[Acceptance] = []
+    model: str = ""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):

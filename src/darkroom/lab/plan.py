@@ -15,15 +15,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from darkroom.lab.digests import Digests
-from darkroom.lab.discover import EXPERIMENTS, DrawingRecipe, EdgeRecipe, Project, Recipe
+from darkroom.lab.discover import EXPERIMENTS, DrawingRecipe, EdgeRecipe, Project, Recipe, discover
 from darkroom.lab.errors import DamagedOutputs
 from darkroom.lab.manifest import NAME, Manifest, Source, Status, load
+from darkroom.lab.models import Model, with_variants
 
 SCHEMA = 1
 FRESH, STALE, MISSING, WAITING, DAMAGED = "fresh", "stale", "missing", "waiting", "damaged"
@@ -86,13 +87,18 @@ class Plan:
 
 @dataclass(frozen=True)
 class Lab:
-    """A project, where its outputs are, and where the user keeps data."""
+    """A project, where its outputs are, and where the user keeps data; *models* are those it has variants for."""
 
     root: Path
     outputs: Path
     project: Project
     digests: Digests
     data: Path | None = None
+    models: tuple[Model, ...] = ()
+
+    def read_anew(self) -> Lab:
+        """The same with the project as its sources are now."""
+        return replace(self, project=with_variants(discover(self.root, self.digests), self.models))
 
     def planner(self, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Planner:
         """A planner of this project; *overrides* are parameters in place of defaults, by experiment."""
@@ -200,7 +206,7 @@ class Planner:
         return DrawingVerdict(drawing, STALE, tuple(reasons), key)
 
     def _lacking(self, drawing: DrawingRecipe) -> list[str]:
-        return [edge.target for edge in drawing.edges if not self._input(edge)]
+        return [edge.upstream for edge in drawing.edges if not self._input(edge)]
 
     def _folder(self, identity: str) -> str:
         return f"{os.fspath(self.outputs)}/{identity}"
@@ -230,10 +236,19 @@ class Planner:
             return self.project.datasets[edge.target]
         if edge.kind == "asset":
             return self.digests.of(f"{os.fspath(self.root)}/{EXPERIMENTS}/{edge.target}") or ABSENT
-        if edge.kind == "weights":
-            return edge.revision
-        manifest = self._manifest(edge.target)
+        if edge.kind == "weights" and not edge.upstream:
+            return self._weights(edge)
+        manifest = self._manifest(edge.upstream)
         return manifest.results if isinstance(manifest, Manifest) else ""
+
+    def _weights(self, edge: EdgeRecipe) -> str:
+        """What stands for weights from outside the project."""
+        source = edge.source
+        if source is None:
+            return edge.revision
+        if source.kind == "hub":
+            return f"{source.place}@{source.revision}"
+        return _folder_digest(f"{os.fspath(self.root / source.place)}", self.digests)
 
     def _orphans(self) -> Iterator[str]:
         for identity in _stored(os.fspath(self.outputs), ""):
@@ -336,6 +351,13 @@ def _code_reasons(stored: Mapping[str, str], now: Mapping[str, str]) -> list[str
     """The definitions that changed; where none did, those that came or went."""
     changed = sorted(name for name in stored.keys() & now.keys() if stored[name] != now[name])
     return [f"code: {name}" for name in changed or sorted(stored.keys() ^ now.keys())]
+
+
+def _folder_digest(folder: str, digests: Digests) -> str:
+    """The digest of a pipeline's folder: of the paths and digests of its configurations and weights."""
+    files = sorted(path for path in Path(folder).rglob("*") if path.suffix in {".json", ".safetensors", ".model"})
+    lines = [f"{digests.of(os.fspath(path))}  {path.relative_to(folder).as_posix()}\n" for path in files]
+    return sha256("".join(lines).encode()).hexdigest() if lines else ABSENT
 
 
 def _without_kind(name: str) -> str:

@@ -45,8 +45,16 @@ class Values:
         if edge.kind == "dataset":
             return data.Dataset(data.declared(self.root / DATA)[edge.target], self.folder, self.progress)
         if edge.kind == "weights":
-            return Weights(edge.target, edge.revision)
+            return self._weights(edge)
         return self.root / EXPERIMENTS / edge.target
+
+    def _weights(self, edge: EdgeRecipe) -> Weights:
+        source = edge.source
+        if source is None:
+            return Weights(edge.target, edge.revision)
+        if source.kind == "upstream":
+            return Weights(str(open_results(self.outputs, source.place)[source.result]))
+        return Weights(source.place if source.kind == "hub" else str(self.root / source.place), source.revision)
 
 
 def function_of(recipe: Recipe) -> Experiment:

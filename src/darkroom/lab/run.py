@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import IO, Any
 import msgspec
 
 from darkroom.lab import errors, failures
-from darkroom.lab.discover import Project, Recipe, discover
+from darkroom.lab.discover import Project, Recipe
 from darkroom.lab.display import Display, display, duration
 from darkroom.lab.errors import DarkroomError, ExperimentError, UnknownName, UsageError, nearest
 from darkroom.lab.job import Job
@@ -28,13 +28,18 @@ from darkroom.lab.plan import DAMAGED, FRESH, WAITING, Lab, Plan, Verdict, order
 
 @dataclass(frozen=True)
 class Options:
-    """How to run; ``settings`` are ``key=value`` texts in place of defaults of the experiments that are named."""
+    """How to run.
+
+    ``settings`` are ``key=value`` texts in place of defaults of the experiments that are named; ``model`` is the model that
+    draws in place of the default one, or empty.
+    """
 
     device: str = "auto"
     jobs: int = 1
     force: bool = False
     downstream: bool = False
     settings: tuple[str, ...] = ()
+    model: str = ""
 
 
 @dataclass
@@ -61,7 +66,7 @@ def run(lab: Lab, patterns: Iterable[str], options: Options, show: Display | Non
         UnknownName: a pattern matches nothing, or no experiment has a parameter that is set.
         UsageError: a value is not of its parameter's type.
     """
-    named = matching(lab.project, patterns)
+    named = _drawn_with(options.model, lab.project, matching(lab.project, patterns))
     overrides = _overrides(lab.project, named, options.settings)
     chosen = set(named) | (_downstream(lab.project, named) if options.downstream else set())
     with show or display() as shown:
@@ -97,12 +102,19 @@ def matching(project: Project, patterns: Iterable[str]) -> list[str]:
     """
     found: set[str] = set()
     for pattern in patterns:
-        matched = {identity for identity in project.experiments if fnmatchcase(identity, pattern)}
+        known = [identity for identity in project.experiments if "@" in pattern or "@" not in identity]
+        matched = {identity for identity in known if fnmatchcase(identity, pattern)}
         if not matched:
             offer = _offer(pattern, project) or f"; known: {', '.join(project.experiments) or 'none'}"
             raise UnknownName(f"no experiment {pattern!r}{offer}")
         found |= matched
     return [identity for identity in order(project) if identity in found]
+
+
+def _drawn_with(model: str, project: Project, named: list[str]) -> list[str]:
+    """The variants of the named experiments for a model; themselves where the model is no matter."""
+    variants = [f"{identity}@{model}" for identity in named]
+    return [variant if variant in project.experiments else name for name, variant in zip(named, variants, strict=True)]
 
 
 def _offer(pattern: str, project: Project) -> str:
@@ -226,7 +238,7 @@ class _Schedule:
         Raises:
             DarkroomError: it cannot be read any more, or waits for what was not run.
         """
-        self.lab = replace(self.lab, project=discover(self.lab.root, self.lab.digests))
+        self.lab = self.lab.read_anew()
         self.planner = self.lab.planner(self.overrides)
         recipe = self.lab.project.experiments.get(identity)
         if recipe is None or not self.verdicts.keys() >= set(recipe.upstreams):

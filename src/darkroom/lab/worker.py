@@ -128,8 +128,8 @@ class _Worker:
         for edge in recipe.edges:
             value, wanted = edges[edge.parameter], self.job.inputs[edge.name]
             found = wanted
-            if isinstance(value, store.Results):
-                found = value.digest
+            if edge.upstream:
+                found = store.open_results(self.outputs, edge.upstream).digest
             elif isinstance(value, Path):
                 found = _asset_digest(recipe, edge.target, value)
             if found != wanted:
@@ -153,6 +153,7 @@ class _Worker:
             files=files,
             metrics={},
             figures={},
+            model=recipe.model,
             provenance=self._provenance(run, commit),
         )
         refresh.write_manifest(folder, manifest)
@@ -194,7 +195,7 @@ class _Worker:
         return refresh.refresh(place, recipe, self.planner, self.values, ready)
 
     def _is_ready(self, recipe: Recipe, edges: list[Any]) -> bool:
-        targets = [edge.target for edge in edges if edge.kind == "upstream" and edge.target != recipe.id]
+        targets = [edge.upstream for edge in edges if edge.upstream not in {"", recipe.id}]
         return all((self.outputs / target / "manifest.json").exists() for target in targets)
 
     def _downloading(self, name: str, done: int, total: int) -> None:

@@ -77,23 +77,34 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Every experiment by id, sorted."""
+    """Every experiment by id, sorted.
+
+    ``model`` is the one whose outputs are shown: pages name ``part_a/guidance``, and where that model has drawn it they get
+    ``part_a/guidance@model``.
+    """
 
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
+    model: str = ""
+
+    def shown(self, identity: str) -> Experiment | None:
+        """The experiment that a page means by an id, or None."""
+        variant = self.experiments.get(f"{identity}@{self.model}") if self.model else None
+        return variant if variant and variant.digest else self.experiments.get(identity)
 
     def figure(self, name: str) -> tuple[Experiment, str] | None:
         """The experiment and figure that ``part_b/denoiser/loss`` names, or None."""
         owner, _, figure = name.rpartition("/")
-        experiment = self.experiments.get(owner)
+        experiment = self.shown(owner)
         if experiment is None or figure not in experiment.figures:
             return None
         return experiment, figure
 
     @property
     def figure_names(self) -> Iterator[str]:
-        """The full name of every figure."""
+        """The full name of every figure, by which pages call for it."""
         for experiment in self.experiments.values():
-            yield from (f"{experiment.id}/{name}" for name in experiment.figures)
+            if "@" not in experiment.id:
+                yield from (f"{experiment.id}/{name}" for name in experiment.figures)
 
 
 def manifests(outputs: Path) -> Iterator[Path]:
@@ -104,10 +115,12 @@ def manifests(outputs: Path) -> Iterator[Path]:
             yield Path(folder) / NAME
 
 
-def read_catalogue(outputs: Path, statuses: Sequence[Status], digests: Mapping[Path, str]) -> Catalogue:
+def read_catalogue(
+    outputs: Path, statuses: Sequence[Status], digests: Mapping[Path, str], model: str = ""
+) -> Catalogue:
     """The experiments that the plan names and those that have outputs; *digests* is of every manifest.
 
-    Without any status, what has outputs counts as fresh.
+    Pages show the outputs of *model* where there are any. Without any status, what has outputs counts as fresh.
     """
     found = {path.parent.relative_to(outputs).as_posix(): digest for path, digest in digests.items()}
     planned = {status.id: status for status in statuses}
@@ -118,4 +131,4 @@ def read_catalogue(outputs: Path, statuses: Sequence[Status], digests: Mapping[P
         figures = tuple(figure.removeprefix(f"{name}/") for figure in status.figures) if status else ()
         reasons = tuple(status.reasons) if status else ()
         experiments[name] = Experiment(name, outputs / name, found.get(name, ""), state, reasons, figures)
-    return Catalogue(experiments)
+    return Catalogue(experiments, model)

@@ -198,7 +198,9 @@ class _Maker:
         paths = list(manifests(outputs))
         for folder in sorted({parent for path in paths for parent in (path.parent, path.parent.parent)}):
             self.inputs.list_folder(folder)
-        return read_catalogue(outputs, self.statuses, {path: self.inputs.digest(path) for path in paths})
+        return read_catalogue(
+            outputs, self.statuses, {path: self.inputs.digest(path) for path in paths}, self.site.model
+        )
 
     def _read_pages(self) -> None:
         folder = self.places.templates / "pages"
@@ -349,14 +351,13 @@ class _Maker:
 
     def _key(self, outline: Outline, shared: str) -> str:
         parts = [shared, self.sources[outline.url], self.context.outputs]
-        experiments = self.catalogue.experiments
         for call in outline.calls:
             names = [str(argument) for argument in call.arguments]
             if call.name in {"figure", "metric"}:
-                owner = experiments.get(names[0].rpartition("/")[0]) if names else None
+                owner = self.catalogue.shown(names[0].rpartition("/")[0]) if names else None
                 parts += [owner.record if owner else "", self.context.damaged.get(names[0], "") if names else ""]
             elif call.name == "param":
-                owner = experiments.get(names[0]) if names else None
+                owner = self.catalogue.shown(names[0]) if names else None
                 parts.append(owner.record if owner else "")
             elif call.name == "ref":
                 parts.append(self._ref_key(names, outline.url))

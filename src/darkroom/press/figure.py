@@ -35,6 +35,7 @@ class Provenance:
     commit: str
     clean: bool
     data: tuple[str, ...]
+    model: str
     source: str
     source_link: str
     commit_link: str
@@ -55,6 +56,7 @@ def provenance(manifest: Manifest, repository: str) -> Provenance:
         commit=made.commit[:7],
         clean=made.clean,
         data=data,
+        model=manifest.model,
         source=manifest.source.path,
         source_link=f"{repository}/blob/{made.commit}/{place}" if known else "",
         commit_link=f"{repository}/commit/{made.commit}" if known else "",

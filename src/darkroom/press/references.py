@@ -127,7 +127,7 @@ class Index:
         return self.bibliography[key]
 
     def _manifest(self, owner: str, name: str) -> Manifest:
-        experiment = self.catalogue.experiments.get(owner)
+        experiment = self.catalogue.shown(owner)
         if experiment is None:
             raise Unknown(f"unknown experiment {owner!r} in {name!r}{nearest(owner, self.catalogue.experiments)}")
         if experiment.manifest is None:

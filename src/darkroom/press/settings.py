@@ -34,6 +34,7 @@ SITE_KEYS = {
     "language": Key(str),
     "base_url": Key(str),
     "repository": Key(str),
+    "model": Key(str),
     "raw_limit_mb": Key(float),
     "macros": Key(dict),
 }
@@ -44,8 +45,10 @@ class Site:
     r"""What ``site.toml`` says.
 
     ``base_url`` is where the site will stand, with a final slash, or "" where that is not known; only the sitemap, the
-    canonical link and 404.html use it. ``repository`` is the address of the source, to link a commit. Raw results up to
-    ``raw_limit_mb`` megabytes a file are published. ``macros`` are TeX macros, such as ``"\abar" = "\bar\alpha"``.
+    canonical link and 404.html use it. ``repository`` is the address of the source, to link a commit. ``model`` is the name
+    of the model whose figures are shown, or "" for the default one; where it has drawn nothing, the default's are. Raw
+    results up to ``raw_limit_mb`` megabytes a file are published. ``macros`` are TeX macros, such as
+    ``"\abar" = "\bar\alpha"``.
     """
 
     title: str
@@ -54,6 +57,7 @@ class Site:
     language: str = "en"
     base_url: str = ""
     repository: str = ""
+    model: str = ""
     raw_limit_mb: float = 2.0
     macros: Mapping[str, str] = field(default_factory=dict)
 

@@ -1,0 +1,191 @@
+"""Models: the same experiments drawn with another one, side by side, each with outputs and a state of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from darkroom.lab.manifest import load
+
+from .workshop import Workshop
+
+EXPERIMENTS = '''"""Draws with a model."""
+
+from pathlib import Path
+
+from darkroom.lab import Results, Run, Weights, experiment, upstream, weights
+
+
+@experiment()
+def trained() -> dict[str, object]:
+    """Trains a model."""
+    Path("model").mkdir()
+    Path("model/config.json").write_text("small")
+    return {"pipeline": Path("model")}
+
+
+@experiment()
+def drawn(first: Weights = weights("stage_1"), *, steps: int = 3) -> dict[str, object]:
+    """Draws."""
+    folder = Path(first.name)
+    return {"with": (folder / "config.json").read_text() if folder.is_dir() else f"{first.name}@{first.revision}"}
+
+
+@drawn.metric
+def loudness(results: Results) -> str:
+    """How it is called."""
+    return results["with"].upper()
+
+
+@experiment()
+def larger(small: Results = upstream(drawn)) -> dict[str, object]:
+    """Enlarges what was drawn."""
+    return {"larger": small["with"] * 2}
+
+
+@experiment()
+def apart() -> dict[str, object]:
+    """Has nothing to do with models."""
+    return {"x": 1}
+'''
+MODELS = """
+[small]
+title = "Small"
+stage_1.upstream = "part_z/trained"
+stage_1.result = "pipeline"
+
+[hubbed]
+title = "Hubbed"
+stage_1.hub = "someone/model"
+stage_1.revision = "abc"
+"""
+
+
+@pytest.fixture
+def drawing(workshop: Workshop) -> Workshop:
+    """A project with two models, the default one trained by the project itself."""
+    workshop.write("experiments/part_z/drawing.py", EXPERIMENTS)
+    workshop.write("experiments/models.toml", MODELS)
+    return workshop
+
+
+def result(workshop: Workshop, identity: str) -> dict[str, object]:
+    return json.loads((workshop.outputs / identity / "results.json").read_text())
+
+
+def states(workshop: Workshop) -> dict[str, str]:
+    rows = json.loads(workshop.call("status", "--json").stdout)
+    return {row["id"]: row["state"] for row in rows if row["id"].startswith("part_z")}
+
+
+def test_the_default_model_is_an_upstream(drawing: Workshop) -> None:
+    """Its weights are the folder that an experiment of the project writes, which runs first; retrained, they count."""
+    drawing.call("run", "part_z/larger")
+
+    assert result(drawing, "part_z/larger") == {"larger": "smallsmall"}
+    manifest = load(drawing.outputs / "part_z/drawn")
+    assert manifest is not None and manifest.model == "Small"
+    assert load(drawing.outputs / "part_z/trained").model == ""
+    drawing.edit("experiments/part_z/drawing.py", 'write_text("small")', 'write_text("other")')
+    drawing.call("run", "part_z/trained")
+    assert states(drawing) == {
+        "part_z/trained": "fresh", "part_z/drawn": "stale", "part_z/larger": "waiting", "part_z/apart": "missing",
+    }  # fmt: skip
+
+
+def test_another_model_draws_beside_it(drawing: Workshop) -> None:
+    """With --model, variants are made of all that draws, and of nothing else; the default outputs stay as they are."""
+    drawing.call("run", "part_z/larger")
+    before = (drawing.outputs / "part_z/drawn/manifest.json").read_bytes()
+
+    drawing.call("run", "part_z/*", "--model", "hubbed")
+
+    assert result(drawing, "part_z/larger@hubbed") == {"larger": "someone/model@abc" * 2}
+    assert (drawing.outputs / "part_z/drawn/manifest.json").read_bytes() == before
+    manifest = load(drawing.outputs / "part_z/drawn@hubbed")
+    assert manifest is not None and manifest.model == "Hubbed"
+    assert manifest.metrics["loudness"].value == "SOMEONE/MODEL@ABC"
+    assert set(states(drawing).values()) == {"fresh"}
+    assert states(drawing).keys() == {
+        "part_z/trained", "part_z/drawn", "part_z/larger", "part_z/apart", "part_z/drawn@hubbed", "part_z/larger@hubbed",
+    }  # fmt: skip
+
+
+def test_variants_have_states_of_their_own(drawing: Workshop) -> None:
+    """Another revision makes the variant stale and the default not; a pattern without @ names no variant."""
+    drawing.call("run", "part_z/drawn", "--model", "hubbed")
+    drawing.call("run", "part_z/drawn")
+    drawing.edit("experiments/models.toml", '"abc"', '"def"')
+    assert states(drawing)["part_z/drawn"] == "fresh"
+    assert states(drawing)["part_z/drawn@hubbed"] == "stale"
+    drawing.call("run", "part_z/d*")
+    assert states(drawing)["part_z/drawn@hubbed"] == "stale"
+    drawing.call("run", "part_z/drawn@hubbed")
+    assert result(drawing, "part_z/drawn@hubbed") == {"with": "someone/model@def"}
+
+
+def test_a_model_is_asked_for_by_its_folder(drawing: Workshop, tmp_path: Path) -> None:
+    """A folder with a sub-folder for each role is a model called by the folder; what is in it decides the key."""
+    folder = tmp_path / "mine"
+    (folder / "stage_1").mkdir(parents=True)
+    (folder / "stage_1" / "config.json").write_text("own")
+
+    drawing.call("run", "part_z/drawn", "--model", str(folder))
+    assert result(drawing, "part_z/drawn@mine") == {"with": "own"}
+    again = drawing.call("run", "part_z/drawn", "--model", str(folder))
+    assert "part_z/drawn@mine  fresh" in again.stderr
+    (folder / "stage_1" / "config.json").write_text("changed")
+    drawing.call("run", "part_z/drawn", "--model", str(folder))
+    assert result(drawing, "part_z/drawn@mine") == {"with": "changed"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--model", "hubed"], "no such model or folder; did you mean 'hubbed'?"),
+        (["--model", "experiments"], "no stage_1/ in that folder"),
+    ],
+)
+def test_an_unknown_model_is_named(drawing: Workshop, arguments: list[str], complaint: str) -> None:
+    """A model that is none, and a folder that is no cascade, end the call with what there is."""
+    assert complaint in drawing.call("run", "part_z/drawn", *arguments, code=2).stderr
+
+
+def test_a_project_without_models_says_so(workshop: Workshop) -> None:
+    """--model where none are declared says where to declare them."""
+    done = workshop.call("run", "part_x/alone", "--model", "small", code=2)
+    assert "no models are declared; declare them in experiments/models.toml" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ('title = "Small"', "", "model 'small' has no title"),
+        ('stage_1.result = "pipeline"', "", "stage_1 of model 'small' needs one of"),
+        ('stage_1.revision = "abc"', "", "stage_1 of model 'hubbed' needs one of"),
+        ('stage_1.hub = "someone/model"\nstage_1.', 'other.hub = "a/b"\nother.', "model 'hubbed' has no stage_1"),
+        ("part_z/trained", "part_z/traned", "'part_z/traned', which is no experiment; did you mean 'part_z/trained'?"),
+        ("[hubbed]", "[hubbed", "not valid TOML"),
+    ],
+)  # fmt: skip
+def test_a_wrong_model_is_told(drawing: Workshop, old: str, new: str, complaint: str) -> None:
+    """models.toml is checked before anything runs: what is missing is named with what to write."""
+    drawing.edit("experiments/models.toml", old, new)
+    assert complaint in drawing.call("status", code=2).stderr
+
+
+def test_a_role_that_no_model_has_is_told(drawing: Workshop) -> None:
+    """The declaration that asks for it is named, with the nearest role."""
+    drawing.edit("experiments/part_z/drawing.py", 'weights("stage_1")', 'weights("stage1")')
+    message = drawing.call("status", code=2).stderr
+    assert "experiments/part_z/drawing.py:17:28: no model has weights 'stage1'; did you mean 'stage_1'?" in message
+
+
+def test_a_variant_survives_a_build_and_has_no_page_of_its_own(drawing: Workshop) -> None:
+    """A plain status knows the variants that have outputs; those of a model that is gone are orphans."""
+    drawing.call("run", "part_z/drawn", "--model", "hubbed")
+    assert "part_z/drawn@hubbed" in states(drawing)
+    drawing.edit("experiments/models.toml", "[hubbed]", "[renamed]")
+    assert "part_z/drawn@hubbed has outputs, and no experiment declares it" in drawing.call("status").stderr
