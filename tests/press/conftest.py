@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from darkroom.lab.errors import UsageError
-from darkroom.press.math import install
+from darkroom.press.packages import install
 from tests.press.projects import ROOT, Project
 
 

