@@ -21,10 +21,10 @@ from darkroom.diffusion.schedules import Schedule
 from darkroom.diffusion.train import Trainer, tensors
 from darkroom.diffusion.unet import CLASSES, for_inference
 from darkroom.lab import Dataset, Run
+from experiments.part_b.panels import frame_times
 
 SIDE = 28
 SAVE_EVERY_S = 60.0
-FRAMES_BELOW = 8
 AT_ONCE = {"cpu": 100, "mps": 1000, "cuda": 10_000}  # what fits the caches, or the memory
 Arrays = dict[str, np.ndarray]
 
@@ -114,7 +114,7 @@ def trajectory(denoiser: Denoiser, source: Noise) -> tuple[np.ndarray, np.ndarra
     """Ancestral sampling with every step.
 
     Returns:
-        the samples, uint8 (B, 28, 28), and the frames of :func:`frame_times`, packed, (F, B, 28, 14).
+        the samples, uint8 (B, 28, 28), and the frames at the times of ``frame_times``, packed, (F, B, 28, 14).
     """
     T = denoiser.schedule.T
     x_T = source.draw()
@@ -125,11 +125,6 @@ def trajectory(denoiser: Denoiser, source: Noise) -> tuple[np.ndarray, np.ndarra
         if step.t in kept:
             frames.append(pack(pixels(x_0)))
     return pixels(x_0), np.stack(frames)
-
-
-def frame_times(T: int) -> list[int]:
-    """The times that a trajectory keeps, falling: every tenth, and each of the last eight, where detail appears."""
-    return [t for t in range(T, -1, -1) if t % 10 == 0 or t == T or t < FRAMES_BELOW]
 
 
 def pixels(images: Tensor) -> np.ndarray:

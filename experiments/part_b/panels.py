@@ -9,6 +9,7 @@ import numpy as np
 from darkroom.figures import Drawing, Panel, Series, animation, line_plot, sheet, tiles
 from darkroom.lab import Results
 
+FRAMES_BELOW = 8
 Arrange = Callable[[np.ndarray], np.ndarray]
 
 
@@ -44,7 +45,13 @@ def sampling_films(results: Results, columns: int, arranged: Arrange = np.asarra
         Panel(f"epoch {epoch}", f"Noise turns into the samples of epoch {epoch}.", film)
         for epoch, film in zip(epochs, films, strict=True)
     ]
-    return animation(shown, fps=12, hold_last_s=2.0)
+    labels = [f"t = {t}" for t in frame_times(results.parameters["T"])]
+    return animation(shown, fps=12, hold_last_s=2.0, labels=labels)
+
+
+def frame_times(T: int) -> list[int]:
+    """The times that a trajectory keeps, falling: every tenth, and each of the last eight, where detail appears."""
+    return [t for t in range(T, -1, -1) if t % 10 == 0 or t == T or t < FRAMES_BELOW]
 
 
 def unpacked(frames: np.ndarray) -> np.ndarray:

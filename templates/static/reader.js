@@ -50,19 +50,21 @@ function markSections() {
   const links = new Map([...document.querySelectorAll(".beside a[href^='#']")].map((a) => [a.hash.slice(1), a]));
   const headings = [...links.keys()].map((id) => document.getElementById(id)).filter(Boolean);
   if (!headings.length) return;
-  let current;
+  let current, asked = false;
   const mark = () => {
-    const passed = headings.filter((heading) => heading.getBoundingClientRect().top < innerHeight * 0.3);
+    asked = false;
+    const atEnd = innerHeight + scrollY >= root.scrollHeight - 2;
+    const passed = headings.filter((heading) => heading.getBoundingClientRect().top < innerHeight * (atEnd ? 1 : 0.3));
     const now = links.get((passed.at(-1) ?? headings[0]).id);
     if (now === current) return;
     current?.removeAttribute("aria-current");
     now.setAttribute("aria-current", "location");
-    now.scrollIntoView?.({ block: "nearest", behavior: "instant" });
     current = now;
   };
-  new IntersectionObserver(mark, { rootMargin: "0px 0px -70% 0px" }).observe(headings[0]);
-  const watch = new IntersectionObserver(mark, { rootMargin: "0px 0px -70% 0px" });
-  for (const heading of headings) watch.observe(heading);
+  addEventListener("scroll", () => {
+    if (!asked) requestAnimationFrame(mark);
+    asked = true;
+  }, { passive: true });
   mark();
 }
 
@@ -82,14 +84,8 @@ function cards() {
     const above = at.bottom + box.height + 12 > innerHeight && at.top > box.height + 12;
     const left = Math.max(8, Math.min(at.left, page - box.width - 8));
     const top = above ? at.top - box.height - 8 : at.bottom + 8;
-    const sheet = card.attributeStyleMap; // not a style attribute, which the page's policy forbids
-    if (sheet) {
-      sheet.set("left", CSS.px(left + scrollX));
-      sheet.set("top", CSS.px(top + scrollY));
-    } else {
-      card.style.left = `${left + scrollX}px`;
-      card.style.top = `${top + scrollY}px`;
-    }
+    card.style.left = `${left + scrollX}px`;
+    card.style.top = `${top + scrollY}px`;
     card.addEventListener("pointerleave", later);
     card.addEventListener("pointerenter", () => clearTimeout(timer));
   };

@@ -34,7 +34,14 @@ class Panel(NamedTuple):
     frames: npt.ArrayLike
 
 
-def animation(panels: Sequence[Panel], *, scale: int = 2, hold_last_s: float = 2.0, fps: float = 20.0) -> Drawing:
+def animation(
+    panels: Sequence[Panel],
+    *,
+    scale: int = 2,
+    hold_last_s: float = 2.0,
+    fps: float = 20.0,
+    labels: Sequence[str] = (),
+) -> Drawing:
     """Looping GIFs side by side, each with its last frame as a PNG for those who want no motion.
 
     Every frame stays a frame of its own, equal neighbours too, so that frames and time are in step. The last frame
@@ -45,9 +52,11 @@ def animation(panels: Sequence[Panel], *, scale: int = 2, hold_last_s: float = 2
         scale: CSS pixels a pixel, >= 1.
         hold_last_s: how long the last frame stands, in seconds, 0.02 to 600.
         fps: frames a second, more than 0 and at most 50, the most that browsers keep to.
+        labels: what each frame is called beside its slider, such as "t = 300"; plain text without ``|``.
 
     Raises:
-        FigureError: a film of more than 0.8 MB, a shape, dtype or range that is no film's, a missing alternative text.
+        FigureError: a film of more than 0.8 MB, a shape, dtype or range that is no film's, a missing alternative text,
+            labels of another number than the frames.
     """
     if not panels or scale < 1 or not 0 < fps <= 50 or not 0.02 <= hold_last_s <= 600:
         raise FigureError(
@@ -56,7 +65,10 @@ def animation(panels: Sequence[Panel], *, scale: int = 2, hold_last_s: float = 2
         )
     files: dict[str, bytes] = {}
     shown: list[Json] = [_shown(panel, number, fps, hold_last_s, files) for number, panel in enumerate(panels, 1)]
-    return Drawing("animation", {"panels": shown, "scale": scale}, files)
+    longest = max(panel["frames"] for panel in shown)  # type: ignore[call-overload, index]
+    if labels and (len(labels) != longest or any("|" in label for label in labels)):
+        raise FigureError(f"animation: {len(labels)} labels for {longest} frames; give one a frame, without |")
+    return Drawing("animation", {"panels": shown, "scale": scale, "labels": list(labels)}, files)
 
 
 def _shown(panel: Panel, number: int, fps: float, hold_last_s: float, files: dict[str, bytes]) -> Json:

@@ -1,6 +1,6 @@
 """References by literal name: checked with nearest spellings, numbered and resolved, before anything is rendered.
 
-figure(id, width=None)             a figure, numbered in order of first appearance on its page
+figure(id, width=None, play=False) a figure, numbered in order of first appearance on its page
 metric(id, at=None, format=None)   a number that a run gave; ``at`` picks a label where there are several
 param(id, name, format=None)       a parameter of the run
 ref(id)                            "Figure 3", for a figure's name; "Section 2.1", for "#anchor" or "page#anchor"
@@ -189,7 +189,7 @@ def _shown_twice(page: Page) -> Iterator[tuple[Call, str]]:
 
 
 _FORMS: dict[str, tuple[int, int, dict[str, type | tuple[type, ...]]]] = {
-    "figure": (1, 1, {"width": str}),
+    "figure": (1, 1, {"width": str, "play": bool}),
     "metric": (1, 1, {"at": (str, int, float), "format": str}),
     "param": (2, 2, {"format": str}),
     "ref": (1, 1, {}),

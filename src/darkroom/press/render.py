@@ -403,6 +403,7 @@ class _PageRenderer:
         figure = experiment.drawn(short)
         if figure is None or name in self.context.damaged:
             return self._absent_figure(experiment, short, shared), True
+        shared["play"] = "once" if options.get("play") else ""
         return self._drawn_figure(experiment, short, shared, options.get("width") or width_of(figure)), True
 
     def _absent_figure(self, experiment: Experiment, short: str, shared: dict[str, Any]) -> str:

@@ -1,0 +1,237 @@
+// What figures can do beyond being looked at: films that are played and scrubbed, tiles that open large.
+// Without scripts films have a switch between a still and a GIF, and tiles are as they are.
+
+for (const player of document.querySelectorAll(".player")) film(player);
+for (const grid of document.querySelectorAll(".grid")) gallery(grid);
+
+// Films: all panels of a figure in step, under one button and one slider ----------------------------------------------
+
+function film(player) {
+  if (location.protocol === "file:") return; // nothing can be fetched there; the switch without a script remains
+  const panels = [...player.querySelectorAll(".panel")];
+  const labels = (player.dataset.labels ?? "").split("|").filter(Boolean);
+  const last = Math.max(...panels.map((panel) => Number(panel.dataset.frames))) - 1;
+  const button = make("button", { type: "button", className: "play" });
+  const slider = make("input", { type: "range", min: 0, max: last, value: last, step: 1 });
+  const shown = make("output", {});
+  slider.setAttribute("aria-label", `Frame of ${player.getAttribute("aria-label")}`);
+  const controls = make("div", { className: "controls" });
+  controls.append(button, slider, shown);
+  player.querySelector(".switch").replaceWith(controls);
+
+  let screens, playing = false, at = last, due = 0, once = player.dataset.play === "once";
+  const name = () => {
+    button.textContent = playing ? "Pause" : "Play";
+    shown.textContent = labels[at] ?? `${at + 1} / ${last + 1}`;
+    slider.setAttribute("aria-valuetext", shown.textContent);
+    slider.value = at;
+  };
+  const load = async () => {
+    screens ??= Promise.all(panels.map(screen)).catch((error) => { screens = undefined; throw error; });
+    return screens;
+  };
+  const go = async (frame) => {
+    at = frame;
+    for (const each of await load()) each.show(Math.min(at, each.frames.length - 1));
+    name();
+  };
+  const tick = async (now) => {
+    if (!playing) return;
+    const ready = await load();
+    if (now >= due) {
+      const next = at === last ? 0 : at + 1;
+      if (next === 0 && once) return stop();
+      await go(next);
+      due = now + ready[0].frames[Math.min(at, ready[0].frames.length - 1)].delay_ms;
+    }
+    requestAnimationFrame(tick);
+  };
+  const stop = () => { playing = false; once = false; name(); };
+  const play = async () => {
+    button.disabled = true;
+    try { await load(); } catch { button.textContent = "Cannot be loaded"; return; }
+    button.disabled = false;
+    if (at === last) at = -1;
+    playing = true;
+    due = 0;
+    requestAnimationFrame(tick);
+    button.textContent = "Pause";
+  };
+  button.addEventListener("click", () => (playing ? stop() : play()));
+  slider.addEventListener("input", () => { playing = false; once = false; go(Number(slider.value)).catch(() => {}); });
+  name();
+  if (once && !matchMedia("(prefers-reduced-motion: reduce)").matches) play();
+}
+
+async function screen(panel) {
+  const still = panel.querySelector(".still");
+  const answer = await fetch(panel.dataset.film);
+  if (!answer.ok) throw new Error(answer.statusText);
+  const film = decoded(new Uint8Array(await answer.arrayBuffer()));
+  const canvas = make("canvas", { width: film.width, height: film.height, className: "screen" });
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", still.alt);
+  canvas.style.width = `${still.width}px`;
+  const context = canvas.getContext("2d");
+  const pixels = context.createImageData(film.width, film.height);
+  const target = new Uint32Array(pixels.data.buffer);
+  const show = (index) => {
+    const frame = film.frames[index].indices;
+    for (let i = 0; i < frame.length; i++) target[i] = film.palette[frame[i]];
+    context.putImageData(pixels, 0, 0);
+  };
+  show(film.frames.length - 1);
+  still.replaceWith(canvas);
+  panel.querySelector(".moving").remove();
+  return { frames: film.frames, show };
+}
+
+// A GIF as Darkroom writes it: one global palette, frames that stay in place under the next.
+function decoded(bytes) {
+  const short = (at) => bytes[at] | (bytes[at + 1] << 8);
+  const width = short(6), height = short(8), colours = 2 << (bytes[10] & 7);
+  const palette = new Uint32Array(colours);
+  for (let i = 0, at = 13; i < colours; i++, at += 3) {
+    palette[i] = 0xff000000 | (bytes[at + 2] << 16) | (bytes[at + 1] << 8) | bytes[at];
+  }
+  const frames = [];
+  let at = 13 + 3 * colours, delay_ms = 100, clear = -1, canvas = new Uint8Array(width * height);
+  while (bytes[at] !== 0x3b && at < bytes.length) {
+    if (bytes[at] === 0x21) {
+      if (bytes[at + 1] === 0xf9) {
+        delay_ms = 10 * short(at + 4);
+        clear = bytes[at + 3] & 1 ? bytes[at + 6] : -1;
+      }
+      at += 2;
+      while (bytes[at]) at += bytes[at] + 1;
+      at += 1;
+      continue;
+    }
+    const left = short(at + 1), top = short(at + 3), wide = short(at + 5), high = short(at + 7);
+    const smallest = bytes[at + 10];
+    const chunks = [];
+    at += 11;
+    while (bytes[at]) { chunks.push(bytes.subarray(at + 1, at + 1 + bytes[at])); at += bytes[at] + 1; }
+    at += 1;
+    const patch = unpacked(chunks, smallest, wide * high);
+    canvas = canvas.slice();
+    for (let y = 0, i = 0; y < high; y++) {
+      for (let x = 0; x < wide; x++, i++) {
+        if (patch[i] !== clear) canvas[(top + y) * width + left + x] = patch[i];
+      }
+    }
+    frames.push({ indices: canvas, delay_ms });
+  }
+  return { width, height, palette, frames };
+}
+
+// LZW with codes of growing width (GIF89a, appendix F).
+function unpacked(chunks, smallest, count) {
+  const reset = 1 << smallest, end = reset + 1;
+  const prefix = new Int16Array(4096), suffix = new Uint8Array(4096), stack = new Uint8Array(4097);
+  const out = new Uint8Array(count);
+  let size = smallest + 1, next = end + 1, before = -1, first = 0, filled = 0, buffer = 0, bits = 0;
+  for (let i = 0; i < reset; i++) suffix[i] = i;
+  for (const chunk of chunks) {
+    for (const byte of chunk) {
+      buffer |= byte << bits;
+      bits += 8;
+      while (bits >= size) {
+        const code = buffer & ((1 << size) - 1);
+        buffer >>= size;
+        bits -= size;
+        if (code === end) return out;
+        if (code === reset) { size = smallest + 1; next = end + 1; before = -1; continue; }
+        let at = code, depth = 0;
+        if (code >= next) { stack[depth++] = first; at = before; }
+        while (at >= reset) { stack[depth++] = suffix[at]; at = prefix[at]; }
+        first = suffix[at];
+        stack[depth++] = first;
+        while (depth && filled < count) out[filled++] = stack[--depth];
+        if (before >= 0 && next < 4096) {
+          prefix[next] = before;
+          suffix[next++] = first;
+          if (next === 1 << size && size < 12) size++;
+        }
+        before = code;
+      }
+    }
+  }
+  return out;
+}
+
+// Tiles: one stop of the Tab key a grid, arrows within, Enter or a click opens -----------------------------------------
+
+function gallery(grid) {
+  const rows = [...grid.querySelectorAll("[role='row']")].map((row) => [...row.querySelectorAll("img")]).filter((row) => row.length);
+  const tiles = rows.flat();
+  if (!tiles.length) return;
+  const place = (tile) => { const y = rows.findIndex((row) => row.includes(tile)); return [y, rows[y].indexOf(tile)]; };
+  const beside = (tile, down, right) => {
+    const [y, x] = place(tile);
+    const row = rows[Math.max(0, Math.min(rows.length - 1, y + down))];
+    return row[Math.max(0, Math.min(row.length - 1, x + right))];
+  };
+  for (const tile of tiles) {
+    tile.tabIndex = tile === tiles[0] ? 0 : -1;
+    tile.setAttribute("role", "button");
+    tile.setAttribute("aria-haspopup", "dialog");
+    tile.addEventListener("click", () => enlarge(grid, tile, beside));
+    tile.addEventListener("keydown", (event) => {
+      const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+      if (move) {
+        const next = beside(tile, ...move);
+        tile.tabIndex = -1;
+        next.tabIndex = 0;
+        next.focus();
+      } else if (event.key === "Enter" || event.key === " ") {
+        enlarge(grid, tile, beside);
+      } else {
+        return;
+      }
+      event.preventDefault();
+    });
+  }
+}
+
+function enlarge(grid, first, beside) {
+  const figure = grid.closest("figure");
+  const dialog = make("dialog", { className: "enlarged" });
+  const picture = make("img", {}), text = make("p", { className: "said" });
+  const smooth = make("input", { type: "checkbox" }), smoothing = make("label", {});
+  const close = make("button", { type: "button", textContent: "Close" });
+  const raw = figure?.querySelector(".provenance a")?.cloneNode(true);
+  let tile = first;
+  smoothing.append(smooth, " smooth");
+  const bar = make("div", { className: "bar" });
+  bar.append(text, smoothing, ...(raw ? [raw] : []), close);
+  dialog.append(picture, bar);
+  dialog.setAttribute("aria-label", "A tile, enlarged");
+  const show = (next) => {
+    tile = next;
+    picture.src = tile.currentSrc || tile.src;
+    picture.alt = text.textContent = tile.alt;
+    const wide = tile.naturalWidth, high = tile.naturalHeight;
+    const scale = Math.max(1, Math.floor(Math.min((innerWidth * 0.92) / wide, (innerHeight * 0.76) / high, 512 / wide + 2)));
+    picture.width = wide * scale;
+    picture.height = high * scale;
+  };
+  smooth.addEventListener("change", () => picture.classList.toggle("smooth", smooth.checked));
+  close.addEventListener("click", () => dialog.close());
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  dialog.addEventListener("keydown", (event) => {
+    const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    if (!move) return;
+    show(beside(tile, ...move));
+    event.preventDefault();
+  });
+  dialog.addEventListener("close", () => { dialog.remove(); tile.tabIndex = 0; tile.focus(); });
+  document.body.append(dialog);
+  show(first);
+  dialog.showModal();
+  close.focus();
+}
+
+function make(tag, properties) {
+  return Object.assign(document.createElement(tag), properties);
+}

@@ -1,0 +1,106 @@
+"""A site with a figure of each kind, served on localhost, and Chromium to open it in."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from darkroom.figures import Panel, Series, animation, line_plot, tiles
+from tests.press.conftest import katex  # noqa: F401  # a fixture
+from tests.press.projects import Project
+from tests.press.samples import Drawn
+
+PLACES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def frames(seed: int, count: int = 6) -> np.ndarray:
+    """A film of noise that settles into a bright square."""
+    rng = np.random.default_rng(seed)
+    square = np.zeros((20, 30))
+    square[5:15, 5 + seed : 15 + seed] = 1
+    share = np.linspace(0, 1, count)[:, None, None]
+    return np.clip(share * square + (1 - share) * rng.random((count, 20, 30)), 0, 1)
+
+
+def drawn(drawing: Any, caption: str, alt: str) -> Drawn:
+    return Drawn(drawing.kind, drawing.layout, dict(drawing.files), caption, alt)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, katex: Path) -> Path:  # noqa: F811
+    """The published site."""
+    project = Project.make(tmp_path_factory.mktemp("browser"))
+    panels = [Panel(f"epoch {n}", f"Noise becomes a square, epoch {n}.", frames(n)) for n in (1, 5)]
+    film = animation(panels, fps=20, hold_last_s=0.1, labels=[f"t = {t}" for t in (5, 4, 3, 2, 1, 0)])
+    grid = tiles(
+        [[frames(r + c)[-1] for c in range(3)] for r in range(2)],
+        rows=["one", "two"], columns=["$a$", "$b$", "$c$"], alt="Square {row} {column}.", scale=2,
+    )  # fmt: skip
+    steps = np.arange(1, 50)
+    plot = line_plot([Series("training", steps, 1 / steps)], x_label="step", y_label="loss")
+    figures = {
+        "film": drawn(film, "Sampling.", "Films of squares."),
+        "grid": drawn(grid, "Squares.", "A grid of squares."),
+        "plot": drawn(plot, "Loss.", "A falling curve."),
+    }
+    project.outputs.add("part_b/a", figures)
+    names = ("grid", "film", "plot")
+    shown = "\n\n".join(f'{{{{ figure("part_b/a/{name}") }}}}\n\n' + "Text. " * 120 for name in names)
+    words = 'See {{ ref("part_b/a/grid") }}, {{ cite("ho2020") }} and a note.[^n]\n\n## One\n\n$$x = \\frac{a}{b}$$\n\n'
+    project.page(f"{words}{shown}\n\n## Two\n\n{'More text. ' * 200}\n\n[^n]: The note itself.", nav="Start", order=1)
+    project.page("## Only\n\nShort.", "other", nav="Other", order=2)
+    project.page("{{ experiments() }}", "reproduce", nav="Runs", order=3)
+    project.build()
+    return project.site
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def address(site: Path) -> Iterator[str]:
+    """Where the site is served, under a sub-path as on GitHub Pages."""
+    root = site.parent / "served"
+    shutil.copytree(site, root / "darkroom")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(root)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/darkroom/"
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """Chromium without a window; what needs it is skipped where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    path = next(filter(None, map(shutil.which, PLACES)), None)
+    if path is None:
+        pytest.skip(f"no browser: none of {', '.join(PLACES)} is on the path")
+    options = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=path, args=[*options, "--disable-component-update"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Any, address: str) -> Iterator[Any]:
+    """The first page, wide, in the light theme; a message on the console fails the test."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
+    opened = context.new_page()
+    said: list[str] = []
+    opened.on("console", lambda message: said.append(message.text))
+    opened.on("pageerror", lambda error: said.append(str(error)))
+    opened.goto(f"{address}index.html")
+    yield opened
+    context.close()
+    assert said == []

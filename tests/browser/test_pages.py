@@ -1,0 +1,204 @@
+"""Pages in Chromium: what scripts add works by mouse and by keyboard, and without scripts everything is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+PAPER = "getComputedStyle(document.documentElement).backgroundColor"
+LIGHT, DARK = "rgb(253, 252, 250)", "rgb(21, 23, 26)"
+PIXELS = """canvas => {
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+  copy.drawImage(canvas, 0, 0);
+  const image = copy.getImageData(0, 0, canvas.width, canvas.height).data;
+  return Array.from({length: image.length / 4}, (_, i) => image[4 * i]);
+}"""
+
+
+def test_the_theme_follows_the_system_until_it_is_switched_and_is_remembered(page: Any) -> None:
+    """Light by preference; the switch makes it dark, also after a reload and on another page; switched back, it follows."""
+    assert page.evaluate(PAPER) == LIGHT
+    page.get_by_role("button", name="Dark theme").click()
+    assert page.evaluate(PAPER) == DARK
+    page.reload()
+    assert page.evaluate(PAPER) == DARK
+    page.get_by_role("link", name="Other").first.click()
+    page.wait_for_url("**/other.html")
+    assert page.evaluate(PAPER) == DARK
+    page.get_by_role("button", name="Light theme").press("Enter")
+    assert page.evaluate(PAPER) == LIGHT
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(PAPER) == DARK
+
+
+def test_a_plot_is_shown_in_the_theme_s_variant(page: Any) -> None:
+    """One of the two pictures is there for the eye, and it changes with the switch."""
+    light, dark = page.locator(".kind-plot .for-light"), page.locator(".kind-plot .for-dark")
+    assert light.is_visible() and not dark.is_visible()
+    page.get_by_role("button", name="Dark theme").click()
+    assert dark.is_visible() and not light.is_visible()
+
+
+def test_a_film_is_still_until_it_is_played(page: Any) -> None:
+    """At first the last frame; Play runs all panels in step from the first frame on; Pause stops them."""
+    player = page.locator(".player")
+    assert player.locator("img.still").count() == 2 and player.locator("canvas").count() == 0
+    button = player.get_by_role("button")
+    assert button.text_content() == "Play"
+    button.click()
+    player.locator("canvas").first.wait_for()
+    page.wait_for_function("document.querySelector('.controls output').textContent === 't = 3'")
+    button.click()
+    assert button.text_content() == "Play"
+    label = player.locator("output").text_content()
+    page.wait_for_timeout(300)
+    assert player.locator("output").text_content() == label
+
+
+def test_a_film_is_scrubbed_frame_by_frame(page: Any, site: Path) -> None:
+    """The slider shows any frame of every panel, and what it shows is the GIF's own frame, pixel by pixel."""
+    from PIL import Image, ImageSequence
+
+    slider = page.get_by_role("slider")
+    for _ in range(3):
+        slider.press("ArrowLeft")
+    page.locator("canvas").first.wait_for()
+    page.wait_for_function("document.querySelector('.controls output').textContent === 't = 3'")
+    assert slider.get_attribute("aria-valuetext") == "t = 3"
+    for number, panel in enumerate(page.locator(".panel").all()):
+        film = Image.open(site / str(panel.get_attribute("data-film")))
+        frames = [frame.convert("L").tobytes() for frame in ImageSequence.Iterator(film)]
+        for at in (2, 0, 5):
+            slider.fill(str(at))
+            page.wait_for_timeout(50)
+            assert bytes(panel.locator("canvas").evaluate(PIXELS)) == frames[at], (number, at)
+
+
+def test_tiles_are_one_stop_and_open_large(page: Any) -> None:
+    """Tab reaches a grid once, arrows move within it, Enter opens the tile; arrows go on there; Escape comes back."""
+    first = page.locator(".grid img").first
+    assert page.locator(".grid img[tabindex='0']").count() == 1
+    first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.alt") == "Square two b."
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    assert dialog.locator(".said").text_content() == "Square two b."
+    shown = dialog.locator("img")
+    assert shown.evaluate("image => image.width / image.naturalWidth") >= 8
+    page.keyboard.press("ArrowLeft")
+    assert dialog.locator(".said").text_content() == "Square two a."
+    dialog.get_by_label("smooth").check()
+    assert shown.evaluate("image => getComputedStyle(image).imageRendering") == "auto"
+    page.keyboard.press("Escape")
+    page.locator("dialog").wait_for(state="detached")
+    assert page.evaluate("document.activeElement.alt") == "Square two a."
+
+
+def test_references_show_a_card(page: Any) -> None:
+    """A figure, a citation and a note are shown beside the link, by mouse and by keyboard; Escape takes them away."""
+    for name, text in (("Figure 1", "Squares."), ("Ho et al.", "Denoising diffusion"), ("1", "The note itself.")):
+        link = page.locator("article p").first.get_by_role("link", name=name, exact=name == "1").first
+        link.hover()
+        page.locator(".card").wait_for()
+        assert text.lower() in page.locator(".card").text_content().lower()
+        page.keyboard.press("Escape")
+        page.locator(".card").wait_for(state="detached")
+    page.keyboard.press("Tab")
+    page.locator("article p a").first.focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    page.locator(".card").wait_for()
+
+
+def test_the_contents_mark_where_one_is(page: Any) -> None:
+    """Scrolled to a section, its entry is the current one."""
+    current = page.locator(".beside a[aria-current]")
+    assert current.text_content().strip() == "One"
+    page.locator("#two").scroll_into_view_if_needed()
+    page.mouse.wheel(0, 4000)
+    page.wait_for_function("document.querySelector('.beside a[aria-current]').textContent.trim() !== 'One'")
+    assert current.count() == 1
+
+
+def test_pages_lead_to_their_neighbours(page: Any, address: str) -> None:
+    """At the end of a page stand the next and the previous one, in the order of the navigation."""
+    turn = page.get_by_role("navigation", name="Previous and next page")
+    assert turn.get_by_role("link").all_text_contents() == ["NextOther"]
+    turn.get_by_role("link").click()
+    page.wait_for_url("**/other.html")
+    assert page.locator(".turn .previous").get_attribute("href") == "index.html"
+    assert page.locator(".turn .next").get_attribute("href") == "reproduce.html"
+
+
+@pytest.mark.parametrize("name", ["index.html", "other.html", "reproduce.html", "404.html"])
+@pytest.mark.parametrize("width", [320, 360, 768, 1100, 1280, 1440])
+def test_nothing_is_wider_than_the_window(chromium: Any, address: str, site: Path, width: int, name: str) -> None:
+    """At every width the page scrolls down only; what is wide scrolls within itself."""
+    if not (site / name).exists():
+        pytest.skip(f"this site has no {name}")
+    context = chromium.new_context(viewport={"width": width, "height": 800})
+    opened = context.new_page()
+    opened.goto(address + name)
+    assert opened.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()
+
+
+def test_captions_stand_in_the_gutter_where_there_is_one(page: Any) -> None:
+    """From 1180 px on the caption of a figure as wide as the text is beside it, else below; never under 13 px."""
+    figure, caption = page.locator("figure.text").first, page.locator("figure.text figcaption").first
+    beside = caption.bounding_box()
+    assert beside["x"] > page.locator("article").bounding_box()["x"] + page.locator("article").bounding_box()["width"]
+    assert beside["x"] + beside["width"] <= 1280
+    page.set_viewport_size({"width": 1100, "height": 900})
+    assert caption.bounding_box()["y"] > figure.locator(".scroll, .player").first.bounding_box()["y"] + 20
+    sizes = page.eval_on_selector_all("figcaption *", "all => all.map(e => parseFloat(getComputedStyle(e).fontSize))")
+    assert (
+        min(size for size in sizes) >= 9
+        and page.evaluate("parseFloat(getComputedStyle(document.querySelector('.provenance')).fontSize)") >= 13
+    )
+
+
+def test_without_scripts_everything_is_there(chromium: Any, address: str) -> None:
+    """The page, its contents, a still of each film with a switch to its GIF, and the system's theme."""
+    context = chromium.new_context(
+        java_script_enabled=False, color_scheme="dark", viewport={"width": 1280, "height": 900}
+    )
+    opened = context.new_page()
+    opened.goto(f"{address}index.html")
+    assert opened.locator(".theme").count() == 0
+    assert opened.locator(".panel img.still").first.is_visible()
+    assert not opened.locator(".panel img.moving").first.is_visible()
+    opened.get_by_text("Play").click()
+    assert opened.locator(".panel img.moving").first.is_visible()
+    assert opened.locator(".kind-plot .for-dark").is_visible()
+    assert opened.locator(".beside a").count() >= 2
+    context.close()
+
+
+def test_from_a_file_films_have_their_switch(chromium: Any, site: Path) -> None:
+    """Opened from the disk, where nothing can be fetched, the page says nothing on the console and films still play."""
+    context = chromium.new_context()
+    opened = context.new_page()
+    said: list[str] = []
+    opened.on("pageerror", lambda error: said.append(str(error)))
+    opened.goto((site / "index.html").as_uri())
+    opened.locator(".switch").click()
+    assert opened.locator(".panel img.moving").first.is_visible()
+    assert said == []
+    context.close()
+
+
+def test_on_paper_there_is_no_navigation(page: Any) -> None:
+    """Printed, the contents, the header and all controls are gone; captions stand below their figures."""
+    page.emulate_media(media="print")
+    for gone in ("header.site", ".contents.beside", ".controls", ".turn", "footer.site"):
+        assert not page.locator(gone).first.is_visible(), gone
+    assert page.locator(".panel .still").first.is_visible()
+    figure, caption = page.locator("figure.text").first.bounding_box(), page.locator("figcaption").first.bounding_box()
+    assert caption["x"] < figure["x"] + 10
