@@ -149,6 +149,19 @@ def test_nothing_is_wider_than_the_window(chromium: Any, address: str, site: Pat
     context.close()
 
 
+def test_nothing_is_forbidden_by_the_policy(page: Any) -> None:
+    """Formulas keep their shape under a policy without any unsafe source: what KaTeX gave a height has it."""
+    policy = page.locator("meta[http-equiv='Content-Security-Policy']").get_attribute("content")
+    assert "unsafe" not in policy and "default-src 'self'" in policy
+    struts = page.eval_on_selector_all(
+        "[class*='k_height_']",
+        """all => all.map(e => [
+          parseFloat(getComputedStyle(e).height) / parseFloat(getComputedStyle(e).fontSize),
+          parseFloat(e.className.match(/k_height_([0-9D]+)em/)[1].replace("D", "."))])""",
+    )
+    assert struts and all(abs(shown - wanted) < 0.05 for shown, wanted in struts)
+
+
 def test_captions_stand_in_the_gutter_where_there_is_one(page: Any) -> None:
     """From 1180 px on the caption of a figure as wide as the text is beside it, else below; never under 13 px."""
     figure, caption = page.locator("figure.text").first, page.locator("figure.text figcaption").first

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -74,6 +77,45 @@ def test_many_equations_are_shared_by_two_processes(
     monkeypatch.setattr(math, "BATCH", 3)
     made = typeset(tmp_path, *(Equation(f"x_{{{number}}}", False) for number in range(9)))
     assert all(f"<mn>{equation.tex[3:-1]}</mn>" in str(html) for equation, html in made.items())
+
+
+def test_formulas_have_no_style_attributes(project: Project) -> None:
+    """Every declaration is a class with a rule in the page's head, whose hash the page's policy names."""
+    project.page("$x_1$ and $$\\frac{a}{\\sqrt{b}} \\underbrace{c}_{d}$$")
+    project.build()
+    html = project.html()
+    assert "style=" not in html
+    (own,) = re.findall(r"<style>(.*?)</style>", html)
+    classes = set(re.findall(r"k_[a-z-]+_[A-Za-z0-9-]+", re.sub(r"<style>.*?</style>", "", html)))
+    assert classes and classes == set(re.findall(r"\.(k_[^{]+)", own))
+    assert re.search(r"\.k_height_[0-9D]+em\{height:[0-9.]+em!important\}", own)
+    digest = base64.b64encode(hashlib.sha256(own.encode()).digest()).decode()
+    assert f"style-src 'self' 'sha256-{digest}';" in html
+
+
+def test_a_page_without_formulas_has_no_rules(project: Project) -> None:
+    """Nor a hash in its policy."""
+    project.page("Text.")
+    project.build()
+    assert "<style>" not in project.html() and "style-src 'self';" in project.html()
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ('<b class="a" style="top:-2.5em;margin-right:0.05em;">', '<b class="a k_top_-2D5em k_margin-right_0D05em">'),
+        ('<b style="width:100%">', '<b class="k_width_100P">'),
+        ('<b style="color:#ff0000">', '<b class="k_color_Hff0000">'),
+        ('<b style="background:url(X)">', '<b style="background:url(X)">'),
+    ],
+)
+def test_a_declaration_becomes_a_class_and_back(html: str, expected: str) -> None:
+    """The name of the class holds the declaration; what no name can hold stays as it was."""
+    made = math.unstyled(html)
+    assert made == expected
+    for declaration in re.findall(r'style="([^"]*)"', html) if "k_" in made else ():
+        for each in filter(None, declaration.split(";")):
+            assert f"{{{each}!important}}" in math.rules(made)
 
 
 def test_npm_out_of_reach_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ Pages whose key (a digest of all that they depend on) is that of the last build 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import re
@@ -22,7 +23,7 @@ from darkroom.press.bibliography import Entry, read_bibliography
 from darkroom.press.catalogue import FRESH, Catalogue, Experiment, manifests, read_catalogue
 from darkroom.press.figure import FileUse
 from darkroom.press.lift import lift
-from darkroom.press.math import BadTeX, Equation, Katex, Pending, Typeset
+from darkroom.press.math import BadTeX, Equation, Katex, Pending, Typeset, rules
 from darkroom.press.pages import Outline, Page, read_page, url_of
 from darkroom.press.record import Inputs, sha256
 from darkroom.press.references import Index, Spot, Unknown
@@ -508,7 +509,8 @@ class _Maker:
     def _finished(self, page: render.Rendered) -> str:
         style = "../" * page.url.count("/") + self._style_target()
         html = page.html.replace(render.MATH_STYLE, style)
-        return render.FORMULAS.sub(lambda token: self._formula(page, token[0]), html)
+        html = render.FORMULAS.sub(lambda token: self._formula(page, token[0]), html)
+        return _with_rules(html) if page.uses else html.replace(render.MATH_POLICY, "")
 
     def _formula(self, page: render.Rendered, token: str) -> str:
         html = self.formulas[page.uses[ord(token) - render.FORMULA].equation]
@@ -558,6 +560,18 @@ class _Maker:
             named = {asset.target.split("/")[-1].split(".")[0]: len(asset.content) for asset in self.style[1:]}
             math = len(self.style[0].content) + sum(named.get(font.split(".")[0], 0) for font in fonts)
         return style + math + record.eager_bytes
+
+
+def _with_rules(html: str) -> str:
+    """A page with the style rules of its formulas in its head, and their hash where its policy asks for it."""
+    own = rules(html)
+    digest = base64.b64encode(hashlib.sha256(own.encode()).digest()).decode()
+    html = html.replace(render.MATH_POLICY, f" 'sha256-{digest}'" if own else "")
+    if not own:
+        return html
+    end = html.find("</head>")
+    at = end if end >= 0 else html.find("</title>") + len("</title>")  # HTML allows a head without its tags
+    return f"{html[:at]}<style>{own}</style>\n{html[at:]}"
 
 
 def _reading_order(outline: Outline) -> tuple[float, str]:

@@ -19,6 +19,7 @@ from typing import IO, NamedTuple
 from darkroom.lab.errors import UsageError
 from darkroom.press.packages import install, node, pinned_versions
 
+FORM = 2  # of what is kept; another number, and everything is made anew
 BATCH = 1500  # equations that are worth a second process
 
 
@@ -89,7 +90,7 @@ class Katex:
         return Pending(self, known, [equation for equation in wanted if equation not in known])
 
     def _key(self, equation: Equation) -> str:
-        record = json.dumps([self.version, self.macros, equation.display, equation.tex])
+        record = json.dumps([FORM, self.version, self.macros, equation.display, equation.tex])
         return hashlib.sha256(record.encode()).hexdigest()[:40]
 
     def _known(self, equations: list[Equation]) -> Typeset:
@@ -175,7 +176,42 @@ def _launch(katex: Katex, equations: list[Equation]) -> tuple[subprocess.Popen[b
 
 def _reply(line: bytes) -> str | BadTeX:
     reply = json.loads(line)
-    return reply if isinstance(reply, str) else BadTeX(reply["message"], reply["position"])
+    return unstyled(reply) if isinstance(reply, str) else BadTeX(reply["message"], reply["position"])
+
+
+def unstyled(html: str) -> str:
+    """KaTeX's HTML with a class for each declaration of its style attributes, which a strict policy would not allow.
+
+    ``style="height:2.7em;"`` becomes the class ``k_height_2D7em``, from which :func:`rules` makes the rule again. What
+    no such name can hold stays an attribute.
+    """
+    return _STYLED.sub(_with_classes, html)
+
+
+def rules(html: str) -> str:
+    """The style rules for every class of :func:`unstyled` in *html*, sorted."""
+    names = sorted(set(_CLASS.findall(html)))
+    return "".join(f".{name}{{{_declaration(name)}!important}}" for name in names)
+
+
+_STYLED = re.compile(r'(?: class="([^"]*)")? style="([^"]*)"')
+_CLASS = re.compile(r"\bk_[a-z-]+_[A-Za-z0-9-]+")
+_NAMED = re.compile(r"[a-z-]+_[A-Za-z0-9-]+")
+_AS_NAME = str.maketrans({":": "_", ".": "D", "%": "P", "#": "H", " ": "S"})
+_AS_VALUE = str.maketrans({"_": ":", "D": ".", "P": "%", "H": "#", "S": " "})
+
+
+def _with_classes(found: re.Match[str]) -> str:
+    declarations = [each.strip() for each in found[2].split(";") if each.strip()]
+    names = [each.translate(_AS_NAME) for each in declarations]
+    if any(each != each.lower() or not _NAMED.fullmatch(name) for each, name in zip(declarations, names, strict=True)):
+        return found[0]
+    classes = " ".join([*(found[1] or "").split(), *(f"k_{name}" for name in names)])
+    return f' class="{classes}"'
+
+
+def _declaration(name: str) -> str:
+    return name.removeprefix("k_").translate(_AS_VALUE)
 
 
 def _last_line(output: bytes) -> str:

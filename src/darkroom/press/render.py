@@ -40,6 +40,7 @@ from darkroom.press.settings import Site
 from darkroom.press.text import duration, escape, size, typographic, without_tags
 
 FORMULA = 0x100000  # the first token of a formula; they stay until KaTeX has answered
+MATH_POLICY = "\uf8fe"  # stands for the hash of a page's own style rules, which come of its formulas
 MATH_STYLE = "\uf8ff"  # stands for the address of KaTeX's style sheet, which depends on every page's formulas
 FORMULAS = re.compile(f"[{chr(FORMULA)}-{chr(0x10FFFD)}]")
 PARALLEL = 12  # pages that are worth a second process
@@ -603,6 +604,7 @@ class _PageRenderer:
             url=self.page.url,
             canonical=f"{site.base_url}{self._canonical()}" if site.base_url else "",
             home=(site.base_url or "index.html") if self.page.url == "404.html" else f"{self.root}index.html",
+            style_hash=Markup(MATH_POLICY),
             math_style=Markup(MATH_STYLE) if FORMULAS.search(content) or FORMULAS.search(title) else "",
         )
         return html.rstrip("\n") + "\n"
@@ -673,6 +675,7 @@ def _template_line(error: Exception) -> int:
 __all__ = [
     "FORMULA",
     "FORMULAS",
+    "MATH_POLICY",
     "MATH_STYLE",
     "Context",
     "Link",

@@ -6,6 +6,7 @@ The script that reloads is added to a page as it is served. The site itself has 
 from __future__ import annotations
 
 import html
+import re
 import threading
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -16,6 +17,7 @@ from darkroom.lab.errors import ContentError, DarkroomError, UsageError
 from darkroom.press.publish import Report, SiteRequest, build
 
 EVENTS = "/.darkroom/events"
+POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>\n?')  # would refuse the script and the panel
 SCRIPT = """<script>
 new EventSource("/.darkroom/events").onmessage = () => {
   sessionStorage.setItem("darkroom-scroll", scrollY);
@@ -102,6 +104,7 @@ class Handler(SimpleHTTPRequestHandler):
         if status == 404:
             file = self.workshop.request.site / "404.html"
         content = file.read_text(encoding="utf-8") if file.is_file() else "<!doctype html><title>Darkroom</title>"
+        content = POLICY.sub("", content, count=1)
         panel = PANEL % html.escape("\n".join(self.workshop.errors)) if self.workshop.errors else ""
         body = (content + panel + SCRIPT).encode()
         self.send_response(status)
