@@ -35,12 +35,16 @@ def test_the_theme_follows_the_system_until_it_is_switched_and_is_remembered(pag
     assert page.evaluate(PAPER) == DARK
 
 
-def test_a_plot_is_shown_in_the_theme_s_variant(page: Any) -> None:
-    """One of the two pictures is there for the eye, and it changes with the switch."""
-    light, dark = page.locator(".kind-plot .for-light"), page.locator(".kind-plot .for-dark")
-    assert light.is_visible() and not dark.is_visible()
+def test_a_plot_takes_the_theme_s_colours(page: Any) -> None:
+    """Its lines and its text change with the switch; the text is the page's own and can be selected."""
+    colour = "getComputedStyle(document.querySelector('.kind-plot svg text')).fill"
+    before = page.evaluate(colour)
     page.get_by_role("button", name="Dark theme").click()
-    assert dark.is_visible() and not light.is_visible()
+    assert page.evaluate(colour) != before
+    assert "Source Sans" in page.evaluate("getComputedStyle(document.querySelector('.kind-plot svg text')).fontFamily")
+    page.get_by_text("loss", exact=True).first.dblclick()
+    assert page.evaluate("getSelection().toString()") == "loss"
+    assert page.get_by_role("img", name="A falling curve.").count() == 1
 
 
 def test_a_film_is_still_until_it_is_played(page: Any) -> None:
@@ -189,7 +193,7 @@ def test_without_scripts_everything_is_there(chromium: Any, address: str) -> Non
     assert not opened.locator(".panel img.moving").first.is_visible()
     opened.get_by_text("Play").click()
     assert opened.locator(".panel img.moving").first.is_visible()
-    assert opened.locator(".kind-plot .for-dark").is_visible()
+    assert opened.locator(".kind-plot svg").is_visible()
     assert opened.locator(".beside a").count() >= 2
     context.close()
 

@@ -286,6 +286,7 @@ class _Maker:
             damaged=self._damaged(),
             raw=self._raw() if self.index.record_url else {},
             outputs=self.places.shown(self.places.outputs),
+            results=self.places.outputs,
             templates=self.places.templates,
             cache=self.places.cache,
         )

@@ -20,6 +20,7 @@ import markdown
 from markupsafe import Markup
 
 from darkroom.lab.errors import Fault
+from darkroom.press import svg
 from darkroom.press.bibliography import Entry
 from darkroom.press.catalogue import Experiment
 from darkroom.press.figure import (
@@ -74,6 +75,7 @@ class Context:
     damaged: Mapping[str, str]
     raw: Mapping[str, str]
     outputs: str
+    results: Path
     templates: Path
     cache: Path
 
@@ -419,7 +421,17 @@ class _PageRenderer:
         figure = manifest.figures[short]
         lazy = self.numbers[shared["id"]] > 1
         uses = files_of(experiment.id, short, figure)
-        self.files += uses.values()
+        shown: list[FileUse] = []
+
+        def file(name: str) -> str:
+            shown.append(uses[name])
+            return self.root + uses[name].target
+
+        def inline(light: str, dark: str) -> Markup:
+            """Two variants of a plot as one SVG in the page; nothing where they are no such pair."""
+            sources = [(self.context.results / uses[name].source).read_text("utf-8") for name in (light, dark)]
+            return Markup(svg.inline(*sources, shared["anchor"], figure.alt))
+
         self.where = (-1, manifest.source.path, figure.line)
         self._check_texts(shared["id"], [figure.caption, *alt_texts(figure)])
         html = self._template(
@@ -433,8 +445,10 @@ class _PageRenderer:
             lazy=lazy,
             badge=badge(experiment),
             made=provenance(manifest, self.context.site.repository),
-            file=lambda name: self.root + uses[name].target,
+            file=file,
+            inline=inline,
         )
+        self.files += dict.fromkeys(shown)
         eager = {source for image, source in _IMAGE.findall(html) if 'loading="lazy"' not in image}
         self.eager_bytes += sum(use.bytes for use in uses.values() if self.root + use.target in eager)
         return html
