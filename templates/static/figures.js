@@ -1,8 +1,10 @@
-// What figures can do beyond being looked at: films that are played and scrubbed, tiles that open large.
+// What figures can do beyond being looked at: films that are played and scrubbed, tiles that open large, plots that are
+// read off.
 // Without scripts films have a switch between a still and a GIF, and tiles are as they are.
 
 for (const player of document.querySelectorAll(".player")) film(player);
 for (const grid of document.querySelectorAll(".grid")) gallery(grid);
+for (const plot of document.querySelectorAll("[data-readings]")) readings(plot);
 
 // Films: all panels of a figure in step, under one button and one slider ----------------------------------------------
 
@@ -230,6 +232,52 @@ function enlarge(grid, first, beside) {
   show(first);
   dialog.showModal();
   close.focus();
+}
+
+// Plots: the value nearest to the pointer, or chosen with the arrow keys, marked and told below -----------------------
+
+function readings(plot) {
+  const svg = plot.querySelector("svg");
+  if (!svg) return;
+  const series = JSON.parse(plot.dataset.readings);
+  const told = make("output", { className: "reading" });
+  const dot = document.createElementNS("http://www.w3.org/2000/svg", "circle");
+  dot.setAttribute("r", 5);
+  dot.setAttribute("class", "dot");
+  let line = 0, point = -1;
+  const show = (l, p) => {
+    [line, point] = [l, p];
+    const [x, y, of, value] = series[l].points[p];
+    dot.setAttribute("cx", x);
+    dot.setAttribute("cy", y);
+    svg.append(dot);
+    told.textContent = `${series.length > 1 ? `${series[l].name}, ` : ""}${of}: ${value}`;
+  };
+  const hide = () => { dot.remove(); told.textContent = ""; point = -1; };
+  svg.addEventListener("pointermove", (event) => {
+    const box = svg.getBoundingClientRect(), scale = svg.viewBox.baseVal.width / box.width;
+    const at = [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
+    let best = Infinity, found;
+    series.forEach((each, l) => each.points.forEach(([x, y], p) => {
+      const away = (x - at[0]) ** 2 + 0.3 * (y - at[1]) ** 2;
+      if (away < best) [best, found] = [away, [l, p]];
+    }));
+    if (found) show(...found);
+  });
+  svg.addEventListener("pointerleave", () => plot !== document.activeElement && hide());
+  plot.addEventListener("blur", hide);
+  plot.addEventListener("keydown", (event) => {
+    const along = { ArrowLeft: -1, ArrowRight: 1 }[event.key], across = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (event.key === "Escape") return hide();
+    if (!along && !(across && series.length > 1)) return undefined;
+    const l = across ? (line + across + series.length) % series.length : line, last = series[l].points.length - 1;
+    show(l, Math.max(0, Math.min(last, point < 0 ? (along < 0 ? last : 0) : point + (along ?? 0))));
+    event.preventDefault();
+    return undefined;
+  });
+  plot.setAttribute("role", "group");
+  plot.setAttribute("aria-label", `${svg.getAttribute("aria-label")} Arrow keys read off values.`);
+  plot.after(told);
 }
 
 function make(tag, properties) {

@@ -82,6 +82,26 @@ def test_a_film_is_scrubbed_frame_by_frame(page: Any, site: Path) -> None:
             assert bytes(panel.locator("canvas").evaluate(PIXELS)) == frames[at], (number, at)
 
 
+def test_a_plot_is_read_off(page: Any) -> None:
+    """The value nearest to the pointer is told, and with the arrow keys one after another; Escape ends it."""
+    svg, told = page.locator(".kind-plot svg"), page.locator(".kind-plot .reading")
+    svg.scroll_into_view_if_needed()
+    box = svg.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
+    assert told.text_content()
+    page.mouse.move(5, 5)
+    plot = page.get_by_role("group", name="A falling curve. Arrow keys read off values.")
+    plot.focus()
+    page.keyboard.press("ArrowRight")
+    assert told.text_content() == "1: 1"
+    page.keyboard.press("ArrowRight")
+    assert told.text_content() == "2: 0.5"
+    dot = page.locator(".kind-plot .dot")
+    assert dot.bounding_box()["x"] > box["x"]
+    page.keyboard.press("Escape")
+    assert told.text_content() == "" and dot.count() == 0
+
+
 def test_tiles_are_one_stop_and_open_large(page: Any) -> None:
     """Tab reaches a grid once, arrows move within it, Enter opens the tile; arrows go on there; Escape comes back."""
     first = page.locator(".grid img").first

@@ -1,3 +1,4 @@
+import re
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -440,3 +441,23 @@ def test_bars_distributions_and_matrices_refuse_what_they_cannot_show(draw, mess
     with pytest.raises(FigureError, match=message) as caught:
         draw(SimpleNamespace(bars=bar_plot, hist=histogram, map=heat))
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_read_off_lies_on_the_curve():
+    """Every reading stands where its curve is drawn, with the numbers that were plotted."""
+    drawing = psnr()
+    numbers = re.findall(r'<path d="M ([^"]*)"', drawing.files["light.svg"].decode())
+    drawn = [tuple(map(float, pair.split())) for path in numbers for pair in path.split(" L ")]
+    for series, low in zip(drawing.layout["readings"], (11, 12, 16), strict=True):
+        assert [x for *_, x, _ in series["points"]] == ["0", "0.2", "0.4", "0.5", "0.6", "0.8", "1"]
+        assert [y for *_, y in series["points"]] == [f"{value:.1f}" for value in np.linspace(30, low, 7)]
+        for across, down, *_ in series["points"]:
+            assert any(abs(across - x) < 0.06 and abs(down - y) < 0.06 for x, y in drawn)
+
+
+def test_a_noisy_curve_is_read_off_its_mean():
+    """At most sixty readings, of the smoothed line, none of them outside the plot."""
+    training, test = loss().layout["readings"]
+    assert training["name"] == "training" and 2 <= len(training["points"]) <= 60
+    assert len(test["points"]) == 2
+    assert all(0 <= x <= 640 and 0 <= y <= 360 for x, y, *_ in training["points"])

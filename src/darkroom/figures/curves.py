@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 BINS = 160
 _FEW, _MOST_POINTS = 40, 2000
+READINGS = 60
 TABLE_ROWS = 20
 _MARKERS = ("o", "s", "^", "D", "v")
 
@@ -128,7 +129,8 @@ def line_plot(
             _draw(canvas, axes, curve)
         draw_references(canvas, axes, references)
         files = canvas.files(f"{y_label} by {x_label}")
-    return plot(files, width, height, _table(curves, x_label, y_label, format))
+        readings = [_readings(axes, height, curve, format) for curve in curves]
+    return plot(files, width, height, _table(curves, x_label, y_label, format), readings)
 
 
 def _checked(series: Series, index: int, log_x: bool, log_y: bool) -> _Curve:
@@ -250,6 +252,20 @@ def _table(curves: Sequence[_Curve], x_label: str, y_label: str, format: str) ->
         rows = [[shown(first[i]), *(_value(curve, i, format) for curve in curves)] for i in _thinned(len(first))]
         return {"columns": [x_label, *(curve.series.label for curve in curves)], "rows": rows}
     return {"columns": ["", x_label, y_label], "rows": [row for curve in curves for row in _listed(curve, format)]}
+
+
+def _readings(axes: Axes, height: int, curve: _Curve, format: str) -> Json:
+    """What can be read off a curve, of a noisy one off its mean."""
+    x, y = curve.x, curve.y
+    if curve.series.style == "noisy":
+        x, y = moving_mean(x, curve.window), moving_mean(y, curve.window)
+    chosen = sorted({round(i) for i in np.linspace(0, len(x) - 1, min(len(x), READINGS))})
+    places = axes.transData.transform(np.column_stack([x[chosen], y[chosen]]))
+    points: list[Json] = [
+        [round(float(across), 1), round(height - float(up), 1), shown(x[i]), shown(y[i], format)]
+        for i, (across, up) in zip(chosen, places, strict=True)
+    ]
+    return {"name": curve.series.label, "points": points}
 
 
 def _listed(curve: _Curve, format: str) -> list[Json]:

@@ -299,10 +299,21 @@ def _draw_swatch(canvas: Canvas, label: Label, left: float, middle: float) -> No
         canvas.line(ends, level, label.paint, 2 if label.look == "line" else 1.5, dashed=label.look == "dashes")
 
 
-def plot(files: dict[str, bytes], width: int, height: int, table: dict[str, Json] | None) -> Drawing:
-    """The drawing of one plot or diagram, and its data as a table."""
+def plot(
+    files: dict[str, bytes],
+    width: int,
+    height: int,
+    table: dict[str, Json] | None,
+    readings: list[Json] | None = None,
+) -> Drawing:
+    """The drawing of one plot or diagram, and its data as a table.
+
+    ``readings`` are the values that can be read off where they are drawn: for each series its name and its points, each
+    as [x, y, text of x, text of y] with x and y in CSS pixels from the upper left corner.
+    """
     pages: dict[str, Json] = {"light": "light.svg", "dark": "dark.svg"}
-    return Drawing("plot", {**pages, "width": width, "height": height, "table": table}, files)
+    layout: dict[str, Json] = {**pages, "width": width, "height": height, "table": table}
+    return Drawing("plot", layout | ({"readings": readings} if readings else {}), files)
 
 
 def checked_numbers(values: npt.ArrayLike, where: str) -> npt.NDArray[np.float64]:
