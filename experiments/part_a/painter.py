@@ -1,0 +1,120 @@
+"""What the experiments of Part A share: a stage of a cascade with its prompts, the course's times, pictures as bytes.
+
+Everything here needs torch, so experiments import it where they compute, not at the top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from darkroom.diffusion.denoise import Denoiser
+from darkroom.diffusion.guidance import Guided
+from darkroom.diffusion.pretrained import Prompts, Source, load_stage
+from darkroom.diffusion.sample import Noise, Step, ddpm, last
+from darkroom.lab import Run, Weights
+
+GENERIC = "a high quality photo"
+NULL = ""
+TIMESTEPS = tuple(range(990, -1, -30))  # the course's 34, as diffusers counts them: from 0, where our time 1 is
+TIMES = tuple(timestep + 1 for timestep in TIMESTEPS)
+
+
+class Painter:
+    """Stage I of the chosen model, and what it makes of prompts.
+
+    Args:
+        run: the run, which knows the device and is told of progress.
+        weights: the stage's folder, or its name on the hub.
+        cache: where embeddings of prompts are kept; by default the user's cache.
+    """
+
+    def __init__(self, run: Run, weights: Weights, cache: Path | None = None) -> None:
+        source = Source(weights.name, weights.revision or None)
+        kept = cache or Path(platformdirs.user_cache_dir("darkroom")) / "embeddings"
+        self.run, self.device = run, run.device
+        self.prompts = Prompts(source, kept, run.device)
+        self.stage = load_stage(source, run.device)
+        self.side = self.stage.side
+
+    def ask(self, prompts: str | Sequence[str], gamma: float = 7.0) -> Denoiser:
+        """A denoiser of one prompt for all samples, or of one for each, guided away from the null prompt.
+
+        Its estimates are not thresholded: compose it as you like, then sample with :meth:`sample`.
+        """
+        asked = [prompts] if isinstance(prompts, str) else list(prompts)
+        conditional = self.stage.denoiser(self.prompts(asked))
+        if gamma == 1:
+            return conditional
+        return Guided(conditional, self.stage.denoiser(self.prompts([NULL])), gamma)
+
+    def noise(self, seeds: Sequence[int]) -> Noise:
+        """Noise of the stage's size, sample k from its own seed."""
+        return Noise(list(seeds), (3, self.side, self.side), self.device)
+
+    def steps(self, denoiser: Denoiser, seeds: Sequence[int], times: Sequence[int] = TIMES) -> Iterator[Step]:
+        """Ancestral sampling from pure noise with the stage's own variance; progress is told."""
+        finished = self.stage.finished(denoiser)
+        return self.told(ddpm(finished, self.noise(seeds), times=times, variance=self.stage.variance), len(times) - 1)
+
+    def sample(self, denoiser: Denoiser, seeds: Sequence[int], times: Sequence[int] = TIMES) -> np.ndarray:
+        """What :meth:`steps` ends with, uint8 (B, side, side, 3)."""
+        return to_bytes(last(self.steps(denoiser, seeds, times)).x_t)
+
+    def told(self, steps: Iterator[Step], count: int) -> Iterator[Step]:
+        """*steps* as they come, each of *count* told to the run."""
+        for number, step in enumerate(steps, 1):
+            self.run.progress(number, count, unit="steps")
+            yield step
+
+    def load(self, path: Path) -> Tensor:
+        """A picture at the stage's size, (1, 3, side, side) in [-1, 1], on the device."""
+        return to_tensor(read_picture(path, self.side)[None]).to(self.device)
+
+    def load_mask(self, path: Path) -> Tensor:
+        """A mask at the stage's size, (1, 1, side, side): 1 where it is white, which is the hole."""
+        picture = read_picture(path, self.side)
+        return torch.from_numpy((picture.mean(2) > 127).astype(np.float32))[None, None].to(self.device)
+
+
+def read_picture(path: Path, side: int) -> np.ndarray:
+    """A picture file as RGB, uint8 (side, side, 3): its middle square, made smaller by averaging; clear parts are white.
+
+    Raises:
+        ValueError: it cannot be read, or is smaller than *side*.
+    """
+    try:
+        with Image.open(path) as file:
+            whole = file.convert("RGBA")
+    except (OSError, UnidentifiedImageError) as error:
+        raise ValueError(
+            f"{path.name}: no picture that Pillow can read ({type(error).__name__}); use PNG or JPEG"
+        ) from None
+    square = min(whole.size)
+    if square < side:
+        raise ValueError(f"{path.name} is {whole.width} x {whole.height}; the model needs {side} x {side} or more")
+    left, top = (whole.width - square) // 2, (whole.height - square) // 2
+    paper = Image.new("RGBA", whole.size, "white")
+    flat = Image.alpha_composite(paper, whole).convert("RGB").crop((left, top, left + square, top + square))
+    return np.asarray(flat.resize((side, side), Image.Resampling.BOX))
+
+
+def to_tensor(pictures: np.ndarray) -> Tensor:
+    """uint8 (B, H, W, 3) as (B, 3, H, W) in [-1, 1]."""
+    return torch.from_numpy(pictures.copy()).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def to_bytes(pictures: Tensor) -> np.ndarray:
+    """(B, 3, H, W) in [-1, 1], values outside clipped, as uint8 (B, H, W, 3)."""
+    return ((pictures.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
+def seeds_of(seed: int, count: int) -> list[int]:
+    """*count* seeds far from each other, the first ones the same whatever the count."""
+    return [int(value) for value in np.random.SeedSequence(seed).generate_state(count, np.uint64) >> np.uint64(1)]
