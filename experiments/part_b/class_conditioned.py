@@ -45,22 +45,13 @@ def class_conditioned(
     """
     from darkroom.diffusion import schedules
     from darkroom.diffusion.sample import ddim, last
-    from darkroom.diffusion.train import NoisePrediction, Recipe, Trainer, seeded
+    from darkroom.diffusion.train import Recipe
     from darkroom.diffusion.unet import ClassUNet
     from experiments.part_b import digits
 
     schedule = schedules.linear(T, beta_1, beta_T).to(run.device)
     recipe = Recipe(epochs, batch, learning_rate, decay=final_rate ** (1 / epochs))
-    images, labels = digits.load(mnist, "train")
-    trainer = Trainer(
-        seeded(lambda: ClassUNet(width), seed),
-        NoisePrediction(schedule, drop),
-        recipe,
-        images,
-        labels,
-        device=run.device,
-        seed=seed,
-    )
+    trainer = digits.noise_trainer(run, mnist, lambda: ClassUNet(width), schedule, recipe, seed, drop)
 
     def snapshot(epoch: int, network: object) -> dict[str, np.ndarray]:
         """Samples of the network as it is after *epoch*."""

@@ -18,7 +18,7 @@ from darkroom.diffusion.denoise import Denoiser, NoisePredictor
 from darkroom.diffusion.guidance import Guided
 from darkroom.diffusion.sample import Noise, Step, ddpm
 from darkroom.diffusion.schedules import Schedule
-from darkroom.diffusion.train import Trainer, tensors
+from darkroom.diffusion.train import NoisePrediction, Recipe, Trainer, seeded, tensors
 from darkroom.diffusion.unet import CLASSES, for_inference
 from darkroom.lab import Dataset, Run
 from experiments.part_b.panels import frame_times
@@ -34,6 +34,25 @@ def load(mnist: Dataset, split: str) -> tuple[np.ndarray, np.ndarray]:
     names = f"{split}-images-idx3-ubyte", f"{split}-labels-idx1-ubyte"
     images, labels = (read_idx(mnist.read(name), name) for name in names)
     return images, labels
+
+
+def noise_trainer(
+    run: Run,
+    mnist: Dataset,
+    build: Callable[[], nn.Module],
+    schedule: Schedule,
+    recipe: Recipe,
+    seed: int,
+    drop: float | None = None,
+) -> Trainer:
+    """A trainer of the network that *build* makes, to predict the noise in MNIST's training digits.
+
+    Args:
+        drop: the share of digits that are hidden; None for a network that is told no digit.
+    """
+    images, labels = load(mnist, "train")
+    objective = NoisePrediction(schedule, drop)
+    return Trainer(seeded(build, seed), objective, recipe, images, labels, device=run.device, seed=seed)
 
 
 def trained(

@@ -4,6 +4,7 @@
 
 for (const player of document.querySelectorAll(".player")) film(player);
 for (const grid of document.querySelectorAll(".grid")) gallery(grid);
+for (const box of document.querySelectorAll("[data-slider]")) slider(box);
 for (const plot of document.querySelectorAll("[data-readings]")) readings(plot);
 
 // Films: all panels of a figure in step, under one button and one slider ----------------------------------------------
@@ -232,6 +233,27 @@ function enlarge(grid, first, beside) {
   show(first);
   dialog.showModal();
   close.focus();
+}
+
+// Slides, comparisons, distances: one slider, which style sheets follow as --at, and slides as the class "on" -----------
+
+function slider(box) {
+  const [min, max, value] = box.dataset.slider.split(" ");
+  const labels = box.dataset.labels?.split("|"), parts = [...box.children];
+  const input = make("input", { type: "range", min, max, value }), told = make("output", {});
+  const controls = make("div", { className: "controls" });
+  input.setAttribute("aria-label", box.dataset.name);
+  const follow = () => {
+    box.style.setProperty("--at", input.value);
+    if (labels) parts.forEach((part, index) => part.classList.toggle("on", index === Number(input.value)));
+    told.textContent = labels?.[input.value] ?? "";
+    if (labels) input.setAttribute("aria-valuetext", told.textContent);
+  };
+  input.addEventListener("input", follow);
+  controls.append(input, told);
+  box.before(controls);
+  box.classList.add("live");
+  follow();
 }
 
 // Plots: the value nearest to the pointer, or chosen with the arrow keys, marked and told below -----------------------

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from darkroom.figures import Panel, Series, animation, line_plot, tiles
+from darkroom.figures import Panel, Series, Turning, animation, compare, distances, line_plot, slides, tiles, turning
 from tests.press.conftest import katex  # noqa: F401  # a fixture
 from tests.press.projects import Project
 from tests.press.samples import Drawn
@@ -46,13 +46,24 @@ def site(tmp_path_factory: pytest.TempPathFactory, katex: Path) -> Path:  # noqa
     )  # fmt: skip
     steps = np.arange(1, 50)
     plot = line_plot([Series("training", steps, 1 / steps)], x_label="step", y_label="loss")
-    figures = {
+    ramp = np.linspace(0, 1, 24 * 24).reshape(24, 24)
+    views = [Turning("flip", ramp, ramp[::-1], "flip", "A hill.", "A valley.")]
+    views.append(Turning("fade", ramp, ramp.T, "", "A hill.", "A slope."))
+    handled = {
+        "slides": drawn(
+            slides([ramp, ramp.T, 1 - ramp], labels=["x", "y", "z"], alt="A ramp, {label}."), "S.", "Ramps."
+        ),
+        "compare": drawn(compare(ramp, ramp.T, labels=("a", "b"), alt=("One.", "Other.")), "C.", "Two ramps."),
+        "turning": drawn(turning(views), "T.", "Ramps that turn."),
+        "distances": drawn(distances([ramp], headings=["h"], alts=["A ramp."]), "D.", "A ramp from afar."),
+    }
+    figures = handled | {
         "film": drawn(film, "Sampling.", "Films of squares."),
         "grid": drawn(grid, "Squares.", "A grid of squares."),
         "plot": drawn(plot, "Loss.", "A falling curve."),
     }
     project.outputs.add("part_b/a", figures)
-    names = ("grid", "film", "plot")
+    names = ("grid", "film", "plot", *handled)
     shown = "\n\n".join(f'{{{{ figure("part_b/a/{name}") }}}}\n\n' + "Text. " * 120 for name in names)
     words = 'See {{ ref("part_b/a/grid") }}, {{ cite("ho2020") }} and a note.[^n]\n\n## One\n\n$$x = \\frac{a}{b}$$\n\n'
     project.page(f"{words}{shown}\n\n## Two\n\n{'More text. ' * 200}\n\n[^n]: The note itself.", nav="Start", order=1)

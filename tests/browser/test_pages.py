@@ -67,7 +67,7 @@ def test_a_film_is_scrubbed_frame_by_frame(page: Any, site: Path) -> None:
     """The slider shows any frame of every panel, and what it shows is the GIF's own frame, pixel by pixel."""
     from PIL import Image, ImageSequence
 
-    slider = page.get_by_role("slider")
+    slider = page.get_by_role("slider", name="Frame of Films of squares.")
     for _ in range(3):
         slider.press("ArrowLeft")
     page.locator("canvas").first.wait_for()
@@ -100,6 +100,49 @@ def test_a_plot_is_read_off(page: Any) -> None:
     assert dot.bounding_box()["x"] > box["x"]
     page.keyboard.press("Escape")
     assert told.text_content() == "" and dot.count() == 0
+
+
+def test_slides_follow_their_slider(page: Any) -> None:
+    """One slide at a time, the last at first; the slider names it."""
+    slider = page.get_by_role("slider", name="Ramps.", exact=True)
+    shown = page.locator(".slides img:visible")
+    assert shown.count() == 1 and shown.get_attribute("alt") == "A ramp, z."
+    slider.press("ArrowLeft")
+    assert shown.get_attribute("alt") == "A ramp, y." and slider.get_attribute("aria-valuetext") == "y"
+
+
+def test_a_comparison_moves_its_edge(page: Any) -> None:
+    """The second picture lies over the first as far as the slider says."""
+    slider, over = page.get_by_role("slider", name="Two ramps."), page.locator(".compare .side").last
+    sides = page.locator(".compare .side")
+    assert sides.nth(0).bounding_box()["x"] == sides.nth(1).bounding_box()["x"]
+    slider.press("Home")
+    assert "100%" in over.evaluate("e => getComputedStyle(e).clipPath")
+    slider.press("End")
+    assert over.evaluate("e => getComputedStyle(e).clipPath").startswith("inset(0px")
+
+
+def test_pictures_turn_by_their_true_view(page: Any) -> None:
+    """A flip mirrors at the horizontal, on hover, with the space bar and by a click; other views fade into what is seen."""
+    matrix = "e => getComputedStyle(e).transform"
+    flip = page.locator(".view-flip .first")
+    assert flip.evaluate(matrix) == "none"
+    page.get_by_role("checkbox", name="Turn: A valley.").press("Space")
+    page.wait_for_timeout(700)
+    assert flip.evaluate(matrix) == "matrix(1, 0, 0, -1, 0, 0)"
+    second = page.locator(".view-fade .second")
+    page.locator(".view-fade").hover()
+    page.wait_for_timeout(700)
+    assert second.evaluate("e => getComputedStyle(e).opacity") == "1"
+
+
+def test_one_steps_back_from_a_hybrid(page: Any) -> None:
+    """The slider makes the picture smaller; without scripts it stands there in three sizes."""
+    picture = page.locator(".distances img:visible")
+    assert picture.count() == 1
+    before = picture.bounding_box()["width"]
+    page.get_by_role("slider", name="A ramp from afar.").press("Home")
+    assert abs(picture.bounding_box()["width"] / before - 0.12) < 0.01
 
 
 def test_tiles_are_one_stop_and_open_large(page: Any) -> None:
@@ -215,6 +258,8 @@ def test_without_scripts_everything_is_there(chromium: Any, address: str) -> Non
     assert opened.locator(".panel img.moving").first.is_visible()
     assert opened.locator(".kind-plot svg").is_visible()
     assert opened.locator(".beside a").count() >= 2
+    assert opened.locator(".slides img:visible").count() == 3
+    assert opened.locator(".distances img:visible").count() == 3
     context.close()
 
 

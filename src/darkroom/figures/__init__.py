@@ -1,4 +1,4 @@
-"""Arrays to figures: contact sheets, grids of tiles, plots, matrices, diagrams, films and tables.
+"""Arrays to figures: contact sheets, grids of tiles, plots, matrices, diagrams, films, tables, and pictures to handle.
 
 Every function returns a :class:`Drawing`, whose bytes depend on its arguments alone (and, for PNG, on the host's zlib).
 Nothing here knows of experiments or pages, and importing it costs next to nothing beyond numpy.
@@ -10,6 +10,7 @@ from darkroom.figures.diagrams import Block, Edge, network
 from darkroom.figures.drawing import Drawing, FigureError
 from darkroom.figures.films import Panel, animation
 from darkroom.figures.grids import tiles
+from darkroom.figures.handled import Turning, compare, distances, slides, turning
 from darkroom.figures.matrices import heat_map
 from darkroom.figures.pixels import sheet
 from darkroom.figures.tables import table
@@ -25,13 +26,18 @@ __all__ = [
     "Reference",
     "Sample",
     "Series",
+    "Turning",
     "animation",
     "bar_plot",
+    "compare",
+    "distances",
     "heat_map",
     "histogram",
     "line_plot",
     "network",
     "sheet",
+    "slides",
     "table",
     "tiles",
+    "turning",
 ]

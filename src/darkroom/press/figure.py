@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -127,7 +127,15 @@ _NATURAL: dict[str, Callable[[Mapping[str, Any]], int]] = {
 
 
 def alt_texts(figure: Figure) -> list[str]:
-    """Every alternative text of a figure: its own, and those of its tiles or panels."""
-    cells = [cell for row in figure.layout.get("rows", ()) if isinstance(row, dict) for cell in row.get("cells", ())]
-    parts = [*cells, *figure.layout.get("panels", ())]
-    return [figure.alt, *(str(part.get("alt", "")) for part in parts if part)]
+    """Every alternative text of a figure: its own, and those of all pictures in its layout."""
+    return [figure.alt, *_texts_of(figure.layout)]
+
+
+def _texts_of(layout: object) -> Iterator[str]:
+    if isinstance(layout, Mapping):
+        if layout.keys() & {"alt", "file", "animation"}:
+            yield str(layout.get("alt", ""))
+        layout = list(layout.values())
+    if isinstance(layout, list):
+        for each in layout:
+            yield from _texts_of(each)
