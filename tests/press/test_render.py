@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 
@@ -207,3 +208,20 @@ def test_only_the_first_figure_is_loaded_at_once(project: Project) -> None:
     images = re.findall(r"<img [^>]*>", project.html())
     assert [("lazy" in image) for image in images] == [False] * 6 + [True] * 10
     assert all(re.search(r' width="\d+" height="\d+"', image) for image in images)
+
+
+def test_machines_are_told_what_the_page_is(project: Project) -> None:
+    """Title, description, authors and day stand in the head for search engines, cards and citation managers."""
+    site = project.root / "templates/site.toml"
+    told = 'published = "2026-11-21"\nauthors = ["A. Author", "B. Other"]\nbase_url = "https://you.github.io/x"\n'
+    site.write_text(told + site.read_text().replace('base_url = ""', "").replace("authors", "# authors"))
+    project.page("Text.", title="On $x$ </script>")
+    project.build()
+    (data,) = re.findall(r'<script type="application/ld\+json">(.*?)</script>', project.html())
+    known = json.loads(data)
+    assert known["headline"] == "On x </script>" and known["@type"] == "ScholarlyArticle"
+    assert [author["name"] for author in known["author"]] == ["A. Author", "B. Other"]
+    assert known["url"] == "https://you.github.io/x/" and known["datePublished"] == "2026-11-21"
+    meta = dict(re.findall(r'<meta (?:name|property)="([^"]+)" content="([^"]*)"', project.html()))
+    assert meta["og:title"] == "On x &lt;/script&gt;" and meta["og:url"] == known["url"]
+    assert meta["citation_author"] == "B. Other" and meta["citation_publication_date"] == "2026/11/21"

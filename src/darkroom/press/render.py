@@ -5,6 +5,7 @@ A ``Renderer`` sets up Markdown and Jinja once; many pages are shared out among 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -604,6 +605,7 @@ class _PageRenderer:
         meta, site = self.page.outline.meta, self.context.site
         self.where = (self.page.find(meta.title), self.page.outline.path, 0)
         title = Markup(self._inline(meta.title))
+        canonical = f"{site.base_url}{self._canonical()}" if site.base_url else ""
         html = self._template(
             f"layouts/{meta.layout}.html",
             title=title,
@@ -616,12 +618,30 @@ class _PageRenderer:
                 (link.name, self.root + link.url, link.url == self.page.url) for link in self.context.navigation
             ],
             url=self.page.url,
-            canonical=f"{site.base_url}{self._canonical()}" if site.base_url else "",
+            canonical=canonical,
+            linked_data=self._linked_data(canonical),
             home=(site.base_url or "index.html") if self.page.url == "404.html" else f"{self.root}index.html",
             style_hash=Markup(MATH_POLICY),
             math_style=Markup(MATH_STYLE) if FORMULAS.search(content) or FORMULAS.search(title) else "",
         )
         return html.rstrip("\n") + "\n"
+
+    def _linked_data(self, canonical: str) -> Markup:
+        """What the page is, for machines (schema.org)."""
+        meta, site = self.page.outline.meta, self.context.site
+        known = {
+            "@context": "https://schema.org",
+            "@type": "ScholarlyArticle",
+            "headline": self._plain(meta.title),
+            "description": self._plain(meta.description),
+            "inLanguage": site.language,
+            "author": [{"@type": "Person", "name": name} for name in site.authors],
+            "isPartOf": {"@type": "WebSite", "name": site.title},
+            "url": canonical,
+            "datePublished": site.published,
+        }
+        filled = {name: value for name, value in known.items() if value}
+        return Markup(json.dumps(filled, ensure_ascii=False).replace("<", "\\u003c"))
 
     def _canonical(self) -> str:
         return "" if self.page.url == "index.html" else self.page.url

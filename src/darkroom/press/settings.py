@@ -35,6 +35,7 @@ SITE_KEYS = {
     "base_url": Key(str),
     "repository": Key(str),
     "model": Key(str),
+    "published": Key(str),
     "raw_limit_mb": Key(float),
     "macros": Key(dict),
 }
@@ -46,9 +47,9 @@ class Site:
 
     ``base_url`` is where the site will stand, with a final slash, or "" where that is not known; only the sitemap, the
     canonical link and 404.html use it. ``repository`` is the address of the source, to link a commit. ``model`` is the name
-    of the model whose figures are shown, or "" for the default one; where it has drawn nothing, the default's are. Raw
-    results up to ``raw_limit_mb`` megabytes a file are published. ``macros`` are TeX macros, such as
-    ``"\abar" = "\bar\alpha"``.
+    of the model whose figures are shown, or "" for the default one; where it has drawn nothing, the default's are.
+    ``published`` is the day that citations give, such as "2026-11-21". Raw results up to ``raw_limit_mb`` megabytes a file
+    are published. ``macros`` are TeX macros, such as ``"\abar" = "\bar\alpha"``.
     """
 
     title: str
@@ -58,6 +59,7 @@ class Site:
     base_url: str = ""
     repository: str = ""
     model: str = ""
+    published: str = ""
     raw_limit_mb: float = 2.0
     macros: Mapping[str, str] = field(default_factory=dict)
 
