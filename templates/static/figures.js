@@ -42,9 +42,8 @@ function film(player) {
     if (!playing) return;
     const ready = await load();
     if (now >= due) {
-      const next = at === last ? 0 : at + 1;
-      if (next === 0 && once) return stop();
-      await go(next);
+      if (at === last && once) return stop();
+      await go(at === last ? 0 : at + 1);
       due = now + ready[0].frames[Math.min(at, ready[0].frames.length - 1)].delay_ms;
     }
     requestAnimationFrame(tick);

@@ -67,8 +67,9 @@ def site(tmp_path_factory: pytest.TempPathFactory, katex: Path) -> Path:  # noqa
     shown = "\n\n".join(f'{{{{ figure("part_b/a/{name}") }}}}\n\n' + "Text. " * 120 for name in names)
     words = 'See {{ ref("part_b/a/grid") }}, {{ cite("ho2020") }} and a note.[^n]\n\n## One\n\n$$x = \\frac{a}{b}$$\n\n'
     project.page(f"{words}{shown}\n\n## Two\n\n{'More text. ' * 200}\n\n[^n]: The note itself.", nav="Start", order=1)
-    project.page("## Only\n\nShort.", "other", nav="Other", order=2)
+    project.page('{{ figure("part_b/a/film", play=True) }}\n\n## Only\n\nShort.', "other", nav="Other", order=2)
     project.page("{{ experiments() }}", "reproduce", nav="Runs", order=3)
+    project.page("Gone.", "404")
     project.build()
     return project.site
 

@@ -9,6 +9,8 @@ import pytest
 
 pytestmark = pytest.mark.browser
 
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+until = playwright.expect
 PAPER = "getComputedStyle(document.documentElement).backgroundColor"
 LIGHT, DARK = "rgb(253, 252, 250)", "rgb(21, 23, 26)"
 PIXELS = """canvas => {
@@ -55,12 +57,27 @@ def test_a_film_is_still_until_it_is_played(page: Any) -> None:
     assert button.text_content() == "Play"
     button.click()
     player.locator("canvas").first.wait_for()
-    page.wait_for_function("document.querySelector('.controls output').textContent === 't = 3'")
+    until(page.locator(".player .controls output")).to_have_text("t = 3")
     button.click()
     assert button.text_content() == "Play"
     label = player.locator("output").text_content()
     page.wait_for_timeout(300)
     assert player.locator("output").text_content() == label
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_a_teaser_plays_once_unless_motion_is_unwanted(page: Any, address: str, motion: str) -> None:
+    """A film that a page asks to play runs through once and rests at its end; with reduced motion it stays still."""
+    page.emulate_media(reduced_motion=motion)
+    page.goto(f"{address}other.html")
+    told = page.locator(".controls output")
+    if motion == "reduce":
+        page.wait_for_timeout(300)
+        assert page.locator("canvas").count() == 0
+    else:
+        until(page.locator(".player .controls output")).to_have_text("t = 4")
+        page.get_by_role("button", name="Play").wait_for()
+    assert told.text_content() == "t = 0"
 
 
 def test_a_film_is_scrubbed_frame_by_frame(page: Any, site: Path) -> None:
@@ -71,7 +88,7 @@ def test_a_film_is_scrubbed_frame_by_frame(page: Any, site: Path) -> None:
     for _ in range(3):
         slider.press("ArrowLeft")
     page.locator("canvas").first.wait_for()
-    page.wait_for_function("document.querySelector('.controls output').textContent === 't = 3'")
+    until(page.locator(".player .controls output")).to_have_text("t = 3")
     assert slider.get_attribute("aria-valuetext") == "t = 3"
     for number, panel in enumerate(page.locator(".panel").all()):
         film = Image.open(site / str(panel.get_attribute("data-film")))
@@ -189,7 +206,7 @@ def test_the_contents_mark_where_one_is(page: Any) -> None:
     assert current.text_content().strip() == "One"
     page.locator("#two").scroll_into_view_if_needed()
     page.mouse.wheel(0, 4000)
-    page.wait_for_function("document.querySelector('.beside a[aria-current]').textContent.trim() !== 'One'")
+    until(current).not_to_contain_text("One")
     assert current.count() == 1
 
 
@@ -205,10 +222,8 @@ def test_pages_lead_to_their_neighbours(page: Any, address: str) -> None:
 
 @pytest.mark.parametrize("name", ["index.html", "other.html", "reproduce.html", "404.html"])
 @pytest.mark.parametrize("width", [320, 360, 768, 1100, 1280, 1440])
-def test_nothing_is_wider_than_the_window(chromium: Any, address: str, site: Path, width: int, name: str) -> None:
+def test_nothing_is_wider_than_the_window(chromium: Any, address: str, width: int, name: str) -> None:
     """At every width the page scrolls down only; what is wide scrolls within itself."""
-    if not (site / name).exists():
-        pytest.skip(f"this site has no {name}")
     context = chromium.new_context(viewport={"width": width, "height": 800})
     opened = context.new_page()
     opened.goto(address + name)
