@@ -169,6 +169,15 @@ def test_only_figures_can_be_drawn_without_torch_or_data(project: Workshop) -> N
     assert project.calls() == {"curve": 1}
 
 
+@pytest.mark.parametrize("words", [["--no-run"], ["build", "--no-run"]])
+def test_a_build_may_be_told_to_run_nothing(project: Workshop, words: list[str]) -> None:
+    """With --no-run the site is built from what is there, and what is missing is named, even where it could be run."""
+    shutil.rmtree(project.outputs / "part_x/base")
+    done = project.call(*words)
+    assert project.calls() == {}
+    assert "1 missing" in done.stdout
+
+
 def test_what_is_missing_and_cannot_be_run_is_named(project: Workshop) -> None:
     """Without its data set a missing experiment is named with what to do; the rest of the site is built."""
     (project.root / "data/numbers").unlink()

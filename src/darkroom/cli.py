@@ -28,7 +28,18 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 COMMANDS = ("build", "run", "status", "accept", "serve", "check")
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
-_BUILD = {"command": "build", "strict": False, "site": None, "outputs": None, "data": None, "model": ""}
+_BUILD = {
+    "command": "build",
+    "strict": False,
+    "site": None,
+    "outputs": None,
+    "data": None,
+    "model": "",
+    "no_run": False,
+}
+
+
+_NO_RUN = "run no experiment; what is missing is shown as such"
 
 
 def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> int:
@@ -65,13 +76,13 @@ def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> in
 
 
 def _plain_build(given: list[str]) -> SimpleNamespace | None:
-    """The call, where it is a build with nothing but ``--strict`` and places; else None."""
+    """The call, where it is a build with nothing but ``--strict``, ``--no-run`` and places; else None."""
     call: dict[str, Any] = dict(_BUILD)
     words = iter(given)
     for word in words:
         name, equals, value = word.removeprefix("--").partition("=")
-        if word == "--strict":
-            call["strict"] = True
+        if word in {"--strict", "--no-run"}:
+            call[word.removeprefix("--").replace("-", "_")] = True
         elif word.startswith("--") and name in {"site", "outputs", "data"}:
             call[name] = value if equals else next(words, "")
             if not call[name] or call[name].startswith("-"):
@@ -114,6 +125,7 @@ def _parser() -> ArgumentParser:
         description="Build the site: run what is missing if this machine can, redraw stale figures, render the pages.",
         epilog="exit: 0 done, 1 content at fault, 2 call or configuration at fault, 3 an experiment failed, 130 interrupted",
     )
+    parser.add_argument("--no-run", action="store_true", help=_NO_RUN)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=OneLine)
     _add_commands(commands, _without_defaults(places))
     return parser
@@ -123,7 +135,8 @@ def _add_commands(commands: _SubParsersAction[Any], places: ArgumentParser) -> N
     def add(name: str, what: str) -> ArgumentParser:
         return cast("ArgumentParser", commands.add_parser(name, help=what, description=what, parents=[places]))
 
-    add("build", "build the site (the default)")
+    build = add("build", "build the site (the default)")
+    build.add_argument("--no-run", action="store_true", help=_NO_RUN)
     _add_run(add("run", "run experiments, and what they wait for"))
     status = add("status", "every experiment: state, reason, when, where, how long")
     status.add_argument("ids", nargs="*", metavar="ID", help="an id, or a glob of ids")
@@ -245,7 +258,7 @@ def _recover(outputs: Path) -> None:
 def _build(call: SimpleNamespace, lab: Lab) -> int:
     from darkroom.press import publish
 
-    plan = _brought_up(lab)
+    plan = _drawn(lab, lab.planner().plan()) if call.no_run else _brought_up(lab)
     request = _request(call, lab, plan)
     report = publish.current(request)
     if report is None:
