@@ -185,7 +185,12 @@ def unstyled(html: str) -> str:
     ``style="height:2.7em;"`` becomes the class ``k_height_2D7em``, from which :func:`rules` makes the rule again. What
     no such name can hold stays an attribute.
     """
-    return _STYLED.sub(_with_classes, html)
+    head, *rest = html.split(' style="')
+    made = [head]
+    for part in rest:
+        style, _, after = part.partition('"')
+        made[-1:] = [*_with_classes(made[-1], style), after]
+    return "".join(made)
 
 
 def rules(html: str) -> str:
@@ -194,20 +199,22 @@ def rules(html: str) -> str:
     return "".join(f".{name}{{{_declaration(name)}!important}}" for name in names)
 
 
-_STYLED = re.compile(r'(?: class="([^"]*)")? style="([^"]*)"')
-_CLASS = re.compile(r"\bk_[a-z-]+_[A-Za-z0-9-]+")
+_CLASS = re.compile(r"k_[a-z-]+_[A-Za-z0-9-]+")  # begins with letters, which is what makes the search quick
 _NAMED = re.compile(r"[a-z-]+_[A-Za-z0-9-]+")
 _AS_NAME = str.maketrans({":": "_", ".": "D", "%": "P", "#": "H", " ": "S"})
 _AS_VALUE = str.maketrans({"_": ":", "D": ".", "P": "%", "H": "#", "S": " "})
 
 
-def _with_classes(found: re.Match[str]) -> str:
-    declarations = [each.strip() for each in found[2].split(";") if each.strip()]
+def _with_classes(before: str, style: str) -> tuple[str, str]:
+    """What stands before a style attribute, a class of which takes up its declarations, and what takes its place."""
+    declarations = [each.strip() for each in style.split(";") if each.strip()]
     names = [each.translate(_AS_NAME) for each in declarations]
     if any(each != each.lower() or not _NAMED.fullmatch(name) for each, name in zip(declarations, names, strict=True)):
-        return found[0]
-    classes = " ".join([*(found[1] or "").split(), *(f"k_{name}" for name in names)])
-    return f' class="{classes}"'
+        return before, f' style="{style}"'
+    added = " ".join(f"k_{name}" for name in names)
+    if before.endswith('"') and before.rfind(' class="') == before.rfind("=") - 6:
+        return f'{before[:-1]} {added}"', ""
+    return before, f' class="{added}"'
 
 
 def _declaration(name: str) -> str:
