@@ -71,7 +71,10 @@ def faults_of(pages: Mapping[str, PageFacts], files: Iterable[str], source: Call
     for url, page in pages.items():
         faults += _doubles(page)
         faults += _weight(page)
+        beside = known if "/" not in url else frozenset[str]()  # of most links nothing else need be asked
         for link in page.links:
+            if link.target in beside:
+                continue
             message = _broken(link, url, known, anchors)
             if message:
                 faults.append(Fault(page.path, *place_of(link, source(url)), "link", message))

@@ -63,9 +63,9 @@ class Memory(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Copy:
-    """A file to be copied to the site."""
+    """A file to be copied to the site, from the path *source*."""
 
-    source: Path
+    source: str
     sha256: str
     bytes: int
 
@@ -315,7 +315,7 @@ class _Maker:
         raw = {}
         for experiment in self.catalogue.experiments.values():
             for file in experiment.manifest.files if experiment.manifest else ():
-                digest = self.inputs.digest(experiment.folder / file.path) if file.bytes <= limit else ""
+                digest = self.inputs.digest(f"{experiment.folder}/{file.path}") if file.bytes <= limit else ""
                 if digest and digest == file.sha256:
                     stem, dot, suffix = file.path.rpartition(".")
                     raw[f"{experiment.id}/{file.path}"] = f"raw/{experiment.id}/{stem}.{digest[:10]}{dot}{suffix}"
@@ -499,7 +499,7 @@ class _Maker:
         files |= {asset.target: asset.content for asset in self.style}
         for record in self.records.values():
             for use in record.files:
-                files[use.target] = Copy(self.places.outputs / use.source, use.sha256, use.bytes)
+                files[use.target] = Copy(f"{self.places.outputs}/{use.source}", use.sha256, use.bytes)
         files[".nojekyll"] = b""
         if self.site.base_url:
             files["sitemap.xml"] = _sitemap(self.site.base_url, self.outlines)

@@ -18,6 +18,10 @@ from typing import Any, NamedTuple
 import jinja2
 import jinja2.sandbox
 import markdown
+from markdown.extensions.def_list import DefListExtension
+from markdown.extensions.footnotes import FootnoteExtension
+from markdown.extensions.sane_lists import SaneListExtension
+from markdown.extensions.tables import TableExtension
 from markupsafe import Markup
 
 from darkroom.lab.errors import Fault
@@ -105,6 +109,8 @@ class Rendered:
 def render_pages(pages: Sequence[Page], context: Context) -> list[Rendered]:
     """Render every page; in two processes where there are many."""
     workers = min(os.cpu_count() or 1, 8, len(pages) // (PARALLEL // 2))
+    if not pages:
+        return []
     if len(pages) < PARALLEL or workers < 2:
         renderer = Renderer(context)
         return [renderer.page(page) for page in pages]
@@ -145,12 +151,9 @@ class Renderer:
 
 
 def _markdown() -> markdown.Markdown:
-    footnotes: dict[str, Any] = {"BACKLINK_TEXT": "↩", "BACKLINK_TITLE": "Back to the text", "SEPARATOR": "-"}
-    converter = markdown.Markdown(
-        extensions=["tables", "footnotes", "def_list", "sane_lists"],
-        extension_configs={"footnotes": footnotes},
-        output_format="html",
-    )
+    notes = FootnoteExtension(BACKLINK_TEXT="↩", BACKLINK_TITLE="Back to the text", SEPARATOR="-")
+    extensions = [TableExtension(), notes, DefListExtension(), SaneListExtension()]  # by name they are slow to find
+    converter = markdown.Markdown(extensions=extensions, output_format="html")
     converter.parser.blockprocessors.deregister("code")  # four spaces are no code: fences are
     for name in ("backtick", "automail", "image_reference", "short_image_ref"):
         converter.inlinePatterns.deregister(name)
