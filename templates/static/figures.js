@@ -2,6 +2,8 @@
 // read off.
 // Without scripts films have a switch between a still and a GIF, and tiles are as they are.
 
+const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+
 for (const player of document.querySelectorAll(".player")) film(player);
 for (const grid of document.querySelectorAll(".grid")) gallery(grid);
 for (const box of document.querySelectorAll("[data-slider]")) slider(box);
@@ -62,14 +64,14 @@ function film(player) {
   button.addEventListener("click", () => (playing ? stop() : play()));
   slider.addEventListener("input", () => { playing = false; once = false; go(Number(slider.value)).catch(() => {}); });
   name();
-  if (once && !matchMedia("(prefers-reduced-motion: reduce)").matches) play();
+  if (once && !matchMedia("(prefers-reduced-motion: reduce)").matches) addEventListener("load", () => setTimeout(play, 500));
 }
 
 async function screen(panel) {
   const still = panel.querySelector(".still");
   const answer = await fetch(panel.dataset.film);
   if (!answer.ok) throw new Error(answer.statusText);
-  const film = decoded(new Uint8Array(await answer.arrayBuffer()));
+  const film = await decoded(new Uint8Array(await answer.arrayBuffer()));
   const canvas = make("canvas", { width: film.width, height: film.height, className: "screen" });
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", still.alt);
@@ -89,7 +91,7 @@ async function screen(panel) {
 }
 
 // A GIF as Darkroom writes it: one global palette, frames that stay in place under the next.
-function decoded(bytes) {
+async function decoded(bytes) {
   const short = (at) => bytes[at] | (bytes[at + 1] << 8);
   const width = short(6), height = short(8), colours = 2 << (bytes[10] & 7);
   const palette = new Uint32Array(colours);
@@ -123,6 +125,7 @@ function decoded(bytes) {
       }
     }
     frames.push({ indices: canvas, delay_ms });
+    if (frames.length % 3 === 0) await new Promise((go) => setTimeout(go)); // the page stays quick meanwhile
   }
   return { width, height, palette, frames };
 }
@@ -165,7 +168,7 @@ function unpacked(chunks, smallest, count) {
 // Tiles: one stop of the Tab key a grid, arrows within, Enter or a click opens -----------------------------------------
 
 function gallery(grid) {
-  const rows = [...grid.querySelectorAll("[role='row']")].map((row) => [...row.querySelectorAll("img")]).filter((row) => row.length);
+  const rows = [...grid.querySelectorAll("tr")].map((row) => [...row.querySelectorAll("img")]).filter((row) => row.length);
   const tiles = rows.flat();
   if (!tiles.length) return;
   const place = (tile) => { const y = rows.findIndex((row) => row.includes(tile)); return [y, rows[y].indexOf(tile)]; };
@@ -180,7 +183,7 @@ function gallery(grid) {
     tile.setAttribute("aria-haspopup", "dialog");
     tile.addEventListener("click", () => enlarge(grid, tile, beside));
     tile.addEventListener("keydown", (event) => {
-      const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+      const move = MOVES[event.key];
       if (move) {
         const next = beside(tile, ...move);
         tile.tabIndex = -1;
@@ -222,7 +225,7 @@ function enlarge(grid, first, beside) {
   close.addEventListener("click", () => dialog.close());
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   dialog.addEventListener("keydown", (event) => {
-    const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    const move = MOVES[event.key];
     if (!move) return;
     show(beside(tile, ...move));
     event.preventDefault();

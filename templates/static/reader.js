@@ -4,14 +4,30 @@
 const root = document.documentElement;
 
 themeSwitch();
-markSections();
-cards();
+requestAnimationFrame(() => setTimeout(() => { // what measures the page waits until it has been seen
+  markSections();
+  stops();
+  copying();
+  cards();
+  layOut();
+}));
+
+// What lies far down, a piece at a time whenever there is nothing else to do.
+function layOut() {
+  const idle = window.requestIdleCallback ?? setTimeout;
+  const far = [...document.querySelectorAll("article > h2 ~ h2 ~ *")];
+  const next = () => {
+    for (const element of far.splice(0, 2)) element.style.contentVisibility = "visible";
+    if (far.length) idle(next);
+    else root.classList.remove("first-view");
+  };
+  idle(next);
+}
 
 function themeSwitch() {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const isDark = () => (root.dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark";
   const button = Object.assign(document.createElement("button"), { type: "button", className: "theme" });
-  button.append(halfMoon());
   const name = () => {
     button.setAttribute("aria-label", isDark() ? "Light theme" : "Dark theme");
     button.title = button.getAttribute("aria-label");
@@ -32,18 +48,28 @@ function themeSwitch() {
   document.querySelector("header.site")?.append(button);
 }
 
-function halfMoon() {
-  const make = (tag, attributes) => {
-    const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-    return element;
+// What can scroll within itself is a stop of the Tab key where it does, and nowhere else.
+function stops() {
+  const fit = (box) => {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
   };
-  const picture = make("svg", { viewBox: "0 0 20 20", width: 18, height: 18, "aria-hidden": "true" });
-  picture.append(
-    make("circle", { cx: 10, cy: 10, r: 7.2, fill: "none", stroke: "currentColor", "stroke-width": 1.6 }),
-    make("path", { d: "M10 2.8a7.2 7.2 0 0 1 0 14.4z", fill: "currentColor" }),
-  );
-  return picture;
+  const watch = new ResizeObserver((seen) => seen.forEach(({ target }) => fit(target)));
+  for (const box of document.querySelectorAll(".equation, .scroll:not([data-readings]), .table, pre")) watch.observe(box);
+}
+
+function copying() {
+  if (!navigator.clipboard) return; // only pages that came safely may write to it
+  for (const pre of document.querySelectorAll("pre")) {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "copy", textContent: "Copy" });
+    const text = pre.textContent;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+      setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    });
+    pre.prepend(button);
+  }
 }
 
 function markSections() {

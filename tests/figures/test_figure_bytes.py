@@ -87,11 +87,12 @@ def test_a_table_shows_numbers_as_people_write_them():
         ["name", "share", "count"], [["a", 0.98765, 12345], ["b", np.float32(-0.5), "$n$"]], formats=["", ".1%", ""]
     )
     assert drawing.kind == "table"
-    assert drawing.files == {}
+    assert drawing.files == {"data.csv": b"name,share,count\na,0.98765,12345\nb,-0.5,$n$\n"}
     assert drawing.layout == {
         "columns": ["name", "share", "count"],
         "rows": [["a", "98.8%", "12,345"], ["b", "−50.0%", "$n$"]],
         "heading_column": True,
+        "csv": "data.csv",
     }
     assert json.loads(json.dumps(drawing.layout)) == drawing.layout
 

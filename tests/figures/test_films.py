@@ -131,7 +131,19 @@ def test_panels_of_one_heading_get_files_of_their_own():
     """A second panel of the same name is counted."""
     film = noise_fading(2, 6)
     drawing = animation([Panel("$t$", "x", film), Panel("$t$", "y", film)])
-    assert sorted(drawing.files) == ["t.gif", "t.png", "t_2.gif", "t_2.png"]
+    assert sorted(drawing.files) == ["t.gif", "t.png", "t_2.gif", "t_2.png", "t_2_strip.png", "t_strip.png"]
+
+
+@pytest.mark.parametrize("count", [1, 3, 5, 40])
+def test_a_strip_for_paper_runs_from_the_first_frame_to_the_last(count):
+    """At most five frames side by side in order, apart by white."""
+    film = np.rint(255 * noise_fading(count, 20)).astype(np.uint8)
+    drawing = animation([Panel("t", "x", film)])
+    strip = np.asarray(Image.open(io.BytesIO(drawing.files["t_strip.png"])))
+    shown = min(count, 5)
+    assert strip.shape == (20, 20 * shown + 2 * (shown - 1)) == (20, drawing.layout["panels"][0]["strip_width"])
+    assert (strip[:, :20] == film[0]).all() and (strip[:, -20:] == film[-1]).all()
+    assert shown == 1 or (strip[:, 20:22] == 255).all()
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+import csv
+import io
 import re
 from itertools import pairwise
 from types import SimpleNamespace
@@ -81,7 +83,7 @@ def test_a_plot_is_two_svgs_of_one_size_and_a_table(drawing):
     """Both pages, the size that the layout states, and rows as wide as their headings."""
     layout = drawing.layout
     assert drawing.kind == "plot"
-    assert sorted(drawing.files) == ["dark.svg", "light.svg"] == sorted([layout["dark"], layout["light"]])
+    assert sorted(drawing.files) == sorted([layout["csv"], layout["dark"], layout["light"]])
     for page in ("light", "dark"):
         element = svg.root(drawing, page)
         assert (element.get("width"), element.get("height")) == (str(layout["width"]), str(layout["height"]))
@@ -90,6 +92,34 @@ def test_a_plot_is_two_svgs_of_one_size_and_a_table(drawing):
     assert layout["table"]["rows"]
     assert {len(row) for row in layout["table"]["rows"]} == {len(layout["table"]["columns"])}
     assert all(isinstance(cell, str) for row in layout["table"]["rows"] for cell in row)
+
+
+def values(drawing: Drawing) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(drawing.files[drawing.layout["csv"]].decode())))
+
+
+def test_all_values_can_be_had_as_csv():
+    """Every point of every curve with its interval, every bar, every bin, every cell; numbers in plain ASCII."""
+    assert values(loss())[0] == ["series", "step", "loss"]
+    assert len(values(loss())) == 1 + len(LOSS) + 2
+    assert values(agreement())[:2] == [
+        ["series", "γ", "agreement", "low", "high"],
+        ["epoch 20", "0", "0.1", "0.08", "0.105"],
+    ]
+    assert values(distances())[1:] == [["1", "40", "30"], ["5", "20", "9"], ["20", "11", "5.5"]]
+    head, *bins = values(distribution())
+    assert head == ["sample", "pixel value, from", "to", "density"] and len(bins) == 2 * 20
+    assert sum(float(d) * (float(b) - float(a)) for n, a, b, d in bins if n == "true") == pytest.approx(1, abs=1e-5)
+    assert values(confusion())[4][6] == "7"
+
+
+def test_bars_and_bins_can_be_read_off(drawing):
+    """What is told lies within the drawing, and has as many points as there are bars or bins."""
+    series = drawing.layout.get("readings", [])
+    assert series or drawing.layout["table"]["columns"][0].startswith("asked for")
+    for each in series:
+        for x, y, of, value in each["points"]:
+            assert 0 <= x <= drawing.layout["width"] and 0 <= y <= drawing.layout["height"] and of and value
 
 
 def test_light_and_dark_differ_in_colours_alone(drawing):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,12 @@ ROOT = Path(__file__).parents[2]
 
 
 def copy_templates(root: Path) -> Path:
-    """The repository's templates without their pages, KaTeX linked in; gives the folder."""
+    """The repository's templates without their pages and what names one of its figures, KaTeX linked in; gives the folder."""
     target = root / "templates"
     shutil.copytree(ROOT / "templates", target, ignore=shutil.ignore_patterns("node_modules", "pages", ".*"))
     (target / "pages").mkdir()
+    settings = target / "site.toml"
+    settings.write_text(re.sub(r"^picture = .*\n", "", settings.read_text(), flags=re.MULTILINE))  # one of ours
     if (ROOT / "templates/node_modules").exists():
         (target / "node_modules").symlink_to(ROOT / "templates/node_modules")
     return target

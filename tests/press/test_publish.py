@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import re
 import shutil
@@ -126,8 +128,8 @@ def test_an_edited_page_is_written_alone(project: Project, monkeypatch: pytest.M
     assert snapshot(project.site) == kept
 
 
-def test_a_new_font_restyles_the_pages_that_were_kept(project: Project) -> None:
-    """When a formula needs another font, every page with formulas names the new style sheet."""
+def test_a_page_brings_the_rules_and_fonts_of_its_own_formulas(project: Project) -> None:
+    """Another page's formula with another font leaves it alone; the fonts of both are published, and no other."""
     project.page("$x$")
     project.page("Text.", "other")
     project.build()
@@ -135,24 +137,45 @@ def test_a_new_font_restyles_the_pages_that_were_kept(project: Project) -> None:
     project.page("$\\mathcal{L}$", "other")
     project.build()
     after = snapshot(project.site)
-    styles = [name for name in after if name.startswith("assets/katex")]
-    assert len(styles) == 1
-    assert styles[0] not in before
-    assert styles[0] in after["index.html"].decode()
+    assert after["index.html"] == before["index.html"]
+    assert b"KaTeX_Caligraphic" in after["other.html"] and b"KaTeX_Caligraphic" not in after["index.html"]
+    assert b".mathcal" in after["other.html"] and b".mathcal" not in after["index.html"]
     fonts = {name.split("/")[-1].split(".")[0] for name in after if name.endswith(".woff2") and "KaTeX" in name}
     assert fonts == {"KaTeX_Main-Regular", "KaTeX_Math-Italic", "KaTeX_Caligraphic-Regular"}
 
 
 def test_fonts_come_from_pinned_packages(project: Project) -> None:
-    """A font that the style sheet takes from npm is published beside it under a hashed name, and preloaded."""
+    """A font that the style sheet takes from npm is published under a hashed name, and preloaded; pages in folders too."""
     project.page("Text.")
+    project.page("Text.", "deep/two")
     project.build()
-    (style,) = (project.site / "assets").glob("style.*.css")
-    named = re.findall(r'url\("?(fonts/source-[^")]+)', style.read_text())
-    assert len(named) == 3
-    assert all((style.parent / name).read_bytes()[:4] == b"wOF2" for name in named)
-    preloaded = re.findall(r'rel="preload" href="assets/(fonts/[^"]+)"', project.html())
-    assert len(preloaded) == 2 and set(preloaded) < set(named)
+    for page, root in (("index", ""), ("deep/two", "../")):
+        named = re.findall(rf'url\("?({root}assets/fonts/source-[^")]+)', project.html(page))
+        assert len(named) == 3
+        assert all((project.site / name.removeprefix(root)).read_bytes()[:4] == b"wOF2" for name in named)
+        preloaded = re.findall(r'rel="preload" href="([^"]+)"', project.html(page))
+        assert len(preloaded) == 2 and set(preloaded) < set(named)
+
+
+def test_scripts_weigh_twenty_kilobytes_at_most() -> None:
+    """All of them together, as they are written."""
+    assert sum(path.stat().st_size for path in (ROOT / "templates/static").glob("*.js")) <= 20 * 1024
+
+
+def test_what_stands_in_the_page_is_what_its_policy_allows(project: Project) -> None:
+    """Every inline style and script has its digest in the policy, and the policy has no unsafe source."""
+    project.page("$x$")
+    project.build()
+    html = project.html()
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)[1]
+    assert "unsafe" not in policy
+    inline = re.findall(r"<style>(.*?)</style>", html, re.DOTALL) + re.findall(
+        r"<script>(.*?)</script>", html, re.DOTALL
+    )
+    assert len(inline) == 3
+    for text in inline:
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy
 
 
 def test_a_font_that_no_package_has_is_a_fault(project: Project) -> None:
@@ -197,7 +220,7 @@ def test_writing_never_touches_the_site_that_stands(project: Project) -> None:
     assert snapshot(project.site) == before
 
 
-@pytest.mark.parametrize("change", ["number", "metric", "state", "section"])
+@pytest.mark.parametrize("change", ["number", "metric", "state", "section", "mention"])
 def test_pages_follow_what_they_refer_to(project: Project, change: str) -> None:
     """A page that was not edited is rendered again when a number, a figure's place, a section or a state changes."""
     figures = {"one": plot(), "two": tiles()}
@@ -218,6 +241,9 @@ def test_pages_follow_what_they_refer_to(project: Project, change: str) -> None:
     elif change == "section":
         project.page(f"## Nought\n\n{shown}", "index", numbered=True)
         page, expected = "other", "Section&nbsp;2"
+    elif change == "mention":
+        project.page('## Later\n\n{{ ref("part_b/a/two") }}', "later", order=9)
+        page, expected = "index", 'Mentioned in <a href="later.html#later">Later</a>'
     elif change == "metric":
         project.outputs.add("part_b/a", figures, metrics={"mse": 0.25})
         page, expected = "other", '<span class="number">0.25</span>'

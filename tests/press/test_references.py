@@ -48,6 +48,7 @@ def faults(project: Project) -> list[str]:
         ('ref("indx#section")', "unknown page 'indx'; did you mean 'index'?"),
         ('cite("lecun98")', "'lecun98' is not in references.bib; did you mean 'lecun1998'?"),
         ('experiments("part_c/*")', "no experiment matches 'part_c/*'; there are part_b/denoiser, part_b/quality"),
+        ('citation("x")', "citation(...) takes nothing, not 1 arguments"),
         ("figure(3)", "figure(...) takes names as text in quotes, not 3"),
     ],
 )  # fmt: skip
@@ -181,3 +182,27 @@ def test_a_format_that_does_not_fit_is_refused() -> None:
     """The message names the format and the value."""
     with pytest.raises(Unknown, match="format='d' does not fit 'gelu'"):
         show("gelu", "d")
+
+
+def test_a_figure_says_which_sections_mention_it(stocked: Project) -> None:
+    """Those that refer to it, of its own page and of others, once each; not the section that shows it."""
+    loss, digits = "part_b/denoiser/loss", "part_b/denoiser/digits"
+    here = f'## One\n\n{{{{ figure("{loss}") }}}}\n\n{{{{ ref("{loss}") }}}} {{{{ figure("{digits}") }}}}'
+    there = f'## Two\n\n{{{{ ref("{loss}") }}}} and {{{{ ref("{loss}") }}}}'
+    stocked.page(f"{here}\n\n{there}", numbered=True, order=1)
+    stocked.page(f'## Beyond\n\n{{{{ ref("{loss}") }}}}', "other", order=2)
+    stocked.build()
+    html = stocked.html("index")
+    assert 'Mentioned in <a href="#two">2</a>, <a href="other.html#beyond">Beyond</a></p>' in html
+    assert html.count("Mentioned in") == 1
+
+
+def test_links_to_other_sites_are_listed_for_paper(stocked: Project) -> None:
+    """One number an address, beside each link, and the addresses at the end; links within the site have none."""
+    stocked.page(
+        "[a](https://x.org/a) [b](https://x.org/b) [a](https://x.org/a) [s](#s) `<a href='https://no.org'>`\n\n## S"
+    )
+    stocked.build()
+    html = stocked.html("index")
+    assert [part[0] for part in html.split('<sup class="on-paper">[')[1:]] == ["1", "2", "1"]
+    assert '<section class="on-paper"><h2>Links</h2><ol><li>https://x.org/a</li><li>https://x.org/b</li></ol>' in html

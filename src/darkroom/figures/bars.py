@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -10,9 +11,9 @@ import numpy as np
 from darkroom.figures.canvas import DASHES, Canvas, own_style
 from darkroom.figures.curves import Reference, draw_references
 from darkroom.figures.drawing import Drawing, FigureError, Json
-from darkroom.figures.frame import Axis, Label, Look, axis, checked_numbers, frame, plot
+from darkroom.figures.frame import Axis, Label, Look, axis, checked_numbers, frame, plot, read_off
 from darkroom.figures.ink import MUTED, NOTE_SIZE, SERIES, text_width
-from darkroom.figures.tables import number_text, shown
+from darkroom.figures.tables import as_csv, number_text, shown
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -95,8 +96,20 @@ def bar_plot(
         for kind, values in enumerate(heights):
             _draw_bars(canvas, axes, (kind, len(bars)), values, texts[kind] if numbered else ())
         files = canvas.files(f"{y_label} by {x_label}" if x_label else y_label)
+        readings: list[Json] = []
+        for index, (kind, values, told) in enumerate(zip(bars, heights, texts, strict=True)):
+            tops = read_off(axes, height, zip(_centres(index, len(bars), len(groups)), values, strict=True))
+            points: list[Json] = [[*top, group, text] for top, group, text in zip(tops, groups, told, strict=True)]
+            readings.append({"name": kind.label, "points": points})
+    columns = [x_label, *(kind.label for kind in bars)]
     rows: list[Json] = [[g, *(shown(h[i], format) for h in heights)] for i, g in enumerate(groups)]
-    return plot(files, width, height, {"columns": [x_label, *(kind.label for kind in bars)], "rows": rows})
+    csv = as_csv(columns, [[group, *(h[i] for h in heights)] for i, group in enumerate(groups)])
+    return plot(files, width, height, {"columns": [*columns], "rows": rows}, readings, csv)
+
+
+def _centres(index: int, kinds: int, groups: int) -> Floats:
+    """Where the bars of one kind of so many stand along x."""
+    return np.arange(groups) + (index - (kinds - 1) / 2) * _SHARE / kinds
 
 
 def _height_axis(label: str, tops: Sequence[float], format: str) -> Axis:
@@ -112,9 +125,8 @@ def _names(bars: Sequence[Bars], references: Sequence[Reference], groups: int) -
 def _draw_bars(canvas: Canvas, axes: Axes, kind: tuple[int, int], values: Floats, texts: Sequence[str]) -> None:
     """The bars of one kind, which is so-and-so many of so many, and their heights as text where there is room."""
     index, kinds = kind
-    step = _SHARE / kinds
-    centres = np.arange(len(values)) + (index - (kinds - 1) / 2) * step
-    axes.bar(centres, values, step * 0.92, color=canvas.ink(SERIES[index]), alpha=0.85, linewidth=0, zorder=2)
+    centres = _centres(index, kinds, len(values))
+    axes.bar(centres, values, _SHARE / kinds * 0.92, color=canvas.ink(SERIES[index]), alpha=0.85, linewidth=0, zorder=2)
     for at, value, text in zip(centres, values, texts, strict=False):
         note = axes.annotate(text, (at, value), (0, 4), textcoords="offset points", ha="center")
         note.set(fontsize=NOTE_SIZE, color=canvas.ink(MUTED))
@@ -178,7 +190,22 @@ def histogram(
             colour = canvas.ink(SERIES[i])
             axes.plot(at, np.maximum(density, y.low), color=colour, linewidth=1.5, linestyle=DASHES, zorder=3)
         files = canvas.files(f"Distribution of {x_label}")
-    return plot(files, width, height, _summary(samples, values))
+        bins_of = [_counted(axes, height, edges, h, y.low) for h in heights]
+    readings: list[Json] = [{"name": s.label, "points": b} for s, b in zip(samples, bins_of, strict=True)]
+    rows = [
+        [sample.label, low, high, density]
+        for sample, h in zip(samples, heights, strict=True)
+        for low, high, density in zip(edges[:-1], edges[1:], h, strict=True)
+    ]
+    csv = as_csv(["sample", f"{x_label}, from", "to", "density"], rows)
+    return plot(files, width, height, _summary(samples, values), readings, csv)
+
+
+def _counted(axes: Axes, height: int, edges: Floats, heights: Floats, floor: float) -> list[Json]:
+    """What can be read off the bins of one sample."""
+    places = read_off(axes, height, zip((edges[:-1] + edges[1:]) / 2, np.maximum(heights, floor), strict=True))
+    spans = [f"{shown(float(low))} to {shown(float(high))}" for low, high in pairwise(edges)]
+    return [[*at, span, shown(float(h))] for at, span, h in zip(places, spans, heights, strict=True)]
 
 
 def _density_axis(densities: Floats, log: bool, x: Axis) -> Axis:

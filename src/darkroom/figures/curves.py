@@ -10,9 +10,9 @@ import numpy as np
 
 from darkroom.figures.canvas import DASHES, Canvas, own_style
 from darkroom.figures.drawing import Drawing, FigureError, Json
-from darkroom.figures.frame import Axis, Label, axis, checked_numbers, frame, plot
+from darkroom.figures.frame import Axis, Label, axis, checked_numbers, frame, plot, read_off
 from darkroom.figures.ink import MUTED, PAGE, SERIES, Paint
-from darkroom.figures.tables import number_text, shown
+from darkroom.figures.tables import as_csv, number_text, shown
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -130,7 +130,9 @@ def line_plot(
         draw_references(canvas, axes, references)
         files = canvas.files(f"{y_label} by {x_label}")
         readings = [_readings(axes, height, curve, format) for curve in curves]
-    return plot(files, width, height, _table(curves, x_label, y_label, format), readings)
+    return plot(
+        files, width, height, _table(curves, x_label, y_label, format), readings, _csv(curves, x_label, y_label)
+    )
 
 
 def _checked(series: Series, index: int, log_x: bool, log_y: bool) -> _Curve:
@@ -260,12 +262,19 @@ def _readings(axes: Axes, height: int, curve: _Curve, format: str) -> Json:
     if curve.series.style == "noisy":
         x, y = moving_mean(x, curve.window), moving_mean(y, curve.window)
     chosen = sorted({round(i) for i in np.linspace(0, len(x) - 1, min(len(x), READINGS))})
-    places = axes.transData.transform(np.column_stack([x[chosen], y[chosen]]))
-    points: list[Json] = [
-        [round(float(across), 1), round(height - float(up), 1), shown(x[i]), shown(y[i], format)]
-        for i, (across, up) in zip(chosen, places, strict=True)
-    ]
+    places = read_off(axes, height, zip(x[chosen], y[chosen], strict=True))
+    points: list[Json] = [[*at, shown(x[i]), shown(y[i], format)] for i, at in zip(chosen, places, strict=True)]
     return {"name": curve.series.label, "points": points}
+
+
+def _csv(curves: Sequence[_Curve], x_label: str, y_label: str) -> bytes:
+    """Every point of every curve, and the ends of its interval where it has one."""
+    ends = ["low", "high"] if any(curve.interval for curve in curves) else []
+    rows = []
+    for curve in curves:
+        heights = list(curve.heights) if curve.interval else [curve.y, *([""] * len(curve.y) for _ in ends)]
+        rows += [[curve.series.label, *row] for row in zip(curve.x, *heights, strict=True)]
+    return as_csv(["series", x_label, y_label, *ends], rows)
 
 
 def _listed(curve: _Curve, format: str) -> list[Json]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from darkroom.figures.pixels import Pixels
 
 LIMIT_BYTES = 800_000
+STRIP = 5  # frames on paper
 GREY_LEVELS = (64, 48, 32, 24, 16)
 
 
@@ -42,7 +43,7 @@ def animation(
     fps: float = 20.0,
     labels: Sequence[str] = (),
 ) -> Drawing:
-    """Looping GIFs side by side, each with its last frame as a PNG for those who want no motion.
+    """Looping GIFs side by side, each with its last frame as a PNG for those who want no motion, and a strip for paper.
 
     Every frame stays a frame of its own, equal neighbours too, so that frames and time are in step. The last frame
     keeps all its grey levels; those before it are drawn with 64, or as many fewer as the size asks for, down to 16.
@@ -78,11 +79,15 @@ def _shown(panel: Panel, number: int, fps: float, hold_last_s: float, files: dic
     name = _unused(re.sub(r"[^a-z0-9]+", "_", panel.heading.lower()).strip("_") or f"panel_{number}", files)
     files[f"{name}.gif"] = _small_enough(frames, delays, where)
     files[f"{name}.png"] = png(frames[-1], where)
+    strip = _strip(frames)
+    files[f"{name}_strip.png"] = png(strip, where)
     return {
         "heading": panel.heading,
         "alt": panel.alt.strip(),
         "animation": f"{name}.gif",
         "still": f"{name}.png",
+        "strip": f"{name}_strip.png",
+        "strip_width": strip.shape[1],
         "width": frames.shape[2],
         "height": frames.shape[1],
         "frames": len(frames),
@@ -97,6 +102,14 @@ def _film(panel: Panel, where: str) -> Pixels:
     if not panel.alt.strip():
         raise FigureError(f"{where}: no alternative text; say what the film shows")
     return frames[..., 0] if frames.ndim == 4 and is_grey(frames) else frames
+
+
+def _strip(frames: Pixels) -> Pixels:
+    """At most five frames from the first to the last side by side, with white between them."""
+    chosen = sorted({round(i) for i in np.linspace(0, len(frames) - 1, min(len(frames), STRIP))})
+    margin = np.full_like(frames[0][:, : max(2, frames.shape[2] // 20)], 255)
+    parts = [part for i in chosen for part in (margin, frames[i])][1:]
+    return np.concatenate(parts, axis=1)
 
 
 def _unused(name: str, files: dict[str, bytes]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -12,7 +12,7 @@ import numpy as np
 from darkroom.figures.canvas import Canvas
 from darkroom.figures.drawing import Drawing, FigureError, Json
 from darkroom.figures.ink import AXIS, FONT_SIZE, GRID, MUTED, NOTE_SIZE, Paint, text_width
-from darkroom.figures.tables import number_text
+from darkroom.figures.tables import CSV, number_text
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -305,15 +305,23 @@ def plot(
     height: int,
     table: dict[str, Json] | None,
     readings: list[Json] | None = None,
+    csv: bytes = b"",
 ) -> Drawing:
-    """The drawing of one plot or diagram, and its data as a table.
+    """The drawing of one plot or diagram, its data as a table for the page, and all of it as comma-separated values.
 
     ``readings`` are the values that can be read off where they are drawn: for each series its name and its points, each
     as [x, y, text of x, text of y] with x and y in CSS pixels from the upper left corner.
     """
     pages: dict[str, Json] = {"light": "light.svg", "dark": "dark.svg"}
     layout: dict[str, Json] = {**pages, "width": width, "height": height, "table": table}
-    return Drawing("plot", layout | ({"readings": readings} if readings else {}), files)
+    layout |= {"readings": readings} if readings else {}
+    return Drawing("plot", layout | ({"csv": CSV} if csv else {}), files | ({CSV: csv} if csv else {}))
+
+
+def read_off(axes: Axes, height: int, points: Iterable[tuple[float, float]]) -> list[list[float]]:
+    """Where points of *axes* lie in a drawing of that height: CSS pixels from the upper left corner, to a tenth."""
+    places = axes.transData.transform(np.array(list(points), np.float64))
+    return [[round(float(across), 1), round(height - float(up), 1)] for across, up in places]
 
 
 def checked_numbers(values: npt.ArrayLike, where: str) -> npt.NDArray[np.float64]:

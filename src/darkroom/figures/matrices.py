@@ -11,7 +11,7 @@ from darkroom.figures.canvas import Canvas, own_style
 from darkroom.figures.drawing import Drawing, FigureError, Json
 from darkroom.figures.frame import plot
 from darkroom.figures.ink import INK, MUTED, over, ramp, text_width
-from darkroom.figures.tables import number_text, shown
+from darkroom.figures.tables import as_csv, number_text, shown
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -63,9 +63,9 @@ def heat_map(
                 _draw_cell(canvas, left + (c + 0.5) * cell, middle, cell, (text, share))
         files = canvas.files(f"{x_label} by {y_label}")
     rows: list[Json] = [[label, *(shown(v, format) for v in values[r])] for r, label in enumerate(row_labels)]
-    return plot(
-        files, canvas.width, canvas.height, {"columns": [f"{y_label} ↓ {x_label} →", *column_labels], "rows": rows}
-    )
+    columns = [f"{y_label} ↓ {x_label} →", *column_labels]
+    csv = as_csv(columns, [[label, *values[r]] for r, label in enumerate(row_labels)])
+    return plot(files, canvas.width, canvas.height, {"columns": [*columns], "rows": rows}, csv=csv)
 
 
 def _checked(matrix: npt.ArrayLike, row_labels: Sequence[str], column_labels: Sequence[str]) -> Floats:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from darkroom.figures.drawing import Drawing, FigureError, Json
@@ -26,7 +28,20 @@ def table(
         FigureError: rows of other lengths, numbers that are not finite, a format that does not fit.
     """
     layout = cells(columns, rows, formats, "table")
-    return Drawing("table", {**layout, "heading_column": heading_column}, {})
+    files = {CSV: as_csv(columns, rows)}
+    return Drawing("table", {**layout, "heading_column": heading_column, "csv": CSV}, files)
+
+
+CSV = "data.csv"
+
+
+def as_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    """Text and numbers, which keep seven digits, as comma-separated values in UTF-8 (RFC 4180, lines end in LF)."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([cell if isinstance(cell, str) else f"{cell:.7g}" for cell in row] for row in rows)
+    return text.getvalue().encode()
 
 
 def cells(

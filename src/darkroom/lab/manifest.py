@@ -24,6 +24,7 @@ from darkroom.lab.errors import DamagedOutputs
 
 VERSION = 1
 NAME = "manifest.json"
+ARRAYS = "results.safetensors"
 
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 

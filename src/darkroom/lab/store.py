@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darkroom.lab.errors import DamagedOutputs, ExperimentError, nearest
-from darkroom.lab.manifest import NAME, Manifest, StoredFile, load
+from darkroom.lab.manifest import ARRAYS, NAME, Manifest, StoredFile, load
 
 if TYPE_CHECKING:
     import numpy as np
 
-ARRAYS = "results.safetensors"
 VALUES = "results.json"
 FIGURES = "figures"
 _COMMON = {ARRAYS.removesuffix(".safetensors"), VALUES}

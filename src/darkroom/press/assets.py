@@ -1,4 +1,4 @@
-"""Static files and KaTeX's style sheet, published under names that carry a digest of what is in them."""
+"""Static files, published under names that carry a digest of what is in them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from darkroom.press.packages import FOLDER, install
 from darkroom.press.record import Inputs, sha256
 
 _URL = re.compile(r"url\(\s*([\"']?)([^)\"']+)\1\s*\)")
-_FACE = re.compile(r"@font-face\s*\{([^}]*)\}")
-_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".avif"})
 
 
@@ -27,8 +25,13 @@ class Asset:
 
 def hashed(name: str, content: bytes, folder: str = "assets") -> str:
     """The address of *content* under *name*: ``style.css`` becomes ``assets/style.3fa9c2d1e0.css``."""
+    return named(name, sha256(content), folder)
+
+
+def named(name: str, digest: str, folder: str = "assets") -> str:
+    """The address of what has that sha256 under *name*."""
     path = PurePosixPath(name)
-    return f"{folder}/{path.with_suffix('')}.{sha256(content)[:10]}{path.suffix}"
+    return f"{folder}/{path.with_suffix('')}.{digest[:10]}{path.suffix}"
 
 
 def read_static(folder: Path, inputs: Inputs, shown: str) -> tuple[dict[str, Asset], list[Fault]]:
@@ -105,84 +108,3 @@ def picture_sizes(folder: Path, names: Iterable[str]) -> dict[str, tuple[int, in
             with Image.open(folder / name) as picture:
                 sizes[name] = picture.size
     return sizes
-
-
-@dataclass(frozen=True)
-class MathStyle:
-    """KaTeX's style sheet, parsed as far as fonts go.
-
-    ``rules`` are (classes, family, bold, italic) of every rule that chooses a font; ``faces`` are (family, bold,
-    italic, file).
-    """
-
-    css: str
-    rules: tuple[tuple[frozenset[str], str, bool, bool], ...]
-    faces: tuple[tuple[str, bool, bool, str], ...]
-    folder: Path
-
-    @property
-    def classes(self) -> frozenset[str]:
-        """Every class that has a say in fonts."""
-        return frozenset().union(*(classes for classes, *_ in self.rules))
-
-    def used(self, classes: frozenset[str]) -> list[str]:
-        """The font files that formulas with these classes need."""
-        active = [rule for rule in self.rules if rule[0] <= classes]
-        bold = any(rule[2] for rule in active if not rule[1])
-        italic = any(rule[3] for rule in active if not rule[1])
-        chosen = {("KaTeX_Main", False, False), *(rule[1:] for rule in active if rule[1])}
-        wanted = {
-            (family, is_bold or more_bold, is_italic or more_italic)
-            for family, is_bold, is_italic in chosen
-            for more_bold in {False, bold}
-            for more_italic in {False, italic}
-        }
-        return [file for *style, file in self.faces if tuple(style) in wanted]
-
-    def publish(self, classes: frozenset[str], inputs: Inputs) -> list[Asset]:
-        """The style sheet, first, and the fonts that it names: woff2, and only those that are used."""
-        fonts = {file: inputs.read(self.folder / "fonts" / file) for file in self.used(classes)}
-        names = {file: Asset(hashed(file, content, "assets/fonts"), content) for file, content in fonts.items()}
-
-        def face(found: re.Match[str]) -> str:
-            file = _woff2(found[1])
-            if file not in names:
-                return ""
-            source = f'src:url({names[file].target.removeprefix("assets/")}) format("woff2")'
-            return "@font-face{" + re.sub(r"src:[^;}]*(?:;(?=src:)src:[^;}]*)*", source, found[1]) + "}"
-
-        css = _FACE.sub(face, self.css).encode()
-        return [Asset(hashed("katex.css", css), css), *names.values()]
-
-
-def read_math_style(katex: Path, inputs: Inputs) -> MathStyle:
-    """The style sheet of KaTeX as installed in *katex*."""
-    css = inputs.text(katex / "dist/katex.min.css")
-    faces = tuple(
-        (_value(face, "font-family"), "700" in _value(face, "font-weight"), "italic" in face, _woff2(face))
-        for face in _FACE.findall(css)
-    )
-    rules = tuple(
-        (frozenset(re.findall(r"\.([\w-]+)", selector)) - {"katex"}, *_font_of(body))
-        for selectors, body in _RULE.findall(_FACE.sub("", css))
-        for selector in selectors.split(",")
-        if "font" in body and any(_font_of(body))
-    )
-    return MathStyle(css, rules, faces, katex / "dist")
-
-
-def _font_of(body: str) -> tuple[str, bool, bool]:
-    family = re.search(r"KaTeX_\w+", body)
-    bold = re.search(r"font-weight:\s*(?:700|bold)", body) is not None
-    italic = re.search(r"font-style:\s*italic", body) is not None
-    return family[0] if family else "", bold, italic
-
-
-def _value(body: str, name: str) -> str:
-    found = re.search(rf"{name}:\s*([^;}}]+)", body)
-    return found[1].strip("\"' ") if found else ""
-
-
-def _woff2(face: str) -> str:
-    found = re.search(r"fonts/([\w-]+\.woff2)", face)
-    return found[1] if found else ""

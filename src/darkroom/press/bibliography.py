@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from darkroom.lab.errors import ContentError, Fault
 from darkroom.press.lift import fault
+from darkroom.press.settings import Site
 
 _ENTRY = re.compile(r"@(\w+)\s*\{\s*([^\s,{}]+)\s*,")
 _FIELD = re.compile(r"\s*(\w+)\s*=\s*")
@@ -39,6 +40,16 @@ class Entry:
         """All authors, given names first."""
         names = [f"{given} {family}".strip() for given, family in self.authors]
         return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def bibtex(site: Site) -> str:
+    """How to cite the site itself: authors, title, year and address as far as ``site.toml`` knows them."""
+    year = site.published[:4]
+    family = site.authors[0].split()[-1] if site.authors else ""
+    word = next((word for word in re.findall(r"\w+", site.title.lower()) if len(word) > 3), "site")
+    fields = {"author": " and ".join(site.authors), "title": site.title, "year": year, "url": site.base_url}
+    lines = [f"  {name} = {{{value}}}" for name, value in fields.items() if value]
+    return f"@misc{{{family.lower()}{year}{word},\n" + ",\n".join(lines) + "\n}"
 
 
 def read_bibliography(text: str, path: str) -> dict[str, Entry]:

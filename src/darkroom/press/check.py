@@ -45,9 +45,9 @@ class PageFacts:
 
 
 def scan(content: str) -> tuple[tuple[str, ...], tuple[LinkUse, ...]]:
-    """The anchors and the distinct links in the HTML of a page, that of KaTeX's style sheet aside."""
+    """The anchors and the distinct links in the HTML of a page."""
     links = {LinkUse(element, html.unescape(target)) for element, _, target in _LINK.findall(content)}
-    return tuple(_ANCHOR.findall(content)), tuple(sorted(link for link in links if "\uf8ff" not in link.target))
+    return tuple(_ANCHOR.findall(content)), tuple(sorted(links))
 
 
 def place_of(link: LinkUse, page: Page) -> tuple[int, int]:

@@ -5,10 +5,8 @@ Pages whose key (a digest of all that they depend on) is that of the last build 
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -16,28 +14,29 @@ from pathlib import Path
 
 import msgspec
 
-from darkroom.lab.errors import ContentError, Fault
+from darkroom.lab.errors import ContentError, Fault, nearest
 from darkroom.lab.manifest import Status
-from darkroom.press import assets, check, references, render
+from darkroom.press import assets, check, feeds, references, render
 from darkroom.press.bibliography import Entry, read_bibliography
+from darkroom.press.card import Card, card_of, compose
 from darkroom.press.catalogue import FRESH, Catalogue, Experiment, manifests, read_catalogue
 from darkroom.press.figure import FileUse
 from darkroom.press.lift import lift
-from darkroom.press.math import BadTeX, Equation, Katex, Pending, Typeset, rules
-from darkroom.press.pages import Outline, Page, read_page, url_of
+from darkroom.press.math import BadTeX, Equation, Katex, Pending, Typeset, classes_of, rules
+from darkroom.press.math_style import MathStyle, font_target, read_math_style
+from darkroom.press.pages import Outline, Page, plain_text, read_page, url_of
 from darkroom.press.record import Inputs, sha256
 from darkroom.press.references import Index, Spot, Unknown
 from darkroom.press.settings import Site, read_site
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 
 
 class PageRecord(msgspec.Struct, frozen=True):
     """What is remembered of a page as published.
 
-    ``source`` is the digest of its Markdown and ``key`` that of all it depends on; ``math_style`` is the address of
-    KaTeX's style sheet in it, ``classes`` are those of its formulas that choose fonts; ``anchors`` and ``links`` are
-    there to be checked.
+    ``source`` is the digest of its Markdown and ``key`` that of all it depends on; ``fonts`` are the files of KaTeX that
+    its formulas need; ``anchors`` and ``links`` are there to be checked.
     """
 
     source: str
@@ -45,8 +44,7 @@ class PageRecord(msgspec.Struct, frozen=True):
     key: str
     sha256: str
     bytes: int
-    math_style: str
-    classes: tuple[str, ...]
+    fonts: tuple[str, ...]
     anchors: tuple[str, ...]
     links: tuple[check.LinkUse, ...]
     files: tuple[FileUse, ...]
@@ -54,11 +52,20 @@ class PageRecord(msgspec.Struct, frozen=True):
     warnings: tuple[Fault, ...]
 
 
+class CardRecord(msgspec.Struct, frozen=True):
+    """The picture for shared links as published."""
+
+    target: str
+    sha256: str
+    bytes: int
+
+
 class Memory(msgspec.Struct, frozen=True):
-    """All pages of the last build by address."""
+    """All pages of the last build by address, and its card if it had one."""
 
     version: int
     pages: dict[str, PageRecord]
+    card: CardRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +160,11 @@ class _Maker:
         self.faults: list[Fault] = []
         self.warnings: list[Fault] = []
 
+    @property
+    def katex_folder(self) -> Path:
+        """KaTeX as installed."""
+        return self.places.templates / "node_modules/katex"
+
     def make(self) -> Edition:
         self.site = self._read_site()
         self.bibliography = self._read_bibliography()
@@ -165,6 +177,8 @@ class _Maker:
         self._stop_at_faults()
         self._index()
         self._judge_experiments()
+        self.card = self._card()
+        self.entries = self._entries()
         self.context = self._context()
         self._choose()
         self._check_references()
@@ -244,7 +258,8 @@ class _Maker:
         }
         record = next((o.url for o in ordered if any(call.name == "experiments" for call in o.calls)), "")
         places = {name: tuple(found) for name, found in spots.items()}
-        self.index = Index(self.catalogue, self.bibliography, places, sections, record)
+        mentions = references.find_mentions(ordered)
+        self.index = Index(self.catalogue, self.bibliography, places, sections, record, mentions)
         self.navigation = tuple(render.Link(o.url, o.name) for o in ordered if o.meta.order is not None)
 
     def _judge_experiments(self) -> None:
@@ -274,6 +289,14 @@ class _Maker:
         names = {*called, *(name.rpartition("/")[0] for name in called)}
         return {each.id for each in self.catalogue.experiments.values() if not each.digest and each.id in names}
 
+    def _card(self) -> Card | None:
+        name = self.site.picture
+        if name and not self.catalogue.figure(name):
+            place = self.places.shown(self.places.templates / "site.toml")
+            message = f"picture: unknown figure {name!r}{nearest(name, self.catalogue.figure_names)}"
+            self.faults.append(Fault(place, 1, 1, "reference", message))
+        return card_of(name, self.catalogue, self.inputs) if name and self.site.base_url else None
+
     def _context(self) -> render.Context:
         pictures = [name for name in self.static if Path(name).suffix in assets.PICTURES]
         static = self.places.templates / "static"
@@ -282,6 +305,7 @@ class _Maker:
             index=self.index,
             navigation=self.navigation,
             assets={name: asset.target for name, asset in self.static.items()},
+            texts={n: each.content.decode() for n, each in self.static.items() if n.endswith((".js", ".css"))},
             images=assets.picture_sizes(static, pictures) if pictures else {},
             damaged=self._damaged(),
             raw=self._raw() if self.index.record_url else {},
@@ -289,6 +313,8 @@ class _Maker:
             results=self.places.outputs,
             templates=self.places.templates,
             cache=self.places.cache,
+            card=self.card,
+            feed=feeds.FEED if self.entries and self.site.base_url else "",
         )
 
     def _damaged(self) -> dict[str, str]:
@@ -347,7 +373,13 @@ class _Maker:
             parts += [f"{path.name} {self.inputs.digest(path)}" for path in self.inputs.walk(templates)]
         for name in ("package-lock.json", "typeset.mjs", "node_modules/katex/package.json"):
             parts.append(self.inputs.digest(self.places.templates / name))
-        parts += [repr(self.site), repr(self.navigation), repr(sorted(self.context.assets.items()))]
+        parts += [
+            repr(self.site),
+            repr(self.card),
+            repr(self.context.feed),
+            repr(self.navigation),
+            repr(sorted(self.context.assets.items())),
+        ]
         parts += [self.inputs.digest(self.places.templates / "references.bib"), self.index.record_url]
         return _digest(parts)
 
@@ -358,6 +390,7 @@ class _Maker:
             if call.name in {"figure", "metric"}:
                 owner = self.catalogue.shown(names[0].rpartition("/")[0]) if names else None
                 parts += [owner.record if owner else "", self.context.damaged.get(names[0], "") if names else ""]
+                parts.append(repr(self.index.mentions_of(names[0], outline.url)) if names else "")
             elif call.name == "param":
                 owner = self.catalogue.shown(names[0]) if names else None
                 parts.append(owner.record if owner else "")
@@ -401,15 +434,17 @@ class _Maker:
         self.katex: Katex | None = None
         self.rendered: dict[str, render.Rendered] = {}
         self._render_pages(list(self.pages.values()))
-        self.style = self._math_style()
-        behind = [url for url, record in self.reused.items() if record.math_style not in {"", self._style_target()}]
-        for url in behind:  # another page's formulas have changed which fonts there are
-            self.classes[url] = frozenset(self.reused[url].classes)
-            del self.reused[url], self.records[url]
-            self._read_page(url)
-        self._render_pages([self.pages[url] for url in behind])
+        self.style: MathStyle | None = None
         files = self._assemble()
-        return Edition(files, Memory(RECORD_VERSION, dict(sorted(self.records.items()))), self._all_warnings())
+        memory = Memory(RECORD_VERSION, dict(sorted(self.records.items())), self._card_record(files))
+        return Edition(files, memory, self._all_warnings())
+
+    def _card_record(self, files: Mapping[str, Content]) -> CardRecord | None:
+        content = files[self.card.target] if self.card else None
+        if self.card is None or content is None:
+            return None
+        digest = sha256(content) if isinstance(content, bytes) else content.sha256
+        return CardRecord(self.card.target, digest, len(content) if isinstance(content, bytes) else content.bytes)
 
     def _all_warnings(self) -> tuple[Fault, ...]:
         of_pages = [warning for record in self.records.values() for warning in record.warnings]
@@ -439,7 +474,7 @@ class _Maker:
             return None
         if self.katex is None:
             self.katex = Katex(self.places.templates, self.places.cache, self.site.macros)
-            self.inputs.digest(self.places.templates / "node_modules/katex/package.json")
+            self.inputs.digest(self.katex_folder / "package.json")
         return self.katex.start(equations)
 
     def _equations(self, pages: Iterable[Page]) -> Iterator[Equation]:
@@ -463,71 +498,76 @@ class _Maker:
             if isinstance(result, BadTeX):
                 self.faults.append(_bad_tex(use, result, self.pages[page.url]))
 
-    def _math_style(self) -> list[assets.Asset]:
-        """KaTeX's style sheet and the fonts that all formulas of the site together need."""
-        used = {url for url, page in self.rendered.items() if page.uses}
-        if not used and not any(record.math_style for record in self.reused.values()):
-            return []
-        katex = self.places.templates / "node_modules/katex"
-        style = assets.read_math_style(katex, self.inputs)
-        self.classes = {url: self._classes_of(url, style) for url in self.rendered}
-        classes = frozenset[str]().union(
-            *self.classes.values(), *(record.classes for record in self.reused.values() if record.math_style)
-        )
-        self.parsed_style = style
-        return style.publish(classes, self.inputs)
-
-    def _classes_of(self, url: str, style: assets.MathStyle) -> frozenset[str]:
-        known = style.classes
-        found: set[str] = set()
-        for equation in {use.equation for use in self.rendered[url].uses}:
-            for names in set(re.findall(r'class="([^"]*)"', str(self.formulas[equation]))):
-                found.update(names.split())
-        return frozenset(found & known)
-
-    def _style_target(self) -> str:
-        return self.style[0].target if self.style else ""
-
     def _assemble(self) -> dict[str, Content]:
         files: dict[str, Content] = {url: Kept(record.sha256, record.bytes) for url, record in self.reused.items()}
         for url, page in self.rendered.items():
-            html = self._finished(page)
+            html, fonts = self._finished(page)
             content = html.encode()
             files[url] = content
-            self.records[url] = self._record(page, content)
+            self.records[url] = self._record(page, content, fonts)
         files |= {asset.target: asset.content for asset in self.static.values()}
-        files |= {asset.target: asset.content for asset in self.style}
+        for file in sorted({file for record in self.records.values() for file in record.fonts}):
+            target, path, digest = font_target(file, self.katex_folder, self.inputs)
+            files[target] = Copy(str(path), digest, path.stat().st_size)
         for record in self.records.values():
             for use in record.files:
                 files[use.target] = Copy(f"{self.places.outputs}/{use.source}", use.sha256, use.bytes)
         files[".nojekyll"] = b""
         if self.site.base_url:
-            files["sitemap.xml"] = _sitemap(self.site.base_url, self.outlines)
+            files[feeds.SITEMAP] = feeds.sitemap(self.site, self.outlines)
+            if self.entries:
+                files[feeds.FEED] = feeds.feed(self.site, self.entries)
+        if self.card:
+            known = self.memory.card
+            stands = known and known.target == self.card.target and self.kept(known.target)
+            files[self.card.target] = Kept(known.sha256, known.bytes) if known and stands else compose(self.card.rows)
         self._check_site(files)
         self._stop_at_faults()
         return files
 
-    def _finished(self, page: render.Rendered) -> str:
-        style = "../" * page.url.count("/") + self._style_target()
-        html = page.html.replace(render.MATH_STYLE, style)
-        html = render.FORMULAS.sub(lambda token: self._formula(page, token[0]), html)
-        return _with_rules(html) if page.uses else html.replace(render.MATH_POLICY, "")
+    def _entries(self) -> list[feeds.Entry]:
+        """The listed pages that show a run, for the feed."""
+        entries = [self._entry(outline) for outline in self.outlines.values() if outline.meta.order is not None]
+        return [entry for entry in entries if entry.updated]
+
+    def _entry(self, outline: Outline) -> feeds.Entry:
+        names = {str(call.arguments[0]) for call in outline.calls if call.arguments}
+        shown = [self.catalogue.shown(name) for name in names | {name.rpartition("/")[0] for name in names}]
+        times = [each.manifest.provenance.finished_at for each in shown if each and each.manifest]
+        meta = outline.meta
+        return feeds.Entry(outline.url, plain_text(meta.title), plain_text(meta.description), max(times, default=""))
+
+    def _finished(self, page: render.Rendered) -> tuple[str, tuple[str, ...]]:
+        """The page as published, its formulas and their style rules put in, and the font files that it needs."""
+        if not page.uses:
+            return page.html.replace(render.MATH_STYLE, "").replace(render.MATH_POLICY, ""), ()
+        css, fonts = self._math_style(page)
+        html = page.html.replace(render.MATH_POLICY, f" '{render.policy_digest(css)}'")
+        html = html.replace(render.MATH_STYLE, f"<style>{css}</style>")
+        return render.FORMULAS.sub(lambda token: self._formula(page, token[0]), html), tuple(fonts)
+
+    def _math_style(self, page: render.Rendered) -> tuple[str, list[str]]:
+        classes = set[str]().union(*(classes_of(str(self.formulas[each])) for each in {u.equation for u in page.uses}))
+        if self.style is None:
+            self.style = read_math_style(self.inputs.text(self.katex_folder / "dist/katex.min.css"))
+        active, fonts = self.style.needed(frozenset(classes))
+        root = "../" * page.url.count("/")
+        addresses = {file: root + font_target(file, self.katex_folder, self.inputs)[0] for file in fonts}
+        return self.style.css(active, addresses) + rules(classes), fonts
 
     def _formula(self, page: render.Rendered, token: str) -> str:
         html = self.formulas[page.uses[ord(token) - render.FORMULA].equation]
         return html if isinstance(html, str) else ""
 
-    def _record(self, page: render.Rendered, content: bytes) -> PageRecord:
+    def _record(self, page: render.Rendered, content: bytes, fonts: tuple[str, ...]) -> PageRecord:
         anchors, links = check.scan(page.html)
-        has_math = render.MATH_STYLE in page.html
         return PageRecord(
             source=self.sources[page.url],
             outline=self.outlines[page.url],
             key=self.keys[page.url],
             sha256=sha256(content),
             bytes=len(content),
-            math_style=self._style_target() if has_math else "",
-            classes=tuple(sorted(self.classes[page.url])) if has_math else (),
+            fonts=fonts,
             anchors=anchors,
             links=links,
             files=tuple(sorted(page.files, key=lambda use: use.target)),
@@ -555,24 +595,8 @@ class _Maker:
 
     def _eager(self, record: PageRecord) -> int:
         style = sum(len(asset.content) for name, asset in self.static.items() if name.endswith((".css", ".js")))
-        math = 0
-        if record.math_style:
-            fonts = set(self.parsed_style.used(frozenset(record.classes)))
-            named = {asset.target.split("/")[-1].split(".")[0]: len(asset.content) for asset in self.style[1:]}
-            math = len(self.style[0].content) + sum(named.get(font.split(".")[0], 0) for font in fonts)
-        return style + math + record.eager_bytes
-
-
-def _with_rules(html: str) -> str:
-    """A page with the style rules of its formulas in its head, and their hash where its policy asks for it."""
-    own = rules(html)
-    digest = base64.b64encode(hashlib.sha256(own.encode()).digest()).decode()
-    html = html.replace(render.MATH_POLICY, f" 'sha256-{digest}'" if own else "")
-    if not own:
-        return html
-    end = html.find("</head>")
-    at = end if end >= 0 else html.find("</title>") + len("</title>")  # HTML allows a head without its tags
-    return f"{html[:at]}<style>{own}</style>\n{html[at:]}"
+        fonts = sum((self.katex_folder / "dist/fonts" / file).stat().st_size for file in record.fonts)
+        return style + fonts + record.eager_bytes
 
 
 def _reading_order(outline: Outline) -> tuple[float, str]:
@@ -636,13 +660,6 @@ def _bad_tex(use: render.Use, bad: BadTeX, page: Page) -> Fault:
     if use.offset >= 0:
         return page.fault(use.offset + (bad.position or 0), "math", bad.message)
     return Fault(use.path, use.line, 1, "math", f"{bad.message} in {use.equation.tex!r}")
-
-
-def _sitemap(base: str, outlines: Mapping[str, Outline]) -> bytes:
-    urls = sorted(url for url in outlines if url != "404.html")
-    entries = [f"  <url><loc>{base}{'' if url == 'index.html' else url}</loc></url>" for url in urls]
-    head = '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
-    return "\n".join([head, *entries, "</urlset>\n"]).encode()
 
 
 __all__ = ["Content", "Copy", "Edition", "Kept", "Memory", "Places", "make_edition", "read_memory"]

@@ -26,7 +26,7 @@ FIRST = 0xF0000
 LAST = 0xFFFFD
 TOKEN = re.compile(f"[{chr(FIRST)}-{chr(LAST)}]")
 
-CALLS = frozenset({"figure", "metric", "param", "ref", "cite", "experiments"})
+CALLS = frozenset({"figure", "metric", "param", "ref", "cite", "experiments", "citation"})
 
 Literal = None | bool | int | float | str
 

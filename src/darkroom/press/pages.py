@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,12 +60,16 @@ class Meta:
 
 @dataclass(frozen=True)
 class Heading:
-    """A section's heading: level 2 to 6, anchor, number such as "2.1" ("" where unnumbered), and plain text."""
+    """A section's heading: level 2 to 6, anchor, number such as "2.1" ("" where unnumbered), and plain text.
+
+    ``offset`` is where it stands in the file; two headings that differ in it alone are the same to other pages.
+    """
 
     level: int
     anchor: str
     number: str
     text: str
+    offset: int = field(default=0, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -185,7 +189,8 @@ def _headings(lifted: Lifted, meta: Meta) -> Iterator[Heading]:
     for found in _HEADING.finditer(lifted.body):
         level = len(found[1])
         text, name = _plain_heading(found[2], lifted.pieces)
-        yield Heading(level, _unique(name or slug(text), taken), _number(level, counts, meta.numbered), text)
+        number, offset = _number(level, counts, meta.numbered), lifted.source_offset(found.start())
+        yield Heading(level, _unique(name or slug(text), taken), number, text, offset)
 
 
 def _number(level: int, counts: list[int], numbered: bool) -> str:
@@ -211,6 +216,13 @@ def _plain_heading(text: str, pieces: tuple[Piece, ...]) -> tuple[str, str]:
     shown = TOKEN.sub(reveal, text)
     shown = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", shown)
     return re.sub(r"[*_]{1,2}(?=\S)(.+?)(?<=\S)[*_]{1,2}", r"\1", shown).strip(), name
+
+
+def plain_text(text: str) -> str:
+    """A short text without markup, its formulas as a reader would type them."""
+    lifted = lift(text)
+    shown = [plain(piece.source) if piece.kind == "math" else piece.source for piece in lifted.pieces]
+    return TOKEN.sub(lambda token: shown[ord(token[0]) - FIRST], lifted.body)
 
 
 def slug(text: str) -> str:

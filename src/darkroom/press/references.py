@@ -6,6 +6,7 @@ param(id, name, format=None)       a parameter of the run
 ref(id)                            "Figure 3", for a figure's name; "Section 2.1", for "#anchor" or "page#anchor"
 cite(key, ..., text=False)         "(Ho et al., 2020)"; with text=True "Ho et al. (2020)"
 experiments(pattern="*")           the record of every experiment whose id matches
+citation()                         how to cite the site, as BibTeX
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from darkroom.lab.errors import Fault, nearest
@@ -46,14 +47,29 @@ class Spot:
 
 
 @dataclass(frozen=True)
+class Mention:
+    """A section that refers to a figure: the page's address, the section's anchor, and its number or text."""
+
+    url: str
+    anchor: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Index:
-    """Everything that a page can refer to."""
+    """Everything that a page can refer to; ``mentions`` are the sections that refer to a figure."""
 
     catalogue: Catalogue
     bibliography: Mapping[str, Entry]
     spots: Mapping[str, tuple[Spot, ...]]
     sections: Mapping[str, tuple[str, Mapping[str, Heading]]]
     record_url: str
+    mentions: Mapping[str, tuple[Mention, ...]] = field(default_factory=dict)
+
+    def mentions_of(self, figure: str, url: str) -> tuple[Mention, ...]:
+        """The sections whose references lead to *figure* on the page at *url*."""
+        found = self.mentions.get(figure, ())
+        return tuple(mention for mention in found if self.spot(figure, mention.url).url == url)
 
     def spot(self, figure: str, url: str) -> Spot:
         """Where *figure* is shown, on the page at *url* if it is there.
@@ -155,6 +171,28 @@ def number_figures(page: Outline) -> dict[str, int]:
     return {str(name): number for number, name in enumerate(dict.fromkeys(shown), 1)}
 
 
+def find_mentions(outlines: Iterable[Outline]) -> dict[str, tuple[Mention, ...]]:
+    """The sections that refer to each figure, in order; the one that shows it is not among them."""
+    found: dict[str, list[Mention]] = {}
+    for outline in outlines:
+        shown = {str(call.arguments[0]): _section_at(outline, call) for call in outline.calls if _is(call, "figure")}
+        for call in outline.calls:
+            section = _section_at(outline, call)
+            if _is(call, "ref") and section and section != shown.get(str(call.arguments[0])):
+                mention = Mention(outline.url, section.anchor, section.number or section.text)
+                found.setdefault(str(call.arguments[0]), []).append(mention)
+    return {figure: tuple(dict.fromkeys(mentions)) for figure, mentions in found.items()}
+
+
+def _is(call: Call, name: str) -> bool:
+    return call.name == name and bool(call.arguments)
+
+
+def _section_at(outline: Outline, call: Call) -> Heading | None:
+    before = [heading for heading in outline.headings if heading.offset <= call.offset]
+    return before[-1] if before else None
+
+
 # Checks ---------------------------------------------------------------------------------------------------------------
 
 
@@ -195,13 +233,14 @@ _FORMS: dict[str, tuple[int, int, dict[str, type | tuple[type, ...]]]] = {
     "ref": (1, 1, {}),
     "cite": (1, 99, {"text": bool}),
     "experiments": (0, 1, {}),
+    "citation": (0, 0, {}),
 }
 
 
 def _check_form(call: Call) -> None:
     least, most, options = _FORMS[call.name]
     if not least <= len(call.arguments) <= most:
-        wanted = {1: "one name", 2: "an experiment and a name", 0: "at most one pattern"}[least]
+        wanted = {1: "one name", 2: "an experiment and a name", 0: "at most one pattern" if most else "nothing"}[least]
         raise Unknown(f"{call.name}(...) takes {wanted}, not {len(call.arguments)} arguments")
     for value in call.arguments:
         if not isinstance(value, str):
@@ -265,6 +304,7 @@ _CHECKS: dict[str, Callable[[Call, Page, Index], None]] = {
     "ref": _check_ref,
     "cite": _check_cite,
     "experiments": _check_experiments,
+    "citation": lambda call, page, index: None,
 }
 
 

@@ -5,6 +5,8 @@ A ``Renderer`` sets up Markdown and Jinja once; many pages are shared out among 
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import re
@@ -25,8 +27,10 @@ from markdown.extensions.tables import TableExtension
 from markupsafe import Markup
 
 from darkroom.lab.errors import Fault
+from darkroom.lab.manifest import ARRAYS
 from darkroom.press import svg
-from darkroom.press.bibliography import Entry
+from darkroom.press.bibliography import Entry, bibtex
+from darkroom.press.card import Card
 from darkroom.press.catalogue import Experiment
 from darkroom.press.figure import (
     FileUse,
@@ -40,14 +44,14 @@ from darkroom.press.figure import (
 )
 from darkroom.press.lift import FIRST, LAST, TOKEN, Call, Literal, Piece, lift
 from darkroom.press.math import Equation, plain
-from darkroom.press.pages import PLACEHOLDER, Heading, Page
+from darkroom.press.pages import PLACEHOLDER, Heading, Page, plain_text
 from darkroom.press.references import Index, NotRun, Unknown, as_html, number_figures, number_text, show, tex_of
 from darkroom.press.settings import Site
 from darkroom.press.text import duration, escape, size, typographic, without_tags
 
 FORMULA = 0x100000  # the first token of a formula; they stay until KaTeX has answered
 MATH_POLICY = "\uf8fe"  # stands for the hash of a page's own style rules, which come of its formulas
-MATH_STYLE = "\uf8ff"  # stands for the address of KaTeX's style sheet, which depends on every page's formulas
+MATH_STYLE = "\uf8ff"  # stands for the style rules themselves
 FORMULAS = re.compile(f"[{chr(FORMULA)}-{chr(0x10FFFD)}]")
 PARALLEL = 12  # pages that are worth a second process
 
@@ -67,15 +71,16 @@ class Link:
 class Context:
     """What rendering needs beside the page itself.
 
-    ``assets`` maps the name of a static file to its address, ``images`` to its size in pixels, ``damaged`` a figure's
-    name to what is wrong with its files, ``raw`` a result file, such as "part_b/denoiser/results.safetensors", to its
-    address.
+    ``assets`` maps the name of a static file to its address, ``texts`` that of a script or style sheet to its content,
+    ``images`` that of a picture to its size in pixels, ``damaged`` a figure's name to what is wrong with its files,
+    ``raw`` a result file, such as "part_b/denoiser/results.safetensors", to its address.
     """
 
     site: Site
     index: Index
     navigation: tuple[Link, ...]
     assets: Mapping[str, str]
+    texts: Mapping[str, str]
     images: Mapping[str, tuple[int, int]]
     damaged: Mapping[str, str]
     raw: Mapping[str, str]
@@ -83,6 +88,8 @@ class Context:
     results: Path
     templates: Path
     cache: Path
+    card: Card | None = None
+    feed: str = ""
 
 
 class Use(NamedTuple):
@@ -224,8 +231,8 @@ class _PageRenderer:
         html = self._convert(body)
         html = self._anchored(html)
         html = self._media(html)
-        html = self._restore(typographic(html))
-        return html + self._works_cited()
+        html, links = _numbered(typographic(html))
+        return self._restore(html) + self._works_cited() + links
 
     def _put(self, token: int, piece: Piece) -> None:
         self.where = (piece.offset, self.page.outline.path, 0)
@@ -302,7 +309,9 @@ class _PageRenderer:
 
             return call
 
-        return {name: function(name) for name in ("figure", "metric", "param", "ref", "cite", "experiments")}
+        return {
+            name: function(name) for name in ("figure", "metric", "param", "ref", "cite", "experiments", "citation")
+        }
 
     def _dynamic_token(self, html: str, block: bool) -> str:
         token = FIRST + len(self.tokens)
@@ -333,7 +342,7 @@ class _PageRenderer:
             return found[0]
         html = self.tokens[token]
         if html.startswith('<span class="equation">'):
-            return f'<div class="equation">{html[23:-7]}</div>'
+            return f'<div class="equation" tabindex="0">{html[23:-7]}</div>'
         return html
 
     def _in_attribute(self, found: re.Match[str]) -> str:
@@ -363,15 +372,13 @@ class _PageRenderer:
         if "#" in target:
             return self._section_ref(target), False
         spot = self.index.spot(target, self.page.url)
-        own = spot.url == self.page.url
-        href = f"#{anchor(target)}" if own else f"{self.root}{spot.url}#{anchor(target)}"
-        suffix = "" if own else f" of {self._inline(spot.page)}"
+        href = f"{self._from_here(spot.url)}#{anchor(target)}"
+        suffix = "" if spot.url == self.page.url else f" of {self._inline(spot.page)}"
         return f'<a class="ref" href="{href}">Figure&nbsp;{spot.number}{suffix}</a>', False
 
     def _section_ref(self, target: str) -> str:
         url, heading = self.index.section(target, self.page.url)
-        own = url == self.page.url
-        href = f"#{heading.anchor}" if own else f"{self.root}{url}#{heading.anchor}"
+        href = f"{self._from_here(url)}#{heading.anchor}"
         name = f"Section&nbsp;{heading.number}" if heading.number else f"“{escape(heading.text)}”"
         return f'<a class="ref" href="{href}">{name}</a>'
 
@@ -406,11 +413,16 @@ class _PageRenderer:
             "number": self.numbers[name],
             "experiment": experiment.id,
             "record": self._record_link(experiment.id),
+            "mentions": [
+                (f"{self._from_here(mention.url)}#{mention.anchor}", mention.name)
+                for mention in self.index.mentions_of(name, self.page.url)
+            ],
         }
         figure = experiment.drawn(short)
         if figure is None or name in self.context.damaged:
             return self._absent_figure(experiment, short, shared), True
         shared["play"] = "once" if options.get("play") else ""
+        shared["lazy"] = self.page.text[: call.offset].rpartition("+++")[2].strip(" \n{") != ""  # not at the very top
         return self._drawn_figure(experiment, short, shared, options.get("width") or width_of(figure)), True
 
     def _absent_figure(self, experiment: Experiment, short: str, shared: dict[str, Any]) -> str:
@@ -423,7 +435,6 @@ class _PageRenderer:
         manifest = experiment.manifest
         assert manifest is not None
         figure = manifest.figures[short]
-        lazy = self.numbers[shared["id"]] > 1
         uses = files_of(experiment.id, short, figure)
         shown: list[FileUse] = []
 
@@ -446,9 +457,9 @@ class _PageRenderer:
             alt=figure.alt,
             layout=figure.layout,
             width=width,
-            lazy=lazy,
             badge=badge(experiment),
             made=provenance(manifest, self.context.site.repository),
+            results=self._results_link(experiment.id),
             file=file,
             inline=inline,
         )
@@ -469,14 +480,25 @@ class _PageRenderer:
 
     def _record_link(self, experiment: str) -> str:
         url = self.index.record_url
-        own = "" if url == self.page.url else self.root + url
-        return f"{own}#{record_anchor(experiment)}" if url else ""
+        return f"{self._from_here(url)}#{record_anchor(experiment)}" if url else ""
+
+    def _results_link(self, experiment: str) -> str:
+        """The address of the raw results, or "" where they are not published."""
+        target = self.context.raw.get(f"{experiment}/{ARRAYS}", "")
+        return self.root + target if target else ""
+
+    def _from_here(self, url: str) -> str:
+        """The relative address of a page, "" for this one."""
+        return "" if url == self.page.url else self.root + url
 
     def _call_experiments(self, call: Call) -> tuple[str, bool]:
         pattern = str(call.arguments[0]) if call.arguments else "*"
         experiments = self.index.catalogue.experiments.values()
         chosen = [self._record(each) for each in experiments if fnmatchcase(each.id, pattern)]
         return self._template("layouts/experiments.html", experiments=chosen), True
+
+    def _call_citation(self, call: Call) -> tuple[str, bool]:
+        return f'<pre tabindex="0"><code>{escape(bibtex(self.context.site))}</code></pre>', True
 
     def _record(self, experiment: Experiment) -> dict[str, Any]:
         manifest = experiment.manifest
@@ -500,7 +522,7 @@ class _PageRenderer:
         full = f"{experiment.id}/{name}"
         if full not in self.index.spots:
             return {"name": name, "href": ""}
-        return {"name": name, "href": f"{self.root}{self.index.spots[full][0].url}#{anchor(full)}"}
+        return {"name": name, "href": f"{self._from_here(self.index.spots[full][0].url)}#{anchor(full)}"}
 
     def _raw_file(self, experiment: Experiment, path: str, sha256: str, count: int) -> dict[str, str]:
         full = f"{experiment.id}/{path}"
@@ -612,8 +634,8 @@ class _PageRenderer:
         html = self._template(
             f"layouts/{meta.layout}.html",
             title=title,
-            plain_title=self._plain(meta.title),
-            description=self._plain(meta.description),
+            plain_title=plain_text(meta.title),
+            description=plain_text(meta.description),
             lede=Markup(self._rich(meta.lede)),
             content=Markup(content),
             contents=self._contents() if meta.toc else [],
@@ -623,9 +645,11 @@ class _PageRenderer:
             url=self.page.url,
             canonical=canonical,
             linked_data=self._linked_data(canonical),
+            card=self.context.card,
+            feed=self.root + self.context.feed if self.context.feed else "",
             home=(site.base_url or "index.html") if self.page.url == "404.html" else f"{self.root}index.html",
             style_hash=Markup(MATH_POLICY),
-            math_style=Markup(MATH_STYLE) if FORMULAS.search(content) or FORMULAS.search(title) else "",
+            math_style=Markup(MATH_STYLE),
         )
         return html.rstrip("\n") + "\n"
 
@@ -635,13 +659,14 @@ class _PageRenderer:
         known = {
             "@context": "https://schema.org",
             "@type": "ScholarlyArticle",
-            "headline": self._plain(meta.title),
-            "description": self._plain(meta.description),
+            "headline": plain_text(meta.title),
+            "description": plain_text(meta.description),
             "inLanguage": site.language,
             "author": [{"@type": "Person", "name": name} for name in site.authors],
             "isPartOf": {"@type": "WebSite", "name": site.title},
             "url": canonical,
             "datePublished": site.published,
+            "image": f"{site.base_url}{self.context.card.target}" if self.context.card else "",
         }
         filled = {name: value for name, value in known.items() if value}
         return Markup(json.dumps(filled, ensure_ascii=False).replace("<", "\\u003c"))
@@ -666,10 +691,9 @@ class _PageRenderer:
     def _entry(self, inner: str) -> str:
         return self._put_back(typographic(inner))
 
-    def _plain(self, text: str) -> str:
-        lifted = lift(text)
-        shown = [plain(piece.source) if piece.kind == "math" else piece.source for piece in lifted.pieces]
-        return TOKEN.sub(lambda token: shown[ord(token[0]) - FIRST], lifted.body)
+    def _inlined(self, asset: str) -> str:
+        """The text of a style sheet or script, fit to stand in the page."""
+        return self.context.texts[asset].replace("url(fonts/", f"url({self.root}assets/fonts/").strip()
 
     def _template(self, name: str, **values: object) -> str:
         try:
@@ -679,6 +703,8 @@ class _PageRenderer:
                 site=self.context.site,
                 root=self.root,
                 asset=lambda asset: self.root + self.context.assets[asset],
+                inlined=lambda asset: Markup(self._inlined(asset)),
+                digest=lambda asset: policy_digest(self._inlined(asset)),
                 text=lambda value: Markup(self._inline(value)),
                 rich=lambda value: Markup(self._rich(value)),
                 show=lambda value: Markup(as_html(show(value))),
@@ -693,6 +719,29 @@ class _PageRenderer:
             line = _template_line(error)
             message = f"{error} (for {values.get('id', self.page.outline.path)})"
             raise _Refused(Fault(f"templates/{name}", line, 1, "template", message)) from None
+
+
+_OUTWARD = re.compile(r'<a\b[^>]*\bhref="(https?://[^"]*)"[^>]*>.*?</a>', re.DOTALL)
+
+
+def _numbered(html: str) -> tuple[str, str]:
+    """Links to other sites with a number beside them, and the list of their addresses; both are seen on paper alone."""
+    numbers: dict[str, int] = {}
+
+    def mark(found: re.Match[str]) -> str:
+        number = numbers.setdefault(found[1], len(numbers) + 1)
+        return f'{found[0]}<sup class="on-paper">[{number}]</sup>'
+
+    marked = _OUTWARD.sub(mark, html)
+    if not numbers:
+        return html, ""
+    items = "".join(f"<li>{url}</li>" for url in numbers)
+    return marked, f'\n<section class="on-paper"><h2>Links</h2><ol>{items}</ol></section>'
+
+
+def policy_digest(text: str) -> str:
+    """The digest of a script or style sheet as a content security policy names it."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _template_line(error: Exception) -> int:

@@ -36,6 +36,7 @@ SITE_KEYS = {
     "repository": Key(str),
     "model": Key(str),
     "published": Key(str),
+    "picture": Key(str),
     "raw_limit_mb": Key(float),
     "macros": Key(dict),
 }
@@ -46,10 +47,11 @@ class Site:
     r"""What ``site.toml`` says.
 
     ``base_url`` is where the site will stand, with a final slash, or "" where that is not known; only the sitemap, the
-    canonical link and 404.html use it. ``repository`` is the address of the source, to link a commit. ``model`` is the name
-    of the model whose figures are shown, or "" for the default one; where it has drawn nothing, the default's are.
-    ``published`` is the day that citations give, such as "2026-11-21". Raw results up to ``raw_limit_mb`` megabytes a file
-    are published. ``macros`` are TeX macros, such as ``"\abar" = "\bar\alpha"``.
+    feed, links for machines and 404.html use it. ``repository`` is the address of the source, to link a commit.
+    ``model`` is the name of the model whose figures are shown, or "" for the default one; where it has drawn nothing,
+    the default's are. ``published`` is the day that citations give, such as "2026-11-21", and ``picture`` the figure
+    that stands for the site where a link to it is shared. Raw results up to ``raw_limit_mb`` megabytes a file are
+    published. ``macros`` are TeX macros, such as ``"\abar" = "\bar\alpha"``.
     """
 
     title: str
@@ -60,6 +62,7 @@ class Site:
     repository: str = ""
     model: str = ""
     published: str = ""
+    picture: str = ""
     raw_limit_mb: float = 2.0
     macros: Mapping[str, str] = field(default_factory=dict)
 

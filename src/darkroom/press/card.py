@@ -1,0 +1,92 @@
+"""The picture that is shown where a link to the site is shared, composed of the pictures of a figure."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from darkroom.lab.manifest import Figure
+from darkroom.press.catalogue import Catalogue
+from darkroom.press.record import Inputs, sha256
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SIZE = (1200, 630)  # what Open Graph and its readers expect
+PAPER, MARGIN, GAP = "#15171a", 48, 4
+
+
+@dataclass(frozen=True)
+class Card:
+    """What to compose and where it goes: ``target`` changes with the pictures, ``alt`` says what is seen."""
+
+    rows: tuple[tuple[Path, ...], ...]
+    target: str
+    alt: str
+
+
+def card_of(name: str, catalogue: Catalogue, inputs: Inputs) -> Card | None:
+    """The card made of the figure called *name*, or None where it is not drawn, has no pictures, or they are damaged."""
+    found = catalogue.figure(name)
+    figure = found[0].drawn(found[1]) if found else None
+    if found is None or figure is None:
+        return None
+    folder = found[0].folder
+    stored = {file.path: file.sha256 for file in figure.files}
+    rows = [[f"figures/{found[1]}/{file}" for file in row] for row in pictures(figure)]
+    digests = [inputs.digest(f"{folder}/{path}") for row in rows for path in row]
+    if not digests or digests != [stored.get(path, "-") for row in rows for path in row]:
+        return None
+    key = sha256("\n".join([inputs.digest(__file__), repr(rows), *digests]).encode())
+    paths = tuple(tuple(folder / path for path in row) for row in rows)
+    return Card(paths, f"assets/card.{key[:10]}.png", figure.alt)
+
+
+def pictures(figure: Figure) -> list[list[str]]:
+    """The names of a figure's pictures, row by row, of a film the end of its last panel; none where its kind has none."""
+    layout = figure.layout
+    if figure.kind == "tiles":
+        return [[cell["file"] for cell in row["cells"] if cell] for row in layout["rows"]]
+    if figure.kind == "animation":
+        return [[layout["panels"][-1]["still"]]]
+    if figure.kind == "slides":
+        return [[layout["slides"][-1]["file"]]]
+    if figure.kind == "compare":
+        return [[side["file"] for side in layout["sides"]]]
+    return []
+
+
+def compose(rows: Sequence[Sequence[Path]]) -> bytes:
+    """A PNG of 1200 x 630 pixels with the pictures in their rows, as large as fits, every pixel a square of pixels."""
+    from PIL import Image
+
+    opened = [[Image.open(path).convert("RGB") for path in row] for row in rows if row]
+    wide = max(sum(image.width for image in row) for row in opened)
+    high = sum(max(image.height for image in row) for row in opened)
+    gaps = (GAP * (max(map(len, opened)) - 1), GAP * (len(opened) - 1))
+    room = (SIZE[0] - 2 * MARGIN - gaps[0], SIZE[1] - 2 * MARGIN - gaps[1])
+    scale = min(room[0] / wide, room[1] / high)
+    scale = int(scale) if scale >= 1 else scale
+    canvas = Image.new("RGB", SIZE, PAPER)
+    top = (SIZE[1] - round(high * scale) - gaps[1]) // 2
+    for row in opened:
+        top += _paste_row(canvas, row, top, scale) + GAP
+    buffer = io.BytesIO()
+    canvas.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _paste_row(canvas: Image, row: Sequence[Image], top: int, scale: float) -> int:
+    """One row, centred; gives its height."""
+    from PIL import Image
+
+    sizes = [(max(1, round(image.width * scale)), max(1, round(image.height * scale))) for image in row]
+    left = (SIZE[0] - sum(width for width, _ in sizes) - GAP * (len(row) - 1)) // 2
+    resampling = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS
+    for image, size in zip(row, sizes, strict=True):
+        canvas.paste(image.resize(size, resampling), (left, top))
+        left += size[0] + GAP
+    return max(height for _, height in sizes)

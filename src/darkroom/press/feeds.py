@@ -1,0 +1,56 @@
+"""Files for machines that visit the site: the sitemap, and a feed of its pages (Atom, RFC 4287)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from darkroom.press.settings import Site
+from darkroom.press.text import escape
+
+SITEMAP = "sitemap.xml"
+FEED = "feed.xml"
+
+
+class Entry(NamedTuple):
+    """A page in the feed: address, title and description as plain text, and when the latest run that it shows was done."""
+
+    url: str
+    title: str
+    summary: str
+    updated: str
+
+
+def address(site: Site, url: str) -> str:
+    """Where the page at *url* will stand, in full."""
+    return site.base_url + ("" if url == "index.html" else url)
+
+
+def sitemap(site: Site, urls: Iterable[str]) -> bytes:
+    """Every page but the one for addresses that lead nowhere."""
+    entries = [f"  <url><loc>{escape(address(site, url))}</loc></url>" for url in sorted(urls) if url != "404.html"]
+    head = '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
+    return "\n".join([head, *entries, "</urlset>\n"]).encode()
+
+
+def feed(site: Site, entries: Sequence[Entry]) -> bytes:
+    """The pages, at least one, the latest first."""
+    dated = sorted(entries, key=lambda entry: (entry.updated, entry.url), reverse=True)
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<feed xmlns="http://www.w3.org/2005/Atom">']
+    lines += _elements({"title": site.title, "subtitle": site.description, "id": site.base_url}, "  ")
+    lines += _elements({"updated": dated[0].updated}, "  ")
+    lines += [f"  <author><name>{escape(name)}</name></author>" for name in site.authors or (site.title,)]
+    lines += [
+        f'  <link rel="self" href="{escape(site.base_url + FEED)}"/>',
+        f'  <link href="{escape(site.base_url)}"/>',
+    ]
+    for entry in dated:
+        place = escape(address(site, entry.url))
+        known = {"title": entry.title, "id": address(site, entry.url), "updated": entry.updated}
+        shown = _elements({**known, "summary": entry.summary}, "    ")
+        lines += ["  <entry>", *shown, f'    <link href="{place}"/>', "  </entry>"]
+    return ("\n".join([*lines, "</feed>"]) + "\n").encode()
+
+
+def _elements(values: Mapping[str, str], indent: str) -> list[str]:
+    return [f"{indent}<{name}>{escape(value)}</{name}>" for name, value in values.items()]

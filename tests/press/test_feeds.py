@@ -1,0 +1,124 @@
+"""What the site tells machines: a feed of its pages, how to cite it, and a picture for shared links."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from PIL import Image
+
+from darkroom.lab.errors import ContentError
+from darkroom.press.bibliography import bibtex, read_bibliography
+from darkroom.press.card import SIZE, compose
+from darkroom.press.feeds import Entry, feed
+from darkroom.press.settings import Site
+from tests.press.projects import Project
+from tests.press.samples import animation, plot, tiles
+
+ATOM = "{http://www.w3.org/2005/Atom}"
+BASE = "https://someone.example/room/"
+
+
+def configure(project: Project, **settings: str) -> None:
+    """Add settings to the project's site.toml."""
+    path = project.root / "templates/site.toml"
+    lines = [f'{name} = "{value}"\n' for name, value in settings.items()]
+    text = path.read_text()
+    for name in settings:
+        text = "".join(line for line in text.splitlines(True) if not line.startswith(f"{name} ="))
+    path.write_text("".join(lines) + text)
+
+
+def test_the_feed_has_the_latest_page_first() -> None:
+    """Addresses in full, text escaped; where nobody is named as author, the site is."""
+    entries = [
+        Entry("index.html", "Start & more", "S", "2026-01-01T00:00:00Z"),
+        Entry("part-b.html", "B", "<b>", "2026-02-01T00:00:00Z"),
+    ]
+    root = ElementTree.fromstring(feed(Site("T", "D", base_url=BASE), entries))
+    assert root.findtext(f"{ATOM}updated") == "2026-02-01T00:00:00Z"
+    found = root.findall(f"{ATOM}entry")
+    assert [entry.findtext(f"{ATOM}title") for entry in found] == ["B", "Start & more"]
+    assert [entry.findtext(f"{ATOM}id") for entry in found] == [f"{BASE}part-b.html", BASE]
+    assert found[0].findtext(f"{ATOM}summary") == "<b>"
+    assert root.findtext(f"{ATOM}author/{ATOM}name") == "T"
+
+
+def test_the_feed_is_published_where_the_site_has_an_address(project: Project) -> None:
+    """With the time of the latest run that a page shows; without an address there is none."""
+    project.outputs.add("part_b/a", {"loss": plot()})
+    project.page('{{ figure("part_b/a/loss") }}', order=1)
+    project.page("Nothing that was run.", "about", order=2)
+    project.build()
+    assert not (project.site / "feed.xml").exists()
+    configure(project, base_url=BASE)
+    project.build()
+    (entry,) = ElementTree.fromstring((project.site / "feed.xml").read_bytes()).findall(f"{ATOM}entry")
+    assert entry.findtext(f"{ATOM}updated").startswith("20")
+    assert 'type="application/atom+xml"' in project.html("index")
+
+
+def test_a_site_says_how_to_cite_it(project: Project) -> None:
+    """What is shown is BibTeX that our own reader takes, with what site.toml knows."""
+    site = Site("On Noise", "D", ("Ada Byron", "Max Mut"), base_url=BASE, published="2026-11-21")
+    (entry,) = read_bibliography(bibtex(site), "x").values()
+    assert (entry.key, entry.title, entry.year) == ("byron2026noise", "On Noise", "2026")
+    assert entry.authors == (("Ada", "Byron"), ("Max", "Mut"))
+    project.page("{{ citation() }}")
+    project.build()
+    assert "@misc{" in project.html("index")
+
+
+def test_the_card_is_composed_of_a_figure_s_pictures(project: Project) -> None:
+    """A PNG of 1200 x 630 that pages name in full; it is composed again when the pictures change, and only then."""
+    project.outputs.add("part_b/a", {"digits": tiles()})
+    project.page('{{ figure("part_b/a/digits") }}')
+    configure(project, base_url=BASE, picture="part_b/a/digits")
+    project.build()
+    (card,) = (project.site / "assets").glob("card.*.png")
+    assert Image.open(card).size == SIZE
+    html = project.html("index")
+    assert f'<meta property="og:image" content="{BASE}assets/{card.name}">' in html and "summary_large_image" in html
+    project.page('Edited. {{ figure("part_b/a/digits") }}')
+    assert project.build().written == 1
+    project.outputs.add("part_b/a", {"digits": tiles(shade=90)})
+    project.build()
+    assert card.name not in {path.name for path in (project.site / "assets").glob("card.*.png")}
+
+
+@pytest.mark.parametrize("drawn", [plot(), None])
+def test_without_pictures_there_is_no_card(project: Project, drawn: object) -> None:
+    """A plot has none, and a figure that is not drawn yet neither."""
+    project.outputs.add("part_b/a", {"loss": plot()})
+    project.outputs.state("part_b/b", "missing", figures=("films",))
+    project.page("Text.")
+    configure(project, base_url=BASE, picture="part_b/a/loss" if drawn else "part_b/b/films")
+    project.build()
+    assert not list((project.site / "assets").glob("card.*"))
+    assert "og:image" not in project.html("index")
+
+
+def test_an_unknown_picture_is_a_fault(project: Project) -> None:
+    """The nearest name is offered."""
+    project.outputs.add("part_b/a", {"films": animation()})
+    project.page("Text.")
+    configure(project, picture="part_b/a/film")
+    with pytest.raises(ContentError, match="unknown figure 'part_b/a/film'; did you mean 'part_b/a/films'"):
+        project.build()
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "filled"), [((28, 28), 2, (2 * 28 * 19 + 4, 28 * 19)), ((2000, 100), 1, (1104, 55))]
+)
+def test_pictures_are_as_large_as_fits(
+    tmp_path: Path, size: tuple[int, int], count: int, filled: tuple[int, int]
+) -> None:
+    """Small ones are enlarged by a whole factor, large ones reduced; all stay within the margins, in the middle."""
+    path = tmp_path / "a.png"
+    Image.new("RGB", size, "#ffffff").save(path)
+    card = Image.open(io.BytesIO(compose([[path] * count])))
+    left, top, right, bottom = card.convert("L").point(lambda v: 255 * (v > 200)).getbbox()
+    assert (right - left, bottom - top) == filled
+    assert abs(left - (SIZE[0] - right)) <= 1 and abs(top - (SIZE[1] - bottom)) <= 1
