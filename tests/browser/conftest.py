@@ -18,6 +18,7 @@ from tests.press.conftest import katex  # noqa: F401  # a fixture
 from tests.press.projects import Project
 from tests.press.samples import Drawn
 
+LONG = " + ".join(f"x_{{{n}}}" for n in range(14))  # fits a wide window, not a narrow one
 PLACES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -39,7 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, katex: Path) -> Path:  # noqa
     """The published site."""
     project = Project.make(tmp_path_factory.mktemp("browser"))
     panels = [Panel(f"epoch {n}", f"Noise becomes a square, epoch {n}.", frames(n)) for n in (1, 5)]
-    film = animation(panels, fps=20, hold_last_s=0.1, labels=[f"t = {t}" for t in (5, 4, 3, 2, 1, 0)])
+    film = animation(panels, fps=4, hold_last_s=0.1, labels=[f"t = {t}" for t in (5, 4, 3, 2, 1, 0)])
     grid = tiles(
         [[frames(r + c)[-1] for c in range(3)] for r in range(2)],
         rows=["one", "two"], columns=["$a$", "$b$", "$c$"], alt="Square {row} {column}.", scale=2,
@@ -66,9 +67,10 @@ def site(tmp_path_factory: pytest.TempPathFactory, katex: Path) -> Path:  # noqa
     names = ("grid", "film", "plot", *handled)
     shown = "\n\n".join(f'{{{{ figure("part_b/a/{name}") }}}}\n\n' + "Text. " * 120 for name in names)
     words = 'See {{ ref("part_b/a/grid") }}, {{ cite("ho2020") }} and a note.[^n]\n\n## One\n\n$$x = \\frac{a}{b}$$\n\n'
-    project.page(f"{words}{shown}\n\n## Two\n\n{'More text. ' * 200}\n\n[^n]: The note itself.", nav="Start", order=1)
+    more = f"## Two\n\n{'More text. ' * 200}\n\n$${LONG}$$\n\n{{{{ citation() }}}}\n\n[^n]: The note itself."
+    project.page(f"{words}{shown}\n\n{more}", nav="Start", order=1)
     project.page('{{ figure("part_b/a/film", play=True) }}\n\n## Only\n\nShort.', "other", nav="Other", order=2)
-    project.page("{{ experiments() }}", "reproduce", nav="Runs", order=3)
+    project.page("## Runs\n\n{{ experiments() }}", "reproduce", nav="Runs", order=3)
     project.page("Gone.", "404")
     project.build()
     return project.site
@@ -84,9 +86,15 @@ def address(site: Path) -> Iterator[str]:
     """Where the site is served, under a sub-path as on GitHub Pages."""
     root = site.parent / "served"
     shutil.copytree(site, root / "darkroom")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(root)))
+    for base in serve(root):
+        yield f"{base}darkroom/"
+
+
+def serve(folder: Path) -> Iterator[str]:
+    """Serve *folder* on localhost for as long as the iterator is open; gives its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/darkroom/"
+    yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
 
 

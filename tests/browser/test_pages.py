@@ -200,6 +200,34 @@ def test_references_show_a_card(page: Any) -> None:
     page.locator(".card").wait_for()
 
 
+def test_only_what_scrolls_is_a_stop_of_the_tab_key(page: Any) -> None:
+    """A formula that fits is none; on a narrow window, where it scrolls within itself, it is one."""
+    formula = page.locator(".equation").nth(1)
+    until(formula).not_to_have_attribute("tabindex", "0")
+    page.set_viewport_size({"width": 320, "height": 900})
+    until(formula).to_have_attribute("tabindex", "0")
+    formula.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(300)
+    assert formula.evaluate("e => e.scrollLeft") > 0
+
+
+def test_code_can_be_copied(page: Any) -> None:
+    """The button copies the code without its own name."""
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy").first.click()
+    page.get_by_role("button", name="Copied").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()").startswith("@misc{")
+
+
+def test_what_lies_far_down_is_there_soon_after(page: Any) -> None:
+    """At first only what is seen is laid out; soon everything is, also for a picture of the whole page."""
+    page.locator("html:not(.first-view)").wait_for()
+    hidden = "all => all.filter(e => getComputedStyle(e).contentVisibility === 'auto').length"
+    assert page.eval_on_selector_all("article > *", hidden) == 0
+
+
 def test_the_contents_mark_where_one_is(page: Any) -> None:
     """Scrolled to a section, its entry is the current one."""
     current = page.locator(".beside a[aria-current]")
@@ -294,8 +322,8 @@ def test_from_a_file_films_have_their_switch(chromium: Any, site: Path) -> None:
 def test_on_paper_there_is_no_navigation(page: Any) -> None:
     """Printed, the contents, the header and all controls are gone; captions stand below their figures."""
     page.emulate_media(media="print")
-    for gone in ("header.site", ".contents.beside", ".controls", ".turn", "footer.site"):
+    for gone in ("header.site", ".contents.beside", ".controls", ".turn", "footer.site", ".data", ".panel .still"):
         assert not page.locator(gone).first.is_visible(), gone
-    assert page.locator(".panel .still").first.is_visible()
+    assert page.locator(".panel .strip").first.is_visible()
     figure, caption = page.locator("figure.text").first.bounding_box(), page.locator("figcaption").first.bounding_box()
     assert caption["x"] < figure["x"] + 10

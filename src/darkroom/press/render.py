@@ -548,6 +548,13 @@ class _PageRenderer:
         html = typographic(escape(lifted.body).replace("&quot;", '"').replace("&#x27;", "'"))
         return self._put_short_back(html, lifted.pieces)
 
+    def _heading_text(self, heading: object) -> str:
+        """The heading of a row or column; one with formulas is told as text to those who hear it."""
+        shown = self._inline(heading)
+        if not FORMULAS.search(shown):
+            return shown
+        return f'<span class="unseen">{escape(plain_text(str(heading)))}</span><span aria-hidden="true">{shown}</span>'
+
     def _rich(self, text: str) -> str:
         """A caption: Markdown with math, in one paragraph."""
         lifted = lift(text)
@@ -706,6 +713,7 @@ class _PageRenderer:
                 inlined=lambda asset: Markup(self._inlined(asset)),
                 digest=lambda asset: policy_digest(self._inlined(asset)),
                 text=lambda value: Markup(self._inline(value)),
+                heading_text=lambda value: Markup(self._heading_text(value)),
                 rich=lambda value: Markup(self._rich(value)),
                 show=lambda value: Markup(as_html(show(value))),
                 duration=duration,

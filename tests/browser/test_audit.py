@@ -1,0 +1,154 @@
+"""What instruments say of every page: axe, html-validate, the Nu validator, and a walk with the Tab key.
+
+The tools are npm packages of the tests' own, pinned in ``tools/package-lock.json`` and installed on first use.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from darkroom.lab.errors import UsageError
+from darkroom.press.packages import install, node
+from tests.browser.conftest import serve
+from tests.press.projects import ROOT
+
+pytestmark = pytest.mark.browser
+
+OWN = ("index", "part-b", "reproduce", "404")
+AXE = "axe.run({runOnly: {type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}})"
+
+
+@pytest.fixture(scope="session")
+def tools() -> Path:
+    """The installed packages; where npm cannot be reached, what needs them is skipped."""
+    try:
+        return install(Path(__file__).parent / "tools")
+    except UsageError as error:
+        pytest.skip(f"the audit's tools are not installed and npm is out of reach: {error}")
+
+
+@pytest.fixture(scope="session")
+def own_site(tmp_path_factory: pytest.TempPathFactory, katex: Path) -> Path:
+    """Our own site, built from a copy of its outputs."""
+    root = tmp_path_factory.mktemp("own")
+    shutil.copytree(ROOT / "experiments/outputs", root / "outputs", ignore=shutil.ignore_patterns(".*"))
+    command = [sys.executable, "build.py", "--no-run", "--site", root / "site", "--outputs", root / "outputs"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return root / "site"
+
+
+@pytest.fixture(scope="session")
+def own(own_site: Path) -> Iterator[str]:
+    """Where it is served."""
+    yield from serve(own_site)
+
+
+def violations(chromium: Any, tools: Path, address: str, width: int, theme: str) -> list[str]:
+    """What axe finds on a page."""
+    context = chromium.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=theme, bypass_csp=True, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    page.goto(address)
+    page.locator("html:not(.first-view)").wait_for()
+    page.evaluate((tools / "axe-core/axe.min.js").read_text("utf-8"))
+    found = page.evaluate(AXE)["violations"]
+    context.close()
+    return [f"{each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"]]
+
+
+@pytest.mark.parametrize("width", [320, 768, 1280])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", OWN)
+def test_axe_finds_nothing(chromium: Any, tools: Path, own: str, name: str, theme: str, width: int) -> None:
+    """No page of this site breaks a rule of WCAG 2.2 AA or a best practice, in either theme, narrow or wide."""
+    assert violations(chromium, tools, f"{own}{name}.html", width, theme) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_in_any_kind_of_figure(chromium: Any, tools: Path, address: str, theme: str) -> None:
+    """The same for a page with a figure of every kind."""
+    assert violations(chromium, tools, f"{address}index.html", 1280, theme) == []
+
+
+def pages(*sites: Path) -> list[str]:
+    return [str(path) for site in sites for path in sorted(site.rglob("*.html"))]
+
+
+def test_html_validate_finds_nothing(tools: Path, own_site: Path, site: Path, tmp_path: Path) -> None:
+    """Its recommended rules, on this site and on the one with a figure of every kind."""
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps({"extends": ["html-validate:recommended"], "root": True}))
+    command = [node(), tools / "html-validate/bin/html-validate.mjs", "--config", settings, "-f", "json"]
+    done = subprocess.run([*command, *pages(own_site, site)], capture_output=True, text=True, check=False)
+    files = json.loads(done.stdout)
+    assert [(Path(file["filePath"]).name, fault["message"]) for file in files for fault in file["messages"]] == []
+
+
+def test_the_nu_validator_finds_no_error(tools: Path, own_site: Path, site: Path) -> None:
+    """HTML, SVG and MathML of every page."""
+    java = shutil.which("java")
+    if java is None:
+        pytest.skip("no Java to run the Nu validator with")
+    jar = tools / "vnu-jar/build/dist/vnu.jar"
+    unknown = "CSS: “animation-timeline”.*"  # its list of CSS is older than scroll-driven animations
+    command = [java, "-jar", str(jar), "--errors-only", "--filterpattern", unknown, *pages(own_site, site)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stderr == "" and done.returncode == 0
+
+
+@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_is_said_on_the_console(chromium: Any, own: str, name: str, theme: str) -> None:
+    """No error, no warning, nothing that the policy refuses, and nothing that is not there."""
+    context = chromium.new_context(color_scheme=theme, viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("response", lambda answer: said.append(answer.url) if answer.status >= 400 else None)
+    page.goto(f"{own}{name}.html")
+    page.mouse.wheel(0, 100_000)
+    page.wait_for_load_state("networkidle")
+    context.close()
+    assert said == []
+
+
+FOCUS = """() => {
+  const all = [...document.querySelectorAll("a[href], button, input, summary, [tabindex='0']")];
+  const shown = all.filter((e) => e.checkVisibility({ visibilityProperty: true }) && e.tabIndex >= 0 && !e.disabled);
+  window.stops = shown.filter((e) => e.type !== "radio");
+  return window.stops.length;
+}"""
+NOW = """() => {
+  const e = document.activeElement, style = getComputedStyle(e);
+  const seen = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+  return [window.stops.indexOf(e), seen, e.outerHTML.slice(0, 120)];
+}"""
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_tab_key_reaches_everything_in_order_and_shows_where_it_is(chromium: Any, address: str, width: int) -> None:
+    """Every link and control once, from top to bottom, with an outline of two pixels at least."""
+    context = chromium.new_context(viewport={"width": width, "height": 900})
+    page = context.new_page()
+    page.goto(f"{address}index.html")
+    page.locator("html:not(.first-view)").wait_for()
+    count = page.evaluate(FOCUS)
+    reached = []
+    for _ in range(count):
+        page.keyboard.press("Tab")
+        place, seen, html = page.evaluate(NOW)
+        assert seen, html
+        reached.append(place)
+    context.close()
+    assert reached == list(range(count))
