@@ -4,10 +4,13 @@
 
 const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
-for (const player of document.querySelectorAll(".player")) film(player);
-for (const grid of document.querySelectorAll(".grid")) gallery(grid);
-for (const box of document.querySelectorAll("[data-slider]")) slider(box);
-for (const plot of document.querySelectorAll("[data-readings]")) readings(plot);
+document.addEventListener("seen", () => {
+  const every = (selector, work) => document.querySelectorAll(selector).forEach((element) => work(element));
+  every(".player", film);
+  every(".grid", gallery);
+  every("[data-slider]", slider);
+  every("[data-readings]", readings);
+});
 
 // Films: all panels of a figure in step, under one button and one slider ----------------------------------------------
 
@@ -64,7 +67,7 @@ function film(player) {
   button.addEventListener("click", () => (playing ? stop() : play()));
   slider.addEventListener("input", () => { playing = false; once = false; go(Number(slider.value)).catch(() => {}); });
   name();
-  if (once && !matchMedia("(prefers-reduced-motion: reduce)").matches) addEventListener("load", () => setTimeout(play, 500));
+  if (once && !matchMedia("(prefers-reduced-motion: reduce)").matches) setTimeout(play, 900);
 }
 
 async function screen(panel) {

@@ -2,24 +2,22 @@
 // Everything here is an addition: without scripts the links, the contents and the system's theme do the same work.
 
 const root = document.documentElement;
+const idle = window.requestIdleCallback ?? setTimeout;
 
 themeSwitch();
-requestAnimationFrame(() => setTimeout(() => { // what measures the page waits until it has been seen
-  markSections();
-  stops();
-  copying();
-  cards();
-  layOut();
-}));
+new PerformanceObserver((_, observer) => { // the rest waits until the page has been seen
+  observer.disconnect();
+  document.dispatchEvent(new Event("seen"));
+  for (const task of [markSections, stops, copying, cards, layOut]) idle(task);
+}).observe({ type: "paint", buffered: true });
 
 // What lies far down, a piece at a time whenever there is nothing else to do.
 function layOut() {
-  const idle = window.requestIdleCallback ?? setTimeout;
   const far = [...document.querySelectorAll("article > h2 ~ h2 ~ *")];
   const next = () => {
-    for (const element of far.splice(0, 2)) element.style.contentVisibility = "visible";
-    if (far.length) idle(next);
-    else root.classList.remove("first-view");
+    if (!far.length) return root.classList.remove("first-view");
+    far.shift().style.contentVisibility = "visible";
+    return idle(next);
   };
   idle(next);
 }

@@ -121,6 +121,7 @@ def page(chromium: Any, address: str) -> Iterator[Any]:
     opened.on("console", lambda message: said.append(message.text))
     opened.on("pageerror", lambda error: said.append(str(error)))
     opened.goto(f"{address}index.html")
+    opened.locator("html:not(.first-view)").wait_for()  # scripts have done their work
     yield opened
     context.close()
     assert said == []
