@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from darkroom.diffusion.data import read_idx, to_bytes
 from darkroom.diffusion.denoise import Denoiser, NoisePredictor
+from darkroom.diffusion.filters import gaussian_blur
 from darkroom.diffusion.guidance import Guided
 from darkroom.diffusion.sample import Noise, Step, ddpm
 from darkroom.diffusion.schedules import Schedule
@@ -110,6 +111,20 @@ def read(network: nn.Module, images: np.ndarray, device: str) -> tuple[np.ndarra
         features = torch.cat([network.features(batch) for batch in batches])
         predicted = network.head(features).argmax(1)
     return predicted.byte().cpu().numpy(), features.float().cpu().numpy()
+
+
+def probabilities(network: nn.Module, images: np.ndarray, device: str) -> np.ndarray:
+    """How likely a classifier that is ready for inference holds each digit for uint8 *images*: float32 (N, 10)."""
+    network = network.to(device)
+    with torch.inference_mode():
+        batches = (torch.from_numpy(images.copy()).to(device)[:, None].float() / 255).split(1000)
+        return torch.cat([network(batch).softmax(1) for batch in batches]).cpu().numpy()
+
+
+def blurred(images: np.ndarray, sigma: float) -> np.ndarray:
+    """uint8 *images*, (N, 28, 28), under a Gaussian of *sigma* pixels."""
+    soft = gaussian_blur(torch.from_numpy(images.copy())[:, None].float() / 255, sigma)
+    return pixels(soft)
 
 
 def one_hot_digits(each: int, device: str) -> Tensor:

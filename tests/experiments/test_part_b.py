@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from darkroom.lab import Results, Run
+from experiments.part_b.ambigrams import ORDERED, PAIRS, ambigrams
 from experiments.part_b.architecture import architecture
 from experiments.part_b.class_conditioned import class_conditioned
 from experiments.part_b.denoiser import denoiser
@@ -45,6 +46,7 @@ TINY: dict[str, dict[str, Any]] = {
     "guidance": {"per_digit": 1, "shown_per_digit": 1, "gammas": (0.0, 5.0)},
     "digit_classifier": {"width": 4, "epochs": 2, "batch": 16},
     "quality": {"floor_draws": 2},
+    "ambigrams": {"steps": 2, "per_pair": 1, "per_hybrid": 1},
     "terminal_noise": {"count": 10, "shown": 5, "projected": 20},
 }
 
@@ -81,6 +83,7 @@ def all_results() -> dict[str, tuple[Any, Stored]]:
     classes = run(class_conditioned, Handle(), digits)
     judge = run(digit_classifier, Handle(), digits)
     run(quality, Handle(), digits, classes, run(guidance, Handle(), classes), judge)
+    run(ambigrams, Handle(), classes, judge)
     run(terminal_noise, Handle(), digits, run(time_conditioned, Handle(), digits), judge)
     return done
 
@@ -102,7 +105,7 @@ def test_every_figure_draws(all_results, name):
     experiment, results = all_results[name]
     for figure in experiment.figures.values():
         drawing = figure(results)
-        assert drawing.kind in {"tiles", "plot", "animation", "table"}
+        assert drawing.kind in {"tiles", "plot", "animation", "table", "turning", "distances"}
         assert drawing.layout
         assert drawing.files or drawing.kind == "table"
 
@@ -115,6 +118,17 @@ def test_every_metric_is_a_number_or_a_table_of_them(all_results, name):
         value = metric(results)
         for number in value.values() if isinstance(value, dict) else [value]:
             assert math.isfinite(number)
+
+
+def test_an_ambigram_is_judged_both_ways(all_results):
+    """A share is of samples that are read as the first digit upright and as the second in the view, never more."""
+    _, results = all_results["ambigrams"]
+    assert results["half-turn"].shape == results["mirror"].shape == (len(PAIRS), 28, 28)
+    assert results["hybrids"].shape == (len(ORDERED), 28, 28)
+    for name in ("half-turn", "mirror", "hybrid"):
+        score, both = results[f"{name}_score"], results[f"{name}_both"]
+        assert ((score >= 0) & (score <= 1) & (both >= 0) & (both <= 1)).all()
+        assert (score[both == 1] > 0.01).all()
 
 
 def test_a_training_that_was_killed_goes_on(all_results):
