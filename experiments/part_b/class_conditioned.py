@@ -83,7 +83,7 @@ def loss(results: Results) -> Drawing:
 
 
 @class_conditioned.figure(
-    caption=r"Four of each digit after epochs 1, 5, 10, 15 and 20, with $\gamma = 5$; each row from the same noise.",
+    caption=r"Four of each digit after epochs 1, 5, 10, 15 and 20, with $\gamma = 5$, all from the same noise.",
     alt="Rows of handwritten digits, a column for each of 0 to 9; half formed after epoch 1 and clean from epoch 5 on.",
 )
 def samples(results: Results) -> Drawing:

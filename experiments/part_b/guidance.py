@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from darkroom.figures import Drawing, sheet, tiles
+from darkroom.figures import Drawing, sheet, slides
 from darkroom.lab import Results, Run, experiment, upstream
 from experiments.part_b import panels
 from experiments.part_b.class_conditioned import class_conditioned
@@ -58,10 +58,16 @@ def guidance(
     alt="Sheets of digits: a jumble at gamma 0, the right digits from gamma 1 on, bolder and more alike up to gamma 10.",
 )
 def sweep(results: Results) -> Drawing:
-    """One sheet a gamma, a column a digit."""
-    headings = [rf"$\gamma = {gamma:g}$" for gamma in results.parameters["gammas"]]
-    sheets = [[sheet(_shown(results, position), 10)] for position in range(len(headings))]
-    return tiles(sheets, rows=headings, alt="Four each of the digits 0 to 9 at {row}.", scale=2)
+    """A sheet for each gamma under one slider, a column a digit."""
+    labels = [f"γ = {gamma:g}" for gamma in results.parameters["gammas"]]
+    sheets = [sheet(_shown(results, position), 10) for position in range(len(labels))]
+    return slides(sheets, labels=labels, alt="Four each of the digits 0 to 9 at {label}.", start=_strongest(results))
+
+
+def _strongest(results: Results) -> int:
+    """Where the slider begins: at gamma = 5, the course's, or else in the middle."""
+    gammas = list(results.parameters["gammas"])
+    return gammas.index(5.0) if 5.0 in gammas else len(gammas) // 2
 
 
 def _shown(results: Results, position: int) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from darkroom.figures import Drawing, Panel, Series, animation, line_plot, sheet, tiles
+from darkroom.figures import Drawing, Panel, Series, animation, line_plot, sheet, slides
 from darkroom.lab import Results
 
 FRAMES_BELOW = 8
@@ -28,10 +28,10 @@ def loss_curve(loss: np.ndarray, test: dict[str, float] | None = None, y_label: 
 
 
 def sample_sheets(results: Results, columns: int, arranged: Arrange = np.asarray) -> Drawing:
-    """A row for each shown epoch: its samples, *arranged*, on one sheet."""
+    """A sheet of samples, *arranged*, for each shown epoch, under one slider."""
     epochs = results.parameters["shown_epochs"]
-    sheets = [[sheet(arranged(results[f"samples_{epoch}"]), columns)] for epoch in epochs]
-    return tiles(sheets, rows=[f"epoch {epoch}" for epoch in epochs], alt="Samples after {row}.", scale=2)
+    sheets = [sheet(arranged(results[f"samples_{epoch}"]), columns) for epoch in epochs]
+    return slides(sheets, labels=[f"epoch {epoch}" for epoch in epochs], alt="Samples after {label}.")
 
 
 def sampling_films(results: Results, columns: int, arranged: Arrange = np.asarray) -> Drawing:

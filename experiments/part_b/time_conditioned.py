@@ -73,7 +73,7 @@ def loss(results: Results) -> Drawing:
 
 
 @time_conditioned.figure(
-    caption="Samples after epochs 1, 5, 10, 15 and 20, each row from the same noise.",
+    caption="Samples after epochs 1, 5, 10, 15 and 20, all from the same noise.",
     alt="Rows of handwritten shapes; the first row is blotchy, later rows have clean strokes, several of which form digits.",
 )
 def samples(results: Results) -> Drawing:

@@ -105,7 +105,7 @@ def test_every_figure_draws(all_results, name):
     experiment, results = all_results[name]
     for figure in experiment.figures.values():
         drawing = figure(results)
-        assert drawing.kind in {"tiles", "plot", "animation", "table", "turning", "distances"}
+        assert drawing.kind in {"tiles", "plot", "animation", "table", "slides", "turning", "distances"}
         assert drawing.layout
         assert drawing.files or drawing.kind == "table"
 

@@ -154,10 +154,11 @@ def test_another_version_than_the_pinned_one_is_not_used(tmp_path: Path) -> None
     assert packages.is_installed(tmp_path)
 
 
-def test_the_lock_file_names_no_host() -> None:
-    """package-lock.json says what to install, not from where."""
-    packages = json.loads((TEMPLATES / "package-lock.json").read_text())["packages"]
-    assert not [name for name, package in packages.items() if "resolved" in package]
+@pytest.mark.parametrize("place", ["templates", "tests/browser/tools", "tests/benchmarks/tools"])
+def test_a_lock_file_names_no_host(place: str) -> None:
+    """It says what to install, not from where."""
+    packages = json.loads((ROOT / place / "package-lock.json").read_text())["packages"]
+    assert packages and not [name for name, package in packages.items() if "resolved" in package]
 
 
 @pytest.mark.parametrize(
