@@ -178,6 +178,21 @@ def test_a_build_may_be_told_to_run_nothing(project: Workshop, words: list[str])
     assert "1 missing" in done.stdout
 
 
+def test_what_takes_long_is_not_started_unasked(project: Workshop) -> None:
+    """A missing experiment that declares more than a quarter of an hour is named with what would run it."""
+    project.edit(BASE, "minutes=0.1", "minutes=95")
+    shutil.rmtree(project.outputs / "part_x/base")
+
+    done = project.call()
+
+    assert project.calls() == {}
+    said = "part_x/base takes about 95 minutes and is not started unasked; run python build.py run part_x/base"
+    assert said in done.stderr
+    assert "1 missing" in done.stdout
+    project.call("run", "part_x/base")
+    assert project.calls()["base"] == 1
+
+
 def test_what_is_missing_and_cannot_be_run_is_named(project: Workshop) -> None:
     """Without its data set a missing experiment is named with what to do; the rest of the site is built."""
     (project.root / "data/numbers").unlink()

@@ -122,7 +122,7 @@ def _parser() -> ArgumentParser:
     parser = OneLine(
         prog="build.py",
         parents=[places],
-        description="Build the site: run what is missing if this machine can, redraw stale figures, render the pages.",
+        description="Build the site: run what is missing and quick, redraw stale figures, render the pages.",
         epilog="exit: 0 done, 1 content at fault, 2 call or configuration at fault, 3 an experiment failed, 130 interrupted",
     )
     parser.add_argument("--no-run", action="store_true", help=_NO_RUN)
@@ -357,6 +357,10 @@ def _excuse(outcome: Outcome) -> None:
         from darkroom.lab.failures import INSTALL
 
         _tell(f"cannot run {', '.join(lacks)} here: torch or a part of it is not installed; run {INSTALL}")
+    for identity, minutes in outcome.unasked.items():
+        _tell(
+            f"{identity} takes about {minutes:g} minutes and is not started unasked; run python build.py run {identity}"
+        )
 
 
 def _drawn(lab: Lab, plan: Plan) -> Plan:

@@ -151,10 +151,10 @@ def test_fonts_come_from_pinned_packages(project: Project) -> None:
     project.build()
     for page, root in (("index", ""), ("deep/two", "../")):
         named = re.findall(rf'url\("?({root}assets/fonts/source-[^")]+)', project.html(page))
-        assert len(named) == 3
+        assert len(named) == 5
         assert all((project.site / name.removeprefix(root)).read_bytes()[:4] == b"wOF2" for name in named)
         preloaded = re.findall(r'rel="preload" href="([^"]+)"', project.html(page))
-        assert len(preloaded) == 2 and set(preloaded) < set(named)
+        assert len(preloaded) == 3 and set(preloaded) < set(named)
 
 
 def test_scripts_weigh_twenty_kilobytes_at_most() -> None:

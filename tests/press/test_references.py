@@ -206,3 +206,12 @@ def test_links_to_other_sites_are_listed_for_paper(stocked: Project) -> None:
     html = stocked.html("index")
     assert [part[0] for part in html.split('<sup class="on-paper">[')[1:]] == ["1", "2", "1"]
     assert '<section class="on-paper"><h2>Links</h2><ol><li>https://x.org/a</li><li>https://x.org/b</li></ol>' in html
+
+
+def test_what_no_page_shows_may_be_missing(stocked: Project) -> None:
+    """In strict mode too: nothing that is published lacks it. As soon as a page calls for it, it is a fault."""
+    stocked.page("Text.")
+    assert "missing" in {warning.rule for warning in stocked.build(strict=True).warnings}
+    stocked.page('{{ figure("part_b/quality/confusion") }}')
+    with pytest.raises(ContentError, match="part_b/quality is missing"):
+        stocked.build(strict=True)

@@ -42,14 +42,21 @@ class Options:
     model: str = ""
 
 
+UNASKED_MINUTES = 15.0  # what a build may start without being asked for
+
+
 @dataclass
 class Outcome:
-    """What was run, what was fresh, what failed, by experiment; and faults of figures, which fail no results."""
+    """What was run, what was fresh, what failed, by experiment; and faults of figures, which fail no results.
+
+    ``unasked`` are those that take too long to be started without being asked for, with the minutes they declare.
+    """
 
     ran: list[str] = field(default_factory=list)
     fresh: list[str] = field(default_factory=list)
     failed: dict[str, DarkroomError] = field(default_factory=dict)
     held_up: dict[str, str] = field(default_factory=dict)
+    unasked: dict[str, float] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
 
@@ -74,7 +81,10 @@ def run(lab: Lab, patterns: Iterable[str], options: Options, show: Display | Non
 
 
 def run_missing(lab: Lab, plan: Plan, show: Display | None = None) -> Outcome:
-    """Run what has no outputs and can be run here, where nothing stale stands before it. Stale outputs are kept."""
+    """Run what has no outputs and can be run here in a short while, where nothing stale stands before it.
+
+    Stale outputs are kept.
+    """
     absent: list[str] = []
     outcome = Outcome()
     for identity, verdict in plan.verdicts.items():
@@ -86,6 +96,8 @@ def run_missing(lab: Lab, plan: Plan, show: Display | None = None) -> Outcome:
             outcome.failed[identity] = failures.no_package(identity, lacks)
         elif behind:
             outcome.held_up[identity] = behind[0]
+        elif verdict.recipe.minutes > UNASKED_MINUTES:
+            outcome.unasked[identity] = verdict.recipe.minutes
         else:
             absent.append(identity)
     if not absent:

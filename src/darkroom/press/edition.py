@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -265,7 +265,7 @@ class _Maker:
     def _judge_experiments(self) -> None:
         """What is not as it should be: states other than fresh, outputs that nobody made, figures that nobody shows."""
         problems = self.faults if self.strict else self.warnings
-        waited_for = self._waited_for()
+        waited_for, shown = self._waited_for(), self._called_for()
         for experiment in self.catalogue.experiments.values():
             place = self.places.shown(experiment.folder / "manifest.json")
             if experiment.problem:
@@ -275,7 +275,8 @@ class _Maker:
                 self.warnings.append(Fault(place, 1, 1, "orphan", message))
             elif experiment.state != FRESH and experiment.id not in waited_for:
                 message = f"{experiment.id} is {_described(experiment)}; run python build.py run {experiment.id}"
-                problems.append(Fault(place, 1, 1, experiment.state, message))
+                unseen = not experiment.digest and experiment.id not in shown  # nothing published lacks it
+                (self.warnings if unseen else problems).append(Fault(place, 1, 1, experiment.state, message))
         for name in self.catalogue.figure_names:
             if name not in self.index.spots and self.catalogue.experiments[name.rpartition("/")[0]].state != "orphan":
                 place = self.places.shown(self.catalogue.experiments[name.rpartition("/")[0]].folder / "manifest.json")
@@ -284,10 +285,15 @@ class _Maker:
 
     def _waited_for(self) -> set[str]:
         """Experiments without outputs whose values a page calls for: the page's own warning says so, and where."""
-        calls = [call for outline in self.outlines.values() for call in outline.calls if call.arguments]
-        called = [str(call.arguments[0]) for call in calls if call.name in {"metric", "param"}]
-        names = {*called, *(name.rpartition("/")[0] for name in called)}
+        names = self._called_for({"metric", "param"})
         return {each.id for each in self.catalogue.experiments.values() if not each.digest and each.id in names}
+
+    def _called_for(self, kinds: Collection[str] = ("figure", "metric", "param")) -> set[str]:
+        """The experiments whose figures or values a page shows."""
+        calls = [call for outline in self.outlines.values() for call in outline.calls if call.arguments]
+        called = [str(call.arguments[0]) for call in calls if call.name in kinds]
+        owners = [self.catalogue.shown(name) for name in (*called, *(name.rpartition("/")[0] for name in called))]
+        return {owner.id for owner in owners if owner}
 
     def _card(self) -> Card | None:
         name = self.site.picture
