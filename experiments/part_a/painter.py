@@ -83,6 +83,53 @@ class Painter:
         return torch.from_numpy((picture.mean(2) > 127).astype(np.float32))[None, None].to(self.device)
 
 
+class Enlarger:
+    """Stage II of the chosen model: from stage I's pictures to its own size.
+
+    Args:
+        run: the run, which knows the device and is told of progress.
+        painter: stage I, whose prompts it shares.
+        weights: stage II's folder, or its name on the hub.
+    """
+
+    def __init__(self, run: Run, painter: Painter, weights: Weights) -> None:
+        self.run, self.painter = run, painter
+        self.stage = load_stage(Source(weights.name, weights.revision or None), run.device)
+
+    def enlarge(
+        self,
+        pictures: np.ndarray,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        *,
+        steps: int = 20,
+        gamma: float = 4.0,
+        level: int = 250,
+        at_once: int = 6,
+    ) -> np.ndarray:
+        """uint8 (B, side, side, 3) as stage II makes them larger, a prompt and a seed each."""
+        groups = [range(first, min(first + at_once, len(pictures))) for first in range(0, len(pictures), at_once)]
+        drawn = []
+        for number, rows in enumerate(groups):
+            noise = Noise([seeds[row] for row in rows], (3, self.stage.side, self.stage.side), self.run.device)
+            small = to_tensor(pictures[list(rows)]).to(self.run.device)
+            condition = self.stage.enlarged(small, noise, level)
+            asked = self.stage.denoiser(self.painter.prompts([prompts[row] for row in rows]), *condition)
+            guided = Guided(asked, self.stage.denoiser(self.painter.prompts([NULL]), *condition), gamma)
+            walk = ddpm(self.stage.finished(guided), noise, times=self.stage.times(steps), variance=self.stage.variance)
+            for done, step in enumerate(walk, 1):
+                self.run.progress(number * steps + done, len(groups) * steps, unit="steps")
+                large = step.x_t
+            drawn.append(to_bytes(large))
+        return np.concatenate(drawn)
+
+
+def noised(painter: Painter, original: Tensor, timestep: int, seed: int) -> Tensor:
+    """A picture at one of diffusers' timesteps; the same noise whatever the timestep."""
+    eps = painter.noise([seed]).draw()
+    return painter.stage.schedule.noised(original, timestep + 1, eps)
+
+
 def read_picture(path: Path, side: int) -> np.ndarray:
     """A picture file as RGB, uint8 (side, side, 3): its middle square, made smaller by averaging; clear parts are white.
 

@@ -5,6 +5,7 @@ Everything here needs torch, diffusers and transformers; experiments import it w
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from darkroom.diffusion.cascade import (
@@ -41,24 +43,25 @@ class Plan:
 
     Args:
         side: of the pictures.
-        larger: stage II: how many times larger its pictures are than those of stage I; None for stage I.
         recipe: of the trainer; an epoch is a pass over the bank.
         seed: of everything that is drawn.
+        larger: stage II: how many times larger its pictures are than those of stage I; None for stage I.
+        whole: the side of the pictures that the stage is for, where it learns from parts of them; by default *side*.
     """
 
     side: int
     recipe: Recipe
     seed: int
     larger: int | None = None
+    whole: int | None = None
 
 
-def fresh_parts(shape: Shape, side: int, captions: list[str], seed: int, *, stage_two: bool) -> tuple[Any, nn.Module]:
+def fresh_parts(shape: Shape, side: int, captions: list[str], seed: int) -> tuple[Any, nn.Module]:
     """A tokenizer of the words of *captions*, and networks with the initial weights that *seed* gives."""
     tokenizer = make_tokenizer(captions)
 
     def build() -> nn.Module:
-        unet = make_unet(shape, side, stage_two=stage_two)
-        return TextToImage(unet, make_text_encoder(shape, len(tokenizer)))
+        return TextToImage(make_unet(shape, side), make_text_encoder(shape, len(tokenizer)))
 
     return tokenizer, seeded(build, seed)
 
@@ -81,17 +84,24 @@ def train(run: Run, parts: tuple[Any, nn.Module], bank: Bank, plan: Plan) -> dic
     """
     tokenizer, network = parts
     distinct, rows = caption_rows(bank.captions)
-    objective = TextToImageLoss(
-        schedule_of(make_scheduler()).to(run.device),
-        Captions.of(tokenizer, distinct, run.device),
-        side=plan.side,
-        larger=plan.larger,
-    )
-    trainer = Trainer(network, objective, plan.recipe, bank.images, rows, device=run.device, seed=plan.seed)
-    loss = _followed(run, trainer)
-    trained = trainer.average.cpu().float()
-    trained.unet.register_to_config(sample_size=plan.side)
+    captions = Captions.of(tokenizer, distinct, run.device)
+    loss, trained = _trained(run, network, captions, bank.images, rows, plan)
     save_stage(FOLDER, tokenizer, trained.text_encoder, trained.unet)
+    return {"loss": loss, "pipeline": FOLDER}
+
+
+def train_above(run: Run, below: Path, unet: nn.Module, bank: Bank, plan: Plan) -> dict[str, object]:
+    """Train *unet* as the stage above the one in *below*, whose text encoder it shares and leaves as it is.
+
+    Returns:
+        as :func:`train`.
+    """
+    tokenizer, first = saved_parts(below)
+    encoder = first.text_encoder
+    distinct, rows = caption_rows(bank.captions)
+    captions = _embedded(encoder, Captions.of(tokenizer, distinct, "cpu"), run.device)
+    loss, trained = _trained(run, TextToImage(unet, None), captions, bank.images, rows, plan)
+    save_stage(FOLDER, tokenizer, encoder, trained.unet)
     return {"loss": loss, "pipeline": FOLDER}
 
 
@@ -100,7 +110,29 @@ def drawing(run: Run, count: int) -> Callable[[int], None]:
     return lambda done: run.progress(done, count, unit="pictures")
 
 
-def _followed(run: Run, trainer: Trainer) -> np.ndarray:
+def _trained(
+    run: Run, network: nn.Module, captions: Captions, images: np.ndarray, rows: np.ndarray, plan: Plan
+) -> tuple[np.ndarray, Any]:
+    """The loss of every step, and the averaged networks on the CPU in float32."""
+    schedule = schedule_of(make_scheduler()).to(run.device)
+    objective = TextToImageLoss(schedule, captions, side=plan.side, larger=plan.larger)
+    trainer = Trainer(network, objective, plan.recipe, images, rows, device=run.device, seed=plan.seed)
+    loss = followed(run, trainer)
+    trained = trainer.average.cpu().float()
+    trained.unet.register_to_config(sample_size=plan.whole or plan.side)
+    return loss, trained
+
+
+@torch.inference_mode()
+def _embedded(encoder: nn.Module, tokens: Captions, device: str) -> Captions:
+    """Captions as *encoder* reads them, for a network without a text encoder of its own."""
+    parts = zip(tokens.ids.split(256), tokens.mask.split(256), strict=True)
+    embedded = torch.cat([encoder(ids, attention_mask=mask)[0] for ids, mask in parts])
+    return Captions(embedded.clone().to(device), tokens.mask.to(device))
+
+
+def followed(run: Run, trainer: Trainer) -> np.ndarray:
+    """Train to the end, from the last checkpoint if there is one, saving on the way; gives the loss of every step."""
     losses: list[np.ndarray] = []
     if state := run.load():
         trainer.restore(state["trainer"])
@@ -113,3 +145,8 @@ def _followed(run: Run, trainer: Trainer) -> np.ndarray:
             run.save({"trainer": trainer.state(), "losses": np.concatenate(losses)})
             saved = time.monotonic()
     return np.concatenate(losses)
+
+
+def text_width(folder: Path) -> int:
+    """The width of a saved pipeline's text encoder."""
+    return int(json.loads((folder / "text_encoder/config.json").read_text(encoding="utf-8"))["d_model"])

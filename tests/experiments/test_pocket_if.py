@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from experiments.pocket_if.banks import draw
+from experiments.pocket_if.banks import cropped, draw
+from experiments.pocket_if.card import card
+from experiments.pocket_if.judge import judge
 from experiments.pocket_if.pictures import pictures
+from experiments.pocket_if.stage_1 import stage_1
+from experiments.pocket_if.stage_1_small import stage_1_small
+from experiments.pocket_if.stage_2 import stage_2
 from experiments.pocket_if.world import FRAMED, GENERIC, SCENES, SETS, SIDE, STYLES, World
 from tests.experiments.handles import Handle, Killed, Stored
 
@@ -109,48 +115,131 @@ def test_what_is_shown_of_the_world_draws(world):
         assert figure(results).files
 
 
-def tiny(run: Handle, folder: Path, monkeypatch: pytest.MonkeyPatch, *, stage_two: bool = False) -> dict[str, object]:
-    """A stage trained for four steps, in *folder*."""
-    from darkroom.diffusion.cascade import Shape
-    from darkroom.diffusion.train import Recipe
-    from experiments.pocket_if.training import Plan, fresh_parts, train
+TINY = {
+    "stage_1_small": {
+        "side": 16,
+        "pictures": 16,
+        "epochs": 2,
+        "batch": 8,
+        "widths": (16, 32),
+        "attention": 1,
+        "text": 32,
+    },
+    "stage_1": {"side": 32, "pictures": 16, "epochs": 1, "batch": 8},
+    "stage_2": {"whole": 64, "side": 32, "pictures": 16, "epochs": 1, "batch": 8, "widths": (16, 32)},
+    "judge": {"pictures": 96, "epochs": 1, "batch": 32, "tested_each": 1},
+    "card": {"emoji_each": 2, "styled_each": 1, "styled": ("rocket", "dog"), "at_once": 500},
+}
 
-    folder.mkdir(exist_ok=True)
+
+def run(experiment: object, folder: Path, monkeypatch: pytest.MonkeyPatch, handle: Handle, *inputs: object) -> Stored:
+    """The results of *experiment* at its tiny size, worked out in *folder*, whose files stay there."""
+    folder.mkdir(exist_ok=True, parents=True)
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("experiments.pocket_if.training.SAVE_EVERY_S", 0.0)
-    side = 32 if stage_two else 16
-    bank = draw(World(Emoji(), SUBJECTS), 8, 16, 32)
-    plan = Plan(side, Recipe(2, 8, 1e-3, averaging=0.9), seed=1, larger=2 if stage_two else None)
-    shape = Shape((16, 32), attention=1, head=16, text=32)
-    parts = fresh_parts(shape, side, bank.captions, plan.seed, stage_two=stage_two)
-    return train(run, parts, bank, plan)
+    parameters = experiment.function.__kwdefaults__ | TINY[experiment.function.__name__]
+    results = Stored(experiment.function(handle, *inputs, **parameters), parameters)
+    return Stored({n: v.absolute() if isinstance(v, Path) else v for n, v in results.items()}, parameters)
 
 
-@pytest.mark.parametrize("stage_two", [False, True])
-def test_a_trained_stage_is_a_pipeline(tmp_path, monkeypatch, stage_two):
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[object, Stored]]:
+    """Pocket IF from the first half of stage I to its card, everything tiny."""
+    torch.set_num_threads(1)
+    patch, root = pytest.MonkeyPatch(), tmp_path_factory.mktemp("pocket")
+    patch.setattr("platformdirs.user_cache_dir", lambda name: str(root / "cache"))
+    patch.setattr("experiments.part_a.painter.TIMES", (991, 500, 1))
+    patch.setattr("experiments.part_a.painter.Painter.sample.__defaults__", ((991, 500, 1),))
+    data = Emoji(), SUBJECTS
+    done: dict[str, tuple[object, Stored]] = {}
+
+    def add(experiment: object, *inputs: object) -> Stored:
+        name = experiment.function.__name__
+        done[name] = experiment, run(experiment, root / name, patch, Handle(), *inputs)
+        return done[name][1]
+
+    first = add(stage_1, add(stage_1_small, *data), *data)
+    add(stage_2, first, *data)
+    add(card, first, add(judge, *data), *data)
+    patch.undo()
+    return done
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_each_part_of_pocket_if_runs(model, name):
+    """Its figures draw, its metrics are finite."""
+    experiment, results = model[name]
+    for figure in experiment.figures.values():
+        assert figure(results).layout
+    for metric in experiment.metrics.values():
+        value = metric(results)
+        assert all(math.isfinite(number) for number in (value.values() if isinstance(value, dict) else [value]))
+
+
+@pytest.mark.parametrize(("name", "side"), [("stage_1_small", 16), ("stage_1", 32), ("stage_2", 64)])
+def test_a_trained_stage_is_a_pipeline(model, name, side):
     """What training writes loads as a stage of its kind, and as the parts to go on from, with the same numbers."""
     from darkroom.diffusion.pretrained import Source, load_stage
     from experiments.pocket_if.training import saved_parts
 
-    results = tiny(Handle(), tmp_path / "run", monkeypatch, stage_two=stage_two)
-    folder = tmp_path / "run" / str(results["pipeline"])
-    stage = load_stage(Source(str(folder)))
-    assert len(results["loss"]) == 4 and np.isfinite(results["loss"]).all()
-    assert (stage.side, stage.noising is not None) == ((32, True) if stage_two else (16, False))
-    tokenizer, network = saved_parts(folder)
+    results = model[name][1]
+    stage = load_stage(Source(str(results["pipeline"])))
+    assert np.isfinite(results["loss"]).all()
+    assert (stage.side, stage.noising is not None) == (side, name == "stage_2")
+    tokenizer, network = saved_parts(results["pipeline"])
     assert tokenizer("a rocket").input_ids
     for mine, theirs in zip(network.unet.parameters(), stage.network.unet.parameters(), strict=True):
         assert torch.equal(mine, theirs)
 
 
+def test_stage_two_reads_with_stage_one_s_eyes(model):
+    """They share one text encoder, which only stage I has trained."""
+    one, two = (
+        (model[name][1]["pipeline"] / "text_encoder/model.safetensors").read_bytes() for name in ("stage_1", "stage_2")
+    )
+    assert one == two
+
+
+def test_squares_are_cut_out_of_pictures(world):
+    """Anywhere within the picture, each where the seed says, with the words of the whole."""
+    bank = draw(world, 6, 12, 64)
+    cut = cropped(bank, 32, 5)
+    assert cut.images.shape == (12, 3, 32, 32) and cut.captions == bank.captions
+    assert np.array_equal(cut.images, cropped(bank, 32, 5).images)
+    for whole, part in zip(bank.images, cut.images, strict=True):
+        places = np.lib.stride_tricks.sliding_window_view(whole, (3, 32, 32))[0]
+        assert (places == part).all((2, 3, 4)).any()
+
+
+def test_the_judge_s_centres_are_directions(model):
+    """One for each subject, of length 1; shares of right answers are shares."""
+    _, results = model["judge"]
+    assert np.allclose(np.linalg.norm(results["centres"], axis=1), 1, atol=1e-5)
+    assert len(results["centres"]) == len(results["subjects"])
+    assert ((results["right"] >= 0) & (results["right"] <= 1)).all()
+
+
+def test_pictures_are_told_by_their_centres():
+    """A picture whose features lie at a subject's centre is that subject's."""
+    from experiments.pocket_if.judging import Judge, Namer, centres_of, directions
+
+    pictures = np.random.default_rng(1).integers(0, 256, (6, 64, 64, 3), dtype=np.uint8)
+    network = Namer(3).eval()
+    centres = centres_of(directions(network, pictures), np.array([0, 0, 1, 1, 2, 2]), 3)
+    alone = centres_of(directions(network, pictures[:3]), np.arange(3), 3)
+    assert Judge(network, alone, ("a", "b", "c")).nearest(pictures[:3]).tolist() == [0, 1, 2]
+    assert centres.shape == (3, 128)
+
+
 def test_a_stage_that_was_killed_goes_on(tmp_path, monkeypatch):
     """Interrupted after a checkpoint and run again with it, the training gives the results of the straight run."""
-    straight = tiny(Handle(), tmp_path / "straight", monkeypatch)
+    monkeypatch.setattr("experiments.pocket_if.training.SAVE_EVERY_S", 0.0)
+    data = Emoji(), SUBJECTS
+    straight = run(stage_1_small, tmp_path / "straight", monkeypatch, Handle(), *data)
     killed, second = Killed(), Handle()
     with pytest.raises(KeyboardInterrupt):
-        tiny(killed, tmp_path / "killed", monkeypatch)
+        run(stage_1_small, tmp_path / "killed", monkeypatch, killed, *data)
     second.kept = killed.kept
-    resumed = tiny(second, tmp_path / "resumed", monkeypatch)
+    resumed = run(stage_1_small, tmp_path / "resumed", monkeypatch, second, *data)
     assert np.array_equal(straight["loss"], resumed["loss"])
     name = "pipeline/unet/diffusion_pytorch_model.safetensors"
     assert (tmp_path / "straight" / name).read_bytes() == (tmp_path / "resumed" / name).read_bytes()

@@ -1,0 +1,109 @@
+"""Visual anagrams: one picture that is two things, depending on how it is turned.
+
+Shows: the course's pair and others, each the best of several seeds, and all seeds of each.
+Needs: stage I.
+Costs: about two and a half minutes on two CPU cores.
+Expect: pairs whose shapes can meet come out; the course's pair is shown whatever it gives.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from darkroom.figures import Drawing, Turning, tiles, turning
+from darkroom.figures.handled import TURNS
+from darkroom.lab import Results, Run, Weights, experiment, weights
+
+
+@experiment(device="gpu", minutes=3)
+def anagrams(
+    run: Run,
+    stage_1: Weights = weights("stage_1"),
+    *,
+    pairs: tuple[tuple[str, str, str], ...] = (
+        ("flip", "an oil painting of an old man", "an oil painting of people around a campfire"),
+        ("flip", "a pencil sketch of a rabbit", "a pencil sketch of a duck"),
+        ("half-turn", "an oil painting of a penguin", "an oil painting of an owl"),
+        ("quarter-turn", "a lithograph of a whale", "a lithograph of a tree"),
+        ("negative", "an oil painting of a skull", "an oil painting of a moon"),
+    ),
+    seeds_each: int = 8,
+    gamma: float = 7.0,
+    seed: int = 180,
+) -> dict[str, object]:
+    """eps is the mean of what the model sees upright and, turned back, of what it sees in the view.
+
+    A seed's score is the worse of two agreements: of the picture with its prompt, and of its view with the other one.
+
+    Results: ``pictures`` and ``seen`` uint8 (pairs, seeds, side, side, 3), the latter through the view; ``scores`` (pairs,
+    seeds, 2).
+    """
+    from darkroom.diffusion import views
+    from darkroom.diffusion.guidance import Anagram
+    from experiments.part_a.choosing import agreements
+    from experiments.part_a.painter import Painter, seeds_of
+
+    ways = {
+        "flip": views.flip,
+        "mirror": views.mirror,
+        "half-turn": views.half_turn,
+        "quarter-turn": views.quarter_turn,
+        "negative": views.negative,
+        "skew": views.skewed(),
+        "inner circle": views.inner_circle(),
+        "jigsaw": views.jigsaw(seed),
+    }
+    painter = Painter(run, stage_1)
+    seeds = seeds_of(seed, seeds_each)
+    pictures, seen, scores = [], [], []
+    for way, prompt, other in pairs:
+        if way not in ways:
+            raise ValueError(f"pairs: unknown view {way!r}; choose from {', '.join(ways)}")
+        view = ways[way]
+        denoiser = Anagram(((painter.ask(prompt, gamma), views.identity), (painter.ask(other, gamma), view)))
+        pictures.append(painter.sample(denoiser, seeds))
+        turned = view.moved(pictures[-1].transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1)
+        seen.append(255 - turned if view.sign < 0 else turned)
+        readings = ((pictures[-1], prompt), (seen[-1], other))
+        scores.append(np.stack([agreements(painter, shown, text, seeds) for shown, text in readings], 1))
+    return {"pictures": np.stack(pictures), "seen": np.stack(seen), "scores": np.stack(scores)}
+
+
+@anagrams.metric
+def best_score(results: Results) -> dict[str, float]:
+    """The best score of each pair."""
+    names = [f"{prompt} / {other}" for _, prompt, other in results.parameters["pairs"]]
+    return dict(zip(names, map(float, results["scores"].min(2).max(1)), strict=True))
+
+
+@anagrams.figure(
+    caption="Anagrams, each the best of its seeds by score. They turn by their true view: a flip is a mirror, no rotation.",
+    alt="Small pictures that turn, each from one thing into another.",
+)
+def best(results: Results) -> Drawing:
+    """One of each pair."""
+    panels = []
+    for number, (way, prompt, other) in enumerate(results.parameters["pairs"]):
+        chosen = int(_order(results, number)[0])
+        picture, seen = results["pictures"][number, chosen], results["seen"][number, chosen]
+        view = way if way in TURNS else ""
+        panels.append(Turning(f"{way}: {prompt} / {other}", picture, seen, view, f"{prompt}.", f"{other}."))
+    return turning(panels, scale=3)
+
+
+@anagrams.figure(
+    caption="All seeds of each pair, best first, upright and through the view.",
+    alt="Rows of small pictures, two rows for each pair.",
+)
+def all_seeds(results: Results) -> Drawing:
+    """Two rows a pair."""
+    rows, names = [], []
+    for number, (_, prompt, other) in enumerate(results.parameters["pairs"]):
+        order = _order(results, number)
+        rows += [list(results["pictures"][number, order]), list(results["seen"][number, order])]
+        names += [prompt, other]
+    return tiles(rows, rows=names, alt="{row}, number {column_number} by score.", scale=1)
+
+
+def _order(results: Results, number: int) -> np.ndarray:
+    return np.argsort(-results["scores"][number].min(1), kind="stable")

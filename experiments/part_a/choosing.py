@@ -1,0 +1,27 @@
+"""Choosing among seeds by rule: how well each reading of a picture agrees with its prompt, by the model's own account.
+
+Needs torch; experiments import it where they compute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from darkroom.diffusion.agreement import agreement
+from experiments.part_a.painter import NULL, Painter, to_tensor
+
+ASKED_AT = (250, 400, 550, 700)
+
+
+def agreements(painter: Painter, pictures: np.ndarray, prompt: str, seeds: Sequence[int]) -> np.ndarray:
+    """How well uint8 pictures (B, side, side, 3) agree with *prompt*, (B,): greater is better, 0 is not at all."""
+    asked, null = (painter.ask(text, gamma=1) for text in (prompt, NULL))
+    seen = to_tensor(pictures).to(painter.device)
+    return agreement(asked, null, seen, painter.noise(seeds), ASKED_AT).cpu().numpy().astype(np.float64)
+
+
+def ranking(scores: np.ndarray) -> np.ndarray:
+    """The order of the seeds, best first, by the worse of their readings: scores (seeds, readings)."""
+    return np.argsort(-scores.min(1), kind="stable")

@@ -1,0 +1,101 @@
+"""Hybrid images: one thing from afar, another from near; or one in its light and dark, another in its colours.
+
+Shows: the course's skull of waterfalls and others, each the best of several seeds, and all seeds of each.
+Needs: stage I.
+Costs: about two minutes on two CPU cores.
+Expect: the coarse shape of the first prompt, filled with the detail of the second.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from darkroom.figures import Drawing, distances, tiles
+from darkroom.lab import Results, Run, Weights, experiment, weights
+
+
+@experiment(device="gpu", minutes=3)
+def hybrids(
+    run: Run,
+    stage_1: Weights = weights("stage_1"),
+    *,
+    pairs: tuple[tuple[str, str, str], ...] = (
+        ("low, high", "a lithograph of a skull", "a lithograph of waterfalls"),
+        ("low, high", "an oil painting of a heart", "an oil painting of a strawberry"),
+        ("low, high", "a pencil sketch of a lion", "a pencil sketch of a sunflower"),
+        ("gray, colour", "an oil painting of a dog", "an oil painting of a rainbow"),
+    ),
+    sigma: float = 2.0,
+    kernel: int = 33,
+    seeds_each: int = 8,
+    gamma: float = 7.0,
+    seed: int = 180,
+) -> dict[str, object]:
+    """eps is made of components of two: low frequencies of the first prompt's and high ones of the second's.
+
+    A seed's score is the worse of two agreements: of what is left of the picture from afar with the first prompt, and of
+    the picture with the second.
+
+    Results: ``pictures`` and ``afar`` uint8 (pairs, seeds, side, side, 3), the latter the first component alone;
+    ``scores`` (pairs, seeds, 2).
+    """
+    from darkroom.diffusion import filters
+    from darkroom.diffusion.guidance import Factorized
+    from experiments.part_a.choosing import agreements
+    from experiments.part_a.painter import Painter, seeds_of, to_bytes, to_tensor
+
+    splits = {
+        "low, high": filters.low_high(sigma, kernel),
+        "gray, colour": filters.gray_colour(),
+        "motion, residual": filters.motion_residual(),
+    }
+    painter = Painter(run, stage_1)
+    seeds = seeds_of(seed, seeds_each)
+    pictures, afar, scores = [], [], []
+    for kind, first, second in pairs:
+        if kind not in splits:
+            raise ValueError(f"pairs: unknown split {kind!r}; choose from {', '.join(repr(name) for name in splits)}")
+        denoiser = Factorized((painter.ask(first, gamma), painter.ask(second, gamma)), splits[kind])
+        pictures.append(painter.sample(denoiser, seeds))
+        afar.append(to_bytes(splits[kind](to_tensor(pictures[-1]))[0]))
+        readings = ((afar[-1], first), (pictures[-1], second))
+        scores.append(np.stack([agreements(painter, shown, text, seeds) for shown, text in readings], 1))
+    return {"pictures": np.stack(pictures), "afar": np.stack(afar), "scores": np.stack(scores)}
+
+
+@hybrids.metric
+def best_score(results: Results) -> dict[str, float]:
+    """The best score of each pair."""
+    names = [f"{first} / {second}" for _, first, second in results.parameters["pairs"]]
+    return dict(zip(names, map(float, results["scores"].min(2).max(1)), strict=True))
+
+
+@hybrids.figure(
+    caption="Hybrids, each the best of its seeds by score. Step back: the slider makes them smaller.",
+    alt="Small pictures that show one thing from near and another from afar.",
+)
+def best(results: Results) -> Drawing:
+    """One of each pair."""
+    pairs = results.parameters["pairs"]
+    chosen = [results["pictures"][number, _order(results, number)[0]] for number in range(len(pairs))]
+    headings = [f"{first} / {second}" for _, first, second in pairs]
+    alts = [f"From afar {first}, from near {second}." for _, first, second in pairs]
+    return distances(chosen, headings=headings, alts=alts, scale=3)
+
+
+@hybrids.figure(
+    caption="All seeds of each pair, best first, and below each what is left of it from afar.",
+    alt="Rows of small pictures, two rows for each pair.",
+)
+def all_seeds(results: Results) -> Drawing:
+    """Two rows a pair."""
+    rows, names = [], []
+    for number, (_, first, second) in enumerate(results.parameters["pairs"]):
+        order = _order(results, number)
+        rows += [list(results["pictures"][number, order]), list(results["afar"][number, order])]
+        names += [second, first]
+    return tiles(rows, rows=names, alt="{row}, number {column_number} by score.", scale=1)
+
+
+def _order(results: Results, number: int) -> np.ndarray:
+    return np.argsort(-results["scores"][number].min(1), kind="stable")

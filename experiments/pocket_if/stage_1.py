@@ -1,0 +1,71 @@
+"""Stage I of Pocket IF: the second half of its training, at 64 x 64.
+
+Shows: the loss; what the stage draws is on its card.
+Needs: what was learnt at 32 x 32, and the emoji sets.
+Costs: about three hours on two CPU cores, a few minutes on a data-centre GPU.
+Expect: things that a stranger names.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from darkroom.figures import Drawing
+from darkroom.lab import Dataset, Results, Run, asset, dataset, experiment, upstream
+from experiments.pocket_if import panels
+from experiments.pocket_if.stage_1_small import stage_1_small
+
+
+@experiment(device="gpu", minutes=170)
+def stage_1(
+    run: Run,
+    small: Results = upstream(stage_1_small),
+    emoji: Dataset = dataset("emoji"),
+    subjects: Path = asset("pocket_if/subjects.csv"),
+    *,
+    side: int = 64,
+    pictures: int = 6000,
+    epochs: int = 20,
+    batch: int = 48,
+    learning_rate: float = 4e-4,
+    warmup: int = 200,
+    weight_decay: float = 0.01,
+    averaging: float = 0.999,
+    seed: int = 640,
+) -> dict[str, object]:
+    """The networks of the first half, trained on with pictures of twice the side.
+
+    Results: ``loss`` (steps,); ``pipeline``, the folder that stock diffusers loads.
+    """
+    from darkroom.diffusion.train import Recipe
+    from experiments.pocket_if import training
+    from experiments.pocket_if.banks import draw
+    from experiments.pocket_if.world import World
+
+    recipe = Recipe(
+        epochs,
+        batch,
+        learning_rate,
+        warmup=warmup,
+        cosine=True,
+        weight_decay=weight_decay,
+        clip=1.0,
+        averaging=averaging,
+    )
+    bank = draw(World(emoji, subjects), seed, pictures, side, training.drawing(run, pictures))
+    return training.train(run, training.saved_parts(small["pipeline"]), bank, training.Plan(side, recipe, seed))
+
+
+@stage_1.metric
+def parameters(results: Results) -> int:
+    """Of U-Net and text encoder together."""
+    return panels.parameter_count(results["pipeline"])
+
+
+@stage_1.figure(
+    caption="The hybrid loss at $64 \\times 64$, step by step.",
+    alt="A curve that falls a little further and flattens.",
+)
+def loss(results: Results) -> Drawing:
+    """By step."""
+    return panels.loss_curve(results)

@@ -1,0 +1,82 @@
+"""Stage II of Pocket IF: from 64 x 64 to 128 x 128.
+
+Shows: the loss.
+Needs: stage I, whose words it reads, and the emoji sets.
+Costs: about an hour on two CPU cores, a minute or two on a data-centre GPU.
+Expect: sharp outlines where enlarging alone is soft.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from darkroom.figures import Drawing
+from darkroom.lab import Dataset, Results, Run, asset, dataset, experiment, upstream
+from experiments.pocket_if import panels
+from experiments.pocket_if.stage_1 import stage_1
+
+
+@experiment(device="gpu", minutes=60)
+def stage_2(
+    run: Run,
+    below: Results = upstream(stage_1),
+    emoji: Dataset = dataset("emoji"),
+    subjects: Path = asset("pocket_if/subjects.csv"),
+    *,
+    whole: int = 128,
+    side: int = 64,
+    larger: int = 2,
+    pictures: int = 8000,
+    epochs: int = 6,
+    batch: int = 32,
+    learning_rate: float = 6e-4,
+    warmup: int = 200,
+    weight_decay: float = 0.01,
+    averaging: float = 0.998,
+    widths: tuple[int, ...] = (32, 64, 96),
+    attention: int = 1,
+    seed: int = 128,
+) -> dict[str, object]:
+    """A U-Net that takes noise out of a picture given the same at half the side, enlarged and noised.
+
+    What makes an outline sharp is local, so it learns from squares of 64 x 64 cut out of pictures of 128 x 128, and is
+    used on whole ones.
+
+    Results: ``loss`` (steps,); ``pipeline``, the folder that stock diffusers loads.
+    """
+    from darkroom.diffusion.cascade import Shape, make_unet
+    from darkroom.diffusion.train import Recipe, seeded
+    from experiments.pocket_if import banks, training
+    from experiments.pocket_if.world import World
+
+    recipe = Recipe(
+        epochs,
+        batch,
+        learning_rate,
+        warmup=warmup,
+        cosine=True,
+        weight_decay=weight_decay,
+        clip=1.0,
+        averaging=averaging,
+    )
+    drawn = banks.draw(World(emoji, subjects), seed, pictures, whole, training.drawing(run, pictures))
+    bank = banks.cropped(drawn, side, seed)
+    shape = Shape(widths, attention, text=training.text_width(below["pipeline"]))
+    unet = seeded(lambda: make_unet(shape, whole, stage_two=True), seed)
+    plan = training.Plan(side, recipe, seed, larger=larger, whole=whole)
+    return training.train_above(run, below["pipeline"], unet, bank, plan)
+
+
+@stage_2.metric
+def parameters(results: Results) -> int:
+    """Of U-Net and text encoder together."""
+    return panels.parameter_count(results["pipeline"])
+
+
+@stage_2.figure(
+    caption="The hybrid loss of stage II, step by step.",
+    alt="A curve that falls steeply and flattens: most of the picture is given.",
+)
+def loss(results: Results) -> Drawing:
+    """By step."""
+    return panels.loss_curve(results)
