@@ -75,7 +75,7 @@ def test_it_learns(saved):
 
 def test_what_it_draws_is_what_was_asked_for(saved, tmp_path):
     """Saved, loaded and sampled with guidance, a red picture is red and a blue one blue."""
-    stage, prompts = load_stage(Source(str(saved[0]))), Prompts(Source(str(saved[0])), tmp_path)
+    stage, prompts = load_stage(Source(str(saved[0])), dtype=torch.float32), Prompts(Source(str(saved[0])), tmp_path)
     asked = stage.denoiser(prompts(["a red picture", "a blue picture"]))
     denoiser = stage.finished(Guided(asked, stage.denoiser(prompts([""])), 5.0))
     noise = Noise([1, 2], (3, 8, 8))
