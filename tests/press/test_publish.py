@@ -255,6 +255,21 @@ def test_pages_follow_what_they_refer_to(project: Project, change: str) -> None:
     assert expected in project.html(page)
 
 
+def test_a_draft_is_not_published(project: Project) -> None:
+    """It may call for what is not there yet, no page leads to it, and it is there as soon as it is no draft."""
+    project.page("Text.", order=1)
+    project.page('{{ figure("part_a/a/none") }}', "part-a", order=2, nav="A", draft=True)
+    project.build()
+    assert not (project.site / "part-a.html").exists() and "part-a" not in project.html()
+    assert project.build().written == 0
+    project.page("Text.", "part-a", order=2, nav="A")
+    project.build()
+    assert "part-a.html" in project.html()
+    project.page("Text.", "part-a", order=2, nav="A", draft=True)
+    project.build()
+    assert not (project.site / "part-a.html").exists()
+
+
 def test_what_is_no_longer_wanted_goes(project: Project) -> None:
     """Files of a page and figure that are gone leave the site; its .gitignore stays."""
     fill(project)

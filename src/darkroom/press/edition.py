@@ -231,6 +231,8 @@ class _Maker:
                 self.outlines[url] = known.outline
             else:
                 self._read_page(url)
+            if url in self.outlines and self.outlines[url].meta.draft:
+                del self.outlines[url], self.pages[url]
         if "index.html" not in self.paths:
             message = "there is no index.md, which every page links to; write one"
             self.faults.append(Fault(self.places.shown(folder), 1, 1, "page", message))

@@ -33,6 +33,7 @@ KEYS = {
     "numbered": Key(bool),
     "toc": Key(bool),
     "layout": Key(str),
+    "draft": Key(bool),
 }
 PLACEHOLDER = re.compile(r"\b(?:TODO|FIXME|TBD|XXX|SEED_HERE)\b|\b[Ll]orem [Ii]psum\b")
 _HEADING = re.compile(r"^(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$", re.MULTILINE)
@@ -45,7 +46,7 @@ class Meta:
 
     ``order`` is the place in the navigation (None: not in it) and ``nav`` the name there; ``numbered`` numbers sections
     and ``toc`` shows the contents; ``lede`` is an opening paragraph under the title; ``layout`` names a file in
-    ``layouts``.
+    ``layouts``; a ``draft`` is read and not published.
     """
 
     title: str
@@ -56,6 +57,7 @@ class Meta:
     numbered: bool = False
     toc: bool = True
     layout: str = "page"
+    draft: bool = False
 
 
 @dataclass(frozen=True)
