@@ -37,21 +37,11 @@ def stage_1(
 
     Results: ``loss`` (steps,); ``pipeline``, the folder that stock diffusers loads.
     """
-    from darkroom.diffusion.train import Recipe
     from experiments.pocket_if import training
     from experiments.pocket_if.banks import draw
     from experiments.pocket_if.world import World
 
-    recipe = Recipe(
-        epochs,
-        batch,
-        learning_rate,
-        warmup=warmup,
-        cosine=True,
-        weight_decay=weight_decay,
-        clip=1.0,
-        averaging=averaging,
-    )
+    recipe = training.recipe(epochs, batch, learning_rate, warmup, weight_decay, averaging)
     bank = draw(World(emoji, subjects), seed, pictures, side, training.drawing(run, pictures))
     return training.train(run, training.saved_parts(small["pipeline"]), bank, training.Plan(side, recipe, seed))
 

@@ -45,20 +45,11 @@ def stage_2(
     Results: ``loss`` (steps,); ``pipeline``, the folder that stock diffusers loads.
     """
     from darkroom.diffusion.cascade import Shape, make_unet
-    from darkroom.diffusion.train import Recipe, seeded
+    from darkroom.diffusion.train import seeded
     from experiments.pocket_if import banks, training
     from experiments.pocket_if.world import World
 
-    recipe = Recipe(
-        epochs,
-        batch,
-        learning_rate,
-        warmup=warmup,
-        cosine=True,
-        weight_decay=weight_decay,
-        clip=1.0,
-        averaging=averaging,
-    )
+    recipe = training.recipe(epochs, batch, learning_rate, warmup, weight_decay, averaging)
     drawn = banks.draw(World(emoji, subjects), seed, pictures, whole, training.drawing(run, pictures))
     bank = banks.cropped(drawn, side, seed)
     shape = Shape(widths, attention, text=training.text_width(below["pipeline"]))

@@ -56,6 +56,20 @@ class Plan:
     whole: int | None = None
 
 
+def recipe(epochs: int, batch: int, learning_rate: float, warmup: int, weight_decay: float, averaging: float) -> Recipe:
+    """What all stages have in common: AdamW, a rate that falls along a cosine, gradients cut to length 1, averaging."""
+    return Recipe(
+        epochs,
+        batch,
+        learning_rate,
+        warmup=warmup,
+        cosine=True,
+        weight_decay=weight_decay,
+        clip=1.0,
+        averaging=averaging,
+    )
+
+
 def fresh_parts(shape: Shape, side: int, captions: list[str], seed: int) -> tuple[Any, nn.Module]:
     """A tokenizer of the words of *captions*, and networks with the initial weights that *seed* gives."""
     tokenizer = make_tokenizer(captions)
