@@ -3,7 +3,7 @@
 Shows: what x_T looks like beside pure noise, how far the two are apart, and samples started from each.
 Needs: the time-conditioned network, the classifier, MNIST.
 Costs: about twenty minutes on two CPU cores, seconds on a data-centre GPU.
-Expect: sqrt(alpha_bar_T) = 0.219; samples from the true x_T nearer to real digits.
+Expect: sqrt(alpha_bar_T) = 0.219; starts that differ by more than a standard deviation, and samples that hardly differ.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def shift(results: Results) -> float:
 
 @terminal_noise.figure(
     caption=r"Samples from pure noise (left) and from the true $x_T$, noised test digits (right); below, the starts.",
-    alt="Two sheets of twenty samples each: from pure noise several are no digits, from the true start most are.",
+    alt="Two sheets of twenty samples each, most of them alike; below, two sheets of noise.",
 )
 def side_by_side(results: Results) -> Drawing:
     """Samples and starts, a column a start."""
