@@ -322,7 +322,7 @@ class _Maker:
             templates=self.places.templates,
             cache=self.places.cache,
             card=self.card,
-            feed=feeds.FEED if self.entries and self.site.base_url else "",
+            feed=feeds.FEED if self.entries else "",
         )
 
     def _damaged(self) -> dict[str, str]:
@@ -534,7 +534,9 @@ class _Maker:
         return files
 
     def _entries(self) -> list[feeds.Entry]:
-        """The listed pages that show a run, for the feed."""
+        """The listed pages that show a run, for the feed of a site that has an address."""
+        if not self.site.base_url:
+            return []
         entries = [self._entry(outline) for outline in self.outlines.values() if outline.meta.order is not None]
         return [entry for entry in entries if entry.updated]
 

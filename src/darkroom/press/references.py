@@ -175,17 +175,19 @@ def find_mentions(outlines: Iterable[Outline]) -> dict[str, tuple[Mention, ...]]
     """The sections that refer to each figure, in order; the one that shows it is not among them."""
     found: dict[str, list[Mention]] = {}
     for outline in outlines:
-        shown = {str(call.arguments[0]): _section_at(outline, call) for call in outline.calls if _is(call, "figure")}
         for call in outline.calls:
-            section = _section_at(outline, call)
-            if _is(call, "ref") and section and section != shown.get(str(call.arguments[0])):
-                mention = Mention(outline.url, section.anchor, section.number or section.text)
-                found.setdefault(str(call.arguments[0]), []).append(mention)
+            if call.name == "ref" and call.arguments:
+                figure, section = str(call.arguments[0]), _section_at(outline, call)
+                if section and section != _shown_in(outline, figure):
+                    mention = Mention(outline.url, section.anchor, section.number or section.text)
+                    found.setdefault(figure, []).append(mention)
     return {figure: tuple(dict.fromkeys(mentions)) for figure, mentions in found.items()}
 
 
-def _is(call: Call, name: str) -> bool:
-    return call.name == name and bool(call.arguments)
+def _shown_in(outline: Outline, figure: str) -> Heading | None:
+    shown = (call for call in outline.calls if call.name == "figure" and call.arguments[:1] == (figure,))
+    call = next(shown, None)
+    return _section_at(outline, call) if call else None
 
 
 def _section_at(outline: Outline, call: Call) -> Heading | None:
