@@ -356,7 +356,8 @@ def _excuse(outcome: Outcome) -> None:
     if lacks:
         from darkroom.lab.failures import INSTALL
 
-        _tell(f"cannot run {', '.join(lacks)} here: torch or a part of it is not installed; run {INSTALL}")
+        more = f" and {len(lacks) - 3} more" if len(lacks) > 3 else ""
+        _tell(f"cannot run {', '.join(lacks[:3])}{more} here: torch or a part of it is not installed; run {INSTALL}")
     for identity, minutes in outcome.unasked.items():
         _tell(
             f"{identity} takes about {minutes:g} minutes and is not started unasked; run python build.py run {identity}"
