@@ -13,6 +13,7 @@ import numpy as np
 from darkroom.figures import Drawing, Turning, tiles, turning
 from darkroom.figures.handled import TURNS
 from darkroom.lab import Results, Run, Weights, experiment, weights
+from experiments.part_a.ranking import best_first
 
 
 @experiment(device="gpu", minutes=3)
@@ -84,7 +85,7 @@ def best(results: Results) -> Drawing:
     """One of each pair."""
     panels = []
     for number, (way, prompt, other) in enumerate(results.parameters["pairs"]):
-        chosen = int(_order(results, number)[0])
+        chosen = int(best_first(results["scores"][number])[0])
         picture, seen = results["pictures"][number, chosen], results["seen"][number, chosen]
         view = way if way in TURNS else ""
         panels.append(Turning(f"{way}: {prompt} / {other}", picture, seen, view, f"{prompt}.", f"{other}."))
@@ -99,11 +100,7 @@ def all_seeds(results: Results) -> Drawing:
     """Two rows a pair."""
     rows, names = [], []
     for number, (_, prompt, other) in enumerate(results.parameters["pairs"]):
-        order = _order(results, number)
+        order = best_first(results["scores"][number])
         rows += [list(results["pictures"][number, order]), list(results["seen"][number, order])]
         names += [prompt, other]
     return tiles(rows, rows=names, alt="{row}, number {column_number} by score.", scale=1)
-
-
-def _order(results: Results, number: int) -> np.ndarray:
-    return np.argsort(-results["scores"][number].min(1), kind="stable")

@@ -20,8 +20,3 @@ def agreements(painter: Painter, pictures: np.ndarray, prompt: str, seeds: Seque
     asked, null = (painter.ask(text, gamma=1) for text in (prompt, NULL))
     seen = to_tensor(pictures).to(painter.device)
     return agreement(asked, null, seen, painter.noise(seeds), ASKED_AT).cpu().numpy().astype(np.float64)
-
-
-def ranking(scores: np.ndarray) -> np.ndarray:
-    """The order of the seeds, best first, by the worse of their readings: scores (seeds, readings)."""
-    return np.argsort(-scores.min(1), kind="stable")

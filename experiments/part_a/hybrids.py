@@ -12,6 +12,7 @@ import numpy as np
 
 from darkroom.figures import Drawing, distances, tiles
 from darkroom.lab import Results, Run, Weights, experiment, weights
+from experiments.part_a.ranking import best_first
 
 
 @experiment(device="gpu", minutes=3)
@@ -77,7 +78,7 @@ def best_score(results: Results) -> dict[str, float]:
 def best(results: Results) -> Drawing:
     """One of each pair."""
     pairs = results.parameters["pairs"]
-    chosen = [results["pictures"][number, _order(results, number)[0]] for number in range(len(pairs))]
+    chosen = [results["pictures"][number, best_first(results["scores"][number])[0]] for number in range(len(pairs))]
     headings = [f"{first} / {second}" for _, first, second in pairs]
     alts = [f"From afar {first}, from near {second}." for _, first, second in pairs]
     return distances(chosen, headings=headings, alts=alts, scale=3)
@@ -91,11 +92,7 @@ def all_seeds(results: Results) -> Drawing:
     """Two rows a pair."""
     rows, names = [], []
     for number, (_, first, second) in enumerate(results.parameters["pairs"]):
-        order = _order(results, number)
+        order = best_first(results["scores"][number])
         rows += [list(results["pictures"][number, order]), list(results["afar"][number, order])]
         names += [second, first]
     return tiles(rows, rows=names, alt="{row}, number {column_number} by score.", scale=1)
-
-
-def _order(results: Results, number: int) -> np.ndarray:
-    return np.argsort(-results["scores"][number].min(1), kind="stable")

@@ -15,6 +15,7 @@ from darkroom.lab import Results, Run, Weights, experiment, upstream, weights
 from experiments.part_a.anagrams import anagrams
 from experiments.part_a.hybrids import hybrids
 from experiments.part_a.logo import logo
+from experiments.part_a.ranking import best_first
 
 
 @experiment(device="gpu", minutes=2)
@@ -33,11 +34,13 @@ def upsampled(
 
     Results: ``small`` uint8 (5, side, side, 3); ``large`` uint8 (5, 2 side, 2 side, 3); ``prompts``.
     """
-    from experiments.part_a.choosing import ranking
     from experiments.part_a.painter import Enlarger, Painter, seeds_of
 
     chosen = [
-        (source["pictures"][number, ranking(source["scores"][number])[0]], source.parameters["pairs"][number][prompt])
+        (
+            source["pictures"][number, best_first(source["scores"][number])[0]],
+            source.parameters["pairs"][number][prompt],
+        )
         for source, prompt in ((turned, 1), (layered, 2))
         for number in (0, 1)
     ]

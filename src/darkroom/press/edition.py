@@ -586,6 +586,9 @@ class _Maker:
         )
 
     def _check_site(self, files: Mapping[str, Content]) -> None:
+        fonts = {file for record in self.records.values() for file in record.fonts}
+        self.weights = {asset.target: len(asset.content) for asset in self.static.values()}
+        self.weights |= {file: (self.katex_folder / "dist/fonts" / file).stat().st_size for file in fonts}
         pages = {
             url: check.PageFacts(record.outline.path, record.bytes, record.anchors, record.links, self._eager(record))
             for url, record in self.records.items()
@@ -604,9 +607,9 @@ class _Maker:
         return self.pages[url]
 
     def _eager(self, record: PageRecord) -> int:
-        style = sum(len(asset.content) for name, asset in self.static.items() if name.endswith((".css", ".js")))
-        fonts = sum((self.katex_folder / "dist/fonts" / file).stat().st_size for file in record.fonts)
-        return style + fonts + record.eager_bytes
+        """The bytes that load along with a page: what it links of the static files, fonts of formulas, first pictures."""
+        linked = {link.target.lstrip("./") for link in record.links if link.element in {"link", "script"}}
+        return sum(self.weights.get(target, 0) for target in (*linked, *record.fonts)) + record.eager_bytes
 
 
 def _reading_order(outline: Outline) -> tuple[float, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from darkroom.press.assets import named
@@ -54,15 +55,16 @@ class MathStyle:
 
     def css(self, active: Iterable[Selector], fonts: dict[str, str]) -> str:
         """The rules of *active*, and the faces of *fonts*, which maps a font file to its address."""
-        rules: dict[str, list[str]] = {}
-        for selector in active:
-            rules.setdefault(selector.body, []).append(selector.text)
+        rules = [  # only neighbours are joined: which of two rules stands later matters
+            f"{','.join(selector.text for selector in group)}{{{body}}}"
+            for body, group in groupby(active, key=lambda selector: selector.body)
+        ]
         faces = [
             f'@font-face{{{declarations};src:url({fonts[file]}) format("woff2")}}'
             for _, file, declarations in self.faces
             if file in fonts
         ]
-        return "".join([*faces, *(f"{','.join(texts)}{{{body}}}" for body, texts in rules.items())])
+        return "".join([*faces, *rules])
 
 
 def read_math_style(css: str) -> MathStyle:
