@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from darkroom.press.catalogue import Catalogue
+from darkroom.press.pages import Outline, plain_text
 from darkroom.press.settings import Site
 from darkroom.press.text import escape
 
@@ -31,6 +33,22 @@ def sitemap(site: Site, urls: Iterable[str]) -> bytes:
     entries = [f"  <url><loc>{escape(address(site, url))}</loc></url>" for url in sorted(urls) if url != "404.html"]
     head = '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
     return "\n".join([head, *entries, "</urlset>\n"]).encode()
+
+
+def entries(site: Site, outlines: Iterable[Outline], catalogue: Catalogue) -> list[Entry]:
+    """The listed pages that show a run, for the feed of a site that has an address."""
+    if not site.base_url:
+        return []
+    found = [_entry(outline, catalogue) for outline in outlines if outline.meta.order is not None]
+    return [entry for entry in found if entry.updated]
+
+
+def _entry(outline: Outline, catalogue: Catalogue) -> Entry:
+    names = {str(call.arguments[0]) for call in outline.calls if call.arguments}
+    shown = [catalogue.shown(name) for name in names | {name.rpartition("/")[0] for name in names}]
+    times = [each.manifest.provenance.finished_at for each in shown if each and each.manifest]
+    meta = outline.meta
+    return Entry(outline.url, plain_text(meta.title), plain_text(meta.description), max(times, default=""))
 
 
 def feed(site: Site, entries: Sequence[Entry]) -> bytes:

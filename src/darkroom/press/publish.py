@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 from darkroom.lab.errors import ContentError, Fault, Locked, UsageError
 from darkroom.lab.manifest import Status
 from darkroom.press import record
+from darkroom.press.files import Content, Copy, Kept, Places, digest_of
 
 if TYPE_CHECKING:
-    from darkroom.press.edition import Content, Edition, Places
+    from darkroom.press.edition import Edition
 
 VERSION = 1
 PRESERVED = frozenset({".gitignore"})  # committed in the site's folder, and none of ours
@@ -104,7 +105,7 @@ def compare(request: SiteRequest) -> Report:
 
 def _differs(request: SiteRequest, target: str, content: Content) -> Iterator[Fault]:
     path = request.site / target
-    digest = _digest_of(content)
+    digest = digest_of(content)
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
@@ -149,7 +150,7 @@ def _remember(request: SiteRequest, edition: Edition, inputs: record.Inputs) -> 
     outputs = {}
     for target, content in edition.files.items():
         stat = record.stat_of(f"{request.site}/{target}")
-        outputs[target] = [*(stat or (0, 0)), _digest_of(content)]
+        outputs[target] = [*(stat or (0, 0)), digest_of(content)]
     memory = {
         "identity": _identity(request),
         "pages": len(edition.memory.pages),
@@ -169,16 +170,15 @@ def _remember(request: SiteRequest, edition: Edition, inputs: record.Inputs) -> 
 
 
 def _places(request: SiteRequest) -> Places:
-    from darkroom.press.edition import Places
-
     return Places(request.root, request.templates, request.outputs, request.site, request.cache)
 
 
 def _edition(request: SiteRequest, inputs: record.Inputs, memory: Mapping[str, Any], reuse: bool = True) -> Edition:
-    from darkroom.press.edition import RECORD_VERSION, Memory, make_edition, read_memory
+    from darkroom.press.edition import make_edition
+    from darkroom.press.memory import Memory, read_memory
 
     outputs: Mapping[str, list[Any]] = memory.get("outputs", {})
-    pages = read_memory(_pages_path(request)) if reuse and outputs else Memory(RECORD_VERSION, {})
+    pages = read_memory(_pages_path(request)) if reuse and outputs else Memory({})
 
     def kept(url: str) -> bool:
         known = outputs.get(url)
@@ -196,7 +196,7 @@ def _publish(request: SiteRequest, edition: Edition, memory: Mapping[str, Any]) 
     standing = {
         target: stat[2] for target, stat in old.items() if record.stat_of(f"{request.site}/{target}") == tuple(stat[:2])
     }
-    wanted = {target: _digest_of(content) for target, content in edition.files.items()}
+    wanted = {target: digest_of(content) for target, content in edition.files.items()}
     if not standing:
         standing = {target: digest for target, digest in wanted.items() if _holds(request.site / target, digest)}
     if standing == wanted and _files_in(request.site) <= wanted.keys() | PRESERVED:
@@ -264,7 +264,7 @@ def _write(
     standing_root, new = os.fspath(site), os.fspath(scratch)
     for target, content in edition.files.items():
         path = f"{new}/{target}"
-        digest = _digest_of(content)
+        digest = digest_of(content)
         stands = standing.get(target) == digest
         if target in surplus:
             surplus.remove(target)
@@ -304,8 +304,6 @@ def _link(old: str, new: str) -> bool:
 
 
 def _write_file(path: str, content: Content) -> None:
-    from darkroom.press.edition import Copy, Kept
-
     if isinstance(content, Copy):
         shutil.copyfile(content.source, path)
     elif isinstance(content, Kept):
@@ -313,10 +311,6 @@ def _write_file(path: str, content: Content) -> None:
     else:
         with open(path, "wb") as file:  # noqa: PTH123
             file.write(content)
-
-
-def _digest_of(content: Content) -> str:
-    return hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else content.sha256
 
 
 def swap(new: Path, site: Path) -> None:

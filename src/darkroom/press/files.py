@@ -1,0 +1,60 @@
+"""The files of a site: where everything lies, and what each of them is to hold."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where everything is; ``root`` is what paths in messages are relative to."""
+
+    root: Path
+    templates: Path
+    outputs: Path
+    site: Path
+    cache: Path
+
+    @property
+    def katex(self) -> Path:
+        """KaTeX as installed."""
+        return self.templates / "node_modules/katex"
+
+    def shown(self, path: Path) -> str:
+        """*path* as messages name it."""
+        try:
+            return path.relative_to(self.root).as_posix()
+        except ValueError:
+            return path.as_posix()
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A file to be copied to the site, from the path *source*."""
+
+    source: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A file that stays as it was published."""
+
+    sha256: str
+    bytes: int
+
+
+Content = bytes | Copy | Kept
+
+
+def digest_of(content: Content) -> str:
+    """The sha256 of a file of the site in hex."""
+    return hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else content.sha256
+
+
+def size_of(content: Content) -> int:
+    """The bytes of a file of the site."""
+    return len(content) if isinstance(content, bytes) else content.bytes

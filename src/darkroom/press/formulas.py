@@ -1,0 +1,122 @@
+"""The formulas of a build: found before pages are rendered, typeset meanwhile, and put into them with their style."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from darkroom.lab.errors import Fault
+from darkroom.press.files import Places
+from darkroom.press.lift import lift
+from darkroom.press.math import BadTeX, Equation, Katex, Typeset, classes_of, rules
+from darkroom.press.math_style import MathStyle, font_target, read_math_style
+from darkroom.press.pages import Page
+from darkroom.press.record import Inputs
+from darkroom.press.references import Index, number_figures, tex_of
+from darkroom.press.render import FORMULA, FORMULAS, MATH_POLICY, MATH_STYLE, Rendered, Use, policy_digest
+from darkroom.press.settings import Site
+
+
+class Formulas:
+    """What KaTeX makes of the formulas of the pages that are rendered."""
+
+    def __init__(self, places: Places, inputs: Inputs, site: Site) -> None:
+        self._places, self._inputs, self._site = places, inputs, site
+        self._made: Typeset = {}
+        self._katex: Katex | None = None
+        self._style: MathStyle | None = None
+
+    @contextmanager
+    def typesetting(self, equations: Iterable[Equation]) -> Iterator[None]:
+        """Have Node work on *equations* in the background; they are known afterwards.
+
+        Raises:
+            UsageError: KaTeX cannot be had, or Node fails.
+        """
+        wanted = [equation for equation in dict.fromkeys(equations) if equation not in self._made]
+        if not wanted:
+            yield
+            return
+        if self._katex is None:
+            self._katex = Katex(self._places.templates, self._places.cache, self._site.macros)
+            self._inputs.digest(self._places.katex / "package.json")
+        pending = self._katex.start(wanted)
+        try:
+            yield
+        finally:
+            self._made |= pending.finish()
+
+    def typeset(self, equations: Iterable[Equation]) -> None:
+        """The same, waiting for it."""
+        with self.typesetting(equations):
+            pass
+
+    def faults(self, rendered: Rendered, page: Page) -> Iterator[Fault]:
+        """What KaTeX refused, at its place in the page or in the experiment that a caption comes from."""
+        for use in rendered.uses:
+            result = self._made[use.equation]
+            if isinstance(result, BadTeX):
+                yield _bad_tex(use, result, page)
+
+    def finished(self, page: Rendered) -> tuple[str, tuple[str, ...]]:
+        """A page as published, its formulas and their style rules put in, and the font files that it needs."""
+        if not page.uses:
+            return page.html.replace(MATH_STYLE, "").replace(MATH_POLICY, ""), ()
+        css, fonts = self._css(page)
+        html = page.html.replace(MATH_POLICY, f" '{policy_digest(css)}'")
+        html = html.replace(MATH_STYLE, f"<style>{css}</style>")
+        return FORMULAS.sub(lambda token: self._formula(page, token[0]), html), tuple(fonts)
+
+    def _css(self, page: Rendered) -> tuple[str, list[str]]:
+        classes = set[str]().union(*(classes_of(str(self._made[each])) for each in {u.equation for u in page.uses}))
+        if self._style is None:
+            self._style = read_math_style(self._inputs.text(self._places.katex / "dist/katex.min.css"))
+        active, fonts = self._style.needed(frozenset(classes))
+        root = "../" * page.url.count("/")
+        addresses = {file: root + font_target(file, self._places.katex, self._inputs)[0] for file in fonts}
+        return self._style.css(active, addresses) + rules(classes), fonts
+
+    def _formula(self, page: Rendered, token: str) -> str:
+        html = self._made[page.uses[ord(token) - FORMULA].equation]
+        return html if isinstance(html, str) else ""
+
+
+def equations_of(page: Page, index: Index) -> Iterator[Equation]:
+    """The formulas of a page that are known before it is rendered, so that Node need not wait for that."""
+    for piece in page.lifted.pieces:
+        if piece.kind in {"math", "display"}:
+            yield Equation(tex_of(piece, index)[0], piece.kind == "display")
+    yield from _inline_equations(page.outline.meta.title)
+    yield from _inline_equations(page.outline.meta.lede)
+    for name in number_figures(page.outline):
+        found = index.catalogue.figure(name)
+        figure = found[0].drawn(found[1]) if found else None
+        if figure:
+            for text in (figure.caption, *_texts(figure.layout)):
+                yield from _inline_equations(text)
+
+
+def _inline_equations(text: str) -> Iterator[Equation]:
+    if "$" in text or "\\" in text:
+        for piece in lift(text).pieces:
+            if piece.kind in {"math", "display"}:
+                yield Equation(piece.source.strip(), piece.kind == "display")
+
+
+def _texts(layout: object) -> Iterator[str]:
+    """Every text in a layout; one that is no prose costs nothing."""
+    if isinstance(layout, str):
+        yield layout
+    elif isinstance(layout, dict):
+        for name, value in layout.items():
+            if name != "alt":
+                yield from _texts(value)
+    elif isinstance(layout, list):
+        for value in layout:
+            yield from _texts(value)
+
+
+def _bad_tex(use: Use, bad: BadTeX, page: Page) -> Fault:
+    if use.offset >= 0:
+        return page.fault(use.offset + (bad.position or 0), "math", bad.message)
+    return Fault(use.path, use.line, 1, "math", f"{bad.message} in {use.equation.tex!r}")

@@ -1,0 +1,81 @@
+"""A page's key: a digest of all that its HTML depends on. A page whose key is that of the last build stays as it is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from darkroom.press.pages import Outline
+from darkroom.press.references import Unknown
+from darkroom.press.render import Context
+from darkroom.press.sources import Sources
+
+
+def page_keys(sources: Sources, context: Context) -> dict[str, str]:
+    """The key of every page by address."""
+    shared = _digest(_shared(sources, context))
+    return {
+        url: _digest([shared, sources.digests[url], context.outputs, *_of_calls(outline, context)])
+        for url, outline in sources.outlines.items()
+    }
+
+
+def _shared(sources: Sources, context: Context) -> Iterator[str]:
+    """What every page depends on: this program, settings, navigation, templates, static files and references."""
+    digest, templates = sources.inputs.digest, sources.places.templates
+    yield from (digest(path) for path in sorted(Path(__file__).parent.glob("*.py")))
+    yield from (digest(path) for path in _libraries())
+    for folder in ("layouts", "figures"):
+        yield from (f"{path.name} {digest(path)}" for path in sources.inputs.walk(templates / folder))
+    names = ("package-lock.json", "typeset.mjs", "node_modules/katex/package.json", "references.bib")
+    yield from (digest(templates / name) for name in names)
+    yield from map(repr, (context.site, context.card, context.feed, context.navigation, sorted(context.assets.items())))
+    yield context.index.record_url
+
+
+def _of_calls(outline: Outline, context: Context) -> Iterator[str]:
+    """What a page calls for."""
+    catalogue, index = context.index.catalogue, context.index
+    for call in outline.calls:
+        name = str(call.arguments[0]) if call.arguments else ""
+        if call.name in {"figure", "metric"}:
+            owner = catalogue.shown(name.rpartition("/")[0])
+            yield owner.record if owner else ""
+            yield context.damaged.get(name, "")
+            yield repr(index.mentions_of(name, outline.url))
+        elif call.name == "param":
+            owner = catalogue.shown(name)
+            yield owner.record if owner else ""
+        elif call.name == "ref":
+            yield _of_reference(name, outline.url, context)
+        elif call.name == "experiments":
+            yield from _of_experiments(name or "*", context)
+
+
+def _of_reference(name: str, url: str, context: Context) -> str:
+    try:
+        return repr(context.index.section(name, url) if "#" in name else context.index.spot(name, url))
+    except Unknown as problem:
+        return str(problem)
+
+
+def _of_experiments(pattern: str, context: Context) -> Iterator[str]:
+    for experiment in context.index.catalogue.experiments.values():
+        if fnmatchcase(experiment.id, pattern):
+            yield experiment.record
+            yield repr([context.index.spots.get(f"{experiment.id}/{name}") for name in experiment.figures])
+    yield repr(sorted(context.raw.items()))
+
+
+def _libraries() -> list[str]:
+    """Files that change when a library that has a say in the output does."""
+    import jinja2
+    import markdown
+
+    return [str(Path(markdown.__file__).with_name("__meta__.py")), str(Path(jinja2.__file__))]
+
+
+def _digest(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -1,0 +1,59 @@
+"""What is remembered of a site as published, so that the next build can keep the pages that would be the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from darkroom.lab.errors import Fault
+from darkroom.press.check import LinkUse
+from darkroom.press.figure import FileUse
+from darkroom.press.pages import Outline
+
+VERSION = 2
+
+
+class PageRecord(msgspec.Struct, frozen=True):
+    """A page.
+
+    ``source`` is the digest of its Markdown and ``key`` that of all it depends on; ``fonts`` are the files of KaTeX that
+    its formulas need; ``anchors`` and ``links`` are there to be checked.
+    """
+
+    source: str
+    outline: Outline
+    key: str
+    sha256: str
+    bytes: int
+    fonts: tuple[str, ...]
+    anchors: tuple[str, ...]
+    links: tuple[LinkUse, ...]
+    files: tuple[FileUse, ...]
+    eager_bytes: int
+    warnings: tuple[Fault, ...]
+
+
+class CardRecord(msgspec.Struct, frozen=True):
+    """The picture for shared links."""
+
+    target: str
+    sha256: str
+    bytes: int
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """All pages of the last build by address, and its card if it had one."""
+
+    pages: dict[str, PageRecord]
+    card: CardRecord | None = None
+    version: int = VERSION
+
+
+def read_memory(path: Path) -> Memory:
+    """What the last build left, or nothing where that cannot be read."""
+    try:
+        memory = msgspec.json.decode(path.read_bytes(), type=Memory)
+    except (OSError, msgspec.MsgspecError):
+        return Memory({})
+    return memory if memory.version == VERSION else Memory({})

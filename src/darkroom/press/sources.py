@@ -1,0 +1,148 @@
+"""Everything that an edition is made of, read once: settings, bibliography, static files, experiments and pages."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from darkroom.lab.errors import ContentError, Fault
+from darkroom.lab.manifest import Status
+from darkroom.press.assets import Asset, read_static
+from darkroom.press.bibliography import Entry, read_bibliography
+from darkroom.press.catalogue import Catalogue, manifests, read_catalogue
+from darkroom.press.files import Places
+from darkroom.press.memory import Memory
+from darkroom.press.pages import Outline, Page, read_page, url_of
+from darkroom.press.record import Inputs
+from darkroom.press.settings import Site, read_site
+
+
+class Findings:
+    """Faults and warnings as they are found; in strict mode a problem is a fault, else a warning."""
+
+    def __init__(self, strict: bool) -> None:
+        self.strict = strict
+        self.faults: list[Fault] = []
+        self.warnings: list[Fault] = []
+
+    @property
+    def problems(self) -> list[Fault]:
+        """Where to put what is a fault in strict mode alone."""
+        return self.faults if self.strict else self.warnings
+
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Take in the faults of a reader that gives up."""
+        try:
+            yield
+        except ContentError as error:
+            self.faults += error.faults
+
+    def stop(self) -> None:
+        """Go no further if there are faults.
+
+        Raises:
+            ContentError: with every fault, each once.
+        """
+        if self.faults:
+            raise ContentError(dict.fromkeys(self.faults))
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What was read. ``outlines``, ``paths`` and ``digests`` are of the pages that are published, by address."""
+
+    places: Places
+    inputs: Inputs
+    site: Site
+    bibliography: Mapping[str, Entry]
+    static: Mapping[str, Asset]
+    catalogue: Catalogue
+    outlines: Mapping[str, Outline]
+    paths: Mapping[str, Path]
+    digests: Mapping[str, str]
+    _pages: dict[str, Page] = field(default_factory=dict, repr=False)
+
+    def page(self, url: str) -> Page:
+        """The page at an address, taken apart when it is first asked for.
+
+        Raises:
+            ContentError: it cannot be read.
+        """
+        if url not in self._pages:
+            self._pages[url] = _read_page(self.places, self.inputs, self.paths[url], url)
+        return self._pages[url]
+
+
+def read_sources(
+    places: Places, inputs: Inputs, memory: Memory, statuses: Sequence[Status], findings: Findings
+) -> Sources:
+    """Read it all; a page whose text the last build knew is not taken apart again.
+
+    Raises:
+        ContentError: there is no site.toml, or it cannot be read.
+        UsageError: npm packages cannot be had.
+    """
+    site = _read_site(places, inputs)
+    bibliography: dict[str, Entry] = {}
+    with findings.collecting():
+        bibliography = _read_bibliography(places, inputs)
+    static_folder = places.templates / "static"
+    static, wrong = read_static(static_folder, inputs, places.shown(static_folder))
+    findings.faults += wrong
+    catalogue = _read_catalogue(places, inputs, statuses, site.model)
+    outlines, paths, pages = _read_pages(places, inputs, memory, findings)
+    digests = {url: inputs.digest(path) for url, path in paths.items()}
+    return Sources(places, inputs, site, bibliography, static, catalogue, outlines, paths, digests, pages)
+
+
+def _read_site(places: Places, inputs: Inputs) -> Site:
+    path = places.templates / "site.toml"
+    if not inputs.digest(path):
+        raise ContentError([Fault(places.shown(path), 1, 1, "site", "there is no site.toml; write one")])
+    return read_site(inputs.text(path), places.shown(path), os.environ.get("DARKROOM_BASE_URL"))
+
+
+def _read_bibliography(places: Places, inputs: Inputs) -> dict[str, Entry]:
+    path = places.templates / "references.bib"
+    return read_bibliography(inputs.text(path), places.shown(path)) if inputs.digest(path) else {}
+
+
+def _read_catalogue(places: Places, inputs: Inputs, statuses: Sequence[Status], model: str) -> Catalogue:
+    inputs.list_folder(places.outputs)
+    paths = list(manifests(places.outputs))
+    for folder in sorted({parent for path in paths for parent in (path.parent, path.parent.parent)}):
+        inputs.list_folder(folder)
+    return read_catalogue(places.outputs, statuses, {path: inputs.digest(path) for path in paths}, model)
+
+
+def _read_pages(
+    places: Places, inputs: Inputs, memory: Memory, findings: Findings
+) -> tuple[dict[str, Outline], dict[str, Path], dict[str, Page]]:
+    """Outlines and paths of all pages but drafts, and those pages that had to be taken apart for it."""
+    folder = places.templates / "pages"
+    outlines: dict[str, Outline] = {}
+    paths: dict[str, Path] = {}
+    pages: dict[str, Page] = {}
+    for path in inputs.walk(folder, ".md"):
+        url = url_of(path, folder)
+        known = memory.pages.get(url)
+        paths[url] = path
+        if known and known.source == inputs.digest(path):
+            outlines[url] = known.outline
+            continue
+        with findings.collecting():
+            pages[url] = _read_page(places, inputs, path, url)
+            outlines[url] = pages[url].outline
+    if "index.html" not in paths:
+        message = "there is no index.md, which every page links to; write one"
+        findings.faults.append(Fault(places.shown(folder), 1, 1, "page", message))
+    published = {url: outline for url, outline in outlines.items() if not outline.meta.draft}
+    return published, {url: paths[url] for url in published}, {url: pages[url] for url in pages if url in published}
+
+
+def _read_page(places: Places, inputs: Inputs, path: Path, url: str) -> Page:
+    return read_page(inputs.read(path), places.shown(path), url)

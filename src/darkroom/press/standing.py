@@ -1,0 +1,97 @@
+"""How the experiments stand: what is stale, missing or damaged, what nobody made, and what nobody shows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from darkroom.lab.errors import Fault
+from darkroom.press.catalogue import FRESH, Experiment
+from darkroom.press.references import Index
+from darkroom.press.sources import Findings, Sources
+
+
+def judge_experiments(sources: Sources, index: Index, findings: Findings) -> None:
+    """Report experiments that are not as they should be, and figures that no page shows."""
+    waited_for, shown = _waited_for(sources), _called_for(sources)
+    for experiment in sources.catalogue.experiments.values():
+        place = _place(sources, experiment)
+        if experiment.problem:
+            findings.problems.append(_damage(place, experiment.problem))
+        elif experiment.state == "orphan":
+            message = f"no experiment declares {experiment.id}; delete its outputs or restore the code"
+            findings.warnings.append(Fault(place, 1, 1, "orphan", message))
+        elif experiment.state != FRESH and experiment.id not in waited_for:
+            message = f"{experiment.id} is {_described(experiment)}; run python build.py run {experiment.id}"
+            unseen = not experiment.digest and experiment.id not in shown  # nothing published lacks it
+            problems = findings.warnings if unseen else findings.problems
+            problems.append(Fault(place, 1, 1, experiment.state, message))
+    findings.warnings += _unshown(sources, index)
+
+
+def damaged_figures(sources: Sources, index: Index, findings: Findings) -> dict[str, str]:
+    """Report shown figures whose files are not those that the manifest names; gives what is wrong with each."""
+    damaged = {}
+    for name in index.spots:
+        found = sources.catalogue.figure(name)
+        figure = found[0].drawn(found[1]) if found else None
+        if found is None or figure is None:
+            continue
+        for file in figure.files:
+            path = f"{found[0].folder}/{file.path}"
+            digest = sources.inputs.digest(path)
+            if digest != file.sha256:
+                damaged[name] = f"{file.path} is {'altered' if digest else 'missing'}"
+                findings.problems.append(_damage(sources.places.shown(Path(path)), f"{name}: {damaged[name]}"))
+                break
+    return damaged
+
+
+def raw_files(sources: Sources) -> dict[str, str]:
+    """The addresses of result files that are small enough to be published."""
+    limit = sources.site.raw_limit_mb * 1e6
+    raw = {}
+    for experiment in sources.catalogue.experiments.values():
+        for file in experiment.manifest.files if experiment.manifest else ():
+            digest = sources.inputs.digest(f"{experiment.folder}/{file.path}") if file.bytes <= limit else ""
+            if digest and digest == file.sha256:
+                stem, dot, suffix = file.path.rpartition(".")
+                raw[f"{experiment.id}/{file.path}"] = f"raw/{experiment.id}/{stem}.{digest[:10]}{dot}{suffix}"
+    return raw
+
+
+def _unshown(sources: Sources, index: Index) -> Iterator[Fault]:
+    for name in sources.catalogue.figure_names:
+        owner = sources.catalogue.experiments[name.rpartition("/")[0]]
+        if name not in index.spots and owner.state != "orphan":
+            message = f"no page shows {name}; show it with figure({name!r}), or remove it"
+            yield Fault(_place(sources, owner), 1, 1, "unshown", message)
+
+
+def _waited_for(sources: Sources) -> set[str]:
+    """Experiments without outputs whose values a page calls for: the page's own warning says so, and where."""
+    names = _called_for(sources, {"metric", "param"})
+    return {each.id for each in sources.catalogue.experiments.values() if not each.digest and each.id in names}
+
+
+def _called_for(sources: Sources, kinds: Collection[str] = ("figure", "metric", "param")) -> set[str]:
+    """The experiments whose figures or values a page shows."""
+    calls = [call for outline in sources.outlines.values() for call in outline.calls if call.arguments]
+    called = [str(call.arguments[0]) for call in calls if call.name in kinds]
+    owners = [sources.catalogue.shown(name) for name in (*called, *(name.rpartition("/")[0] for name in called))]
+    return {owner.id for owner in owners if owner}
+
+
+def _place(sources: Sources, experiment: Experiment) -> str:
+    return sources.places.shown(experiment.folder / "manifest.json")
+
+
+def _described(experiment: Experiment) -> str:
+    reasons = "; ".join(experiment.reasons)
+    return f"{experiment.state} ({reasons})" if reasons else experiment.state
+
+
+def _damage(place: str, message: str) -> Fault:
+    text = message.removeprefix("manifest.json: ")
+    advice = "" if "--force" in text else "; restore the file or rerun the experiment with --force"
+    return Fault(place, 1, 1, "damaged", f"{text}{advice}")
