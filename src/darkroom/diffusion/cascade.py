@@ -105,7 +105,7 @@ def make_unet(shape: Shape, side: int, *, stage_two: bool = False) -> nn.Module:
 
     plain = len(shape.widths) - shape.attention
     condition = {"in_channels": 6, "class_embed_type": "timestep"} if stage_two else {"in_channels": 3}
-    return UNet2DConditionModel(
+    return UNet2DConditionModel(  # type: ignore[return-value]
         sample_size=side,
         **condition,
         out_channels=6,
@@ -157,8 +157,8 @@ def save_stage(folder: Path, tokenizer: Any, text_encoder: nn.Module, unet: nn.M
             **parts, scheduler=make_scheduler(), image_noising_scheduler=make_scheduler(), **ABSENT
         )
     else:
-        pipeline = IFPipeline(**parts, scheduler=make_scheduler(), **ABSENT)
-    pipeline.save_pretrained(folder)
+        pipeline = IFPipeline(**parts, scheduler=make_scheduler(), **ABSENT)  # type: ignore[assignment]
+    pipeline.save_pretrained(folder)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,7 +226,7 @@ class TextToImageLoss:
 
     def _condition(self, x_0: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """What stage I would have given, roughly: the picture made smaller, enlarged again, and noised."""
-        small = interpolate(x_0, (self.side // self.larger,) * 2, mode="area")
+        small = interpolate(x_0, (self.side // self.larger,) * 2, mode="area")  # type: ignore[operator]
         enlarged = interpolate(small, (self.side, self.side), mode="bilinear", align_corners=True)
         levels = torch.randint(0, self.schedule.T // 2, (len(x_0),), generator=generator, device=x_0.device)
         noise = torch.randn(x_0.shape, generator=generator, device=x_0.device)

@@ -182,7 +182,7 @@ class Prompts:
                 folder / "text_encoder", use_safetensors=True, **self._precision(folder / "text_encoder")
             )
             if not self.eight_bit:
-                encoder = encoder.to(self.device)
+                encoder = encoder.to(self.device)  # type: ignore[arg-type]
             tokens = tokenizer(
                 [_plain(prompt) for prompt in prompts],
                 padding="max_length",

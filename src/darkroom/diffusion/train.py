@@ -177,7 +177,7 @@ class Trainer:
         seed: int,
     ) -> None:
         _check_draws_nothing(network)
-        self.network = network.to(device, memory_format=torch.channels_last)
+        self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.objective, self.recipe = objective, recipe
         self.device, self.seed = device, seed
         pixels = torch.from_numpy(images.copy()).to(device)
@@ -217,7 +217,7 @@ class Trainer:
         """Go on from what :meth:`state` gave; tensors may have become numpy arrays on the way."""
         self.step = int(state["step"])
         self.network.load_state_dict(tensors(state["network"]))
-        self.average.load_state_dict(tensors(state.get("average", state["network"])))
+        self.average.load_state_dict(tensors(state.get("average", state["network"])))  # type: ignore[arg-type]
         groups = self.optimizer.state_dict()["param_groups"]
         moments = {int(i): tensors(entry) for i, entry in state["optimizer"].items()}
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
@@ -319,7 +319,7 @@ def seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
 def _check_draws_nothing(network: nn.Module) -> None:
     kinds = nn.modules.dropout._DropoutNd, nn.RReLU
     for name, module in network.named_modules():
-        if isinstance(module, kinds) and getattr(module, "p", 1.0):
+        if isinstance(module, kinds) and getattr(module, "p", 1.0):  # type: ignore[arg-type]
             raise ValueError(f"layer {name} ({type(module).__name__}) draws noise that no seed decides; leave it out")
 
 

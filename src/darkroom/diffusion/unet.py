@@ -134,7 +134,7 @@ class TimeUNet(UNet):
         self.t1 = FCBlock(1, 2 * width)
         self.t2 = FCBlock(1, width)
 
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:  # type: ignore[override]
         """The output for *x* at *time* = t / T, shape (B,), in [0, 1]."""
         time = time[:, None]
         return self.decode(x, shifts=(self.t1(time), self.t2(time)))
@@ -148,7 +148,7 @@ class ClassUNet(TimeUNet):
         self.c1 = FCBlock(CLASSES, 2 * width)
         self.c2 = FCBlock(CLASSES, width)
 
-    def forward(self, x: Tensor, time: Tensor, condition: Tensor) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor, condition: Tensor) -> Tensor:  # type: ignore[override]
         """The output for *x* at *time* given *condition*, (B, 10): a one-hot digit, or zeros for no digit."""
         time = time[:, None]
         scales = self.c1(condition), self.c2(condition)
@@ -161,9 +161,9 @@ def for_inference(network: nn.Module) -> nn.Module:
     for module in network.modules():
         if isinstance(module, nn.Sequential) and len(module) == 3 and isinstance(module[1], nn.BatchNorm2d):
             transposed = isinstance(module[0], nn.ConvTranspose2d)
-            module[0] = fuse_conv_bn_eval(module[0], module[1], transpose=transposed)
+            module[0] = fuse_conv_bn_eval(module[0], module[1], transpose=transposed)  # type: ignore[type-var]
             module[1] = nn.Identity()
-    return network.to(memory_format=torch.channels_last)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def parameter_count(network: nn.Module) -> int:

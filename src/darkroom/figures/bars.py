@@ -97,10 +97,10 @@ def bar_plot(
             _draw_bars(canvas, axes, (kind, len(bars)), values, texts[kind] if numbered else ())
         files = canvas.files(f"{y_label} by {x_label}" if x_label else y_label)
         readings: list[Json] = []
-        for index, (kind, values, told) in enumerate(zip(bars, heights, texts, strict=True)):
+        for index, (one_kind, values, told) in enumerate(zip(bars, heights, texts, strict=True)):
             tops = read_off(axes, height, zip(_centres(index, len(bars), len(groups)), values, strict=True))
             points: list[Json] = [[*top, group, text] for top, group, text in zip(tops, groups, told, strict=True)]
-            readings.append({"name": kind.label, "points": points})
+            readings.append({"name": one_kind.label, "points": points})
     columns = [x_label, *(kind.label for kind in bars)]
     rows: list[Json] = [[g, *(shown(h[i], format) for h in heights)] for i, g in enumerate(groups)]
     csv = as_csv(columns, [[group, *(h[i] for h in heights)] for i, group in enumerate(groups)])
@@ -109,7 +109,7 @@ def bar_plot(
 
 def _centres(index: int, kinds: int, groups: int) -> Floats:
     """Where the bars of one kind of so many stand along x."""
-    return np.arange(groups) + (index - (kinds - 1) / 2) * _SHARE / kinds
+    return np.arange(groups, dtype=np.float64) + (index - (kinds - 1) / 2) * _SHARE / kinds
 
 
 def _height_axis(label: str, tops: Sequence[float], format: str) -> Axis:

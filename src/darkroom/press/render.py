@@ -444,8 +444,8 @@ class _PageRenderer:
 
         def inline(light: str, dark: str) -> Markup:
             """Two variants of a plot as one SVG in the page; nothing where they are no such pair."""
-            sources = [(self.context.results / uses[name].source).read_text("utf-8") for name in (light, dark)]
-            return Markup(svg.inline(*sources, shared["anchor"], figure.alt))
+            one, other = ((self.context.results / uses[name].source).read_text("utf-8") for name in (light, dark))
+            return Markup(svg.inline(one, other, shared["anchor"], figure.alt))
 
         self.where = (-1, manifest.source.path, figure.line)
         self._check_texts(shared["id"], [figure.caption, *alt_texts(figure)])
