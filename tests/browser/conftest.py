@@ -64,12 +64,20 @@ def site(tmp_path_factory: pytest.TempPathFactory, katex: Path) -> Path:  # noqa
         "plot": drawn(plot, "Loss.", "A falling curve."),
     }
     project.outputs.add("part_b/a", figures)
+    for name, model, picture in (("part_b/both", "Small", ramp), ("part_b/both@large", "Large", ramp.T)):
+        one = drawn(tiles([[picture]], alt=f"A ramp by {model}.", scale=4), "By whom?", "A ramp.")
+        project.outputs.add(name, {"it": one}, model=model)
     names = ("grid", "film", "plot", *handled)
     shown = "\n\n".join(f'{{{{ figure("part_b/a/{name}") }}}}\n\n' + "Text. " * 120 for name in names)
     words = 'See {{ ref("part_b/a/grid") }}, {{ cite("ho2020") }} and a note.[^n]\n\n## One\n\n$$x = \\frac{a}{b}$$\n\n'
     more = f"## Two\n\n{'More text. ' * 200}\n\n$${LONG}$$\n\n{{{{ citation() }}}}\n\n[^n]: The note itself."
     project.page(f"{words}{shown}\n\n{more}", nav="Start", order=1)
-    project.page('{{ figure("part_b/a/film", play=True) }}\n\n## Only\n\nShort.', "other", nav="Other", order=2)
+    project.page(
+        '{{ figure("part_b/a/film", play=True) }}\n\n## Only\n\nShort.\n\n{{ figure("part_b/both/it") }}',
+        "other",
+        nav="Other",
+        order=2,
+    )
     project.page("## Runs\n\n{{ experiments() }}", "reproduce", nav="Runs", order=3)
     project.page("Gone.", "404")
     project.build()

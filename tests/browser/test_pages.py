@@ -128,6 +128,18 @@ def test_slides_follow_their_slider(page: Any) -> None:
     assert shown.get_attribute("alt") == "A ramp, y." and slider.get_attribute("aria-valuetext") == "y"
 
 
+def test_a_figure_shows_the_drawing_of_the_model_that_is_chosen(page: Any, address: str) -> None:
+    """One of two is seen, with a choice that works by keyboard; on paper both are."""
+    page.goto(f"{address}/other.html")
+    seen = page.locator(".models > figure:visible .provenance")
+    until(seen).to_contain_text("Small")
+    page.get_by_role("radio", name="Small").press("ArrowDown")
+    until(page.get_by_role("radio", name="Large")).to_be_checked()
+    until(seen).to_contain_text("Large")
+    page.emulate_media(media="print")
+    until(seen).to_have_count(2)
+
+
 def test_a_comparison_moves_its_edge(page: Any) -> None:
     """The second picture lies over the first as far as the slider says."""
     slider, over = page.get_by_role("slider", name="Two ramps."), page.locator(".compare .side").last

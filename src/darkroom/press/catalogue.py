@@ -99,6 +99,24 @@ class Catalogue:
             return None
         return experiment, figure
 
+    def by_other_models(self, name: str) -> tuple[Experiment, ...]:
+        """The experiments that have drawn the same figure with other models than the one shown."""
+        owner, _, figure = name.rpartition("/")
+        shown = self.shown(owner)
+        return tuple(each for each in self._variants.get(owner, ()) if each is not shown and each.drawn(figure))
+
+    @cached_property
+    def _variants(self) -> Mapping[str, list[Experiment]]:
+        """Every experiment that has outputs of more models than one, by the id without a model."""
+        found: dict[str, list[Experiment]] = {}
+        for identity, experiment in self.experiments.items():
+            owner, at, _ = identity.partition("@")
+            if at and experiment.digest:
+                found.setdefault(owner, [self.experiments[owner]] if owner in self.experiments else []).append(
+                    experiment
+                )
+        return found
+
     @property
     def figure_names(self) -> Iterator[str]:
         """The full name of every figure, by which pages call for it."""

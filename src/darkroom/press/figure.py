@@ -71,7 +71,7 @@ def anchor(figure: str) -> str:
 
 def record_anchor(experiment: str) -> str:
     """The anchor of an experiment on the page that records all of them."""
-    return "run-" + experiment.replace("/", "-")
+    return "run-" + experiment.replace("/", "-").replace("@", "--")
 
 
 def badge(experiment: Experiment) -> dict[str, str] | None:

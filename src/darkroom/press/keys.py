@@ -41,13 +41,14 @@ def _of_calls(outline: Outline, context: Context) -> Iterator[str]:
     for call in outline.calls:
         name = str(call.arguments[0]) if call.arguments else ""
         if call.name in {"figure", "metric"}:
-            owner = catalogue.shown(name.rpartition("/")[0])
-            yield owner.record if owner else ""
-            yield context.damaged.get(name, "")
+            owner, _, figure = name.rpartition("/")
+            for experiment in (catalogue.shown(owner), *catalogue.by_other_models(name)):
+                yield experiment.record if experiment else ""
+                yield context.damaged.get(f"{experiment.id}/{figure}", "") if experiment else ""
             yield repr(index.mentions_of(name, outline.url))
         elif call.name == "param":
-            owner = catalogue.shown(name)
-            yield owner.record if owner else ""
+            experiment = catalogue.shown(name)
+            yield experiment.record if experiment else ""
         elif call.name == "ref":
             yield _of_reference(name, outline.url, context)
         elif call.name == "experiments":

@@ -405,11 +405,27 @@ class _PageRenderer:
         found = self.index.catalogue.figure(name)
         if found is None:
             raise Unknown(f"unknown figure {name!r}")
-        experiment, short = found
+        first = self._figure(call, found[0])
+        others = [
+            each
+            for each in self.index.catalogue.by_other_models(name)
+            if f"{each.id}/{found[1]}" not in self.context.damaged
+        ]
+        if not others:
+            return first, True
+        models = [each.manifest.model or each.id for each in (found[0], *others) if each.manifest]
+        figures = [first, *(self._figure(call, each, f"--{each.id.partition('@')[2] or 'default'}") for each in others)]
+        figures = [Markup(figure) for figure in figures]
+        return self._template("figures/models.html", anchor=anchor(name), models=models, figures=figures), True
+
+    def _figure(self, call: Call, experiment: Experiment, suffix: str = "") -> str:
+        """The figure as *experiment* has drawn it, or why there is none; *suffix* sets its anchor apart."""
+        name = str(call.arguments[0])
+        short = name.rpartition("/")[2]
         options = dict(call.options)
         shared = {
             "id": name,
-            "anchor": anchor(name),
+            "anchor": anchor(name) + suffix,
             "number": self.numbers[name],
             "experiment": experiment.id,
             "record": self._record_link(experiment.id),
@@ -419,11 +435,12 @@ class _PageRenderer:
             ],
         }
         figure = experiment.drawn(short)
-        if figure is None or name in self.context.damaged:
-            return self._absent_figure(experiment, short, shared), True
+        if figure is None or f"{experiment.id}/{short}" in self.context.damaged:
+            return self._absent_figure(experiment, short, shared)
         shared["play"] = "once" if options.get("play") else ""
-        shared["lazy"] = self.page.text[: call.offset].rpartition("+++")[2].strip(" \n{") != ""  # not at the very top
-        return self._drawn_figure(experiment, short, shared, options.get("width") or width_of(figure)), True
+        at_top = self.page.text[: call.offset].rpartition("+++")[2].strip(" \n{") == ""
+        shared["lazy"] = not at_top or suffix != ""
+        return self._drawn_figure(experiment, short, shared, options.get("width") or width_of(figure))
 
     def _absent_figure(self, experiment: Experiment, short: str, shared: dict[str, Any]) -> str:
         reason = self.context.damaged.get(f"{experiment.id}/{short}") or "; ".join(experiment.reasons)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from pathlib import Path
 
 from darkroom.lab.errors import Fault
+from darkroom.lab.manifest import Figure
 from darkroom.press.catalogue import FRESH, Experiment
 from darkroom.press.references import Index
 from darkroom.press.sources import Findings, Sources
@@ -30,21 +30,29 @@ def judge_experiments(sources: Sources, index: Index, findings: Findings) -> Non
 
 
 def damaged_figures(sources: Sources, index: Index, findings: Findings) -> dict[str, str]:
-    """Report shown figures whose files are not those that the manifest names; gives what is wrong with each."""
+    """Report shown figures whose files are not those that the manifest names; gives what is wrong, by id and name."""
     damaged = {}
     for name in index.spots:
         found = sources.catalogue.figure(name)
-        figure = found[0].drawn(found[1]) if found else None
-        if found is None or figure is None:
-            continue
-        for file in figure.files:
-            path = f"{found[0].folder}/{file.path}"
-            digest = sources.inputs.digest(path)
-            if digest != file.sha256:
-                damaged[name] = f"{file.path} is {'altered' if digest else 'missing'}"
-                findings.problems.append(_damage(sources.places.shown(Path(path)), f"{name}: {damaged[name]}"))
-                break
+        for experiment in (found[0], *sources.catalogue.by_other_models(name)) if found else ():
+            figure = experiment.drawn(name.rpartition("/")[2])
+            wrong = figure and _first_altered(experiment, figure, sources)
+            if wrong:
+                full = f"{experiment.id}/{name.rpartition('/')[2]}"
+                damaged[full] = f"{wrong[0]} is {wrong[1]}"
+                place = sources.places.shown(experiment.folder / wrong[0])
+                findings.problems.append(_damage(place, f"{full}: {damaged[full]}"))
     return damaged
+
+
+def _first_altered(experiment: Experiment, figure: Figure, sources: Sources) -> tuple[str, str] | None:
+    """The first of a figure's files that is not the one that its manifest names, and what is wrong with it."""
+    folder = str(experiment.folder)
+    for file in figure.files:
+        digest = sources.inputs.digest(f"{folder}/{file.path}")
+        if digest != file.sha256:
+            return file.path, "altered" if digest else "missing"
+    return None
 
 
 def raw_files(sources: Sources) -> dict[str, str]:
