@@ -13,6 +13,7 @@ from darkroom.lab.errors import Fault, nearest
 from darkroom.lab.manifest import Status
 from darkroom.press import assets, check, feeds, references
 from darkroom.press.card import Card, card_of, compose
+from darkroom.press.context import Context, Link, Rendered
 from darkroom.press.files import Content, Copy, Kept, Places, digest_of, size_of
 from darkroom.press.formulas import Formulas, equations_of
 from darkroom.press.keys import page_keys
@@ -21,7 +22,7 @@ from darkroom.press.memory import CardRecord, Memory, PageRecord
 from darkroom.press.pages import Outline, Page
 from darkroom.press.record import Inputs
 from darkroom.press.references import Index, Spot
-from darkroom.press.render import Context, Link, Rendered, render_pages
+from darkroom.press.render import render_pages
 from darkroom.press.sources import Findings, Sources, read_sources
 from darkroom.press.standing import damaged_figures, judge_experiments, raw_files
 

@@ -1,10 +1,12 @@
-"""Files for machines that visit the site: the sitemap, and a feed of its pages (Atom, RFC 4287)."""
+"""What machines that visit the site get: a sitemap, a feed of its pages (Atom, RFC 4287), and what each page is."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from darkroom.press.card import Card
 from darkroom.press.catalogue import Catalogue
 from darkroom.press.pages import Outline, plain_text
 from darkroom.press.settings import Site
@@ -33,6 +35,24 @@ def sitemap(site: Site, urls: Iterable[str]) -> bytes:
     entries = [f"  <url><loc>{escape(address(site, url))}</loc></url>" for url in sorted(urls) if url != "404.html"]
     head = '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
     return "\n".join([head, *entries, "</urlset>\n"]).encode()
+
+
+def linked_data(site: Site, page: Outline, canonical: str, card: Card | None) -> str:
+    """What a page is in JSON-LD (schema.org), fit to stand in HTML."""
+    known = {
+        "@context": "https://schema.org",
+        "@type": "ScholarlyArticle",
+        "headline": plain_text(page.meta.title),
+        "description": plain_text(page.meta.description),
+        "inLanguage": site.language,
+        "author": [{"@type": "Person", "name": name} for name in site.authors],
+        "isPartOf": {"@type": "WebSite", "name": site.title},
+        "url": canonical,
+        "datePublished": site.published,
+        "image": f"{site.base_url}{card.target}" if card else "",
+    }
+    filled = {name: value for name, value in known.items() if value}
+    return json.dumps(filled, ensure_ascii=False).replace("<", "\\u003c")
 
 
 def entries(site: Site, outlines: Iterable[Outline], catalogue: Catalogue) -> list[Entry]:

@@ -6,15 +6,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from darkroom.lab.errors import Fault
+from darkroom.press.context import MATH_POLICY, MATH_STYLE, Rendered, Use, root_of
 from darkroom.press.files import Places
+from darkroom.press.layouts import policy_digest
 from darkroom.press.lift import lift
 from darkroom.press.math import BadTeX, Equation, Katex, Typeset, classes_of, rules
 from darkroom.press.math_style import MathStyle, font_target, read_math_style
 from darkroom.press.pages import Page
 from darkroom.press.record import Inputs
 from darkroom.press.references import Index, number_figures, tex_of
-from darkroom.press.render import FORMULA, FORMULAS, MATH_POLICY, MATH_STYLE, Rendered, Use, policy_digest
 from darkroom.press.settings import Site
+from darkroom.press.texts import FORMULA, FORMULAS
 
 
 class Formulas:
@@ -72,7 +74,7 @@ class Formulas:
         if self._style is None:
             self._style = read_math_style(self._inputs.text(self._places.katex / "dist/katex.min.css"))
         active, fonts = self._style.needed(frozenset(classes))
-        root = "../" * page.url.count("/")
+        root = root_of(page.url)
         addresses = {file: root + font_target(file, self._places.katex, self._inputs)[0] for file in fonts}
         return self._style.css(active, addresses) + rules(classes), fonts
 

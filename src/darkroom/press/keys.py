@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from darkroom.press.context import Context
 from darkroom.press.pages import Outline
 from darkroom.press.references import Unknown
-from darkroom.press.render import Context
 from darkroom.press.sources import Sources
 
 

@@ -5,17 +5,11 @@ A ``Renderer`` sets up Markdown and Jinja once; many pages are shared out among 
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jinja2
 import jinja2.sandbox
@@ -27,90 +21,20 @@ from markdown.extensions.tables import TableExtension
 from markupsafe import Markup
 
 from darkroom.lab.errors import Fault
-from darkroom.lab.manifest import ARRAYS
-from darkroom.press import svg
+from darkroom.press import feeds
 from darkroom.press.bibliography import Entry, bibtex
-from darkroom.press.card import Card
-from darkroom.press.catalogue import Experiment
-from darkroom.press.figure import (
-    FileUse,
-    alt_texts,
-    anchor,
-    badge,
-    files_of,
-    provenance,
-    record_anchor,
-    width_of,
-)
-from darkroom.press.lift import FIRST, LAST, TOKEN, Call, Literal, Piece, lift
-from darkroom.press.math import Equation, plain
-from darkroom.press.pages import PLACEHOLDER, Heading, Page, plain_text
-from darkroom.press.references import Index, NotRun, Unknown, as_html, number_figures, number_text, show, tex_of
-from darkroom.press.settings import Site
-from darkroom.press.text import duration, escape, size, typographic, without_tags
+from darkroom.press.context import MATH_POLICY, MATH_STYLE, Context, Rendered, root_of, way
+from darkroom.press.exhibits import Exhibits
+from darkroom.press.figure import anchor
+from darkroom.press.layouts import Layouts, Refused, environment, template_line
+from darkroom.press.lift import FIRST, LAST, TOKEN, Call, Literal, Piece
+from darkroom.press.math import plain
+from darkroom.press.pages import Heading, Page, plain_text
+from darkroom.press.references import NotRun, Unknown, as_html, number_text, tex_of
+from darkroom.press.text import escape, typographic
+from darkroom.press.texts import Texts, code
 
-FORMULA = 0x100000  # the first token of a formula; they stay until KaTeX has answered
-MATH_POLICY = "\uf8fe"  # stands for the hash of a page's own style rules, which come of its formulas
-MATH_STYLE = "\uf8ff"  # stands for the style rules themselves
-FORMULAS = re.compile(f"[{chr(FORMULA)}-{chr(0x10FFFD)}]")
 PARALLEL = 12  # pages that are worth a second process
-
-_IMAGE = re.compile(r'(<img\b[^>]*\bsrc="([^"]*)"[^>]*>)')
-_MARKDOWN_MARKS = re.compile(r"[*_`\[\]<>&!#\\]|^[ \t]*(?:[-+]|\d+\.)[ \t]|\n")
-
-
-@dataclass(frozen=True)
-class Link:
-    """A page in the navigation."""
-
-    url: str
-    name: str
-
-
-@dataclass(frozen=True)
-class Context:
-    """What rendering needs beside the page itself.
-
-    ``assets`` maps the name of a static file to its address, ``texts`` that of a script or style sheet to its content,
-    ``images`` that of a picture to its size in pixels, ``damaged`` a figure's name to what is wrong with its files,
-    ``raw`` a result file, such as "part_b/denoiser/results.safetensors", to its address.
-    """
-
-    site: Site
-    index: Index
-    navigation: tuple[Link, ...]
-    assets: Mapping[str, str]
-    texts: Mapping[str, str]
-    images: Mapping[str, tuple[int, int]]
-    damaged: Mapping[str, str]
-    raw: Mapping[str, str]
-    outputs: str
-    results: Path
-    templates: Path
-    cache: Path
-    card: Card | None = None
-    feed: str = ""
-
-
-class Use(NamedTuple):
-    """An equation, and where it stands: at *offset* of the page, or (-1) at *line* of *path*."""
-
-    equation: Equation
-    offset: int
-    path: str
-    line: int
-
-
-@dataclass(frozen=True)
-class Rendered:
-    """A page as HTML with a token for each formula, ``uses`` in the order of the tokens, and what it needs."""
-
-    url: str
-    html: str
-    uses: tuple[Use, ...]
-    files: tuple[FileUse, ...]
-    eager_bytes: int
-    faults: tuple[Fault, ...] = field(default=())
 
 
 def render_pages(pages: Sequence[Page], context: Context) -> list[Rendered]:
@@ -149,7 +73,7 @@ class Renderer:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.markdown = _markdown()
-        self.layouts = _layouts(context.templates, context.cache)
+        self.layouts = environment(context.templates, context.cache)
         self.expressions = jinja2.sandbox.SandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
 
     def page(self, page: Page) -> Rendered:
@@ -167,58 +91,35 @@ def _markdown() -> markdown.Markdown:
     return converter
 
 
-def _layouts(templates: Path, cache: Path) -> jinja2.Environment:
-    folder = cache / "jinja"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        bytecode = jinja2.FileSystemBytecodeCache(str(folder))
-    except OSError:
-        bytecode = None
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates),
-        bytecode_cache=bytecode,
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
-
-
-class _Refused(Exception):
-    """A fault that ends the rendering of a page."""
-
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(str(fault))
-        self.fault = fault
-
-
 class _PageRenderer:
     """One page on its way to HTML."""
 
     def __init__(self, renderer: Renderer, page: Page) -> None:
         self.renderer, self.page = renderer, page
         self.context, self.index = renderer.context, renderer.context.index
-        self.root = "../" * page.url.count("/")
-        self.numbers = number_figures(page.outline)
+        self.root = root_of(page.url)
+        self.texts = Texts(self._convert, page.outline.path)
+        self.layouts = Layouts(renderer.layouts, self.context, self.texts, page.url, page.outline.path)
+        self.exhibits = Exhibits(page, self.context, self.texts, self.layouts)
         self.tokens: dict[int, str] = {}
         self.blocks: set[int] = set()
-        self.uses: dict[tuple[Equation, int], int] = {}
-        self.use_list: list[Use] = []
-        self.files: list[FileUse] = []
         self.cited: dict[str, Entry] = {}
-        self.eager_bytes = 0
-        self.where = (-1, page.outline.path, 1)
         self.faults: list[Fault] = []
 
     def run(self) -> Rendered:
         try:
             content = self._content()
             html = self._layout(content)
-        except _Refused as refused:
-            return Rendered(self.page.url, "", (), (), 0, (refused.fault, *self.faults))
+        except Refused as refused:
+            return Rendered(self.page.url, "", (), (), 0, (refused.fault, *self.faults, *self.exhibits.faults))
+        exhibits = self.exhibits
         return Rendered(
-            self.page.url, html, tuple(self.use_list), tuple(self.files), self.eager_bytes, tuple(self.faults)
+            self.page.url,
+            html,
+            tuple(self.texts.uses),
+            tuple(exhibits.files),
+            exhibits.eager_bytes,
+            (*self.faults, *exhibits.faults),
         )
 
     # Pieces -----------------------------------------------------------------------------------------------------------
@@ -235,7 +136,7 @@ class _PageRenderer:
         return self._restore(html) + self._works_cited() + links
 
     def _put(self, token: int, piece: Piece) -> None:
-        self.where = (piece.offset, self.page.outline.path, 0)
+        self.texts.where = (piece.offset, self.page.outline.path, 0)
         if piece.kind == "call":
             html, block = self._call(piece.calls[0])
         else:
@@ -245,16 +146,13 @@ class _PageRenderer:
             self.blocks.add(token)
 
     def _math(self, piece: Piece) -> tuple[str, bool]:
-        return self._formula(self._tex(piece), False), False
+        return self.texts.formula(self._tex(piece), False), False
 
     def _display(self, piece: Piece) -> tuple[str, bool]:
-        return self._formula(self._tex(piece), True), True
+        return self.texts.formula(self._tex(piece), True), True
 
     def _code(self, piece: Piece) -> tuple[str, bool]:
-        source = piece.source.replace("\n", " ")
-        if len(source) > 2 and source[0] == source[-1] == " " and source.strip():
-            source = source[1:-1]
-        return f"<code>{escape(source)}</code>", False
+        return code(piece.source), False
 
     def _fence(self, piece: Piece) -> tuple[str, bool]:
         language = f' class="language-{escape(piece.language.split()[0])}"' if piece.language else ""
@@ -271,17 +169,8 @@ class _PageRenderer:
 
     def _tex(self, piece: Piece) -> str:
         tex, offset = tex_of(piece, self.index)
-        self.where = (offset, self.page.outline.path, 0)
+        self.texts.where = (offset, self.page.outline.path, 0)
         return tex
-
-    def _formula(self, tex: str, display: bool) -> str:
-        use = Use(Equation(tex, display), *self.where)
-        key = (use.equation, use.offset)
-        if key not in self.uses:
-            self.uses[key] = FORMULA + len(self.use_list)
-            self.use_list.append(use)
-        token = chr(self.uses[key])
-        return f'<span class="equation">{token}</span>' if display else token
 
     def _evaluate(self, body: str) -> str:
         if not self.page.dynamic:
@@ -289,12 +178,12 @@ class _PageRenderer:
         try:
             return self.renderer.expressions.from_string(body).render(self._functions())
         except jinja2.TemplateError as error:
-            raise _Refused(self._jinja_fault(error)) from None
+            raise Refused(self._jinja_fault(error)) from None
         except Exception as error:  # an expression of the page's author
-            raise _Refused(self._jinja_fault(error)) from None
+            raise Refused(self._jinja_fault(error)) from None
 
     def _jinja_fault(self, error: Exception) -> Fault:
-        line = _template_line(error)
+        line = template_line(error)
         start = 0
         for _ in range(line - 1):
             start = self.page.lifted.body.find("\n", start) + 1
@@ -372,13 +261,13 @@ class _PageRenderer:
         if "#" in target:
             return self._section_ref(target), False
         spot = self.index.spot(target, self.page.url)
-        href = f"{self._from_here(spot.url)}#{anchor(target)}"
-        suffix = "" if spot.url == self.page.url else f" of {self._inline(spot.page)}"
+        href = f"{way(self.page.url, spot.url)}#{anchor(target)}"
+        suffix = "" if spot.url == self.page.url else f" of {self.texts.inline(spot.page)}"
         return f'<a class="ref" href="{href}">Figure&nbsp;{spot.number}{suffix}</a>', False
 
     def _section_ref(self, target: str) -> str:
         url, heading = self.index.section(target, self.page.url)
-        href = f"{self._from_here(url)}#{heading.anchor}"
+        href = f"{way(self.page.url, url)}#{heading.anchor}"
         name = f"Section&nbsp;{heading.number}" if heading.number else f"“{escape(heading.text)}”"
         return f'<a class="ref" href="{href}">{name}</a>'
 
@@ -396,200 +285,17 @@ class _PageRenderer:
         if not self.cited:
             return ""
         entries = sorted(self.cited.values(), key=lambda entry: (entry.authors[0][1], entry.year, entry.title))
-        return self._template("layouts/references.html", entries=entries)
-
-    # Figures ----------------------------------------------------------------------------------------------------------
-
-    def _call_figure(self, call: Call) -> tuple[str, bool]:
-        name = str(call.arguments[0])
-        found = self.index.catalogue.figure(name)
-        if found is None:
-            raise Unknown(f"unknown figure {name!r}")
-        first = self._figure(call, found[0])
-        others = [
-            each
-            for each in self.index.catalogue.by_other_models(name)
-            if f"{each.id}/{found[1]}" not in self.context.damaged
-        ]
-        if not others:
-            return first, True
-        models = [each.manifest.model or each.id for each in (found[0], *others) if each.manifest]
-        figures = [first, *(self._figure(call, each, f"--{each.id.partition('@')[2] or 'default'}") for each in others)]
-        figures = [Markup(figure) for figure in figures]
-        return self._template("figures/models.html", anchor=anchor(name), models=models, figures=figures), True
-
-    def _figure(self, call: Call, experiment: Experiment, suffix: str = "") -> str:
-        """The figure as *experiment* has drawn it, or why there is none; *suffix* sets its anchor apart."""
-        name = str(call.arguments[0])
-        short = name.rpartition("/")[2]
-        options = dict(call.options)
-        shared = {
-            "id": name,
-            "anchor": anchor(name) + suffix,
-            "number": self.numbers[name],
-            "experiment": experiment.id,
-            "record": self._record_link(experiment.id),
-            "mentions": [
-                (f"{self._from_here(mention.url)}#{mention.anchor}", mention.name)
-                for mention in self.index.mentions_of(name, self.page.url)
-            ],
-        }
-        figure = experiment.drawn(short)
-        if figure is None or f"{experiment.id}/{short}" in self.context.damaged:
-            return self._absent_figure(experiment, short, shared)
-        shared["play"] = "once" if options.get("play") else ""
-        at_top = self.page.text[: call.offset].rpartition("+++")[2].strip(" \n{") == ""
-        shared["lazy"] = not at_top or suffix != ""
-        return self._drawn_figure(experiment, short, shared, options.get("width") or width_of(figure))
-
-    def _absent_figure(self, experiment: Experiment, short: str, shared: dict[str, Any]) -> str:
-        reason = self.context.damaged.get(f"{experiment.id}/{short}") or "; ".join(experiment.reasons)
-        state = "damaged" if f"{experiment.id}/{short}" in self.context.damaged else experiment.state
-        command = f"python build.py run {experiment.id}"
-        return self._template("figures/absent.html", **shared, state=state, reason=reason, command=command)
-
-    def _drawn_figure(self, experiment: Experiment, short: str, shared: dict[str, Any], width: Literal) -> str:
-        manifest = experiment.manifest
-        assert manifest is not None
-        figure = manifest.figures[short]
-        uses = files_of(experiment.id, short, figure)
-        shown: list[FileUse] = []
-
-        def file(name: str) -> str:
-            shown.append(uses[name])
-            return self.root + uses[name].target
-
-        def inline(light: str, dark: str) -> Markup:
-            """Two variants of a plot as one SVG in the page; nothing where they are no such pair."""
-            one, other = ((self.context.results / uses[name].source).read_text("utf-8") for name in (light, dark))
-            return Markup(svg.inline(one, other, shared["anchor"], figure.alt))
-
-        self.where = (-1, manifest.source.path, figure.line)
-        self._check_texts(shared["id"], [figure.caption, *alt_texts(figure)])
-        html = self._template(
-            "figures/frame.html",
-            **shared,
-            kind=figure.kind,
-            caption=Markup(self._rich(figure.caption)),
-            alt=figure.alt,
-            layout=figure.layout,
-            width=width,
-            badge=badge(experiment),
-            made=provenance(manifest, self.context.site.repository),
-            results=self._results_link(experiment.id),
-            file=file,
-            inline=inline,
-        )
-        self.files += dict.fromkeys(shown)
-        eager = {source for image, source in _IMAGE.findall(html) if 'loading="lazy"' not in image}
-        self.eager_bytes += sum(use.bytes for use in uses.values() if self.root + use.target in eager)
-        return html
-
-    def _check_texts(self, figure: str, texts: Sequence[str]) -> None:
-        path, line = self.where[1], self.where[2]
-        if not all(text.strip() for text in texts[1:]):
-            message = f"a picture of {figure} has no alt text; say what is to be seen"
-            self.faults.append(Fault(path, line, 1, "alt", message))
-        for text in texts:
-            if found := PLACEHOLDER.search(text):
-                message = f"{found[0]!r} is left in the caption or alt text of {figure}; replace it"
-                self.faults.append(Fault(path, line, 1, "placeholder", message))
-
-    def _record_link(self, experiment: str) -> str:
-        url = self.index.record_url
-        return f"{self._from_here(url)}#{record_anchor(experiment)}" if url else ""
-
-    def _results_link(self, experiment: str) -> str:
-        """The address of the raw results, or "" where they are not published."""
-        target = self.context.raw.get(f"{experiment}/{ARRAYS}", "")
-        return self.root + target if target else ""
-
-    def _from_here(self, url: str) -> str:
-        """The relative address of a page, "" for this one."""
-        return "" if url == self.page.url else self.root + url
+        return self.layouts.render("layouts/references.html", entries=entries)
 
     def _call_experiments(self, call: Call) -> tuple[str, bool]:
         pattern = str(call.arguments[0]) if call.arguments else "*"
-        experiments = self.index.catalogue.experiments.values()
-        chosen = [self._record(each) for each in experiments if fnmatchcase(each.id, pattern)]
-        return self._template("layouts/experiments.html", experiments=chosen), True
+        return self.exhibits.records(pattern), True
+
+    def _call_figure(self, call: Call) -> tuple[str, bool]:
+        return self.exhibits.figure(call), True
 
     def _call_citation(self, call: Call) -> tuple[str, bool]:
         return f'<pre tabindex="0"><code>{escape(bibtex(self.context.site))}</code></pre>', True
-
-    def _record(self, experiment: Experiment) -> dict[str, Any]:
-        manifest = experiment.manifest
-        self.where = (-1, manifest.source.path if manifest else experiment.id, manifest.source.line if manifest else 1)
-        made = provenance(manifest, self.context.site.repository) if manifest else None
-        return {
-            "id": experiment.id,
-            "anchor": record_anchor(experiment.id),
-            "state": experiment.state,
-            "reasons": experiment.reasons,
-            "manifest": manifest,
-            "made": made,
-            "problem": experiment.problem,
-            "figures": [self._figure_link(experiment, name) for name in experiment.figures],
-            "files": [self._raw_file(experiment, file.path, file.sha256, file.bytes) for file in manifest.files]
-            if manifest
-            else [],
-        }
-
-    def _figure_link(self, experiment: Experiment, name: str) -> dict[str, str]:
-        full = f"{experiment.id}/{name}"
-        if full not in self.index.spots:
-            return {"name": name, "href": ""}
-        return {"name": name, "href": f"{self._from_here(self.index.spots[full][0].url)}#{anchor(full)}"}
-
-    def _raw_file(self, experiment: Experiment, path: str, sha256: str, count: int) -> dict[str, str]:
-        full = f"{experiment.id}/{path}"
-        target = self.context.raw.get(full, "")
-        if target:
-            self.files.append(FileUse(full, target, sha256, count))
-        href = self.root + target if target else ""
-        return {
-            "name": path,
-            "sha256": sha256,
-            "size": size(count),
-            "href": href,
-            "path": f"{self.context.outputs}/{full}",
-        }
-
-    # Short texts ------------------------------------------------------------------------------------------------------
-
-    def _inline(self, text: object) -> str:
-        """A short text with inline math as HTML; nothing else in it is markup."""
-        if isinstance(text, int | float) and not isinstance(text, bool):
-            return as_html(show(text))
-        lifted = lift(str(text))
-        html = typographic(escape(lifted.body).replace("&quot;", '"').replace("&#x27;", "'"))
-        return self._put_short_back(html, lifted.pieces)
-
-    def _heading_text(self, heading: object) -> str:
-        """The heading of a row or column; one with formulas is told as text to those who hear it."""
-        shown = self._inline(heading)
-        if not FORMULAS.search(shown):
-            return shown
-        return f'<span class="unseen">{escape(plain_text(str(heading)))}</span><span aria-hidden="true">{shown}</span>'
-
-    def _rich(self, text: str) -> str:
-        """A caption: Markdown with math, in one paragraph."""
-        lifted = lift(text)
-        if _MARKDOWN_MARKS.search(lifted.body):
-            html = self._convert(lifted.body).removeprefix("<p>").removesuffix("</p>")
-        else:
-            html = lifted.body
-        return self._put_short_back(typographic(html), lifted.pieces)
-
-    def _put_short_back(self, html: str, pieces: Sequence[Piece]) -> str:
-        return TOKEN.sub(lambda token: self._short_piece(pieces[ord(token[0]) - FIRST]), html) if pieces else html
-
-    def _short_piece(self, piece: Piece) -> str:
-        if piece.kind in {"math", "display"}:
-            return self._formula(piece.source.strip(), piece.kind == "display")
-        if piece.kind == "code":
-            return self._code(piece)[0]
-        return escape(piece.source)
 
     def _convert(self, body: str) -> str:
         self.renderer.markdown.reset()
@@ -602,7 +308,7 @@ class _PageRenderer:
         found = re.findall(r"<h[1-6]>", html)
         if len(found) != len(headings):
             message = "a heading is underlined, indented, quoted or in a list; open it with ## at the start of its line"
-            raise _Refused(self.page.fault(self.page.find("\n##") + 1, "heading", message))
+            raise Refused(self.page.fault(self.page.find("\n##") + 1, "heading", message))
         self.contents: list[tuple[Heading, str]] = []
         iterator = iter(headings)
         return re.sub(
@@ -652,15 +358,15 @@ class _PageRenderer:
 
     def _layout(self, content: str) -> str:
         meta, site = self.page.outline.meta, self.context.site
-        self.where = (self.page.find(meta.title), self.page.outline.path, 0)
-        title = Markup(self._inline(meta.title))
-        canonical = f"{site.base_url}{self._canonical()}" if site.base_url else ""
-        html = self._template(
+        self.texts.where = (self.page.find(meta.title), self.page.outline.path, 0)
+        title = Markup(self.texts.inline(meta.title))
+        canonical = feeds.address(site, self.page.url) if site.base_url else ""
+        html = self.layouts.render(
             f"layouts/{meta.layout}.html",
             title=title,
             plain_title=plain_text(meta.title),
             description=plain_text(meta.description),
-            lede=Markup(self._rich(meta.lede)),
+            lede=Markup(self.texts.rich(meta.lede)),
             content=Markup(content),
             contents=self._contents() if meta.toc else [],
             navigation=[
@@ -668,7 +374,7 @@ class _PageRenderer:
             ],
             url=self.page.url,
             canonical=canonical,
-            linked_data=self._linked_data(canonical),
+            linked_data=Markup(feeds.linked_data(site, self.page.outline, canonical, self.context.card)),
             card=self.context.card,
             feed=self.root + self.context.feed if self.context.feed else "",
             home=(site.base_url or "index.html") if self.page.url == "404.html" else f"{self.root}index.html",
@@ -676,27 +382,6 @@ class _PageRenderer:
             math_style=Markup(MATH_STYLE),
         )
         return html.rstrip("\n") + "\n"
-
-    def _linked_data(self, canonical: str) -> Markup:
-        """What the page is, for machines (schema.org)."""
-        meta, site = self.page.outline.meta, self.context.site
-        known = {
-            "@context": "https://schema.org",
-            "@type": "ScholarlyArticle",
-            "headline": plain_text(meta.title),
-            "description": plain_text(meta.description),
-            "inLanguage": site.language,
-            "author": [{"@type": "Person", "name": name} for name in site.authors],
-            "isPartOf": {"@type": "WebSite", "name": site.title},
-            "url": canonical,
-            "datePublished": site.published,
-            "image": f"{site.base_url}{self.context.card.target}" if self.context.card else "",
-        }
-        filled = {name: value for name, value in known.items() if value}
-        return Markup(json.dumps(filled, ensure_ascii=False).replace("<", "\\u003c"))
-
-    def _canonical(self) -> str:
-        return "" if self.page.url == "index.html" else self.page.url
 
     def _contents(self) -> list[dict[str, Any]]:
         entries = [
@@ -715,36 +400,6 @@ class _PageRenderer:
     def _entry(self, inner: str) -> str:
         return self._put_back(typographic(inner))
 
-    def _inlined(self, asset: str) -> str:
-        """The text of a style sheet or script, fit to stand in the page."""
-        return self.context.texts[asset].replace("url(fonts/", f"url({self.root}assets/fonts/").strip()
-
-    def _template(self, name: str, **values: object) -> str:
-        try:
-            template = self.renderer.layouts.get_template(name)
-            return template.render(
-                **values,
-                site=self.context.site,
-                root=self.root,
-                asset=lambda asset: self.root + self.context.assets[asset],
-                inlined=lambda asset: Markup(self._inlined(asset)),
-                digest=lambda asset: policy_digest(self._inlined(asset)),
-                text=lambda value: Markup(self._inline(value)),
-                heading_text=lambda value: Markup(self._heading_text(value)),
-                rich=lambda value: Markup(self._rich(value)),
-                show=lambda value: Markup(as_html(show(value))),
-                duration=duration,
-                size=size,
-            ).strip()
-        except jinja2.TemplateNotFound as error:
-            raise _Refused(
-                Fault(self.page.outline.path, 1, 1, "template", f"no template templates/{error.name}")
-            ) from None
-        except (jinja2.TemplateError, KeyError, TypeError) as error:
-            line = _template_line(error)
-            message = f"{error} (for {values.get('id', self.page.outline.path)})"
-            raise _Refused(Fault(f"templates/{name}", line, 1, "template", message)) from None
-
 
 _OUTWARD = re.compile(r'<a\b[^>]*\bhref="(https?://[^"]*)"[^>]*>.*?</a>', re.DOTALL)
 
@@ -762,37 +417,3 @@ def _numbered(html: str) -> tuple[str, str]:
         return html, ""
     items = "".join(f"<li>{url}</li>" for url in numbers)
     return marked, f'\n<section class="on-paper"><h2>Links</h2><ol>{items}</ol></section>'
-
-
-def policy_digest(text: str) -> str:
-    """The digest of a script or style sheet as a content security policy names it."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _template_line(error: Exception) -> int:
-    """The line of a template that an error came from."""
-    line = getattr(error, "lineno", None)
-    trace = error.__traceback__
-    while line is None and trace is not None:
-        if trace.tb_frame.f_code.co_filename.endswith((".html", "<template>")):
-            found = trace.tb_lineno
-            trace_after = trace.tb_next
-            if trace_after is None or not trace_after.tb_frame.f_code.co_filename.endswith(".html"):
-                return found
-        trace = trace.tb_next
-    return line or 1
-
-
-__all__ = [
-    "FORMULA",
-    "FORMULAS",
-    "MATH_POLICY",
-    "MATH_STYLE",
-    "Context",
-    "Link",
-    "Rendered",
-    "Renderer",
-    "Use",
-    "render_pages",
-    "without_tags",
-]

@@ -1,0 +1,82 @@
+"""What rendering takes and gives: the context that all pages share, and a page as HTML with what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from darkroom.lab.errors import Fault
+from darkroom.press.card import Card
+from darkroom.press.figure import FileUse
+from darkroom.press.math import Equation
+from darkroom.press.references import Index
+from darkroom.press.settings import Site
+
+MATH_POLICY = "\uf8fe"  # stands for the hash of a page's own style rules, which come of its formulas
+MATH_STYLE = "\uf8ff"  # stands for the style rules themselves
+
+
+@dataclass(frozen=True)
+class Link:
+    """A page in the navigation."""
+
+    url: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Context:
+    """What rendering needs beside the page itself.
+
+    ``assets`` maps the name of a static file to its address, ``texts`` that of a script or style sheet to its content,
+    ``images`` that of a picture to its size in pixels, ``damaged`` a figure's name to what is wrong with its files,
+    ``raw`` a result file, such as "part_b/denoiser/results.safetensors", to its address.
+    """
+
+    site: Site
+    index: Index
+    navigation: tuple[Link, ...]
+    assets: Mapping[str, str]
+    texts: Mapping[str, str]
+    images: Mapping[str, tuple[int, int]]
+    damaged: Mapping[str, str]
+    raw: Mapping[str, str]
+    outputs: str
+    results: Path
+    templates: Path
+    cache: Path
+    card: Card | None = None
+    feed: str = ""
+
+
+class Use(NamedTuple):
+    """An equation, and where it stands: at *offset* of the page, or (-1) at *line* of *path*."""
+
+    equation: Equation
+    offset: int
+    path: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A page as HTML with a token for each formula, ``uses`` in the order of the tokens, and what it needs."""
+
+    url: str
+    html: str
+    uses: tuple[Use, ...]
+    files: tuple[FileUse, ...]
+    eager_bytes: int
+    faults: tuple[Fault, ...] = field(default=())
+
+
+def root_of(url: str) -> str:
+    """The way from the page at *url* to the root of the site, such as ``"../"``."""
+    return "../" * url.count("/")
+
+
+def way(url: str, target: str) -> str:
+    """The way from the page at *url* to the one at *target*, "" where that is the same."""
+    return "" if url == target else root_of(url) + target

@@ -1,0 +1,210 @@
+"""What experiments have to show on a page: their figures, and the record of their runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from markupsafe import Markup
+
+from darkroom.lab.errors import Fault
+from darkroom.lab.manifest import ARRAYS
+from darkroom.press import svg
+from darkroom.press.catalogue import Experiment
+from darkroom.press.context import Context, root_of, way
+from darkroom.press.figure import (
+    FileUse,
+    alt_texts,
+    anchor,
+    badge,
+    files_of,
+    provenance,
+    record_anchor,
+    width_of,
+)
+from darkroom.press.layouts import Layouts
+from darkroom.press.lift import Call, Literal
+from darkroom.press.pages import PLACEHOLDER, Page
+from darkroom.press.references import Unknown, number_figures
+from darkroom.press.text import size
+from darkroom.press.texts import Texts
+
+_IMAGE = re.compile(r'(<img\b[^>]*\bsrc="([^"]*)"[^>]*>)')
+
+
+class Exhibits:
+    """Those of one page.
+
+    Attributes:
+        files: the files that they need.
+        eager_bytes: of pictures that load along with the page.
+        faults: what is wrong with their texts.
+    """
+
+    def __init__(self, page: Page, context: Context, texts: Texts, layouts: Layouts) -> None:
+        self.files: list[FileUse] = []
+        self.eager_bytes = 0
+        self.faults: list[Fault] = []
+        self._page, self._context, self._index = page, context, context.index
+        self._texts, self._layouts = texts, layouts
+        self._root = root_of(page.url)
+        self._numbers = number_figures(page.outline)
+
+    def figure(self, call: Call) -> str:
+        """The figure that *call* names, as every model has drawn it.
+
+        Raises:
+            Unknown: there is none of that name.
+        """
+        name = str(call.arguments[0])
+        found = self._index.catalogue.figure(name)
+        if found is None:
+            raise Unknown(f"unknown figure {name!r}")
+        first = self._figure(call, found[0])
+        others = [
+            each
+            for each in self._index.catalogue.by_other_models(name)
+            if f"{each.id}/{found[1]}" not in self._context.damaged
+        ]
+        if not others:
+            return first
+        models = [each.manifest.model or each.id for each in (found[0], *others) if each.manifest]
+        figures = [first, *(self._figure(call, each, f"--{each.id.partition('@')[2] or 'default'}") for each in others)]
+        figures = [Markup(figure) for figure in figures]
+        return self._layouts.render("figures/models.html", anchor=anchor(name), models=models, figures=figures)
+
+    def _figure(self, call: Call, experiment: Experiment, suffix: str = "") -> str:
+        """The figure as *experiment* has drawn it, or why there is none; *suffix* sets its anchor apart."""
+        name = str(call.arguments[0])
+        short = name.rpartition("/")[2]
+        options = dict(call.options)
+        shared = {
+            "id": name,
+            "anchor": anchor(name) + suffix,
+            "number": self._numbers[name],
+            "experiment": experiment.id,
+            "record": self._record_link(experiment.id),
+            "mentions": [
+                (f"{way(self._page.url, mention.url)}#{mention.anchor}", mention.name)
+                for mention in self._index.mentions_of(name, self._page.url)
+            ],
+        }
+        figure = experiment.drawn(short)
+        if figure is None or f"{experiment.id}/{short}" in self._context.damaged:
+            return self._absent_figure(experiment, short, shared)
+        shared["play"] = "once" if options.get("play") else ""
+        at_top = self._page.text[: call.offset].rpartition("+++")[2].strip(" \n{") == ""
+        shared["lazy"] = not at_top or suffix != ""
+        return self._drawn_figure(experiment, short, shared, options.get("width") or width_of(figure))
+
+    def _absent_figure(self, experiment: Experiment, short: str, shared: dict[str, Any]) -> str:
+        reason = self._context.damaged.get(f"{experiment.id}/{short}") or "; ".join(experiment.reasons)
+        state = "damaged" if f"{experiment.id}/{short}" in self._context.damaged else experiment.state
+        command = f"python build.py run {experiment.id}"
+        return self._layouts.render("figures/absent.html", **shared, state=state, reason=reason, command=command)
+
+    def _drawn_figure(self, experiment: Experiment, short: str, shared: dict[str, Any], width: Literal) -> str:
+        manifest = experiment.manifest
+        assert manifest is not None
+        figure = manifest.figures[short]
+        uses = files_of(experiment.id, short, figure)
+        shown: list[FileUse] = []
+
+        def file(name: str) -> str:
+            shown.append(uses[name])
+            return self._root + uses[name].target
+
+        def inline(light: str, dark: str) -> Markup:
+            """Two variants of a plot as one SVG in the page; nothing where they are no such pair."""
+            one, other = ((self._context.results / uses[name].source).read_text("utf-8") for name in (light, dark))
+            return Markup(svg.inline(one, other, shared["anchor"], figure.alt))
+
+        self._texts.where = (-1, manifest.source.path, figure.line)
+        self._check_texts(shared["id"], [figure.caption, *alt_texts(figure)])
+        html = self._layouts.render(
+            "figures/frame.html",
+            **shared,
+            kind=figure.kind,
+            caption=Markup(self._texts.rich(figure.caption)),
+            alt=figure.alt,
+            layout=figure.layout,
+            width=width,
+            badge=badge(experiment),
+            made=provenance(manifest, self._context.site.repository),
+            results=self._results_link(experiment.id),
+            file=file,
+            inline=inline,
+        )
+        self.files += dict.fromkeys(shown)
+        eager = {source for image, source in _IMAGE.findall(html) if 'loading="lazy"' not in image}
+        self.eager_bytes += sum(use.bytes for use in uses.values() if self._root + use.target in eager)
+        return html
+
+    def _check_texts(self, figure: str, texts: Sequence[str]) -> None:
+        path, line = self._texts.where[1], self._texts.where[2]
+        if not all(text.strip() for text in texts[1:]):
+            message = f"a picture of {figure} has no alt text; say what is to be seen"
+            self.faults.append(Fault(path, line, 1, "alt", message))
+        for text in texts:
+            if found := PLACEHOLDER.search(text):
+                message = f"{found[0]!r} is left in the caption or alt text of {figure}; replace it"
+                self.faults.append(Fault(path, line, 1, "placeholder", message))
+
+    def records(self, pattern: str) -> str:
+        """The record of every experiment whose id matches *pattern*."""
+        experiments = self._index.catalogue.experiments.values()
+        chosen = [self._record(each) for each in experiments if fnmatchcase(each.id, pattern)]
+        return self._layouts.render("layouts/experiments.html", experiments=chosen)
+
+    def _record(self, experiment: Experiment) -> dict[str, Any]:
+        manifest = experiment.manifest
+        self._texts.where = (
+            -1,
+            manifest.source.path if manifest else experiment.id,
+            manifest.source.line if manifest else 1,
+        )
+        made = provenance(manifest, self._context.site.repository) if manifest else None
+        return {
+            "id": experiment.id,
+            "anchor": record_anchor(experiment.id),
+            "state": experiment.state,
+            "reasons": experiment.reasons,
+            "manifest": manifest,
+            "made": made,
+            "problem": experiment.problem,
+            "figures": [self._figure_link(experiment, name) for name in experiment.figures],
+            "files": [self._raw_file(experiment, file.path, file.sha256, file.bytes) for file in manifest.files]
+            if manifest
+            else [],
+        }
+
+    def _figure_link(self, experiment: Experiment, name: str) -> dict[str, str]:
+        full = f"{experiment.id}/{name}"
+        if full not in self._index.spots:
+            return {"name": name, "href": ""}
+        return {"name": name, "href": f"{way(self._page.url, self._index.spots[full][0].url)}#{anchor(full)}"}
+
+    def _raw_file(self, experiment: Experiment, path: str, sha256: str, count: int) -> dict[str, str]:
+        full = f"{experiment.id}/{path}"
+        target = self._context.raw.get(full, "")
+        if target:
+            self.files.append(FileUse(full, target, sha256, count))
+        href = self._root + target if target else ""
+        return {
+            "name": path,
+            "sha256": sha256,
+            "size": size(count),
+            "href": href,
+            "path": f"{self._context.outputs}/{full}",
+        }
+
+    def _record_link(self, experiment: str) -> str:
+        url = self._index.record_url
+        return f"{way(self._page.url, url)}#{record_anchor(experiment)}" if url else ""
+
+    def _results_link(self, experiment: str) -> str:
+        """The address of the raw results, or "" where they are not published."""
+        target = self._context.raw.get(f"{experiment}/{ARRAYS}", "")
+        return self._root + target if target else ""

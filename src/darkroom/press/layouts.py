@@ -1,0 +1,103 @@
+"""The layouts of templates/: what they can call, and what is said when one fails."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from darkroom.lab.errors import Fault
+from darkroom.press.context import Context, root_of
+from darkroom.press.references import as_html, show
+from darkroom.press.text import duration, size
+from darkroom.press.texts import Texts
+
+
+class Refused(Exception):
+    """A fault that ends the rendering of a page."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+def environment(templates: Path, cache: Path) -> jinja2.Environment:
+    """Jinja for the layouts in *templates*, compiled ones kept in *cache*."""
+    folder = cache / "jinja"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        bytecode = jinja2.FileSystemBytecodeCache(str(folder))
+    except OSError:
+        bytecode = None
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates),
+        bytecode_cache=bytecode,
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+
+
+class Layouts:
+    """The layouts as one page uses them: addresses are relative to it, and its texts take up their formulas."""
+
+    def __init__(self, jinja: jinja2.Environment, context: Context, texts: Texts, url: str, path: str) -> None:
+        self._jinja, self._context, self._texts = jinja, context, texts
+        self._root, self._path = root_of(url), path
+
+    def render(self, name: str, **values: object) -> str:
+        """The layout *name* filled in.
+
+        Raises:
+            Refused: there is none, or it fails.
+        """
+        try:
+            template = self._jinja.get_template(name)
+            return template.render(
+                **values,
+                site=self._context.site,
+                root=self._root,
+                asset=lambda asset: self._root + self._context.assets[asset],
+                inlined=lambda asset: Markup(self._inlined(asset)),
+                digest=lambda asset: policy_digest(self._inlined(asset)),
+                text=lambda value: Markup(self._texts.inline(value)),
+                heading_text=lambda value: Markup(self._texts.heading(value)),
+                rich=lambda value: Markup(self._texts.rich(value)),
+                show=lambda value: Markup(as_html(show(value))),
+                duration=duration,
+                size=size,
+            ).strip()
+        except jinja2.TemplateNotFound as error:
+            raise Refused(Fault(self._path, 1, 1, "template", f"no template templates/{error.name}")) from None
+        except (jinja2.TemplateError, KeyError, TypeError) as error:
+            line = template_line(error)
+            message = f"{error} (for {values.get('id', self._path)})"
+            raise Refused(Fault(f"templates/{name}", line, 1, "template", message)) from None
+
+    def _inlined(self, asset: str) -> str:
+        """The text of a style sheet or script, fit to stand in the page."""
+        return self._context.texts[asset].replace("url(fonts/", f"url({self._root}assets/fonts/").strip()
+
+
+def policy_digest(text: str) -> str:
+    """The digest of a script or style sheet as a content security policy names it."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def template_line(error: Exception) -> int:
+    """The line of a template that an error came from."""
+    line = getattr(error, "lineno", None)
+    trace = error.__traceback__
+    while line is None and trace is not None:
+        if trace.tb_frame.f_code.co_filename.endswith((".html", "<template>")):
+            found = trace.tb_lineno
+            trace_after = trace.tb_next
+            if trace_after is None or not trace_after.tb_frame.f_code.co_filename.endswith(".html"):
+                return found
+        trace = trace.tb_next
+    return line or 1
