@@ -28,7 +28,8 @@ def guidance(
 ) -> dict[str, object]:
     """Samples at each strength of guidance, from the same noise, by ancestral sampling over all steps.
 
-    Results: ``samples_0``, ``samples_1``, ...: for each gamma in turn, uint8 (10 * per_digit, 28, 28), digit by digit.
+    Results: ``samples_0``, ``samples_1``, ...: for each gamma in turn, (10 * per_digit, 28, 28), digit by digit, at 16 grey
+    levels, as the bytes of a PNG (``panels.from_png``).
     """
     from darkroom.diffusion import schedules
     from darkroom.diffusion.sample import ddpm
@@ -50,7 +51,7 @@ def guidance(
             run.progress(done, len(gammas) * schedule.T, unit="steps", gamma=gamma)
         kept[f"samples_{position}"] = digits.pixels(step.x_t)
         run.save(kept)
-    return kept
+    return {name: panels.as_png(samples) for name, samples in kept.items()}
 
 
 @guidance.figure(
@@ -72,5 +73,5 @@ def _strongest(results: Results) -> int:
 
 def _shown(results: Results, position: int) -> np.ndarray:
     per_digit, shown = results.parameters["per_digit"], results.parameters["shown_per_digit"]
-    samples = results[f"samples_{position}"].reshape(10, per_digit, 28, 28)[:, :shown]
+    samples = panels.from_png(results[f"samples_{position}"]).reshape(10, per_digit, 28, 28)[:, :shown]
     return panels.a_column_a_digit(samples.reshape(-1, 28, 28))

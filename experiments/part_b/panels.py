@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 import numpy as np
@@ -58,6 +59,24 @@ def unpacked(frames: np.ndarray) -> np.ndarray:
     """uint8 images (..., W) from 16 grey levels at two pixels a byte (..., W / 2)."""
     levels = np.stack([frames >> 4, frames & 15], axis=-1)
     return (levels * 17).astype(np.uint8).reshape(*frames.shape[:-1], -1)
+
+
+def as_png(images: np.ndarray) -> np.ndarray:
+    """uint8 images (N, H, W) at 16 grey levels, one below the other, as the bytes of a PNG: a fifth of the room."""
+    from PIL import Image
+
+    levels = (images.astype(np.uint16) + 8) // 17 * 17
+    stored = io.BytesIO()
+    Image.fromarray(levels.astype(np.uint8).reshape(-1, images.shape[-1])).save(stored, "PNG", optimize=True)
+    return np.frombuffer(stored.getvalue(), np.uint8)
+
+
+def from_png(stored: np.ndarray) -> np.ndarray:
+    """The square images that :func:`as_png` stored, uint8 (N, W, W)."""
+    from PIL import Image
+
+    pixels = np.asarray(Image.open(io.BytesIO(stored.tobytes())))
+    return pixels.reshape(-1, pixels.shape[1], pixels.shape[1])
 
 
 def a_column_a_digit(samples: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 from darkroom.diffusion.metrics import confusion, frechet_distance, wilson_interval
 from darkroom.figures import Drawing, Reference, Series, heat_map, line_plot, sheet, table, tiles
 from darkroom.lab import Dataset, Results, Run, dataset, experiment, upstream
+from experiments.part_b import panels
 from experiments.part_b.class_conditioned import class_conditioned
 from experiments.part_b.digit_classifier import digit_classifier
 from experiments.part_b.guidance import guidance
@@ -42,7 +43,8 @@ def quality(
     from experiments.part_b import digits
 
     gammas, epochs = swept.parameters["gammas"], trained.parameters["shown_epochs"]
-    sets = [swept[f"samples_{i}"] for i in range(len(gammas))] + [trained[f"judged_{epoch}"] for epoch in epochs]
+    sets = [panels.from_png(swept[f"samples_{i}"]) for i in range(len(gammas))]
+    sets += [trained[f"judged_{epoch}"] for epoch in epochs]
     network = digits.restored(Classifier(judge.parameters["width"]), judge["weights"])
     images, labels = digits.load(mnist, "train")
     _, features = digits.read(network, images, run.device)

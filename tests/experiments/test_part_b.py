@@ -131,6 +131,17 @@ def test_an_ambigram_is_judged_both_ways(all_results):
         assert (score[both == 1] > 0.01).all()
 
 
+def test_samples_come_back_from_their_picture_at_sixteen_levels():
+    """Grey levels that are multiples of 17 come back as they were, others as the nearest of these."""
+    from experiments.part_b.panels import as_png, from_png
+
+    images = np.random.default_rng(0).integers(0, 256, (7, 28, 28), np.uint8)
+    back = from_png(as_png(images))
+    assert back.shape == images.shape and (back % 17 == 0).all()
+    assert (abs(back.astype(int) - images) <= 8).all()
+    assert (from_png(as_png(back)) == back).all()
+
+
 def test_a_training_that_was_killed_goes_on(all_results):
     """Interrupted after a checkpoint and run again with it, the training gives the results of the straight run."""
     _, straight = all_results["time_conditioned"]
