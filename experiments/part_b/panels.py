@@ -36,17 +36,22 @@ def sample_sheets(results: Results, columns: int, arranged: Arrange = np.asarray
 
 
 def sampling_films(results: Results, columns: int, arranged: Arrange = np.asarray) -> Drawing:
-    """A film for each shown epoch: its samples, *arranged*, coming out of noise."""
-    epochs = results.parameters["shown_epochs"]
+    """A film for each shown epoch: its samples, *arranged*, coming out of noise.
+
+    While there is nothing but noise to see, which is also what takes most room, every other frame is left out.
+    """
+    epochs, T = results.parameters["shown_epochs"], results.parameters["T"]
+    times = [(row, t) for row, t in enumerate(frame_times(T)) if t <= 2 * T / 3 or t % 20 == 0 or t == T]
+    rows = [row for row, _ in times]
     films = [
-        np.stack([sheet(arranged(frame), columns) for frame in unpacked(results[f"frames_{epoch}"])])
+        np.stack([sheet(arranged(frame), columns) for frame in unpacked(results[f"frames_{epoch}"][rows])])
         for epoch in epochs
     ]
     shown = [
         Panel(f"epoch {epoch}", f"Noise turns into the samples of epoch {epoch}.", film)
         for epoch, film in zip(epochs, films, strict=True)
     ]
-    labels = [f"t = {t}" for t in frame_times(results.parameters["T"])]
+    labels = [f"t = {t}" for _, t in times]
     return animation(shown, fps=12, hold_last_s=2.0, labels=labels)
 
 

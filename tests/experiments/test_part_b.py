@@ -142,6 +142,12 @@ def test_samples_come_back_from_their_picture_at_sixteen_levels():
     assert (from_png(as_png(back)) == back).all()
 
 
+def test_the_committed_outputs_take_little_room():
+    """Every clone carries them: 40 MB for all of Part B."""
+    outputs = Path(__file__).parents[2] / "experiments/outputs/part_b"
+    assert sum(path.stat().st_size for path in outputs.rglob("*") if path.is_file()) <= 40e6
+
+
 def test_a_training_that_was_killed_goes_on(all_results):
     """Interrupted after a checkpoint and run again with it, the training gives the results of the straight run."""
     _, straight = all_results["time_conditioned"]

@@ -100,8 +100,12 @@ def values(drawing: Drawing) -> list[list[str]]:
 
 def test_all_values_can_be_had_as_csv():
     """Every point of every curve with its interval, every bar, every bin, every cell; numbers in plain ASCII."""
-    assert values(loss())[0] == ["series", "step", "loss"]
-    assert len(values(loss())) == 1 + len(LOSS) + 2
+    head, *rows = values(loss())
+    assert head == ["series", "step", "loss", "low", "high"]
+    runs = np.array([row[1:] for row in rows[:-2]], float)
+    assert len(runs) == 160 < len(LOSS) and rows[-1][3:] == ["", ""]
+    assert runs[:, 1].mean() == pytest.approx(np.mean(LOSS), rel=0.01)
+    assert (runs[:, 2].min(), runs[:, 3].max()) == pytest.approx((np.min(LOSS), np.max(LOSS)), rel=1e-4)
     assert values(agreement())[:2] == [
         ["series", "γ", "agreement", "low", "high"],
         ["epoch 20", "0", "0.1", "0.08", "0.105"],

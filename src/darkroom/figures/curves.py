@@ -226,9 +226,7 @@ def _draw_interval(axes: Axes, x: Floats, interval: tuple[Floats, Floats], colou
 
 def _draw_noisy(canvas: Canvas, axes: Axes, curve: _Curve) -> None:
     colour = canvas.ink(curve.paint)
-    starts = bin_starts(len(curve.x), BINS)
-    low, high = np.minimum.reduceat(curve.y, starts), np.maximum.reduceat(curve.y, starts)
-    centres = means(curve.x, starts)
+    centres, (_, low, high) = _runs(curve)
     axes.fill_between(centres, low, high, color=colour, alpha=0.22, linewidth=0, zorder=1)
     smooth, x = moving_mean(curve.y, curve.window), moving_mean(curve.x, curve.window)
     shown = np.unique(np.linspace(0, len(x) - 1, 2 * BINS).round().astype(int))
@@ -268,13 +266,25 @@ def _readings(axes: Axes, height: int, curve: _Curve, format: str) -> Json:
 
 
 def _csv(curves: Sequence[_Curve], x_label: str, y_label: str) -> bytes:
-    """Every point of every curve, and the ends of its interval where it has one."""
-    ends = ["low", "high"] if any(curve.interval for curve in curves) else []
+    """Every point of every curve, and the ends of its interval where it has one.
+
+    A noisy curve is given by the runs of points that it is drawn by: their mean, least and greatest value. Every point of
+    it would weigh more than the rest of the figure; the results of the experiment hold them.
+    """
+    ends = ["low", "high"] if any(curve.interval or curve.series.style == "noisy" for curve in curves) else []
     rows = []
     for curve in curves:
-        heights = list(curve.heights) if curve.interval else [curve.y, *([""] * len(curve.y) for _ in ends)]
-        rows += [[curve.series.label, *row] for row in zip(curve.x, *heights, strict=True)]
+        x, heights = _runs(curve) if curve.series.style == "noisy" else (curve.x, curve.heights)
+        columns = [x, *heights, *([[""] * len(x)] * (1 + len(ends) - len(heights)))]
+        rows += [[curve.series.label, *row] for row in zip(*columns, strict=True)]
     return as_csv(["series", x_label, y_label, *ends], rows)
+
+
+def _runs(curve: _Curve) -> tuple[Floats, list[Floats]]:
+    """A noisy curve by runs of points: their middle, and their mean, least and greatest value."""
+    starts = bin_starts(len(curve.x), BINS)
+    low, high = np.minimum.reduceat(curve.y, starts), np.maximum.reduceat(curve.y, starts)
+    return means(curve.x, starts), [means(curve.y, starts), low, high]
 
 
 def _listed(curve: _Curve, format: str) -> list[Json]:
