@@ -81,7 +81,7 @@ def test_mse(results: Results) -> dict[str, float]:
 
 @denoiser.figure(
     caption="Loss of the denoiser: training by step, test by epoch.",
-    alt="The training loss falls steeply in the first hundred steps and flattens; the test points lie on its lower edge.",
+    alt="The training loss falls steeply in the first hundred steps and flattens; the test points lie on it.",
 )
 def loss(results: Results) -> Drawing:
     """Training loss by step with test loss by epoch."""
