@@ -201,7 +201,7 @@ def test_what_is_missing_and_cannot_be_run_is_named(project: Workshop) -> None:
     done = project.call()
 
     assert "data set 'tiny': numbers is not to be had" in done.stderr
-    assert "part_x/alone is missing" in done.stderr
+    assert "no outputs, and no page that shows any: part_x/alone;" in done.stderr
     assert "1 missing" in done.stdout
 
 

@@ -235,7 +235,10 @@ def test_links_to_other_sites_are_listed_for_paper(stocked: Project) -> None:
 def test_what_no_page_shows_may_be_missing(stocked: Project) -> None:
     """In strict mode too: nothing that is published lacks it. As soon as a page calls for it, it is a fault."""
     stocked.page("Text.")
-    assert "missing" in {warning.rule for warning in stocked.build(strict=True).warnings}
+    stocked.outputs.state("part_b/late", "missing", figures=())
+    never_run = [str(each) for each in stocked.build(strict=True).warnings if each.rule == "missing"]
+    told = "no outputs, and no page that shows any: part_b/late, part_b/quality; run python build.py run ID"
+    assert never_run == [f"experiments/outputs:1:1 missing: {told}"]
     stocked.page('{{ figure("part_b/quality/confusion") }}')
     with pytest.raises(ContentError, match="part_b/quality is missing"):
         stocked.build(strict=True)

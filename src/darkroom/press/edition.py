@@ -65,7 +65,8 @@ def make_edition(
     }
     findings.problems.extend(warning for page in reused.values() for warning in page.warnings)
     pages = _read([url for url in keys if url not in reused], sources, findings)
-    warnings = {page.outline.url: _check_references(page, sources, index, findings) for page in pages}
+    kinds = {path.stem for path in inputs.walk(places.templates / "figures", ".html")}
+    warnings = {page.outline.url: _check_references(page, index, kinds, findings) for page in pages}
     findings.stop()
 
     formulas = Formulas(places, inputs, sources.site)
@@ -157,21 +158,23 @@ def _read(urls: Iterable[str], sources: Sources, findings: Findings) -> list[Pag
     return pages
 
 
-def _check_references(page: Page, sources: Sources, index: Index, findings: Findings) -> tuple[Fault, ...]:
-    """Report what a page calls for and cannot have; gives its warnings, which in strict mode are faults as well."""
+def _check_references(page: Page, index: Index, kinds: Collection[str], findings: Findings) -> tuple[Fault, ...]:
+    """Report what a page calls for and cannot have; gives its warnings, which in strict mode are faults as well.
+
+    *kinds* are those of figures that there is a template for.
+    """
     faults, warnings = references.check(page, index)
     findings.faults += faults
-    findings.faults += _unknown_kinds(page, sources)
+    findings.faults += _unknown_kinds(page, index, kinds)
     if findings.strict:
         findings.faults += warnings
     return tuple(warnings)
 
 
-def _unknown_kinds(page: Page, sources: Sources) -> Iterator[Fault]:
-    kinds = {path.stem for path in sources.inputs.walk(sources.places.templates / "figures", ".html")}
+def _unknown_kinds(page: Page, index: Index, kinds: Collection[str]) -> Iterator[Fault]:
     for call in page.outline.calls:
         name = str(call.arguments[0]) if call.name == "figure" and call.arguments else ""
-        found = sources.catalogue.figure(name)
+        found = index.catalogue.figure(name)
         figure = found[0].drawn(found[1]) if found else None
         if figure and figure.kind not in kinds:
             message = f"{name} is of kind {figure.kind!r}: no templates/figures/{figure.kind}.html"

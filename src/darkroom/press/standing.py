@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from darkroom.lab.errors import Fault
 from darkroom.lab.manifest import Figure
@@ -14,6 +14,7 @@ from darkroom.press.sources import Findings, Sources
 def judge_experiments(sources: Sources, index: Index, findings: Findings) -> None:
     """Report experiments that are not as they should be, and figures that no page shows."""
     waited_for, shown = _waited_for(sources), _called_for(sources)
+    unseen: list[str] = []
     for experiment in sources.catalogue.experiments.values():
         place = _place(sources, experiment)
         if experiment.problem:
@@ -22,10 +23,12 @@ def judge_experiments(sources: Sources, index: Index, findings: Findings) -> Non
             message = f"no experiment declares {experiment.id}; delete its outputs or restore the code"
             findings.warnings.append(Fault(place, 1, 1, "orphan", message))
         elif experiment.state != FRESH and experiment.id not in waited_for:
+            if not experiment.digest and experiment.id not in shown:
+                unseen.append(experiment.id)  # nothing published lacks it
+                continue
             message = f"{experiment.id} is {_described(experiment)}; run python build.py run {experiment.id}"
-            unseen = not experiment.digest and experiment.id not in shown  # nothing published lacks it
-            problems = findings.warnings if unseen else findings.problems
-            problems.append(Fault(place, 1, 1, experiment.state, message))
+            findings.problems.append(Fault(place, 1, 1, experiment.state, message))
+    findings.warnings += _never_run(sources, unseen)
     findings.warnings += _unshown(sources, index)
 
 
@@ -68,10 +71,17 @@ def raw_files(sources: Sources) -> dict[str, str]:
     return raw
 
 
+def _never_run(sources: Sources, unseen: Sequence[str]) -> Iterator[Fault]:
+    """One line for all experiments without outputs that no page asks for."""
+    if unseen:
+        message = f"no outputs, and no page that shows any: {', '.join(unseen)}; run python build.py run ID"
+        yield Fault(sources.places.shown(sources.places.outputs), 1, 1, "missing", message)
+
+
 def _unshown(sources: Sources, index: Index) -> Iterator[Fault]:
     for name in sources.catalogue.figure_names:
         owner = sources.catalogue.experiments[name.rpartition("/")[0]]
-        if name not in index.spots and owner.state != "orphan":
+        if owner.digest and name not in index.spots and owner.state != "orphan":
             message = f"no page shows {name}; show it with figure({name!r}), or remove it"
             yield Fault(_place(sources, owner), 1, 1, "unshown", message)
 
