@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from darkroom.press.publish import Report, SiteRequest, build
@@ -22,7 +24,16 @@ def copy_templates(root: Path) -> Path:
     settings.write_text(re.sub(r"^picture = .*\n", "", settings.read_text(), flags=re.MULTILINE))  # one of ours
     if (ROOT / "templates/node_modules").exists():
         (target / "node_modules").symlink_to(ROOT / "templates/node_modules")
+    for folder in (root / ".darkroom", root / ".darkroom/press"):  # the press's cache, called by itself and by build.py
+        folder.mkdir(exist_ok=True)
+        (folder / "fonts").symlink_to(_fonts().name)
     return target
+
+
+@cache
+def _fonts() -> tempfile.TemporaryDirectory[str]:
+    """Where all projects keep the parts of fonts, which take a second or two to make."""
+    return tempfile.TemporaryDirectory()
 
 
 @dataclass

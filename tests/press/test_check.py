@@ -69,7 +69,7 @@ def test_a_heavy_page_is_a_fault(project: Project) -> None:
     """A page weighs 1.5 MB at most before lazy pictures."""
     project.page("word " * 320_000)
     (fault,) = faults(project)
-    assert fault.startswith("index.md:1:1 size: the page weighs 1.7")
+    assert fault.startswith("index.md:1:1 size: the page weighs 1.6")
 
 
 def test_pictures_weigh_on_a_page_unless_they_are_lazy(project: Project) -> None:
@@ -80,7 +80,7 @@ def test_pictures_weigh_on_a_page_unless_they_are_lazy(project: Project) -> None
     project.outputs.add("part_b/a", {"big": big, "small": plot()})
     project.page('{{ figure("part_b/a/big") }}\n\n{{ figure("part_b/a/small") }}')
     (fault,) = faults(project)
-    assert fault.startswith("index.md:1:1 size: the page weighs 1.7")
+    assert fault.startswith("index.md:1:1 size: the page weighs 1.6")
     project.page('{{ figure("part_b/a/small") }}\n\n{{ figure("part_b/a/big") }}')
     project.build()
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from darkroom.lab.errors import Fault
+from darkroom.press.fonts import part, read_ranges
 from darkroom.press.packages import FOLDER, install
 from darkroom.press.record import Inputs, sha256
 
 _URL = re.compile(r"url\(\s*([\"']?)([^)\"']+)\1\s*\)")
+_FACE = re.compile(r"(@font-face\s*\{[^}]*\})")
+_UNICODE_RANGE = re.compile(r"unicode-range\s*:\s*([^;}]+)")
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".avif"})
 
 
@@ -34,64 +38,99 @@ def named(name: str, digest: str, folder: str = "assets") -> str:
     return f"{folder}/{path.with_suffix('')}.{digest[:10]}{path.suffix}"
 
 
-def read_static(folder: Path, inputs: Inputs, shown: str) -> tuple[dict[str, Asset], list[Fault]]:
+def read_static(folder: Path, inputs: Inputs, cache: Path, shown: str) -> tuple[dict[str, Asset], list[Fault]]:
     """Every file in *folder* by its name there; addresses in style sheets are rewritten. *shown* is for messages.
 
     A font that a style sheet takes from an npm package, by ``../node_modules/...``, is there as ``fonts/<its name>``.
+    Where its face has a ``unicode-range``, it is a font of those characters alone, made in *cache*; the second such part
+    of a font, ``x.woff2``, is ``fonts/x-2.woff2``.
 
     Raises:
         UsageError: npm packages cannot be had.
     """
     paths = {path.relative_to(folder).as_posix(): path for path in inputs.walk(folder)}
     assets: dict[str, Asset] = {}
+    fonts: Fonts = {}
     faults: list[Fault] = []
     for name in sorted(paths, key=lambda name: (name.endswith(".css"), name)):
         content = inputs.read(paths[name])
         if name.endswith(".css"):
             css = content.decode("utf-8")
-            assets |= _fonts(css, folder.parent, inputs)
-            content, wrong = _rewrite(css, name, assets, shown)
+            new = _new_fonts(css, fonts)
+            if new:
+                install(folder.parent)
+            assets |= _font_assets(new, folder.parent, inputs, cache)
+            fonts |= new
+            content, wrong = _rewrite(css, name, assets, fonts, shown)
             faults += wrong
         assets[name] = Asset(hashed(name, content), content)
     return assets, faults
 
 
-def _fonts(css: str, templates: Path, inputs: Inputs) -> dict[str, Asset]:
-    """The fonts from npm packages that a style sheet names."""
-    wanted = {target for _, target in _URL.findall(css) if _font(target)}
-    if wanted:
-        install(templates)
-    fonts = {}
-    for target in sorted(wanted):
+Fonts = dict[tuple[str, str], str]  # by source and unicode-range, "" where there is none: the asset's name
+
+
+def _new_fonts(css: str, known: Fonts) -> Fonts:
+    """The fonts from npm packages that a style sheet names and no other did."""
+    fonts = dict(known)
+    for _, spread, text in _pieces(css):
+        for _, target in _URL.findall(text):
+            if target.startswith(f"../{FOLDER}/") and (target, spread) not in fonts:
+                path, before = PurePosixPath(target), sum(source == target for source, _ in fonts)
+                fonts[target, spread] = f"fonts/{path.stem}{f'-{before + 1}' if before else ''}{path.suffix}"
+    return {key: name for key, name in fonts.items() if key not in known}
+
+
+def _pieces(css: str) -> Iterator[tuple[int, str, str]]:
+    """A style sheet in pieces, its font faces apart: where each begins, its unicode-range, and its text."""
+    start = 0
+    for text in _FACE.split(css):
+        spread = _UNICODE_RANGE.search(text) if text.startswith("@font-face") else None
+        yield start, spread[1].strip() if spread else "", text
+        start += len(text)
+
+
+def _font_assets(fonts: Fonts, templates: Path, inputs: Inputs, cache: Path) -> dict[str, Asset]:
+    assets = {}
+    for (target, spread), name in fonts.items():
         path = templates / target.removeprefix("../")
-        if inputs.digest(path):
-            name, content = _font(target), inputs.read(path)
-            fonts[name] = Asset(hashed(name, content), content)
-    return fonts
+        ranges = _read_ranges(spread)
+        if ranges is not None and inputs.digest(path):
+            content = inputs.read(part(path, ranges, inputs, cache) if ranges else path)
+            assets[name] = Asset(hashed(name, content), content)
+    return assets
 
 
-def _font(target: str) -> str:
-    """``fonts/x.woff2`` for ``../node_modules/a/b/x.woff2``, else empty."""
-    return f"fonts/{PurePosixPath(target).name}" if target.startswith(f"../{FOLDER}/") else ""
+def _read_ranges(spread: str) -> list[tuple[int, int]] | None:
+    try:
+        return read_ranges(spread) if spread else []
+    except ValueError:
+        return None
 
 
-def _rewrite(css: str, name: str, assets: Mapping[str, Asset], shown: str) -> tuple[bytes, list[Fault]]:
+def _rewrite(css: str, name: str, assets: Mapping[str, Asset], fonts: Fonts, shown: str) -> tuple[bytes, list[Fault]]:
     faults = []
     depth = "../" * (name.count("/"))
 
-    def replace(found: re.Match[str]) -> str:
+    def fault(position: int, rule: str, message: str) -> None:
+        faults.append(Fault(f"{shown}/{name}", css.count("\n", 0, position) + 1, 1, rule, message))
+
+    def replace(found: re.Match[str], start: int, spread: str) -> str:
         target = found[2].strip()
         if target.startswith(("data:", "#")):
             return found[0]
-        wanted = _font(target) or str(PurePosixPath(name).parent / target).removeprefix("./")
-        if wanted not in assets:
-            line = css.count("\n", 0, found.start()) + 1
+        wanted = fonts.get((target, spread)) or str(PurePosixPath(name).parent / target).removeprefix("./")
+        if wanted in assets:
+            return f"url({depth}{assets[wanted].target.removeprefix('assets/')})"
+        if _read_ranges(spread) is None:
+            fault(start, "font", f"unicode-range: {spread} is not a list of ranges such as U+20-7E, U+2013")
+        else:
             message = f"{target} is not in templates/static or a pinned package; nothing is loaded from elsewhere"
-            faults.append(Fault(f"{shown}/{name}", line, 1, "link", message))
-            return found[0]
-        return f"url({depth}{assets[wanted].target.removeprefix('assets/')})"
+            fault(start + found.start(), "link", message)
+        return found[0]
 
-    return _URL.sub(replace, css).encode(), faults
+    pieces = [_URL.sub(partial(replace, start=start, spread=spread), text) for start, spread, text in _pieces(css)]
+    return "".join(pieces).encode(), faults
 
 
 def picture_sizes(folder: Path, names: Iterable[str]) -> dict[str, tuple[int, int]]:

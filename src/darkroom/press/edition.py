@@ -17,7 +17,7 @@ from darkroom.press.context import Context, Link, Rendered
 from darkroom.press.files import Content, Copy, Kept, Places, digest_of, size_of
 from darkroom.press.formulas import Formulas, equations_of
 from darkroom.press.keys import page_keys
-from darkroom.press.math_style import font_target
+from darkroom.press.math_style import font_parts
 from darkroom.press.memory import CardRecord, Memory, PageRecord
 from darkroom.press.pages import Outline, Page
 from darkroom.press.record import Inputs
@@ -224,11 +224,11 @@ def _record(
 
 def _files_beside(sources: Sources, context: Context, records: Collection[PageRecord]) -> dict[str, Content]:
     """Static files, the fonts and pictures that pages use, and files for machines."""
-    site, katex = sources.site, sources.places.katex
+    site = sources.site
     files: dict[str, Content] = {asset.target: asset.content for asset in sources.static.values()}
     for file in sorted({file for record in records for file in record.fonts}):
-        target, path, digest = font_target(file, katex, sources.inputs)
-        files[target] = Copy(str(path), digest, path.stat().st_size)
+        for part in font_parts(file, sources.places.katex, sources.inputs, sources.places.cache):
+            files[part.target] = Copy(str(part.path), part.sha256, part.path.stat().st_size)
     for record in records:
         for use in record.files:
             files[use.target] = Copy(f"{sources.places.outputs}/{use.source}", use.sha256, use.bytes)

@@ -11,7 +11,7 @@ from darkroom.press.files import Places
 from darkroom.press.layouts import policy_digest
 from darkroom.press.lift import lift
 from darkroom.press.math import BadTeX, Equation, Katex, Typeset, classes_of, rules
-from darkroom.press.math_style import MathStyle, font_target, read_math_style
+from darkroom.press.math_style import MathStyle, font_parts, read_math_style
 from darkroom.press.pages import Page
 from darkroom.press.record import Inputs
 from darkroom.press.references import Index, number_figures, tex_of
@@ -74,9 +74,8 @@ class Formulas:
         if self._style is None:
             self._style = read_math_style(self._inputs.text(self._places.katex / "dist/katex.min.css"))
         active, fonts = self._style.needed(frozenset(classes))
-        root = root_of(page.url)
-        addresses = {file: root + font_target(file, self._places.katex, self._inputs)[0] for file in fonts}
-        return self._style.css(active, addresses) + rules(classes), fonts
+        parts = {file: font_parts(file, self._places.katex, self._inputs, self._places.cache) for file in fonts}
+        return self._style.css(active, parts, root_of(page.url)) + rules(classes), fonts
 
     def _formula(self, page: Rendered, token: str) -> str:
         html = self._made[page.uses[ord(token) - FORMULA].equation]

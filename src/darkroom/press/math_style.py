@@ -6,18 +6,26 @@ The rules stand in the page itself, so that nothing has to be fetched before it 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 from darkroom.press.assets import named
+from darkroom.press.fonts import complement, part, read_ranges, written
 from darkroom.press.record import Inputs
 
 _FACE = re.compile(r"@font-face\s*\{([^}]*)\}")
 _RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
+FONTS = "assets/fonts"
 _ROOT = frozenset({"katex"})
 _FALLBACK = ("KaTeX_Main", False, False)
+_OFTEN = read_ranges(  # ASCII, accents, small Greek letters, and the signs that most formulas make do with
+    "U+20-7E,U+A0,U+AF,U+B1,U+B7,U+D7,U+2C6,U+2C9,U+2DC,U+3B1-3C9,U+3D5,U+3F5,U+200B,U+2026,U+2032,U+2190,U+2192,U+2202,"
+    "U+2207,U+2208,U+220F,U+2211,U+2212,U+221A,U+221D,U+221E,U+2223,U+2225,U+222B,U+223C,U+2248,U+2264,U+2265,U+226A,"
+    "U+226B,U+2299,U+22C5,U+22EF,U+23DF,U+27E8,U+27E9"
+)
+_PARTED = re.compile(r"KaTeX_(AMS|Main|Math)-")  # the large ones
 
 Style = tuple[str, bool, bool]  # family ("" where inherited), bold, italic
 
@@ -30,6 +38,16 @@ class Selector:
     classes: frozenset[str]
     body: str
     style: Style
+
+
+@dataclass(frozen=True)
+class FontPart:
+    """A font file of the site: its address, where it lies, its sha256; ``spread`` declares the characters it is for."""
+
+    target: str
+    path: Path
+    sha256: str
+    spread: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,16 +71,16 @@ class MathStyle:
         }
         return active, [file for style, file, _ in self.faces if style in wanted]
 
-    def css(self, active: Iterable[Selector], fonts: dict[str, str]) -> str:
-        """The rules of *active*, and the faces of *fonts*, which maps a font file to its address."""
+    def css(self, active: Iterable[Selector], fonts: Mapping[str, Sequence[FontPart]], root: str) -> str:
+        """The rules of *active*, and the faces of *fonts*, the parts of each font file; *root* leads to the site's."""
         rules = [  # only neighbours are joined: which of two rules stands later matters
             f"{','.join(selector.text for selector in group)}{{{body}}}"
             for body, group in groupby(active, key=lambda selector: selector.body)
         ]
         faces = [
-            f'@font-face{{{declarations};src:url({fonts[file]}) format("woff2")}}'
+            f'@font-face{{{declarations};src:url({root}{each.target}) format("woff2"){each.spread}}}'
             for _, file, declarations in self.faces
-            if file in fonts
+            for each in fonts.get(file, ())
         ]
         return "".join([*faces, *rules])
 
@@ -78,11 +96,17 @@ def read_math_style(css: str) -> MathStyle:
     return MathStyle(selectors, faces)
 
 
-def font_target(file: str, katex: Path, inputs: Inputs) -> tuple[str, Path, str]:
-    """The address of a font file on the site, where it lies, and its sha256."""
+def font_parts(file: str, katex: Path, inputs: Inputs, cache: Path) -> list[FontPart]:
+    """A font file of KaTeX as published: whole, or the characters that are often met and the others."""
     path = katex / "dist/fonts" / file
-    digest = inputs.digest(path)
-    return named(file, digest, "assets/fonts"), path, digest
+    if not _PARTED.match(file):
+        digest = inputs.digest(path)
+        return [FontPart(named(file, digest, FONTS), path, digest)]
+    parts = []
+    for ranges in (_OFTEN, complement(_OFTEN)):
+        made = part(path, ranges, inputs, cache)
+        parts.append(FontPart(f"{FONTS}/{made.name}", made, inputs.digest(made), f";unicode-range:{written(ranges)}"))
+    return parts
 
 
 def _style_of(body: str) -> Style:

@@ -91,7 +91,7 @@ def read_sources(
     with findings.collecting():
         bibliography = _read_bibliography(places, inputs)
     static_folder = places.templates / "static"
-    static, wrong = read_static(static_folder, inputs, places.shown(static_folder))
+    static, wrong = read_static(static_folder, inputs, places.cache, places.shown(static_folder))
     findings.faults += wrong
     catalogue = _read_catalogue(places, inputs, statuses, site.model)
     outlines, paths, pages = _read_pages(places, inputs, memory, findings)
