@@ -1,0 +1,73 @@
+"""Fonts in parts, so that a page brings the characters that it has and a browser fetches the others where they occur.
+
+A part is a face with a ``unicode-range`` (CSS Fonts 4, section 4.5). fontTools makes it, once; it is kept in the cache.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from darkroom.press.record import Inputs, sha256
+
+VERSION = 1  # of what is made of a font and a range
+LAST = 0x10FFFF
+_RANGE = re.compile(r"[Uu]\+([0-9A-Fa-f]{1,6}\?{0,5}|\?{1,6})(?:-([0-9A-Fa-f]{1,6}))?")
+
+Range = tuple[int, int]  # the first and the last code point
+
+
+def read_ranges(text: str) -> list[Range]:
+    """The value of a ``unicode-range``: ``U+20-7E, U+4??`` is [(0x20, 0x7e), (0x400, 0x4ff)].
+
+    Raises:
+        ValueError: with the first part of it that is no range.
+    """
+    ranges = []
+    for each in map(str.strip, text.split(",")):
+        found = _RANGE.fullmatch(each)
+        low = int(found[1].replace("?", "0"), 16) if found else LAST + 1
+        high = int(found[2] or found[1].replace("?", "F"), 16) if found else LAST
+        if not low <= high <= LAST:
+            raise ValueError(each)
+        ranges.append((low, high))
+    return ranges
+
+
+def complement(ranges: list[Range]) -> list[Range]:
+    """Every code point that is not in *ranges*."""
+    rest, next_ = [], 0
+    for low, high in sorted(ranges):
+        if low > next_:
+            rest.append((next_, low - 1))
+        next_ = max(next_, high + 1)
+    return [*rest, (next_, LAST)] if next_ <= LAST else rest
+
+
+def written(ranges: list[Range]) -> str:
+    """*ranges* as the value of a ``unicode-range``."""
+    return ",".join(f"U+{low:X}" if low == high else f"U+{low:X}-{high:X}" for low, high in ranges)
+
+
+def part(font: Path, ranges: list[Range], inputs: Inputs, cache: Path) -> Path:
+    """A file with those characters of *font* alone that are in *ranges*; its name tells what it was made of."""
+    key = sha256(f"{VERSION} {inputs.digest(font)} {written(ranges)}".encode())
+    path = cache / "fonts" / f"{font.stem}.{key[:10]}{font.suffix}"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+        _write_part(font, ranges, unfinished)
+        unfinished.replace(path)
+    return path
+
+
+def _write_part(font: Path, ranges: list[Range], target: Path) -> None:
+    from fontTools import subset
+
+    options = subset.Options(layout_features=["*"], flavor={".woff2": "woff2", ".woff": "woff"}.get(font.suffix))
+    loaded = subset.load_font(str(font), options)
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(unicodes=[c for c in loaded.getBestCmap() if any(low <= c <= high for low, high in ranges)])
+    subsetter.subset(loaded)
+    subset.save_font(loaded, str(target), options)

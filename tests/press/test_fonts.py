@@ -1,0 +1,91 @@
+"""Fonts in parts: every character in one of them, each part with its own and no others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fontTools.ttLib import TTFont
+from hypothesis import given
+from hypothesis import strategies as st
+
+from darkroom.lab.errors import ContentError
+from darkroom.press.fonts import LAST, complement, part, read_ranges, written
+from darkroom.press.record import Inputs
+from tests.press.projects import ROOT, Project
+
+SERIF = "@fontsource/source-serif-4/files/source-serif-4-latin-400-normal.woff2"
+
+
+def characters(font: Path) -> set[int]:
+    """What a font can draw."""
+    return set(TTFont(font).getBestCmap())
+
+
+def test_ranges_are_read_as_css_writes_them() -> None:
+    """Single characters, ranges and wildcards, in either case."""
+    assert read_ranges("U+20-7e, u+A0,U+4??, U+??") == [(0x20, 0x7E), (0xA0, 0xA0), (0x400, 0x4FF), (0, 0xFF)]
+
+
+@pytest.mark.parametrize("wrong", ["20-7E", "U+", "U+7E-20", "U+110000", "U+20-7E,", "U+4??-4FF-5", ""])
+def test_what_is_no_range_is_refused(wrong: str) -> None:
+    """Whatever CSS would not take either."""
+    with pytest.raises(ValueError):
+        read_ranges(wrong)
+
+
+@given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 40)).map(lambda pair: (pair[0], sum(pair)))))
+def test_a_character_is_in_a_list_of_ranges_or_in_its_complement(ranges: list[tuple[int, int]]) -> None:
+    """In one of the two and never in both; and what is written is read again."""
+    rest = complement(ranges)
+    for point in [*range(350), LAST]:
+        assert any(low <= point <= high for low, high in ranges) != any(low <= point <= high for low, high in rest)
+    assert read_ranges(written(rest)) == rest
+
+
+def test_two_parts_of_a_font_have_its_characters_between_them(tmp_path: Path) -> None:
+    """None is lost, none is in both, and an advance stays what it was."""
+    font, inputs = ROOT / "templates/node_modules" / SERIF, Inputs({})
+    often = read_ranges("U+20-7E,U+2013")
+    parts = [part(font, ranges, inputs, tmp_path) for ranges in (often, complement(often))]
+    first, second = map(characters, parts)
+    assert first | second == characters(font)
+    assert first == {*range(0x20, 0x7F), 0x2013}
+    assert not first & second
+    assert sum(each.stat().st_size for each in parts) < 1.3 * font.stat().st_size
+    whole, piece = TTFont(font), TTFont(parts[0])
+    for point in first:
+        assert piece["hmtx"][piece.getBestCmap()[point]] == whole["hmtx"][whole.getBestCmap()[point]]
+
+
+def test_a_part_is_made_once_and_again_where_its_range_changes(tmp_path: Path) -> None:
+    """What is in the cache is used as it is; its name tells font and range."""
+    font, inputs = ROOT / "templates/node_modules" / SERIF, Inputs({})
+    made = part(font, [(65, 90)], inputs, tmp_path)
+    made.write_bytes(b"kept")
+    assert part(font, [(65, 90)], inputs, tmp_path).read_bytes() == b"kept"
+    assert characters(part(font, [(65, 70)], inputs, tmp_path)) == set(range(65, 71))
+
+
+def test_a_face_with_a_range_is_published_with_those_characters(project: Project) -> None:
+    """Two faces of one font become two files, and the style sheet leads to each."""
+    project.page("Text.")
+    style = project.root / "templates/static/two.css"
+    style.write_text(
+        f"@font-face {{ src: url(../node_modules/{SERIF}); unicode-range: U+41-5A }}\n"
+        f"@font-face {{ src: url(../node_modules/{SERIF}); unicode-range: U+61-7A }}\n"
+    )
+    project.build()
+    css = next((project.site / "assets").glob("two.*.css"))
+    addresses = [piece.split(")")[0] for piece in css.read_text().split("url(")[1:]]
+    assert [characters(css.parent / address) for address in addresses] == [set(range(65, 91)), set(range(97, 123))]
+
+
+def test_a_face_with_a_wrong_range_is_named(project: Project) -> None:
+    """With the line of its face; nothing is published."""
+    project.page("Text.")
+    style = project.root / "templates/static/two.css"
+    style.write_text(f"\n@font-face {{ src: url(../node_modules/{SERIF}); unicode-range: 41-5A }}\n")
+    with pytest.raises(ContentError, match=r"two\.css:2:1 font: unicode-range: 41-5A is not a list of ranges"):
+        project.build()
+    assert not project.site.exists()
