@@ -13,7 +13,7 @@ new PerformanceObserver((_, observer) => { // the rest waits until the page has 
 
 // What lies far down, a piece at a time whenever there is nothing else to do.
 function layOut() {
-  const far = [...document.querySelectorAll("article > :nth-child(n + 10)")];
+  const far = [...document.querySelectorAll("article > :nth-child(n + 6)")];
   const next = () => {
     if (!far.length) return root.classList.remove("first-view");
     far.shift().style.contentVisibility = "visible";
