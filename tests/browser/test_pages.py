@@ -140,6 +140,15 @@ def test_a_figure_shows_the_drawing_of_the_model_that_is_chosen(page: Any, addre
     until(seen).to_have_count(2)
 
 
+def test_on_paper_all_slides_are_shown(page: Any) -> None:
+    """One at a time on a screen, every one with its heading in print."""
+    slides = page.locator(".slides").first
+    until(slides.locator(".slide:visible")).to_have_count(1)
+    page.emulate_media(media="print")
+    until(slides.locator(".slide:visible")).to_have_count(slides.locator(".slide").count())
+    until(slides.locator(".heading:visible")).to_have_count(slides.locator(".slide").count())
+
+
 def test_a_comparison_moves_its_edge(page: Any) -> None:
     """The second picture lies over the first as far as the slider says."""
     slider, over = page.get_by_role("slider", name="Two ramps."), page.locator(".compare .side").last
