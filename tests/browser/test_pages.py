@@ -140,13 +140,19 @@ def test_a_figure_shows_the_drawing_of_the_model_that_is_chosen(page: Any, addre
     until(seen).to_have_count(2)
 
 
-def test_on_paper_all_slides_are_shown(page: Any) -> None:
-    """One at a time on a screen, every one with its heading in print."""
+def test_on_paper_everything_stands_side_by_side(page: Any) -> None:
+    """Slides that a screen shows one at a time, the sides of a comparison, and hybrids at all their distances."""
     slides = page.locator(".slides").first
     until(slides.locator(".slide:visible")).to_have_count(1)
     page.emulate_media(media="print")
     until(slides.locator(".slide:visible")).to_have_count(slides.locator(".slide").count())
     until(slides.locator(".heading:visible")).to_have_count(slides.locator(".slide").count())
+    left, right = (page.locator(".compare .side").nth(n).bounding_box() for n in (0, 1))
+    assert right["x"] >= left["x"] + left["width"] or right["y"] >= left["y"] + left["height"]
+    sizes = page.locator(".distance .sizes").first.locator("img:visible")
+    until(sizes).to_have_count(3)
+    widths = [sizes.nth(n).bounding_box()["width"] for n in range(3)]
+    assert widths == sorted(widths, reverse=True) and widths[2] < widths[0] / 4
 
 
 def test_a_comparison_moves_its_edge(page: Any) -> None:
