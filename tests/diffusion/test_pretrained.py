@@ -222,8 +222,8 @@ def test_a_scheduler_of_another_kind_is_refused(cascade, tmp_path):
     """What the samplers do not know is named with what they do."""
     folder = copied(cascade, tmp_path)
     config = folder / "scheduler" / "scheduler_config.json"
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"prediction_type": "v_prediction"}))
-    with pytest.raises(ModelUnavailable, match="prediction_type 'v_prediction'"):
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"prediction_type": "sample"}))
+    with pytest.raises(ModelUnavailable, match="prediction_type 'sample'"):
         load_stage(Source(str(folder)))
 
 

@@ -18,7 +18,7 @@ from torch.nn.functional import interpolate, mse_loss
 
 from darkroom.diffusion.likelihood import variational_terms
 from darkroom.diffusion.pretrained import TOKENS
-from darkroom.diffusion.schedules import Schedule
+from darkroom.diffusion.schedules import Schedule, noise_of_velocity, velocity
 
 T = 1000
 ABSENT = {"safety_checker": None, "feature_extractor": None, "watermarker": None, "requires_safety_checker": False}
@@ -54,7 +54,7 @@ class TextToImage(nn.Module):
         self.unet, self.text_encoder = unet, text_encoder
 
     def forward(self, x_t: Tensor, t: Tensor, words: Tensor, mask: Tensor, *larger: Tensor) -> Tensor:
-        """eps and 2 v - 1, (B, 6, N, N), for x_t at times t in [1, T].
+        """The velocity and 2 v - 1, (B, 6, N, N), for x_t at times t in [1, T].
 
         Args:
             words: token ids (W, 77), each caption of the batch once; or embeddings (W, 77, D).
@@ -115,7 +115,7 @@ def make_unet(shape: Shape, side: int, *, stage_two: bool = False) -> nn.Module:
         mid_block_type="UNetMidBlock2DSimpleCrossAttn",
         up_block_types=("SimpleCrossAttnUpBlock2D",) * shape.attention + ("ResnetUpsampleBlock2D",) * plain,
         act_fn="gelu",
-        norm_num_groups=16,
+        norm_num_groups=8,
         cross_attention_dim=shape.text,
         cross_attention_norm="group_norm",
         encoder_hid_dim=shape.text,
@@ -131,13 +131,14 @@ def make_unet(shape: Shape, side: int, *, stage_two: bool = False) -> nn.Module:
 
 
 def make_scheduler() -> Any:
-    """DeepFloyd's scheduler: squared cosine, learned range, dynamic thresholding."""
+    """DeepFloyd's scheduler: squared cosine, learned range, dynamic thresholding; but of velocities, not of noise."""
     from diffusers import DDPMScheduler
 
     return DDPMScheduler(
         T,
         beta_schedule="squaredcos_cap_v2",
         variance_type="learned_range",
+        prediction_type="v_prediction",
         thresholding=True,
         dynamic_thresholding_ratio=0.95,
         sample_max_value=1.5,
@@ -183,15 +184,19 @@ class Captions:
 
 @dataclass(frozen=True, eq=False)
 class TextToImageLoss:
-    """The hybrid loss (Nichol and Dhariwal 2021, eq. 16) with min-SNR weights (Hang et al. 2023, eq. 4).
+    """The hybrid loss (Nichol and Dhariwal 2021, eq. 16) of a network that predicts the velocity, with capped weights.
 
-        L = min(SNR, cap) / SNR |eps - eps_hat|^2 + (T / 1000) L_vb,    SNR = alpha_bar / (1 - alpha_bar)
+        L = min(SNR + 1, cap) / (SNR + 1) |velocity - prediction|^2 + (T / 1000) L_vb,    SNR = alpha_bar / (1 - alpha_bar)
+
+    Velocity and weights (Salimans and Ho 2022, section 4; capped in the manner of Hang et al. 2023) make an error of x_0
+    count as min(SNR + 1, cap). An error of eps at the noisiest times would count for next to nothing, though it is all
+    that colours and layout depend on: small networks that predict eps give them at random.
 
     Args:
         schedule: t is drawn evenly from 1, ..., T.
         captions: labels are rows of it, from 1; 0 is the null prompt.
         drop: the share of captions that is dropped.
-        cap: of min-SNR.
+        cap: on the weight of an error of x_0.
         side: pictures are made smaller to this side by averaging.
         larger: stage II: pictures of ``side`` are learnt given themselves at side // *larger*, enlarged and noised.
     """
@@ -218,10 +223,10 @@ class TextToImageLoss:
         """The hybrid loss, a scalar in float32."""
         x_t = self.schedule.noised(x_0, t, eps)
         guess, raw = network(x_t, t, *words).float().chunk(2, dim=1)
-        alpha_bar_t = self.schedule.alpha_bar(t)
-        weight = (self.cap * (1 - alpha_bar_t) / alpha_bar_t).clamp(max=1).float()
-        simple = mse_loss(guess, eps, reduction="none").flatten(1).mean(1)
-        bound = variational_terms(self.schedule, x_0, x_t, t, guess.detach(), (raw + 1) / 2)
+        weight = (self.cap * (1 - self.schedule.alpha_bar(t))).clamp(max=1).float()
+        simple = mse_loss(guess, velocity(self.schedule, x_0, t, eps), reduction="none").flatten(1).mean(1)
+        eps_hat = noise_of_velocity(self.schedule, x_t, t, guess.detach())
+        bound = variational_terms(self.schedule, x_0, x_t, t, eps_hat, (raw + 1) / 2)
         return (weight * simple + self.schedule.T / 1000 * bound).mean()
 
     def _condition(self, x_0: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

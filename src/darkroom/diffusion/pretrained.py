@@ -25,7 +25,7 @@ from torch.nn.functional import interpolate
 
 from darkroom.diffusion.denoise import Denoiser, LearnedRangePredictor, NoisePredictor, Thresholded
 from darkroom.diffusion.sample import Noise, Variance
-from darkroom.diffusion.schedules import Schedule
+from darkroom.diffusion.schedules import Schedule, noise_of_velocity
 
 TOKENS = 77
 DEEPFLOYD = {
@@ -34,6 +34,7 @@ DEEPFLOYD = {
     "deepfloyd-xl": ("DeepFloyd/IF-I-XL-v1.0", "DeepFloyd/IF-II-L-v1.0"),
 }
 _VARIANCES: dict[str, Variance] = {"fixed_small": "small", "fixed_large": "large", "learned_range": "learned"}
+_PREDICTIONS = ("epsilon", "v_prediction")
 _ROOM = 1.3  # what a network needs beside its weights
 
 
@@ -245,10 +246,10 @@ def load_stage(
         unet = unet.eval().requires_grad_(False)
         unet = _offloaded(unet, device) if offload else unet.to(device, memory_format=torch.channels_last)
     scheduler = DDPMScheduler.from_pretrained(folder / "scheduler")
-    noising = folder / "image_noising_scheduler"
+    schedule, noising = schedule_of(scheduler), folder / "image_noising_scheduler"
     return Stage(
-        _UNet(unet, scheduler.config.num_train_timesteps, dtype, device),
-        schedule_of(scheduler),
+        _UNet(unet, schedule, dtype, device, of_velocity=scheduler.config.prediction_type == "v_prediction"),
+        schedule,
         unet.config.sample_size,
         _variance(folder, scheduler.config, unet.config),
         _threshold(scheduler.config),
@@ -257,10 +258,12 @@ def load_stage(
 
 
 class _UNet:
-    """diffusers' U-Net as a network: from t / T to its timesteps, float32 in and out."""
+    """diffusers' U-Net as a network: from t / T to its timesteps, float32 in and out, to eps whatever it predicts."""
 
-    def __init__(self, unet: Any, T: int, dtype: torch.dtype, device: str) -> None:
-        self.unet, self.T, self.device = unet, T, device
+    def __init__(
+        self, unet: Any, schedule: Schedule, dtype: torch.dtype, device: str, *, of_velocity: bool = False
+    ) -> None:
+        self.unet, self.schedule, self.device, self.of_velocity = unet, schedule, device, of_velocity
         self.autocast = dtype == torch.bfloat16
         self.dtype = torch.float32 if self.autocast else dtype
 
@@ -269,17 +272,21 @@ class _UNet:
         self, x: Tensor, time: Tensor, embeddings: Tensor, enlarged: Tensor | None = None, level: Tensor | None = None
     ) -> Tensor:
         """The output for *x*; stage II also gets the enlarged picture and its noise level."""
-        timestep = (time.double() * self.T).round().long() - 1
+        t = (time.double() * self.schedule.T).round().long()
         seen = x if enlarged is None else torch.cat([x, enlarged], 1)
         with torch.autocast(self.device, torch.bfloat16, enabled=self.autocast):
             output: Tensor = self.unet(
                 seen.to(self.dtype).contiguous(memory_format=torch.channels_last),
-                timestep,
+                t - 1,
                 encoder_hidden_states=embeddings.to(self.dtype),
                 class_labels=level,
                 return_dict=False,
             )[0]
-        return output.float()
+        output = output.float()
+        if self.of_velocity:
+            predicted, *raw = output.split(x.shape[1], dim=1)
+            output = torch.cat([noise_of_velocity(self.schedule, x, t.to("cpu"), predicted), *raw], 1)
+        return output
 
 
 def _quick_dtype(device: str) -> torch.dtype:
@@ -316,10 +323,10 @@ def schedule_of(scheduler: Any) -> Schedule:
 def _variance(folder: Path, scheduler: Any, unet: Any) -> Variance:
     """The sampler's word for the scheduler's variance, checked against what the network gives."""
     kind = scheduler.variance_type
-    if scheduler.prediction_type != "epsilon" or kind not in _VARIANCES:
+    if scheduler.prediction_type not in _PREDICTIONS or kind not in _VARIANCES:
         raise ModelUnavailable(
             f"{folder}: the scheduler has prediction_type {scheduler.prediction_type!r} and variance_type {kind!r}; "
-            f"needed are 'epsilon' and one of {', '.join(_VARIANCES)}"
+            f"needed are one of {', '.join(_PREDICTIONS)} and one of {', '.join(_VARIANCES)}"
         )
     needed = 6 if kind == "learned_range" else 3
     if unet.out_channels != needed:

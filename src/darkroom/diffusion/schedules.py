@@ -86,6 +86,21 @@ def strided(T: int, steps: int) -> list[int]:
     return [round(T * (steps - i) / steps) for i in range(steps + 1)]
 
 
+def velocity(schedule: Schedule, x_0: Tensor, t: Tensor | int, eps: Tensor) -> Tensor:
+    """sqrt(alpha_bar_t) eps - sqrt(1 - alpha_bar_t) x_0, which some networks predict (Salimans and Ho 2022, section 4).
+
+    All are of x_0's shape, (B, ...); *t* is one time, or one for each of the batch.
+    """
+    signal, noise = schedule.coefficients(t, x_0)
+    return signal * eps - noise * x_0
+
+
+def noise_of_velocity(schedule: Schedule, x_t: Tensor, t: Tensor | int, predicted: Tensor) -> Tensor:
+    """The eps in *x_t* whose :func:`velocity` is *predicted*."""
+    signal, noise = schedule.coefficients(t, x_t)
+    return signal * predicted + noise * x_t
+
+
 def broadcast(values: Tensor, like: Tensor) -> Tensor:
     """*values*, () or (B,), with trailing axes of length 1 so that they multiply *like*, (B, ...)."""
     values = values.to(like.device)
