@@ -121,6 +121,24 @@ def test_every_part_learns():
     assert trainer.network.text_encoder.shared.weight.grad.abs().sum() > 0
 
 
+def test_an_error_of_the_picture_counts_by_its_noise():
+    """A network that is wrong by delta in every pixel of x_0 is told so with min(SNR + 1, cap), whatever the time."""
+    schedule, tokenizer = schedule_of(make_scheduler()), make_tokenizer(CAPTIONS)
+    loss = TextToImageLoss(schedule, Captions.of(tokenizer, CAPTIONS, "cpu"), cap=5.0, side=8)
+    x_0, eps = torch.randn(2, 6, 3, 8, 8, generator=torch.Generator().manual_seed(5)).clamp(-1, 1)
+    delta = torch.tensor(0.1, requires_grad=True)
+    for t, expected in ((990, 1.0), (500, 2.0), (20, 5.0)):
+
+        class Off(torch.nn.Module):
+            def forward(self, x_t, times):
+                signal, noise = schedule.coefficients(times, x_t)
+                return torch.cat([(signal * x_t - (x_0 + delta)) / noise, torch.zeros_like(x_t)], 1)
+
+        told = loss.loss(Off(), x_0, eps, torch.full((6,), t))
+        (slope,) = torch.autograd.grad(told, delta)
+        assert slope.item() == pytest.approx(2 * 0.1 * expected, rel=0.03), t
+
+
 def test_captions_are_dropped_and_shared():
     """A tenth become the null prompt; each caption of a batch is encoded once, and rows lead every picture to its own."""
     tokenizer = make_tokenizer(CAPTIONS)

@@ -51,6 +51,15 @@ def pipeline(kind: str, folder: Path) -> Any:
     return theirs
 
 
+def predicting(kind: str, folder: Path, copies: Path) -> Path:
+    """The stage in *folder*, its network's output read as diffusers' *kind* of prediction."""
+    copy = copies / kind
+    shutil.copytree(folder, copy)
+    config = copy / "scheduler" / "scheduler_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"prediction_type": kind}))
+    return copy
+
+
 def generators(seeds: list[int]) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(seed) for seed in seeds]
 
@@ -60,10 +69,12 @@ def guided(stage: Stage, prompts: Prompts, gamma: float, *more: torch.Tensor, as
     return stage.finished(Guided(conditional, null, gamma))
 
 
-@pytest.mark.parametrize("steps", [3, 10])
-def test_stage_one_draws_what_diffusers_draws(cascade, first, prompts, steps):
+@pytest.mark.parametrize(("steps", "kind"), [(3, "epsilon"), (10, "epsilon"), (10, "v_prediction")])
+def test_stage_one_draws_what_diffusers_draws(cascade, prompts, steps, kind, tmp_path):
     """The whole loop, guidance, learned variance and thresholding included, equals IFPipeline's with the same noise."""
-    theirs = pipeline("IFPipeline", cascade[0])(
+    folder = predicting(kind, cascade[0], tmp_path)
+    first = load_stage(Source(str(folder)), dtype=torch.float32)
+    theirs = pipeline("IFPipeline", folder)(
         PROMPTS,
         num_inference_steps=steps,
         guidance_scale=7.0,
@@ -77,10 +88,13 @@ def test_stage_one_draws_what_diffusers_draws(cascade, first, prompts, steps):
     assert theirs.std() > 0.1 and (theirs[0] - theirs[1]).abs().mean() > 0.1
 
 
-def test_stage_two_enlarges_as_diffusers_does(cascade, second, prompts):
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
+def test_stage_two_enlarges_as_diffusers_does(cascade, prompts, kind, tmp_path):
     """The whole loop of stage II, noised condition and its level included, equals IFSuperResolutionPipeline's."""
+    folder = predicting(kind, cascade[1], tmp_path)
+    second = load_stage(Source(str(folder)), dtype=torch.float32)
     pictures = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(3)) * 2 - 1
-    theirs = pipeline("IFSuperResolutionPipeline", cascade[1])(
+    theirs = pipeline("IFSuperResolutionPipeline", folder)(
         PROMPTS,
         image=pictures,
         num_inference_steps=4,
@@ -220,9 +234,7 @@ def test_tensors_of_another_network_are_refused(cascade, tmp_path, change, messa
 
 def test_a_scheduler_of_another_kind_is_refused(cascade, tmp_path):
     """What the samplers do not know is named with what they do."""
-    folder = copied(cascade, tmp_path)
-    config = folder / "scheduler" / "scheduler_config.json"
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"prediction_type": "sample"}))
+    folder = predicting("sample", cascade[0], tmp_path)
     with pytest.raises(ModelUnavailable, match="prediction_type 'sample'"):
         load_stage(Source(str(folder)))
 

@@ -40,6 +40,16 @@ def test_clean_undoes_noised():
     torch.testing.assert_close(LINEAR.clean(LINEAR.noised(x_0, t, eps), t, eps), x_0)
 
 
+def test_a_velocity_is_the_turn_of_a_rotation():
+    """x_t and the velocity are x_0 and eps, rotated: together as long as these, and eps follows from the two."""
+    generator = torch.Generator().manual_seed(3)
+    x_0, eps = torch.randn(2, 5, 1, 4, 4, generator=generator, dtype=torch.float64)
+    t = torch.tensor([1, 50, 100, 200, 300])
+    x_t, velocity = LINEAR.noised(x_0, t, eps), schedules.velocity(LINEAR, x_0, t, eps)
+    torch.testing.assert_close(x_t**2 + velocity**2, x_0**2 + eps**2)
+    torch.testing.assert_close(schedules.noise_of_velocity(LINEAR, x_t, t, velocity), eps)
+
+
 def test_noised_has_the_moments_of_the_formula():
     """x_t has mean sqrt(alpha_bar_t) x_0 and variance 1 - alpha_bar_t, measured on 200,000 draws."""
     eps = torch.randn(200_000, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
