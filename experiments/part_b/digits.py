@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from darkroom.diffusion.arithmetic import has_bfloat16
 from darkroom.diffusion.data import read_idx, to_bytes
 from darkroom.diffusion.denoise import Denoiser, NoisePredictor
 from darkroom.diffusion.filters import gaussian_blur
@@ -93,7 +94,7 @@ def in_bfloat16(network: nn.Module, device: str) -> Callable[..., Tensor]:
     @torch.inference_mode()
     def call(*inputs: Tensor) -> Tensor:
         parts = zip(*(value.split(AT_ONCE[device]) for value in inputs), strict=True)
-        with torch.autocast(device, torch.bfloat16, enabled=device != "mps"):
+        with torch.autocast(device, torch.bfloat16, enabled=has_bfloat16(device)):
             return torch.cat([network(*part).float() for part in parts])
 
     return call

@@ -23,7 +23,7 @@ def judge(
     emoji: Dataset = dataset("emoji"),
     subjects: Path = asset("pocket_if/subjects.csv"),
     *,
-    pictures: int = 16000,
+    pictures: int = 8000,
     centred_each: int = 4,
     tested_each: int = 5,
     epochs: int = 12,

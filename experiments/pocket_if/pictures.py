@@ -15,7 +15,7 @@ import numpy as np
 from darkroom.figures import Drawing, tiles
 from darkroom.lab import Dataset, Results, asset, dataset, experiment
 from experiments.pocket_if.banks import smaller
-from experiments.pocket_if.world import SCENES, SETS, STYLES, World
+from experiments.pocket_if.world import SCENES, STYLES, World
 
 
 @experiment(device="cpu", minutes=1)
@@ -23,6 +23,7 @@ def pictures(
     emoji: Dataset = dataset("emoji"),
     subjects: Path = asset("pocket_if/subjects.csv"),
     *,
+    sets: tuple[str, ...] = ("noto", "twemoji", "fluent-emoji-flat"),
     side: int = 64,
     styled: tuple[str, ...] = ("rocket", "dog", "skull", "old man", "house", "owl", "snowy mountain village"),
     drawn: tuple[str, ...] = ("rocket", "dog", "owl", "castle", "guitar", "old man"),
@@ -35,13 +36,13 @@ def pictures(
     where a set has no drawing fit to use; ``scenes`` uint8 (scenes, scenes_each, side, side, 3); ``captions``, what is said
     of those in ``styles``; ``subjects``, all of them with their wordings.
     """
-    world = World(emoji, subjects)
+    world = World(emoji, subjects, sets)
     shown = [
         [world.picture(seed, 100 * k, subject=each, style=style) for k, each in enumerate(styled)] for style in STYLES
     ]
-    drawings = np.zeros((len(drawn), len(SETS), side, side, 3), np.uint8)
+    drawings = np.zeros((len(drawn), len(sets), side, side, 3), np.uint8)
     for row, subject in enumerate(drawn):
-        for column, name in enumerate(SETS):
+        for column, name in enumerate(sets):
             if name in world.drawings(subject):
                 one = world.picture(seed, 1000 + row, subject=subject, style="emoji", drawing=name)
                 drawings[row, column] = smaller(one.pixels, side)
@@ -79,9 +80,9 @@ def styles(results: Results) -> Drawing:
 )
 def drawings(results: Results) -> Drawing:
     """One row a subject."""
-    subjects = results.parameters["drawn"]
+    subjects, sets = results.parameters["drawn"], results.parameters["sets"]
     cells = [[picture if picture.any() else None for picture in row] for row in results["drawings"]]
-    return tiles(cells, rows=subjects, columns=list(SETS), alt="A drawing of {row} from the set {column}.", scale=1)
+    return tiles(cells, rows=subjects, columns=sets, alt="A drawing of {row} from the set {column}.", scale=1)
 
 
 @pictures.figure(

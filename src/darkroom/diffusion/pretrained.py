@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from darkroom.diffusion.arithmetic import has_bfloat16
 from darkroom.diffusion.denoise import Denoiser, LearnedRangePredictor, NoisePredictor, Thresholded
 from darkroom.diffusion.sample import Noise, Variance
 from darkroom.diffusion.schedules import Schedule, noise_of_velocity
@@ -293,8 +294,7 @@ def _quick_dtype(device: str) -> torch.dtype:
     """What a device computes fastest in, of what suits sampling."""
     if device == "cuda":
         return torch.float16
-    has_bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return torch.bfloat16 if device == "cpu" and has_bfloat16() else torch.float32
+    return torch.bfloat16 if has_bfloat16(device) else torch.float32
 
 
 def _plain(prompt: str) -> str:

@@ -1,8 +1,8 @@
 """Training: one generator that yields as it goes, and the objectives that it minimises.
 
 What makes it quick: the data set stays on the device as bytes; batches, times and noise are drawn there; the network
-runs in bfloat16 (autocast) with channels last; Adam is fused; losses stay on the device until they are reported; on
-CUDA a whole step is captured once as a graph and replayed.
+runs with channels last, in bfloat16 (autocast) where the device has it; Adam is fused; losses stay on the device until
+they are reported; on CUDA a whole step is captured once as a graph and replayed.
 
 What makes it repeatable: the draws of step n come from a generator seeded by (seed, n) alone. A run that is taken up
 from a checkpoint at any step therefore goes on, on the CPU bit for bit, as if it had never stopped. Networks that draw
@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss, one_hot
 
+from darkroom.diffusion.arithmetic import has_bfloat16
 from darkroom.diffusion.schedules import Schedule
 from darkroom.diffusion.unet import CLASSES
 
@@ -245,7 +246,7 @@ class Trainer:
     def _update(self, *drawn: Tensor) -> Tensor:
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.device != "mps"):
+        with torch.autocast(self.device, torch.bfloat16, enabled=has_bfloat16(self.device)):
             loss = self.objective.loss(self.network, *drawn)
         loss.backward()
         if self.recipe.clip is not None:
