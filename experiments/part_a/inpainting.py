@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from darkroom.figures import Drawing, tiles
+from darkroom.figures import Drawing, compare, tiles
 from darkroom.lab import Results, Run, Weights, asset, experiment, weights
 
 
@@ -71,3 +71,14 @@ def fillings(results: Results) -> Drawing:
     rows = [[*parts, *filled] for *parts, filled in zip(originals, masks, holes, results["filled"], strict=True)]
     columns = ["picture", "mask", "hole", *(f"filling {k + 1}" for k in range(results["filled"].shape[1]))]
     return tiles(rows, rows=("chapel", "rocket", "coffee"), columns=columns, alt="{row}: {column}.", scale=1)
+
+
+@inpainting.figure(
+    caption="The hole in the chapel, and its first filling: move the edge.",
+    alt="A chapel with a white patch where its spire was; the same with a spire that the model made.",
+)
+def before_after(results: Results) -> Drawing:
+    """One over the other."""
+    hole = np.where(results["masks"][0] > 127, np.uint8(255), results["originals"][0])
+    alts = ("The chapel with a hole.", "The chapel with its hole filled.")
+    return compare(hole, results["filled"][0, 0], labels=("hole", "filled"), alt=alts, scale=4)

@@ -1,6 +1,6 @@
 """Denoising step by step, along the course's 34 times.
 
-Shows: a noisy picture as it becomes clean, every fifth step, as slides and as a film; and what it ends with beside one step
+Shows: a noisy picture as it becomes clean, every fifth step, and all of them as a film; and what it ends with beside one step
 and a blur.
 Needs: stage I, the test picture.
 Costs: seconds.
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from darkroom.diffusion.metrics import psnr
-from darkroom.figures import Drawing, Panel, animation, slides, tiles
+from darkroom.figures import Drawing, Panel, animation, tiles
 from darkroom.lab import Results, Run, Weights, asset, experiment, weights
 
 SHOWN = (690, 540, 390, 240, 90)
@@ -84,21 +84,11 @@ def loop(results: Results) -> Drawing:
 
 
 @iterative.figure(
-    caption="The whole loop under a slider.",
+    caption="The whole loop, all steps. Play it, or move the slider.",
     alt="A chapel comes out of noise.",
 )
 def trajectory(results: Results) -> Drawing:
-    """All steps."""
-    labels = [f"t = {t}" for t in results["timesteps"]]
-    return slides(list(results["steps"]), labels=labels, alt="The chapel at {label}.", scale=4)
-
-
-@iterative.figure(
-    caption="The loop as a film.",
-    alt="A chapel comes out of noise.",
-)
-def film(results: Results) -> Drawing:
-    """All steps."""
+    """As a film."""
     labels = [f"t = {t}" for t in results["timesteps"]]
     panel = Panel("", "Noise turns into a chapel.", results["steps"])
     return animation([panel], fps=8, hold_last_s=2.0, scale=4, labels=labels)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from darkroom.figures import Drawing, tiles
+from darkroom.figures import Drawing, compare, tiles
 from darkroom.lab import Results, Run, Weights, experiment, upstream, weights
 from experiments.part_a.anagrams import anagrams
 from experiments.part_a.hybrids import hybrids
@@ -64,3 +64,16 @@ def both(results: Results) -> Drawing:
     return tiles(
         [list(blocks), list(results["large"])], rows=rows, alt=lambda r, c: f"{prompts[c]}, {rows[r]}.", scale=1
     )
+
+
+@upsampled.figure(
+    caption="The logo from near, before and after stage II: move the edge.",
+    alt="A painted camera, blocky on one side of an edge and smooth on the other.",
+)
+def before_after(results: Results) -> Drawing:
+    """The last of the pictures."""
+    small, large = results["small"][-1], results["large"][-1]
+    scale = len(large) // len(small)
+    alts = ("The logo, its pixels enlarged.", "The logo, enlarged by stage II.")
+    blocks = small.repeat(scale, 0).repeat(scale, 1)
+    return compare(blocks, large, labels=("stage I", "stage II"), alt=alts, scale=2)

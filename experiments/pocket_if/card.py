@@ -2,7 +2,7 @@
 
 Shows: pictures of every subject, some subjects in every style, agreement by style, and how much seeds differ.
 Needs: stage I, the judge, the emoji sets to compare variety with.
-Costs: about half an hour on two CPU cores, seconds on a data-centre GPU.
+Costs: about a quarter of an hour on two CPU cores, seconds on a data-centre GPU.
 Expect: nine of ten emoji are what was asked for, three of four over all styles.
 """
 
@@ -20,7 +20,7 @@ from experiments.pocket_if.stage_1 import stage_1
 from experiments.pocket_if.world import SCENES, STYLES, World
 
 
-@experiment(device="gpu", minutes=30)
+@experiment(device="gpu", minutes=15)
 def card(
     run: Run,
     model: Results = upstream(stage_1),
@@ -30,7 +30,7 @@ def card(
     *,
     sets: tuple[str, ...] = ("noto", "twemoji", "fluent-emoji-flat"),
     emoji_each: int = 4,
-    styled_each: int = 2,
+    styled_each: int = 1,
     styled: tuple[str, ...] = ("rocket", "dog", "owl", "castle", "house", "skull", "guitar", "old man"),
     gamma: float = 5.0,
     at_once: int = 24,
