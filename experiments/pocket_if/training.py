@@ -45,6 +45,7 @@ class Plan:
         side: of the pictures.
         recipe: of the trainer; an epoch is a pass over the bank.
         seed: of everything that is drawn.
+        pooled: how many times smaller *side* is than the pictures that the stage will be for once it has grown.
         larger: stage II: how many times larger its pictures are than those of stage I; None for stage I.
         whole: the side of the pictures that the stage is for, where it learns from parts of them; by default *side*.
     """
@@ -52,6 +53,7 @@ class Plan:
     side: int
     recipe: Recipe
     seed: int
+    pooled: int = 1
     larger: int | None = None
     whole: int | None = None
 
@@ -129,7 +131,7 @@ def _trained(
 ) -> tuple[np.ndarray, Any]:
     """The loss of every step, and the averaged networks on the CPU in float32."""
     schedule = schedule_of(make_scheduler()).to(run.device)
-    objective = TextToImageLoss(schedule, captions, side=plan.side, larger=plan.larger)
+    objective = TextToImageLoss(schedule, captions, side=plan.side, pooled=plan.pooled, larger=plan.larger)
     trainer = Trainer(network, objective, plan.recipe, images, rows, device=run.device, seed=plan.seed)
     loss = followed(run, trainer)
     trained = trainer.average.cpu().float()

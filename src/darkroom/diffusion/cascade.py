@@ -115,7 +115,7 @@ def make_unet(shape: Shape, side: int, *, stage_two: bool = False) -> nn.Module:
         mid_block_type="UNetMidBlock2DSimpleCrossAttn",
         up_block_types=("SimpleCrossAttnUpBlock2D",) * shape.attention + ("ResnetUpsampleBlock2D",) * plain,
         act_fn="gelu",
-        norm_num_groups=4,
+        norm_num_groups=8,
         cross_attention_dim=shape.text,
         cross_attention_norm="group_norm",
         encoder_hid_dim=shape.text,
@@ -198,6 +198,10 @@ class TextToImageLoss:
         drop: the share of captions that is dropped.
         cap: on the weight of an error of x_0.
         side: pictures are made smaller to this side by averaging.
+        pooled: how many times smaller that is than the pictures that the process is of. Averaging takes noise down by the
+            same factor, so what is learnt at a time is what that time of the larger process needs. Small pictures are there
+            for what is decided while there is much noise: times are drawn with a density that grows with t, and the
+            bound, which belongs to the larger process, is left out.
         larger: stage II: pictures of ``side`` are learnt given themselves at side // *larger*, enlarged and noised.
     """
 
@@ -206,25 +210,29 @@ class TextToImageLoss:
     drop: float = 0.1
     cap: float = 5.0
     side: int = 64
+    pooled: int = 1
     larger: int | None = None
 
     def draw(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
         """x_0, eps, t, words, mask, (the enlarged picture and its level,) and the words' row of each sample."""
         size, device = len(images), images.device
         x_0 = interpolate(2 * images - 1, (self.side, self.side), mode="area")
-        t = torch.randint(1, self.schedule.T + 1, (size,), generator=generator, device=device)
-        eps = torch.randn(x_0.shape, generator=generator, device=device)
+        draws = 1 if self.pooled == 1 else 2
+        t = torch.randint(1, self.schedule.T + 1, (draws, size), generator=generator, device=device).amax(0)
+        eps = torch.randn(x_0.shape, generator=generator, device=device) / self.pooled
         kept = torch.rand(size, generator=generator, device=device) >= self.drop
-        used, rows = torch.where(kept, labels, 0).unique(return_inverse=True)
+        used, rows = _each_once(torch.where(kept, labels, 0))
         condition = () if self.larger is None else self._condition(x_0, generator)
         return x_0, eps, t, self.captions.ids[used], self.captions.mask[used], *condition, rows
 
     def loss(self, network: nn.Module, x_0: Tensor, eps: Tensor, t: Tensor, *words: Tensor) -> Tensor:
-        """The hybrid loss, a scalar in float32."""
+        """The hybrid loss, a scalar in float32; for pooled pictures its first term."""
         x_t = self.schedule.noised(x_0, t, eps)
         guess, raw = network(x_t, t, *words).float().chunk(2, dim=1)
         weight = (self.cap * (1 - self.schedule.alpha_bar(t))).clamp(max=1).float()
         simple = mse_loss(guess, velocity(self.schedule, x_0, t, eps), reduction="none").flatten(1).mean(1)
+        if self.pooled > 1:
+            return (weight * simple).mean()
         eps_hat = noise_of_velocity(self.schedule, x_t, t, guess.detach())
         bound = variational_terms(self.schedule, x_0, x_t, t, eps_hat, (raw + 1) / 2)
         return (weight * simple + self.schedule.T / 1000 * bound).mean()
@@ -236,6 +244,14 @@ class TextToImageLoss:
         levels = torch.randint(0, self.schedule.T // 2, (len(x_0),), generator=generator, device=x_0.device)
         noise = torch.randn(x_0.shape, generator=generator, device=x_0.device)
         return self.schedule.noised(enlarged, levels + 1, noise), levels
+
+
+def _each_once(asked: Tensor) -> tuple[Tensor, Tensor]:
+    """The rows that are *asked* for, each once, and where each sample's is; on CUDA, whose graphs want one size, as they come."""
+    if asked.is_cuda:
+        return asked, torch.arange(len(asked), device=asked.device)
+    used, places = asked.unique(return_inverse=True)
+    return used, places
 
 
 def caption_rows(captions: Sequence[str]) -> tuple[list[str], np.ndarray]:
