@@ -247,7 +247,7 @@ class TextToImageLoss:
 
 
 def _each_once(asked: Tensor) -> tuple[Tensor, Tensor]:
-    """The rows that are *asked* for, each once, and where each sample's is; on CUDA, whose graphs want one size, as they come."""
+    """The rows that are *asked* for, each once, and where each sample's is; on CUDA, whose graphs want one size, as is."""
     if asked.is_cuda:
         return asked, torch.arange(len(asked), device=asked.device)
     used, places = asked.unique(return_inverse=True)
