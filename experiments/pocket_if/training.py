@@ -19,6 +19,7 @@ from torch import nn
 from darkroom.diffusion.cascade import (
     Captions,
     Shape,
+    T,
     TextToImage,
     TextToImageLoss,
     caption_rows,
@@ -28,6 +29,7 @@ from darkroom.diffusion.cascade import (
     make_unet,
     save_stage,
 )
+from darkroom.diffusion.growth import grown
 from darkroom.diffusion.pretrained import schedule_of
 from darkroom.diffusion.train import Recipe, Trainer, seeded
 from darkroom.lab import Run
@@ -35,6 +37,7 @@ from experiments.pocket_if.banks import Bank
 
 SAVE_EVERY_S = 120.0
 FOLDER = Path("pipeline")
+FITTED = 64  # pictures, to fit the first convolution of a network that grows
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,16 @@ def saved_parts(folder: Path) -> tuple[Any, nn.Module]:
     unet = UNet2DConditionModel.from_pretrained(folder / "unet", use_safetensors=True).float()
     encoder = T5EncoderModel.from_pretrained(folder / "text_encoder", use_safetensors=True).float()
     return AutoTokenizer.from_pretrained(folder / "tokenizer"), TextToImage(unet, encoder)
+
+
+def grown_parts(folder: Path, bank: Bank, seed: int) -> tuple[Any, nn.Module]:
+    """The parts of a stage that was saved, its U-Net grown to the side of *bank*, which is twice that of the stage."""
+    tokenizer, network = saved_parts(folder)
+    generator = torch.Generator().manual_seed(seed)
+    x_0 = torch.from_numpy(bank.images[:FITTED].copy()).float() / 127.5 - 1
+    t = torch.randint(1, T + 1, (len(x_0),), generator=generator)
+    seen = schedule_of(make_scheduler()).noised(x_0, t, torch.randn(x_0.shape, generator=generator))
+    return tokenizer, TextToImage(seeded(lambda: grown(network.unet, seen), seed), network.text_encoder)
 
 
 def train(run: Run, parts: tuple[Any, nn.Module], bank: Bank, plan: Plan) -> dict[str, object]:

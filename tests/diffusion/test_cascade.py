@@ -162,3 +162,20 @@ def test_words_are_whole_and_strangers_are_spelt():
     assert len(known) == 3
     assert len(strange) == 6 and tokenizer.unk_token_id not in strange
     assert tokenizer.decode(known) == "an oil painting"
+
+
+def test_pooled_pictures_are_noised_as_averages_of_larger_ones_are():
+    """Noise of four pixels' mean, noisy times more often than quiet ones, and nothing learnt of the variance."""
+    schedule, tokenizer = schedule_of(make_scheduler()), make_tokenizer(CAPTIONS)
+    loss = TextToImageLoss(schedule, Captions.of(tokenizer, CAPTIONS, "cpu"), side=8, pooled=2)
+    images, rows = coloured(16)
+    pictures, labels = torch.from_numpy(images).repeat(40, 1, 1, 1).float() / 255, torch.from_numpy(rows).repeat(40)
+    x_0, eps, t, *_ = loss.draw(pictures, labels, torch.Generator().manual_seed(0))
+    whole = torch.nn.functional.avg_pool2d(torch.randn(4000, 3, 16, 16, generator=torch.Generator().manual_seed(1)), 2)
+    assert x_0.shape == eps.shape == (1920, 3, 8, 8)
+    assert eps.std().item() == pytest.approx(whole.std().item(), rel=0.01)
+    assert (t > 500).float().mean().item() == pytest.approx(0.75, abs=0.03)
+
+    raw = torch.zeros(1920, 3, 8, 8, requires_grad=True)
+    loss.loss(lambda x_t, times: torch.cat([x_t, raw], 1), x_0, eps, t).backward()
+    assert raw.grad is None or not raw.grad.any()
