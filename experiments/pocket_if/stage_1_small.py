@@ -15,7 +15,7 @@ from darkroom.lab import Dataset, Results, Run, asset, dataset, experiment
 from experiments.pocket_if import panels
 
 
-@experiment(device="gpu", minutes=95)
+@experiment(device="gpu", minutes=85)
 def stage_1_small(
     run: Run,
     emoji: Dataset = dataset("emoji"),
@@ -25,7 +25,7 @@ def stage_1_small(
     pooled: int = 2,
     sets: tuple[str, ...] = ("noto", "twemoji", "fluent-emoji-flat"),
     pictures: int = 3000,
-    epochs: int = 52,
+    epochs: int = 40,
     batch: int = 32,
     learning_rate: float = 6e-4,
     warmup: int = 300,
