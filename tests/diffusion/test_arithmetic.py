@@ -1,0 +1,40 @@
+"""Devices compute in what they are quick in."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from darkroom.diffusion.arithmetic import has_bfloat16
+from darkroom.diffusion.train import Denoising, Recipe, Trainer
+
+
+class Seen(torch.nn.Module):
+    """One convolution that remembers what it computed in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = torch.nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        result = self.convolution(z)
+        self.dtype = result.dtype
+        return result
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_a_training_computes_in_bfloat16_where_the_processor_can(monkeypatch, quick):
+    """Elsewhere it would be emulated, ten times slower than float32."""
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: quick)
+    network, images = Seen(), np.zeros((4, 3, 8, 8), np.uint8)
+    trainer = Trainer(network, Denoising(0.5), Recipe(1, 4, 1e-3), images, np.zeros(4, np.int64), device="cpu", seed=1)
+    list(trainer.run())
+    assert network.dtype == (torch.bfloat16 if quick else torch.float32)
+    layout = torch.channels_last if quick else torch.contiguous_format
+    assert network.convolution.weight.is_contiguous(memory_format=layout)
+
+
+def test_only_processors_are_asked():
+    """CUDA has bfloat16; Apple's chips train in float32 here."""
+    assert has_bfloat16("cuda") and not has_bfloat16("mps")
