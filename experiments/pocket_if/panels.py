@@ -15,7 +15,7 @@ def loss_curve(results: Results) -> Drawing:
     """The loss by step, on a logarithmic axis."""
     loss = results["loss"]
     training = Series("training", np.arange(1, len(loss) + 1), loss, style="noisy")
-    return line_plot([training], x_label="step", y_label="hybrid loss", log_y=True, format=".4f")
+    return line_plot([training], x_label="step", y_label="loss", log_y=True, format=".4f")
 
 
 def parameter_count(pipeline: Path) -> int:

@@ -13,13 +13,13 @@ from pathlib import Path
 from darkroom.figures import Drawing
 from darkroom.lab import Dataset, Results, Run, asset, dataset, experiment, upstream
 from experiments.pocket_if import panels
-from experiments.pocket_if.stage_1_small import stage_1_small
+from experiments.pocket_if.stage_1_longer import stage_1_longer
 
 
 @experiment(device="gpu", minutes=45)
 def stage_1(
     run: Run,
-    small: Results = upstream(stage_1_small),
+    small: Results = upstream(stage_1_longer),
     emoji: Dataset = dataset("emoji"),
     subjects: Path = asset("pocket_if/subjects.csv"),
     *,
@@ -32,7 +32,7 @@ def stage_1(
     warmup: int = 100,
     weight_decay: float = 0.01,
     averaging: float = 0.998,
-    seed: int = 64,
+    seed: int = 65,
 ) -> dict[str, object]:
     """The networks of the first half, grown by a level and trained on with pictures of twice the side.
 

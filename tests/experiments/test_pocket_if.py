@@ -16,6 +16,7 @@ from experiments.pocket_if.card import card
 from experiments.pocket_if.judge import judge
 from experiments.pocket_if.pictures import pictures
 from experiments.pocket_if.stage_1 import stage_1
+from experiments.pocket_if.stage_1_longer import stage_1_longer
 from experiments.pocket_if.stage_1_small import stage_1_small
 from experiments.pocket_if.stage_2 import stage_2
 from experiments.pocket_if.world import FRAMED, GENERIC, SCENES, SETS, SIDE, STYLES, World
@@ -125,6 +126,7 @@ TINY = {
         "attention": 1,
         "text": 32,
     },
+    "stage_1_longer": {"side": 16, "pictures": 16, "epochs": 1, "batch": 8},
     "stage_1": {"side": 32, "pictures": 16, "epochs": 1, "batch": 8},
     "stage_2": {"whole": 64, "side": 32, "pictures": 16, "epochs": 1, "batch": 8, "widths": (16, 32)},
     "judge": {"pictures": 96, "epochs": 1, "batch": 32, "tested_each": 1},
@@ -157,7 +159,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[object, S
         done[name] = experiment, run(experiment, root / name, patch, Handle(), *inputs)
         return done[name][1]
 
-    first = add(stage_1, add(stage_1_small, *data), *data)
+    first = add(stage_1, add(stage_1_longer, add(stage_1_small, *data), *data), *data)
     add(stage_2, first, *data)
     add(card, first, add(judge, *data), *data)
     patch.undo()
@@ -175,7 +177,9 @@ def test_each_part_of_pocket_if_runs(model, name):
         assert all(math.isfinite(number) for number in (value.values() if isinstance(value, dict) else [value]))
 
 
-@pytest.mark.parametrize(("name", "side"), [("stage_1_small", 16), ("stage_1", 32), ("stage_2", 64)])
+@pytest.mark.parametrize(
+    ("name", "side"), [("stage_1_small", 16), ("stage_1_longer", 16), ("stage_1", 32), ("stage_2", 64)]
+)
 def test_a_trained_stage_is_a_pipeline(model, name, side):
     """What training writes loads as a stage of its kind, and as the parts to go on from, with the same numbers."""
     from darkroom.diffusion.pretrained import Source, load_stage
