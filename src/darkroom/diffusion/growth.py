@@ -34,7 +34,8 @@ def grown(unet: nn.Module, seen: Tensor) -> nn.Module:
         entrance, exit_ = larger.down_blocks[0], larger.up_blocks[-1]
         for block in (*entrance.resnets, *entrance.downsamplers, *larger.up_blocks[-2].upsamplers, *exit_.resnets):
             _silence(block)
-        for block, gain in zip(exit_.resnets, (2.0, 2**0.5), strict=True):
+        gains = (2.0, 2**0.5)  # against three silent blocks on the way, each of which divides by sqrt(2)
+        for block, gain in zip(exit_.resnets, gains, strict=True):
             _pass_on(block.conv_shortcut, gain)
     return larger
 
