@@ -29,6 +29,7 @@ def card(
     subjects: Path = asset("pocket_if/subjects.csv"),
     *,
     sets: tuple[str, ...] = ("noto", "twemoji", "fluent-emoji-flat"),
+    mirrored: float = 0.0,
     emoji_each: int = 4,
     styled_each: int = 1,
     styled: tuple[str, ...] = ("rocket", "dog", "owl", "castle", "house", "skull", "guitar", "old man"),
@@ -49,7 +50,7 @@ def card(
     from experiments.part_a.painter import Painter, seeds_of
     from experiments.pocket_if.judging import Judge
 
-    world, named = World(emoji, subjects, sets), Judge.restored(reader)
+    world, named = World(emoji, subjects, sets, mirrored), Judge.restored(reader)
     painter = Painter(run, Weights(str(model["pipeline"])))
     kept = dict(run.load() or {"seconds": 0.0})
     names = world.subjects

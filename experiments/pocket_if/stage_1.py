@@ -13,18 +13,19 @@ from pathlib import Path
 from darkroom.figures import Drawing
 from darkroom.lab import Dataset, Results, Run, asset, dataset, experiment, upstream
 from experiments.pocket_if import panels
-from experiments.pocket_if.stage_1_longer import stage_1_longer
+from experiments.pocket_if.stage_1_unmirrored import stage_1_unmirrored
 
 
 @experiment(device="gpu", minutes=45)
 def stage_1(
     run: Run,
-    small: Results = upstream(stage_1_longer),
+    small: Results = upstream(stage_1_unmirrored),
     emoji: Dataset = dataset("emoji"),
     subjects: Path = asset("pocket_if/subjects.csv"),
     *,
     side: int = 64,
     sets: tuple[str, ...] = ("noto", "twemoji", "fluent-emoji-flat"),
+    mirrored: float = 0.0,
     pictures: int = 3000,
     epochs: int = 12,
     batch: int = 32,
@@ -43,7 +44,7 @@ def stage_1(
     from experiments.pocket_if.world import World
 
     recipe = training.recipe(epochs, batch, learning_rate, warmup, weight_decay, averaging)
-    bank = draw(World(emoji, subjects, sets), seed, pictures, side, training.drawing(run, pictures))
+    bank = draw(World(emoji, subjects, sets, mirrored), seed, pictures, side, training.drawing(run, pictures))
     parts = training.grown_parts(small["pipeline"], bank, seed)
     return training.train(run, parts, bank, training.Plan(side, recipe, seed))
 

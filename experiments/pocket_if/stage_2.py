@@ -27,6 +27,7 @@ def stage_2(
     side: int = 64,
     larger: int = 2,
     sets: tuple[str, ...] = ("noto", "twemoji", "fluent-emoji-flat"),
+    mirrored: float = 0.0,
     pictures: int = 3000,
     epochs: int = 8,
     batch: int = 32,
@@ -51,7 +52,7 @@ def stage_2(
     from experiments.pocket_if.world import World
 
     recipe = training.recipe(epochs, batch, learning_rate, warmup, weight_decay, averaging)
-    drawn = banks.draw(World(emoji, subjects, sets), seed, pictures, whole, training.drawing(run, pictures))
+    drawn = banks.draw(World(emoji, subjects, sets, mirrored), seed, pictures, whole, training.drawing(run, pictures))
     bank = banks.cropped(drawn, side, seed)
     shape = Shape(widths, attention, text=training.text_width(below["pipeline"]))
     unet = seeded(lambda: make_unet(shape, whole, stage_two=True), seed)

@@ -60,10 +60,11 @@ class World:
         emoji: the drawings: one JSON file of SVG bodies a set.
         subjects: the table of subjects: name, wordings with their articles, and the name of the drawing in each set.
         sets: which sets to draw from.
+        mirrored: the share of pictures whose drawing is mirrored, in [0, 1].
     """
 
-    def __init__(self, emoji: Dataset, subjects: Path, sets: tuple[str, ...] = SETS) -> None:
-        self.sets = sets
+    def __init__(self, emoji: Dataset, subjects: Path, sets: tuple[str, ...] = SETS, mirrored: float = 0.5) -> None:
+        self.sets, self._mirrored = sets, mirrored
         self._icons = {name: json.loads(emoji.read(f"{name}.json")) for name in sets}
         with subjects.open(encoding="utf-8", newline="") as file:
             table = list(csv.DictReader(file))
@@ -105,9 +106,10 @@ class World:
     def _posed(self, subject: str, drawing: str, rng: Rng) -> Image.Image:
         if subject in SCENES:
             scene = SCENES[subject][0](self, rng, drawing)
-            return _recoloured(_placed(scene, rng, **(FRAMED_POSE if subject in FRAMED else POSE)), rng, 0.02)
+            pose = FRAMED_POSE if subject in FRAMED else POSE
+            return _recoloured(_placed(scene, rng, mirrored=self._mirrored, **pose), rng, 0.02)
         image = self.part(subject, drawing)
-        return _recoloured(_placed(image, rng, **POSE), rng, 0.04)
+        return _recoloured(_placed(image, rng, mirrored=self._mirrored, **POSE), rng, 0.04)
 
 
 def _rasterised(icons: Mapping[str, object], key: str) -> Image.Image:
@@ -139,12 +141,20 @@ def _svg(icons: Mapping[str, object], key: str) -> str:
 
 
 def _placed(
-    image: Image.Image, rng: Rng, *, turn: float, stretch: float, low: float, high: float, shift: float
+    image: Image.Image,
+    rng: Rng,
+    *,
+    mirrored: float,
+    turn: float,
+    stretch: float,
+    low: float,
+    high: float,
+    shift: float,
 ) -> Image.Image:
     """The drawing in a frame of SIDE, mirrored at times, turned, stretched, scaled and moved by chance."""
     angle = np.deg2rad(rng.uniform(-turn, turn))
     size = rng.uniform(low, high) * SIDE / SHEET
-    wide = size * (1 + rng.uniform(-stretch, stretch)) * (-1 if rng.random() < 0.5 else 1)
+    wide = size * (1 + rng.uniform(-stretch, stretch)) * (-1 if rng.random() < mirrored else 1)
     high_ = size * (1 + rng.uniform(-stretch, stretch))
     turned = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * (wide, high_)
     back = np.linalg.inv(turned)
