@@ -18,6 +18,7 @@ from experiments.pocket_if.pictures import pictures
 from experiments.pocket_if.stage_1 import stage_1
 from experiments.pocket_if.stage_1_longer import stage_1_longer
 from experiments.pocket_if.stage_1_small import stage_1_small
+from experiments.pocket_if.stage_1_unmirrored import stage_1_unmirrored
 from experiments.pocket_if.stage_2 import stage_2
 from experiments.pocket_if.world import FRAMED, GENERIC, SCENES, SETS, SIDE, STYLES, World
 from tests.experiments.handles import Handle, Killed, Stored
@@ -89,6 +90,26 @@ def test_a_set_that_is_held_out_is_never_drawn_from():
     assert all(world.drawings(subject) for subject in world.subjects)
 
 
+class Corners(Emoji):
+    """Sets in which every icon is an L."""
+
+    def read(self, name: str) -> bytes:
+        icons = json.loads(super().read(name))
+        return json.dumps(icons | {"icons": {key: {"body": '<path d="M1 1h4v10h10v4H1z"/>'} for key in icons["icons"]}})
+
+
+@pytest.mark.parametrize(("mirrored", "sides"), [(0.0, {True}), (1.0, {False}), (0.5, {True, False})])
+def test_drawings_face_the_way_that_they_were_drawn_but_for_the_share_that_is_mirrored(mirrored, sides):
+    """An L stands left of the middle of what it covers, and right of it in a mirror."""
+    world = World(Corners(), SUBJECTS, mirrored=mirrored)
+    seen = set()
+    for index in range(12):
+        ink = world.picture(7, index, subject="dog", style="silhouette").pixels.mean(2) < 128
+        columns = np.nonzero(ink)[1]
+        seen.add(bool(columns.mean() < (columns.min() + columns.max()) / 2))
+    assert seen == sides
+
+
 def test_scenes_are_never_silhouettes(world):
     """A scene that fills its frame would be a black square."""
     assert {world.picture(4, 1, subject=scene, style="silhouette").style for scene in FRAMED} == {"emoji"}
@@ -127,6 +148,7 @@ TINY = {
         "text": 32,
     },
     "stage_1_longer": {"side": 16, "pictures": 16, "epochs": 1, "batch": 8},
+    "stage_1_unmirrored": {"side": 16, "pictures": 16, "epochs": 1, "batch": 8},
     "stage_1": {"side": 32, "pictures": 16, "epochs": 1, "batch": 8},
     "stage_2": {"whole": 64, "side": 32, "pictures": 16, "epochs": 1, "batch": 8, "widths": (16, 32)},
     "judge": {"pictures": 96, "epochs": 1, "batch": 32, "tested_each": 1},
@@ -159,7 +181,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[object, S
         done[name] = experiment, run(experiment, root / name, patch, Handle(), *inputs)
         return done[name][1]
 
-    first = add(stage_1, add(stage_1_longer, add(stage_1_small, *data), *data), *data)
+    small = add(stage_1_unmirrored, add(stage_1_longer, add(stage_1_small, *data), *data), *data)
+    first = add(stage_1, small, *data)
     add(stage_2, first, *data)
     add(card, first, add(judge, *data), *data)
     patch.undo()
@@ -178,7 +201,8 @@ def test_each_part_of_pocket_if_runs(model, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "side"), [("stage_1_small", 16), ("stage_1_longer", 16), ("stage_1", 32), ("stage_2", 64)]
+    ("name", "side"),
+    [("stage_1_small", 16), ("stage_1_longer", 16), ("stage_1_unmirrored", 16), ("stage_1", 32), ("stage_2", 64)],
 )
 def test_a_trained_stage_is_a_pipeline(model, name, side):
     """What training writes loads as a stage of its kind, and as the parts to go on from, with the same numbers."""
