@@ -16,7 +16,7 @@ from experiments.pocket_if import panels
 from experiments.pocket_if.stage_1 import stage_1
 
 
-@experiment(device="gpu", minutes=15)
+@experiment(device="gpu", minutes=20)
 def stage_2(
     run: Run,
     below: Results = upstream(stage_1),

@@ -35,9 +35,8 @@ def test_a_grown_network_says_of_pictures_what_the_small_one_says_of_their_avera
     larger = grown(small, x).eval()
     expected = interpolate(small(avg_pool2d(x, 2), **condition(3)).sample, scale_factor=2, mode="nearest")
     assert larger.config.sample_size == 16 and larger.config.block_out_channels == (16, 16, 32)
-    assert torch.allclose(
-        larger(x, **condition(3)).sample, expected, atol=1e-5
-    )  # less than the norm's eps would do at another scale
+    close = 1e-5  # less than the eps of a norm would make, were the scale another
+    assert torch.allclose(larger(x, **condition(3)).sample, expected, atol=close)
 
 
 @torch.no_grad()
