@@ -2,7 +2,7 @@
 
 Shows: the loss; what the stage draws is on its card.
 Needs: what was learnt at 32 x 32, around which the network grows, and the emoji sets.
-Costs: about forty minutes on two CPU cores without bfloat16, half of that with it, a few minutes on a data-centre GPU.
+Costs: about an hour on two CPU cores without bfloat16, half of that with it, a few minutes on a data-centre GPU.
 Expect: things that a stranger names.
 """
 
@@ -16,7 +16,7 @@ from experiments.pocket_if import panels
 from experiments.pocket_if.stage_1_unmirrored import stage_1_unmirrored
 
 
-@experiment(device="gpu", minutes=45)
+@experiment(device="gpu", minutes=60)
 def stage_1(
     run: Run,
     small: Results = upstream(stage_1_unmirrored),
@@ -27,10 +27,11 @@ def stage_1(
     sets: tuple[str, ...] = ("noto", "twemoji", "fluent-emoji-flat"),
     mirrored: float = 0.0,
     pictures: int = 3000,
-    epochs: int = 12,
+    epochs: int = 16,
     batch: int = 32,
-    learning_rate: float = 4e-4,
+    learning_rate: float = 3e-4,
     warmup: int = 100,
+    cap: float = 100.0,
     weight_decay: float = 0.01,
     averaging: float = 0.998,
     seed: int = 65,
@@ -45,8 +46,8 @@ def stage_1(
 
     recipe = training.recipe(epochs, batch, learning_rate, warmup, weight_decay, averaging)
     bank = draw(World(emoji, subjects, sets, mirrored), seed, pictures, side, training.drawing(run, pictures))
-    parts = training.grown_parts(small["pipeline"], bank, seed)
-    return training.train(run, parts, bank, training.Plan(side, recipe, seed))
+    parts = training.grown_parts(small["pipeline"], seed)
+    return training.train(run, parts, bank, training.Plan(side, recipe, seed, cap=cap))
 
 
 @stage_1.metric

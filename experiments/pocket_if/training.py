@@ -19,7 +19,6 @@ from torch import nn
 from darkroom.diffusion.cascade import (
     Captions,
     Shape,
-    T,
     TextToImage,
     TextToImageLoss,
     caption_rows,
@@ -37,7 +36,6 @@ from experiments.pocket_if.banks import Bank
 
 SAVE_EVERY_S = 120.0
 FOLDER = Path("pipeline")
-FITTED = 64  # pictures, to fit the first convolution of a network that grows
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,7 @@ class Plan:
         pooled: how many times smaller *side* is than the pictures that the stage will be for once it has grown.
         larger: stage II: how many times larger its pictures are than those of stage I; None for stage I.
         whole: the side of the pictures that the stage is for, where it learns from parts of them; by default *side*.
+        cap: on the weight of an error of x_0, see :class:`~darkroom.diffusion.cascade.TextToImageLoss`.
     """
 
     side: int
@@ -59,6 +58,7 @@ class Plan:
     pooled: int = 1
     larger: int | None = None
     whole: int | None = None
+    cap: float = 5.0
 
 
 def recipe(epochs: int, batch: int, learning_rate: float, warmup: int, weight_decay: float, averaging: float) -> Recipe:
@@ -95,14 +95,10 @@ def saved_parts(folder: Path) -> tuple[Any, nn.Module]:
     return AutoTokenizer.from_pretrained(folder / "tokenizer"), TextToImage(unet, encoder)
 
 
-def grown_parts(folder: Path, bank: Bank, seed: int) -> tuple[Any, nn.Module]:
-    """The parts of a stage that was saved, its U-Net grown to the side of *bank*, which is twice that of the stage."""
+def grown_parts(folder: Path, seed: int) -> tuple[Any, nn.Module]:
+    """The parts of a stage that was saved, its U-Net grown to pictures of twice the side."""
     tokenizer, network = saved_parts(folder)
-    generator = torch.Generator().manual_seed(seed)
-    x_0 = torch.from_numpy(bank.images[:FITTED].copy()).float() / 127.5 - 1
-    t = torch.randint(1, T + 1, (len(x_0),), generator=generator)
-    seen = schedule_of(make_scheduler()).noised(x_0, t, torch.randn(x_0.shape, generator=generator))
-    return tokenizer, TextToImage(seeded(lambda: grown(network.unet, seen), seed), network.text_encoder)
+    return tokenizer, TextToImage(seeded(lambda: grown(network.unet), seed), network.text_encoder)
 
 
 def train(run: Run, parts: tuple[Any, nn.Module], bank: Bank, plan: Plan) -> dict[str, object]:
@@ -144,7 +140,9 @@ def _trained(
 ) -> tuple[np.ndarray, Any]:
     """The loss of every step, and the averaged networks on the CPU in float32."""
     schedule = schedule_of(make_scheduler()).to(run.device)
-    objective = TextToImageLoss(schedule, captions, side=plan.side, pooled=plan.pooled, larger=plan.larger)
+    objective = TextToImageLoss(
+        schedule, captions, cap=plan.cap, side=plan.side, pooled=plan.pooled, larger=plan.larger
+    )
     trainer = Trainer(network, objective, plan.recipe, images, rows, device=run.device, seed=plan.seed)
     loss = followed(run, trainer)
     trained = trainer.average.cpu().float()

@@ -26,42 +26,19 @@ def condition(count: int) -> dict[str, torch.Tensor]:
 
 @torch.no_grad()
 def test_a_grown_network_says_of_pictures_what_the_small_one_says_of_their_averages(small):
-    """Exactly, where the first and the last convolution look at one pixel: all else is passed on as it is."""
-    for convolution in (small.conv_in, small.conv_out):
-        middle = convolution.weight[:, :, 1, 1].clone()
-        convolution.weight.zero_()
-        convolution.weight[:, :, 1, 1] = middle
+    """Everywhere, the edges included, whatever the noise."""
     x = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(3))
-    larger = grown(small, x).eval()
+    larger = grown(small).eval()
     expected = interpolate(small(avg_pool2d(x, 2), **condition(3)).sample, scale_factor=2, mode="nearest")
     assert larger.config.sample_size == 16 and larger.config.block_out_channels == (16, 16, 32)
     close = 1e-5  # less than the eps of a norm would make, were the scale another
     assert torch.allclose(larger(x, **condition(3)).sample, expected, atol=close)
 
 
-@torch.no_grad()
-def test_with_all_its_pixels_the_first_convolution_is_as_near_as_it_can_be(small):
-    """No small change of the fitted weights comes nearer to what the small network sees."""
-    x = torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(4))
-    larger = grown(small, x)
-    asked = small.conv_in(avg_pool2d(x, 2))
-
-    def error() -> float:
-        return float((avg_pool2d(larger.conv_in(x), 2) / 2 - asked).square().mean())
-
-    least = error()
-    for place in ((0, 0, 0, 0), (5, 1, 1, 1), (15, 2, 2, 0)):
-        for change in (0.01, -0.01):
-            larger.conv_in.weight[place] += change
-            assert error() > least
-            larger.conv_in.weight[place] -= change
-    assert least < 0.6 * float(asked.var())
-
-
 def test_every_new_weight_can_learn(small):
     """What is silent at first is not dead: after one step all the gradients of the new level differ from zero."""
     x = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(5))
-    larger = grown(small, x)
+    larger = grown(small)
     optimizer = torch.optim.SGD(larger.parameters(), 0.1)
     for _ in range(2):
         optimizer.zero_grad()

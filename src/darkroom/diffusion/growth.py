@@ -10,31 +10,37 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, pad, unfold
-
-from darkroom.diffusion.cascade import Shape, make_unet
 
 
-def grown(unet: nn.Module, seen: Tensor) -> nn.Module:
+def grown(unet: nn.Module) -> nn.Module:
     """A U-Net with a further level in front, as wide as the first, that begins where *unet* ended.
 
-    Args:
-        unet: one of :func:`~darkroom.diffusion.cascade.make_unet`, for sides of N.
-        seen: noised pictures, (B, 3, 2 N, 2 N), of the kind that the new network will see: its first convolution is
-            fitted to them, since three pixels of 2 N hold less than three of N.
+    It sees pictures of 2 N as *unet*, one of :func:`~darkroom.diffusion.cascade.make_unet` for sides of N, sees their
+    averages over 2 x 2 pixels, and repeats its answer over as many: exactly, up to rounding. For that its first and last
+    convolutions take every second pixel of 5 x 5, until they learn to take all.
     """
     config = unet.config
-    widths, blocks = tuple(config.block_out_channels), config.down_block_types
-    attention = sum("Attn" in block for block in blocks)
-    shape = Shape((widths[0], *widths), attention, config.attention_head_dim, config.cross_attention_dim)
-    larger = make_unet(shape, 2 * config.sample_size)
-    larger.load_state_dict(_moved_inwards(unet.state_dict()), strict=False)
+    larger = type(unet).from_config(
+        {key: value for key, value in config.items() if not key.startswith("_")}
+        | {
+            "sample_size": 2 * config.sample_size,
+            "block_out_channels": (config.block_out_channels[0], *config.block_out_channels),
+            "down_block_types": ("ResnetDownsampleBlock2D", *config.down_block_types),
+            "up_block_types": (*config.up_block_types, "ResnetUpsampleBlock2D"),
+            "conv_in_kernel": 5,
+            "conv_out_kernel": 5,
+        }
+    )
+    ends = ("conv_in.", "conv_out.")
+    inner = {name: value for name, value in unet.state_dict().items() if not name.startswith(ends)}
+    larger.load_state_dict(_moved_inwards(inner), strict=False)
     with torch.no_grad():
-        _fit_first(larger.conv_in, unet.conv_in, seen)
+        _spread(larger.conv_in, unet.conv_in, 2.0)  # two silent blocks follow, each of which divides by sqrt(2)
+        _spread(larger.conv_out, unet.conv_out, 1.0)
         entrance, exit_ = larger.down_blocks[0], larger.up_blocks[-1]
         for block in (*entrance.resnets, *entrance.downsamplers, *larger.up_blocks[-2].upsamplers, *exit_.resnets):
             _silence(block)
-        gains = (2.0, 2**0.5)  # against three silent blocks on the way, each of which divides by sqrt(2)
+        gains = (2.0, 2**0.5)  # against three silent blocks on the way out
         for block, gain in zip(exit_.resnets, gains, strict=True):
             _pass_on(block.conv_shortcut, gain)
     return larger
@@ -64,11 +70,8 @@ def _pass_on(shortcut: nn.Conv2d, gain: float) -> None:
     shortcut.weight[channels, channels] = gain
 
 
-def _fit_first(larger: nn.Conv2d, smaller: nn.Conv2d, seen: Tensor) -> None:
-    """Least squares: averages of what *larger* sees, halved by two silent blocks, are what *smaller* sees of averages."""
-    patches = unfold(pad(seen, (1, 1, 1, 1)), 3).unflatten(2, seen.shape[2:])
-    known = avg_pool2d(patches, 2).transpose(0, 1).flatten(1)
-    asked = smaller(avg_pool2d(seen, 2)) - smaller.bias[:, None, None]
-    weight = torch.linalg.lstsq(known.T, asked.transpose(0, 1).flatten(1).T).solution
-    larger.weight.copy_(2 * weight.T.reshape(larger.weight.shape))
-    larger.bias.copy_(2 * smaller.bias)
+def _spread(larger: nn.Conv2d, smaller: nn.Conv2d, gain: float) -> None:
+    """Let a convolution of 5 x 5 see, two pixels apart, what one of 3 x 3 sees of pixels twice as large, times *gain*."""
+    nn.init.zeros_(larger.weight)
+    larger.weight[:, :, ::2, ::2] = gain * smaller.weight
+    larger.bias.copy_(gain * smaller.bias)
