@@ -52,7 +52,7 @@ def stage_1_unmirrored(
 
 @stage_1_unmirrored.figure(
     caption="The loss at $32 \\times 32$, step by step, on drawings that are not mirrored.",
-    alt="A curve that falls a little further than before.",
+    alt="A curve that rises a little, with the learning rate, and then falls a little further than before.",
 )
 def loss(results: Results) -> Drawing:
     """By step."""
