@@ -25,7 +25,7 @@ def drawings(
     *,
     levels: tuple[int, ...] = (1, 3, 5, 7, 10, 20),
     prompt: str = "a high quality photo",
-    gamma: float = 7.0,
+    gamma: float = 2.5,
     seed: int = 180,
 ) -> dict[str, object]:
     """Results: those of ``edits.edited``, for the coffee, the sailboat and the tree."""

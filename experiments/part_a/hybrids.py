@@ -29,7 +29,7 @@ def hybrids(
     sigma: float = 2.0,
     kernel: int = 33,
     seeds_each: int = 8,
-    gamma: float = 7.0,
+    gamma: float = 2.5,
     seed: int = 180,
 ) -> dict[str, object]:
     """eps is made of components of two: low frequencies of the first prompt's and high ones of the second's.

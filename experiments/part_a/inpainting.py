@@ -29,7 +29,7 @@ def inpainting(
     *,
     each: int = 3,
     prompt: str = "a high quality photo",
-    gamma: float = 7.0,
+    gamma: float = 2.5,
     seed: int = 180,
 ) -> dict[str, object]:
     """The hole is sampled; everywhere else the original, noised to the same t, is put back before each step.

@@ -25,7 +25,7 @@ def logo(
     prompt: str = "an oil painting of a camera",
     levels: tuple[int, ...] = (7, 12),
     seeds_each: int = 8,
-    gamma: float = 7.0,
+    gamma: float = 2.5,
     seed: int = 180,
 ) -> dict[str, object]:
     """The sketch noised to each level and sampled from there with the prompt; chosen by agreement with the prompt.

@@ -28,7 +28,7 @@ def setup(
     steps: tuple[int, ...] = (5, 10, 20, 40, 100),
     enlarged_from: int = 40,
     enlarging_steps: tuple[int, ...] = (10, 30),
-    gamma: float = 7.0,
+    gamma: float = 2.5,
     seed: int = 180,
 ) -> dict[str, object]:
     """Every prompt from one noise; stage II enlarges those of ``enlarged_from`` steps.

@@ -25,7 +25,7 @@ def text_guided(
     *,
     levels: tuple[int, ...] = (1, 3, 5, 7, 10, 20),
     prompts: tuple[str, ...] = ("a rocket ship", "an oil painting of a lion", "a photo of a whale"),
-    gamma: float = 7.0,
+    gamma: float = 2.5,
     seed: int = 180,
 ) -> dict[str, object]:
     """Results: those of ``edits.edited``, a prompt each for the chapel, the cat and the sailboat."""

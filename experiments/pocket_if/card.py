@@ -33,7 +33,7 @@ def card(
     emoji_each: int = 4,
     styled_each: int = 1,
     styled: tuple[str, ...] = ("rocket", "dog", "owl", "castle", "house", "skull", "guitar", "old man"),
-    gamma: float = 5.0,
+    gamma: float = 2.5,
     at_once: int = 24,
     seed: int = 1000,
 ) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 Shows: the loss.
 Needs: stage I, whose words it reads, and the emoji sets.
-Costs: about ten minutes on two CPU cores, a minute or two on a data-centre GPU.
+Costs: about twenty minutes on two CPU cores, a minute or two on a data-centre GPU.
 Expect: sharp outlines where enlarging alone is soft.
 """
 
@@ -29,10 +29,10 @@ def stage_2(
     sets: tuple[str, ...] = ("noto", "twemoji", "fluent-emoji-flat"),
     mirrored: float = 0.0,
     pictures: int = 3000,
-    epochs: int = 8,
-    batch: int = 32,
+    epochs: int = 4,
+    batch: int = 16,
     learning_rate: float = 6e-4,
-    warmup: int = 200,
+    warmup: int = 100,
     weight_decay: float = 0.01,
     averaging: float = 0.998,
     widths: tuple[int, ...] = (32, 64, 96),

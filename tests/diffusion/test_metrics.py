@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from darkroom.diffusion.filters import gaussian_blur
-from darkroom.diffusion.metrics import confusion, frechet_distance, psnr, wilson_interval
+from darkroom.diffusion.metrics import confusion, frechet_distance, mirror_symmetry, psnr, wilson_interval
 
 
 def test_psnr_of_a_known_error():
@@ -33,6 +33,18 @@ def test_confusion_counts_pairs():
     """Row i, column j counts how often i was asked for and j seen."""
     counts = confusion(np.array([0, 0, 1, 2, 2]), np.array([0, 1, 1, 2, 2]), 3)
     assert counts.tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 2]]
+
+
+def test_mirror_symmetry_of_known_pictures():
+    """Left for right: 1 for a picture that equals its mirror image, -1 for a ramp across, 1 for a ramp down, 0.5 between."""
+    across = np.broadcast_to(np.linspace(0, 1, 8)[None, :, None], (8, 8, 3))
+    down = across.transpose(1, 0, 2)
+    rng = np.random.default_rng(2)
+    half = rng.normal(size=(8, 4, 3))
+    whole = np.concatenate([half, half[:, ::-1]], 1)
+    flat = np.full((8, 8, 3), 7.0)
+    found = mirror_symmetry(np.stack([across, down, down + across / np.sqrt(3), whole, flat]))
+    assert found == pytest.approx([-1, 1, 0.5, 1, 1])
 
 
 def test_wilson_interval_of_a_published_example():

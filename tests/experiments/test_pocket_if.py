@@ -14,6 +14,7 @@ import pytest
 from experiments.pocket_if.banks import cropped, draw
 from experiments.pocket_if.card import card
 from experiments.pocket_if.judge import judge
+from experiments.pocket_if.mirroring import mirroring
 from experiments.pocket_if.pictures import pictures
 from experiments.pocket_if.stage_1 import stage_1
 from experiments.pocket_if.stage_1_longer import stage_1_longer
@@ -149,6 +150,7 @@ TINY = {
     },
     "stage_1_longer": {"side": 16, "pictures": 16, "epochs": 1, "batch": 8},
     "stage_1_unmirrored": {"side": 16, "pictures": 16, "epochs": 1, "batch": 8},
+    "mirroring": {"shown": ("rocket", "apple")},
     "stage_1": {"side": 32, "pictures": 16, "epochs": 1, "batch": 8},
     "stage_2": {"whole": 64, "side": 32, "pictures": 16, "epochs": 1, "batch": 8, "widths": (16, 32)},
     "judge": {"pictures": 96, "epochs": 1, "batch": 32, "tested_each": 1},
@@ -181,7 +183,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[object, S
         done[name] = experiment, run(experiment, root / name, patch, Handle(), *inputs)
         return done[name][1]
 
-    small = add(stage_1_unmirrored, add(stage_1_longer, add(stage_1_small, *data), *data), *data)
+    longer = add(stage_1_longer, add(stage_1_small, *data), *data)
+    small = add(stage_1_unmirrored, longer, *data)
+    add(mirroring, longer, small, *data)
     first = add(stage_1, small, *data)
     add(stage_2, first, *data)
     add(card, first, add(judge, *data), *data)

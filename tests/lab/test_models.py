@@ -153,6 +153,41 @@ def test_an_unknown_model_is_named(drawing: Workshop, arguments: list[str], comp
     assert complaint in drawing.call("run", "part_z/drawn", *arguments, code=2).stderr
 
 
+def test_a_model_may_have_parameters_of_its_own(drawing: Workshop) -> None:
+    """They stand in place of the defaults in its variants alone, are recorded, and --set still wins."""
+    drawing.edit("experiments/models.toml", 'revision = "abc"', 'revision = "abc"\nparameters = { steps = 5 }')
+    drawing.call("run", "part_z/drawn", "--model", "hubbed")
+    drawing.call("run", "part_z/drawn")
+    assert load(drawing.outputs / "part_z/drawn@hubbed").parameters == {"steps": 5}
+    assert load(drawing.outputs / "part_z/drawn").parameters == {"steps": 3}
+    drawing.edit("experiments/models.toml", "steps = 5", "steps = 6")
+    assert (states(drawing)["part_z/drawn@hubbed"], states(drawing)["part_z/drawn"]) == ("stale", "fresh")
+    drawing.call("run", "part_z/drawn", "--model", "hubbed", "--set", "steps=8")
+    assert load(drawing.outputs / "part_z/drawn@hubbed").parameters == {"steps": 8}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("parameters = { step = 5 }", "model 'hubbed': no experiment has a parameter 'step'; did you mean 'steps'?"),
+        ('parameters = { steps = "many" }', "model 'hubbed': steps = 'many': not a value of int"),
+        ("parameters = 5", "parameters of model 'hubbed' is no table; write parameters = { name = value }"),
+    ],
+)
+def test_parameters_that_do_not_fit_are_told(drawing: Workshop, given: str, said: str) -> None:
+    """Before anything runs: the model, the parameter, and what would do."""
+    drawing.edit("experiments/models.toml", 'revision = "abc"', f'revision = "abc"\n{given}')
+    done = drawing.call("run", "part_z/drawn", "--model", "hubbed", code=2)
+    assert said in done.stderr
+
+
+def test_the_default_model_has_the_defaults(drawing: Workshop) -> None:
+    """Its parameters are those of the experiments; a second place for them is refused."""
+    drawing.edit("experiments/models.toml", 'result = "pipeline"', 'result = "pipeline"\nparameters = { steps = 5 }')
+    done = drawing.call("status", code=2)
+    assert "'small' is the default model; give its parameters in the experiments" in done.stderr
+
+
 def test_a_project_without_models_says_so(workshop: Workshop) -> None:
     """--model where none are declared says where to declare them."""
     done = workshop.call("run", "part_x/alone", "--model", "small", code=2)

@@ -40,6 +40,23 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     return float(max(shift + np.trace(A) + np.trace(B) - 2 * np.sqrt(np.clip(cross, 0, None)).sum(), 0.0))
 
 
+def mirror_symmetry(images: np.ndarray) -> np.ndarray:
+    """The correlation of each image with its mirror image, left for right.
+
+    Args:
+        images: shape (B, H, W, C).
+
+    Returns:
+        shape (B,), in [-1, 1]: 1 where they are equal, -1 where one is the negative of the other about the mean; 1 for an
+        image of one colour.
+    """
+    away = images.astype(np.float64)
+    away -= away.mean((1, 2), keepdims=True)
+    power = np.square(away).sum((1, 2, 3))
+    shared = (away * away[:, :, ::-1]).sum((1, 2, 3))
+    return np.divide(shared, power, out=np.ones(len(images)), where=power > 0)
+
+
 def confusion(asked: np.ndarray, seen: np.ndarray, classes: int) -> np.ndarray:
     """How often class i was asked for and class j seen: shape (classes, classes), whole numbers."""
     counts = np.zeros((classes, classes), np.int64)

@@ -9,6 +9,7 @@
     title = "DeepFloyd IF (M)"
     stage_1.hub = "DeepFloyd/IF-I-M-v1.0"     a name on the hub, at a revision
     stage_1.revision = "main"
+    parameters = { gamma = 7.0 }              what its variants have in place of the experiments' own defaults
 
 An experiment asks for ``weights("stage_1")``, whatever the model. With the default model it is ``part_a/guidance``;
 with another it is a variant of its own, ``part_a/guidance@deepfloyd-m``, with outputs, key and state of its own, and so
@@ -39,11 +40,12 @@ class WeightsSource(msgspec.Struct, frozen=True):
 
 
 class Model(msgspec.Struct, frozen=True):
-    """A model: what it is called, and its weights by role."""
+    """A model: what it is called, its weights by role, and parameters that suit it better than the defaults."""
 
     name: str
     title: str
     roles: dict[str, WeightsSource]
+    parameters: dict[str, Any] = {}
 
 
 def declared(path: Path) -> list[Model]:
@@ -61,6 +63,8 @@ def declared(path: Path) -> list[Model]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from None
     models = [_model(path, name, table) for name, table in content.items()]
+    if models and models[0].parameters:
+        raise UsageError(f"{path}: {models[0].name!r} is the default model; give its parameters in the experiments")
     for model in models[1:]:
         if lacking := models[0].roles.keys() - model.roles.keys():
             raise UsageError(f"{path}: model {model.name!r} has no {sorted(lacking)[0]}, which {models[0].name!r} has")
@@ -111,14 +115,22 @@ def _folders(base: str, depth: int = 2) -> Iterator[str]:
 
 
 def with_variants(project: Any, models: Iterable[Model]) -> Any:
-    """*project* with a variant, for each of *models*, of everything that draws with the default one."""
+    """*project* with a variant, for each of *models*, of everything that draws with the default one.
+
+    Raises:
+        UsageError: a model has a parameter that none of these experiments has, or a value that does not fit it.
+    """
     experiments = dict(project.experiments)
+    drawing = [recipe for recipe in project.experiments.values() if recipe.model]
     for model in models:
         if project.models and model.name != project.models[0].name:
-            for recipe in project.experiments.values():
-                if recipe.model:
-                    variant = _variant(recipe, model, project.experiments)
-                    experiments[variant.id] = variant
+            known = {each.name for recipe in drawing for each in recipe.parameters}
+            if unknown := sorted(model.parameters.keys() - known):
+                offer = nearest(unknown[0], sorted(known))
+                raise UnknownName(f"model {model.name!r}: no experiment has a parameter {unknown[0]!r}{offer}")
+            for recipe in drawing:
+                variant = _variant(recipe, model, project.experiments)
+                experiments[variant.id] = variant
     return msgspec.structs.replace(project, experiments=experiments)
 
 
@@ -131,9 +143,21 @@ def _variant(recipe: Any, model: Model, experiments: Mapping[str, Any]) -> Any:
         id=f"{recipe.id}@{model.name}",
         model=model.title,
         edges=bound(recipe.edges),
+        parameters=[_parameter(each, model) for each in recipe.parameters],
         figures=[msgspec.structs.replace(each, edges=bound(each.edges)) for each in recipe.figures],
         metrics=[msgspec.structs.replace(each, edges=bound(each.edges)) for each in recipe.metrics],
     )
+
+
+def _parameter(declared: Any, model: Model) -> Any:
+    from darkroom.lab.settings import parsed
+
+    if declared.name not in model.parameters:
+        return declared
+    given = model.parameters[declared.name]
+    setting = f"model {model.name!r}: {declared.name} = {given!r}"
+    value = parsed(setting, given if isinstance(given, str) else repr(given), declared.annotation)
+    return msgspec.structs.replace(declared, value=value)
 
 
 def _bound(edge: Any, model: Model, experiments: Mapping[str, Any]) -> Any:
@@ -149,8 +173,13 @@ def _model(path: Path, name: str, table: Any) -> Model:
         raise UsageError(f'{path}: model {name!r} has no title; write title = "..." under [{name}]')
     if not name.replace("-", "").replace("_", "").isalnum():
         raise UsageError(f"{path}: model name {name!r}; use letters, digits, _ and -")
-    roles = {role: _source(path, name, role, given) for role, given in table.items() if role != "title"}
-    return Model(name, table["title"], roles)
+    parameters = table.get("parameters", {})
+    if not isinstance(parameters, dict):
+        raise UsageError(f"{path}: parameters of model {name!r} is no table; write parameters = {{ name = value }}")
+    roles = {
+        role: _source(path, name, role, given) for role, given in table.items() if role not in {"title", "parameters"}
+    }
+    return Model(name, table["title"], roles, parameters)
 
 
 def _source(path: Path, model: str, role: str, given: Any) -> WeightsSource:
