@@ -23,8 +23,8 @@ def hybrids(
     pairs: tuple[tuple[str, str, str], ...] = (
         ("low, high", "a lithograph of a skull", "a lithograph of waterfalls"),
         ("low, high", "an oil painting of a heart", "an oil painting of a strawberry"),
-        ("low, high", "a pencil sketch of a lion", "a pencil sketch of a sunflower"),
-        ("gray, colour", "an oil painting of a dog", "an oil painting of a rainbow"),
+        ("low, high", "an oil painting of an old man", "an oil painting of a pineapple"),
+        ("gray, colour", "an oil painting of a panda", "an oil painting of a rainbow"),
     ),
     sigma: float = 2.0,
     kernel: int = 33,
