@@ -30,17 +30,19 @@ def mirroring(
     *,
     sets: tuple[str, ...] = ("noto", "twemoji", "fluent-emoji-flat"),
     shown: tuple[str, ...] = ("rocket", "dog", "horse", "airplane", "whale", "guitar", "apple", "panda"),
-    gamma: float = 4.0,
+    gamma: float = 3.0,
     seed: int = 32,
 ) -> dict[str, object]:
     """Every subject once as an emoji, by each run, from the same noise, without any further noise on the way.
 
-    These runs take away noise of half the strength, so that is what they begin with.
+    These runs take away noise of half the strength, so that is what they begin with. The noise that a step goes on with is
+    what its estimate of x_0, once brought back into range, leaves of x_t: with guidance, what was predicted does not fit it.
 
     Results: ``before``, ``after`` and ``own`` uint8 (subjects, side, side, 3), the last being pictures of the world in
     which nothing is mirrored, at the same size; ``subjects``, their names.
     """
-    from darkroom.diffusion.sample import ddim, last
+    from itertools import pairwise
+
     from darkroom.lab import Weights
     from experiments.part_a.painter import TIMES, Painter, seeds_of, to_bytes
     from experiments.pocket_if.banks import smaller
@@ -51,9 +53,14 @@ def mirroring(
     drawn = {}
     for name, model in (("before", before), ("after", after)):
         painter = Painter(run, Weights(str(model["pipeline"])))
-        denoiser, noise = painter.stage.finished(painter.ask(prompts, gamma)), painter.noise(seeds)
-        walk = ddim(denoiser, noise, x_T=noise.draw() / 2, times=TIMES)
-        drawn[name] = to_bytes(last(painter.told(walk, len(TIMES) - 1)).x_t)
+        denoiser, schedule = painter.stage.finished(painter.ask(prompts, gamma)), painter.stage.schedule
+        x_t = painter.noise(seeds).draw() / 2
+        for number, (t, s) in enumerate(pairwise((*TIMES, 0)), 1):
+            x_0 = denoiser(x_t, t).x_0
+            signal, noise = schedule.coefficients(t, x_t)
+            x_t = schedule.noised(x_0, s, (x_t - signal * x_0) / noise)
+            run.progress(number, len(TIMES), unit=f"steps {name}")
+        drawn[name] = to_bytes(x_t)
     own = [world.picture(seed, k, subject=name, style="emoji").pixels for k, name in enumerate(world.subjects)]
     return {
         **drawn,
@@ -69,15 +76,16 @@ def symmetry(results: Results) -> dict[str, float]:
 
 
 @mirroring.figure(
-    caption="The same prompts and noise at $32 \\times 32$: as drawn while half of all drawings were mirrored, and after a further run with none.",
-    alt="Two rows of eight small pictures.",
+    caption="The same prompts and noise, while half of all drawings were mirrored, and after a run in which none was.",
+    alt="Three rows of small pictures: above, a dog and a horse with a head at either end; in the middle they face one way, as "
+    "they do below. Apples and pandas are alike in all rows.",
 )
 def before_after(results: Results) -> Drawing:
-    """A row before, a row after."""
+    """A row before, a row after, and the world's own."""
     chosen = [results["subjects"].index(name) for name in results.parameters["shown"]]
     return tiles(
-        [list(results[name][chosen]) for name in ("before", "after")],
-        rows=["half mirrored", "none mirrored"],
+        [list(results[name][chosen]) for name in ("before", "after", "own")],
+        rows=["half mirrored", "none mirrored", "of the world"],
         columns=list(results.parameters["shown"]),
         alt="{column}, {row}.",
         scale=2,
