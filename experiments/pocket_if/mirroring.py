@@ -77,8 +77,8 @@ def symmetry(results: Results) -> dict[str, float]:
 
 @mirroring.figure(
     caption="The same prompts and noise, while half of all drawings were mirrored, and after a run in which none was.",
-    alt="Three rows of small pictures: above, a dog and a horse with a head at either end; in the middle they face one way, as "
-    "they do below. Apples and pandas are alike in all rows.",
+    alt="Three rows of small pictures: above, a dog and a horse with a head at either end; in the middle they face one way, "
+    "as they do below. Apples and pandas are alike in all rows.",
 )
 def before_after(results: Results) -> Drawing:
     """A row before, a row after, and the world's own."""
