@@ -66,7 +66,7 @@ def by_level(results: Results, names: Sequence[str]) -> Drawing:
     levels = results.parameters["levels"]
     rows = [[*edits, original] for edits, original in zip(results["edits"], results["originals"], strict=True)]
     columns = [*(f"$i_\\mathrm{{start}} = {level}$" for level in levels), "original"]
-    return tiles(rows, rows=list(names), columns=columns, alt="{row}, {column}.", scale=1)
+    return tiles(rows, rows=list(names), columns=columns, alt="{row}, {column}.", scale=2)
 
 
 def mean_distance(results: Results) -> dict[str, float]:

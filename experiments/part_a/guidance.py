@@ -4,7 +4,7 @@ Shows: five pictures of "a high quality photo" with guidance; prompts at several
 pictures agree with their prompt, by strength.
 Needs: stage I.
 Costs: about two minutes on two CPU cores.
-Expect: with guidance things that one can name; too much of it makes them glaring.
+Expect: with guidance things that one can name, if the prompt names one; too much of it makes them glaring.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def agreement_by_gamma(results: Results) -> dict[str, float]:
 
 @guidance.figure(
     caption=r"Five samples of “a high quality photo” at $\gamma = 7$.",
-    alt="Five small pictures of things that one can name.",
+    alt="Five patches of strong colour on pale grounds, of nothing that one can name.",
 )
 def samples(results: Results) -> Drawing:
     """In a row."""
@@ -77,7 +77,7 @@ def samples(results: Results) -> Drawing:
 
 @guidance.figure(
     caption=r"The same noise and prompts at several strengths.",
-    alt="Rows of pictures, a row for each strength: vague at first, then clear, then glaring.",
+    alt="Rows of rockets, dogs, castles and skulls, a row for each strength: vague at first, then clear, then glaring.",
 )
 def sweep(results: Results) -> Drawing:
     """A row for each strength, a column for each sample."""
@@ -85,12 +85,14 @@ def sweep(results: Results) -> Drawing:
     prompts = [prompt for prompt in results.parameters["swept"] for _ in range(results.parameters["each"])]
     cells = results["sweep"].reshape(len(rows), len(prompts), *results["sweep"].shape[3:])
     gammas = results.parameters["gammas"]
-    return tiles(list(cells), rows=rows, alt=lambda r, c: f"{prompts[c]}, at γ = {gammas[r]:g}.", scale=1)
+    return tiles(
+        list(cells), rows=rows, columns=prompts, alt=lambda r, c: f"{prompts[c]}, at γ = {gammas[r]:g}.", scale=2
+    )
 
 
 @guidance.figure(
     caption="How well pictures agree with their prompt: how much better the model predicts the noise in them with it.",
-    alt="A curve over the strength of guidance.",
+    alt="A curve that rises all the way with the strength of guidance.",
 )
 def agreement(results: Results) -> Drawing:
     """By strength, over all prompts."""

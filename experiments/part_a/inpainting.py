@@ -62,7 +62,7 @@ def inpainting(
 
 @inpainting.figure(
     caption="Three pictures, their masks, the holes, and three fillings of each.",
-    alt="Rows for a chapel, a rocket and a cup: the picture, a white patch, the picture with a gap, three without.",
+    alt="Rows for chapel, rocket and cup: picture, white patch, picture with a gap, and three with something else in it.",
 )
 def fillings(results: Results) -> Drawing:
     """A row a picture."""
@@ -70,12 +70,12 @@ def fillings(results: Results) -> Drawing:
     holes = np.where(masks > 127, np.uint8(255), originals)
     rows = [[*parts, *filled] for *parts, filled in zip(originals, masks, holes, results["filled"], strict=True)]
     columns = ["picture", "mask", "hole", *(f"filling {k + 1}" for k in range(results["filled"].shape[1]))]
-    return tiles(rows, rows=("chapel", "rocket", "coffee"), columns=columns, alt="{row}: {column}.", scale=1)
+    return tiles(rows, rows=("chapel", "rocket", "coffee"), columns=columns, alt="{row}: {column}.", scale=2)
 
 
 @inpainting.figure(
     caption="The hole in the chapel, and its first filling: move the edge.",
-    alt="A chapel with a white patch where its spire was; the same with a spire that the model made.",
+    alt="A chapel with a white patch where its spire was; the same with a dark tuft in its place.",
 )
 def before_after(results: Results) -> Drawing:
     """One over the other."""

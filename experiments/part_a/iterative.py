@@ -96,7 +96,7 @@ def trajectory(results: Results) -> Drawing:
 
 @iterative.figure(
     caption="What the loop ends with, beside one step and the best blur of the same noisy picture.",
-    alt="Four chapels: the original, a sharp one that differs in detail, a vaguer one, and a soft patch.",
+    alt="Four chapels: the original, one of brush strokes with clear edges and no windows, a soft one, and a coloured fog.",
 )
 def ends(results: Results) -> Drawing:
     """Beside the original."""

@@ -33,7 +33,7 @@ def sampling(
 
 @sampling.figure(
     caption="Five samples of “a high quality photo”, without guidance.",
-    alt="Five small pictures; some show a thing that one can name, others only its colours.",
+    alt="Five small pictures: a scrawl, and four shapes on plain grounds that might be birds or toys.",
 )
 def samples(results: Results) -> Drawing:
     """In a row."""

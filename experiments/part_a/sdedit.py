@@ -42,7 +42,7 @@ def distance(results: Results) -> dict[str, float]:
 
 @sdedit.figure(
     caption="The test picture and two photographs, noised to six levels and sampled from there, with the generic prompt.",
-    alt="Rows of pictures that become ever more like a chapel, a rocket and a cat.",
+    alt="Rows of pictures: a chapel comes out of scribbles, lights gather into a rocket, a cat stays hidden under leaves.",
 )
 def levels(results: Results) -> Drawing:
     """A row a picture."""

@@ -68,7 +68,7 @@ def stage_one(results: Results) -> Drawing:
     """A row a prompt."""
     columns = [f"{count} steps" for count in results.parameters["steps"]]
     prompts = results.parameters["prompts"]
-    return tiles(list(results["small"]), rows=prompts, columns=columns, alt="{row}, {column}.", scale=1)
+    return tiles(list(results["small"]), rows=prompts, columns=columns, alt="{row}, {column}.", scale=2)
 
 
 @setup.figure(

@@ -42,7 +42,7 @@ def distance(results: Results) -> dict[str, float]:
 
 @text_guided.figure(
     caption="Three pictures at six levels, each with a prompt of its own.",
-    alt="Rows of pictures: a rocket ship becomes a chapel, a painted lion a cat, a whale a sailboat.",
+    alt="Rows of pictures: a rocket ship becomes a chapel, a painted lion dissolves, a blue shape becomes a sailboat.",
 )
 def levels(results: Results) -> Drawing:
     """A row a picture."""
