@@ -33,6 +33,7 @@ def stage_2(
     batch: int = 16,
     learning_rate: float = 6e-4,
     warmup: int = 100,
+    cap: float = 100.0,
     weight_decay: float = 0.01,
     averaging: float = 0.998,
     widths: tuple[int, ...] = (32, 64, 96),
@@ -56,7 +57,7 @@ def stage_2(
     bank = banks.cropped(drawn, side, seed)
     shape = Shape(widths, attention, text=training.text_width(below["pipeline"]))
     unet = seeded(lambda: make_unet(shape, whole, stage_two=True), seed)
-    plan = training.Plan(side, recipe, seed, larger=larger, whole=whole)
+    plan = training.Plan(side, recipe, seed, larger=larger, whole=whole, cap=cap)
     return training.train_above(run, below["pipeline"], unet, bank, plan)
 
 
