@@ -80,7 +80,8 @@ def best(results: Results) -> Drawing:
     pairs = results.parameters["pairs"]
     chosen = [results["pictures"][number, best_first(results["scores"][number])[0]] for number in range(len(pairs))]
     headings = [f"{first} / {second}" for _, first, second in pairs]
-    alts = [f"From afar {first}, from near {second}." for _, first, second in pairs]
+    said = {"low, high": "From afar {}, from near {}.", "gray, colour": "In light and dark {}, in colour {}."}
+    alts = [said.get(kind, "{} and {} in one.").format(first, second) for kind, first, second in pairs]
     return distances(chosen, headings=headings, alts=alts, scale=3)
 
 

@@ -152,7 +152,7 @@ def in_styles(results: Results) -> Drawing:
     """A row a style."""
     columns = list(results.parameters["styled"])
     return tiles(
-        list(results["in_styles"]), rows=list(STYLES), columns=columns, alt="{column} in the style {row}.", scale=1
+        list(results["in_styles"]), rows=list(STYLES), columns=columns, alt="{column} in the style {row}.", scale=2
     )
 
 
