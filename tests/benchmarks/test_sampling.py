@@ -1,7 +1,7 @@
 """How long stage I takes, beside diffusers' own pipelines on the same checkpoint, prompts and steps, in one run.
 
-Run alone with ``pytest -m benchmark -s tests/benchmarks/test_sampling.py``. The checkpoint is Pocket IF as it is shipped. Each
-runs as it does by default: diffusers in float32, ours in bfloat16 where the CPU has it.
+Run alone with ``pytest -m benchmark -s tests/benchmarks/test_sampling.py``. The checkpoint is Pocket IF as it is shipped.
+Each runs as it does by default: diffusers in float32, ours in bfloat16 where the CPU has it.
 """
 
 from __future__ import annotations
