@@ -101,13 +101,13 @@ class Enlarger:
         pictures: np.ndarray,
         prompts: Sequence[str],
         seeds: Sequence[int],
+        gamma: float,
         *,
         steps: int = 20,
-        gamma: float = 4.0,
         level: int = 250,
         at_once: int = 6,
     ) -> np.ndarray:
-        """uint8 (B, side, side, 3) as stage II makes them larger, a prompt and a seed each."""
+        """uint8 (B, side, side, 3) as stage II makes them larger, a prompt and a seed each; gamma as in :meth:`Painter.ask`."""
         groups = [range(first, min(first + at_once, len(pictures))) for first in range(0, len(pictures), at_once)]
         drawn = []
         for number, rows in enumerate(groups):
@@ -115,7 +115,8 @@ class Enlarger:
             small = to_tensor(pictures[list(rows)]).to(self.run.device)
             condition = self.stage.enlarged(small, noise, level)
             asked = self.stage.denoiser(self.painter.prompts([prompts[row] for row in rows]), *condition)
-            guided = Guided(asked, self.stage.denoiser(self.painter.prompts([NULL]), *condition), gamma)
+            null = self.stage.denoiser(self.painter.prompts([NULL]), *condition)
+            guided = asked if gamma == 1 else Guided(asked, null, gamma)
             walk = ddpm(self.stage.finished(guided), noise, times=self.stage.times(steps), variance=self.stage.variance)
             for done, step in enumerate(walk, 1):
                 self.run.progress(number * steps + done, len(groups) * steps, unit="steps")

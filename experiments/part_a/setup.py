@@ -29,6 +29,7 @@ def setup(
     enlarged_from: int = 40,
     enlarging_steps: tuple[int, ...] = (10, 30),
     gamma: float = 2.5,
+    enlarging_gamma: float = 1.0,
     seed: int = 180,
 ) -> dict[str, object]:
     """Every prompt from one noise; stage II enlarges those of ``enlarged_from`` steps.
@@ -50,7 +51,7 @@ def setup(
         seconds.append((time.monotonic() - began) / len(prompts))
     enlarger = Enlarger(run, painter, stage_2)
     source = small[list(steps).index(enlarged_from)]
-    large = [enlarger.enlarge(source, prompts, seeds, steps=count) for count in enlarging_steps]
+    large = [enlarger.enlarge(source, prompts, seeds, enlarging_gamma, steps=count) for count in enlarging_steps]
     return {"small": np.stack(small, 1), "large": np.stack(large, 1), "seconds": np.array(seconds)}
 
 

@@ -28,6 +28,7 @@ def upsampled(
     painted: Results = upstream(logo),
     *,
     steps: int = 30,
+    enlarging_gamma: float = 1.0,
     seed: int = 180,
 ) -> dict[str, object]:
     """The best seed of the first two anagrams, the first two hybrids, and the logo, each with its own prompt.
@@ -47,7 +48,7 @@ def upsampled(
     chosen.append((painted["pictures"][0, painted["scores"][0].argmax()], painted.parameters["prompt"]))
     small, prompts = np.stack([picture for picture, _ in chosen]), [prompt for _, prompt in chosen]
     enlarger = Enlarger(run, Painter(run, stage_1), stage_2)
-    large = enlarger.enlarge(small, prompts, seeds_of(seed, len(chosen)), steps=steps)
+    large = enlarger.enlarge(small, prompts, seeds_of(seed, len(chosen)), enlarging_gamma, steps=steps)
     return {"small": small, "large": large, "prompts": prompts}
 
 
