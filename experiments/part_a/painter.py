@@ -107,7 +107,7 @@ class Enlarger:
         level: int = 250,
         at_once: int = 6,
     ) -> np.ndarray:
-        """uint8 (B, side, side, 3) as stage II makes them larger, a prompt and a seed each; gamma as in :meth:`Painter.ask`."""
+        """uint8 (B, side, side, 3) made larger by stage II, a prompt and a seed each; gamma as in :meth:`Painter.ask`."""
         groups = [range(first, min(first + at_once, len(pictures))) for first in range(0, len(pictures), at_once)]
         drawn = []
         for number, rows in enumerate(groups):
