@@ -63,7 +63,7 @@ def seconds_a_picture(results: Results) -> dict[str, float]:
 
 @setup.figure(
     caption="Three prompts at several numbers of steps, stage I.",
-    alt="Rows for a snowy village, a man with a hat and a rocket; vague with five steps, clear from twenty on.",
+    alt="Rows for a snowy village, a man with a hat and a rocket; grained with five steps, clear from twenty on.",
 )
 def stage_one(results: Results) -> Drawing:
     """A row a prompt."""
@@ -74,7 +74,7 @@ def stage_one(results: Results) -> Drawing:
 
 @setup.figure(
     caption="What stage II makes of them, with two numbers of steps.",
-    alt="Rows for a snowy village, a man with a hat and a rocket, twice as large and sharper.",
+    alt="Rows for a snowy village, a man with a hat and a rocket, twice as large: grained, and less so with more steps.",
 )
 def stage_two(results: Results) -> Drawing:
     """A row a prompt."""
