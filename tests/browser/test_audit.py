@@ -22,7 +22,7 @@ from tests.press.projects import ROOT
 
 pytestmark = pytest.mark.browser
 
-OWN = ("index", "part-b", "reproduce", "404")
+OWN = ("index", "part-a", "part-b", "pocket-if", "reproduce", "404")
 AXE = "axe.run({runOnly: {type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}})"
 
 
