@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -53,12 +53,14 @@ def draw(world: World, seed: int, count: int, side: int, told: Callable[[int], N
     )
 
 
-def cropped(bank: Bank, side: int, seed: int) -> Bank:
-    """The same with a square of *side* pixels cut out of each picture, anywhere."""
+def cropped(bank: Bank, side: int, seed: int, each: int) -> Bank:
+    """Squares of *side* pixels in place of pictures, *each* of every one of them, cut out anywhere."""
     room = bank.images.shape[-1] - side + 1
-    corners = np.random.default_rng((seed, side)).integers(0, room, (len(bank.images), 2))
-    images = [image[:, y : y + side, x : x + side] for image, (y, x) in zip(bank.images, corners, strict=True)]
-    return replace(bank, images=np.stack(images))
+    rows = np.repeat(np.arange(len(bank.images)), each)
+    corners = np.random.default_rng((seed, side)).integers(0, room, (len(rows), 2))
+    images = [bank.images[row, :, y : y + side, x : x + side] for row, (y, x) in zip(rows, corners, strict=True)]
+    said = ([told[row] for row in rows] for told in (bank.captions, bank.subjects, bank.styles))
+    return Bank(np.stack(images), *said)
 
 
 def smaller(pixels: np.ndarray, side: int) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Stage II of Pocket IF: from 64 x 64 to 128 x 128.
 
 Shows: the loss.
-Needs: stage I, whose words it reads, and the emoji sets.
-Costs: about twenty minutes on two CPU cores, a minute or two on a data-centre GPU.
+Needs: stage I, from whose networks it goes on, and the emoji sets.
+Costs: about seventy minutes on two CPU cores, a few minutes on a data-centre GPU.
 Expect: sharp outlines where enlarging alone is soft.
 """
 
@@ -16,7 +16,7 @@ from experiments.pocket_if import panels
 from experiments.pocket_if.stage_1 import stage_1
 
 
-@experiment(device="gpu", minutes=20)
+@experiment(device="gpu", minutes=70)
 def stage_2(
     run: Run,
     below: Results = upstream(stage_1),
@@ -29,36 +29,31 @@ def stage_2(
     sets: tuple[str, ...] = ("noto", "twemoji", "fluent-emoji-flat"),
     mirrored: float = 0.0,
     pictures: int = 3000,
-    epochs: int = 4,
-    batch: int = 16,
-    learning_rate: float = 6e-4,
+    squares: int = 4,
+    epochs: int = 5,
+    batch: int = 32,
+    learning_rate: float = 3e-4,
     warmup: int = 100,
-    cap: float = 100.0,
+    cap: float = 400.0,
     weight_decay: float = 0.01,
     averaging: float = 0.998,
-    widths: tuple[int, ...] = (32, 64, 96),
-    attention: int = 1,
     seed: int = 128,
 ) -> dict[str, object]:
     """A U-Net that takes noise out of a picture given the same at half the side, enlarged and noised.
 
-    What makes an outline sharp is local, so it learns from squares of 64 x 64 cut out of pictures of 128 x 128, and is
-    used on whole ones.
+    It begins as stage I's, which takes noise out of pictures of 64 x 64 already, and learns from squares of that side cut
+    out of pictures of 128 x 128: what makes an outline sharp is local. It is used on whole ones.
 
     Results: ``loss`` (steps,); ``pipeline``, the folder that stock diffusers loads.
     """
-    from darkroom.diffusion.cascade import Shape, make_unet
-    from darkroom.diffusion.train import seeded
     from experiments.pocket_if import banks, training
     from experiments.pocket_if.world import World
 
     recipe = training.recipe(epochs, batch, learning_rate, warmup, weight_decay, averaging)
     drawn = banks.draw(World(emoji, subjects, sets, mirrored), seed, pictures, whole, training.drawing(run, pictures))
-    bank = banks.cropped(drawn, side, seed)
-    shape = Shape(widths, attention, text=training.text_width(below["pipeline"]))
-    unet = seeded(lambda: make_unet(shape, whole, stage_two=True), seed)
+    bank = banks.cropped(drawn, side, seed, squares)
     plan = training.Plan(side, recipe, seed, larger=larger, whole=whole, cap=cap)
-    return training.train_above(run, below["pipeline"], unet, bank, plan)
+    return training.train_above(run, below["pipeline"], bank, plan)
 
 
 @stage_2.metric

@@ -5,7 +5,6 @@ Everything here needs torch, diffusers and transformers; experiments import it w
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from darkroom.diffusion.cascade import (
     make_unet,
     save_stage,
 )
-from darkroom.diffusion.growth import grown
+from darkroom.diffusion.growth import conditioned, grown
 from darkroom.diffusion.pretrained import schedule_of
 from darkroom.diffusion.train import Recipe, Trainer, seeded
 from darkroom.lab import Run
@@ -115,14 +114,15 @@ def train(run: Run, parts: tuple[Any, nn.Module], bank: Bank, plan: Plan) -> dic
     return {"loss": loss, "pipeline": FOLDER}
 
 
-def train_above(run: Run, below: Path, unet: nn.Module, bank: Bank, plan: Plan) -> dict[str, object]:
-    """Train *unet* as the stage above the one in *below*, whose text encoder it shares and leaves as it is.
+def train_above(run: Run, below: Path, bank: Bank, plan: Plan) -> dict[str, object]:
+    """Train the stage above the one in *below*: from its U-Net on, with its text encoder, which stays as it is.
 
     Returns:
         as :func:`train`.
     """
     tokenizer, first = saved_parts(below)
     encoder = first.text_encoder
+    unet = seeded(lambda: conditioned(first.unet, plan.whole or plan.side), plan.seed)
     distinct, rows = caption_rows(bank.captions)
     captions = _embedded(encoder, Captions.of(tokenizer, distinct, "cpu"), run.device)
     loss, trained = _trained(run, TextToImage(unet, None), captions, bank.images, rows, plan)
@@ -172,8 +172,3 @@ def followed(run: Run, trainer: Trainer) -> np.ndarray:
             run.save({"trainer": trainer.state(), "losses": np.concatenate(losses)})
             saved = time.monotonic()
     return np.concatenate(losses)
-
-
-def text_width(folder: Path) -> int:
-    """The width of a saved pipeline's text encoder."""
-    return int(json.loads((folder / "text_encoder/config.json").read_text(encoding="utf-8"))["d_model"])

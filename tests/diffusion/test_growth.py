@@ -1,4 +1,4 @@
-"""A network that grows goes on where it was."""
+"""A network that grows, or becomes a stage II, goes on where it was."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import avg_pool2d, interpolate
 
 from darkroom.diffusion.cascade import Shape, make_unet
-from darkroom.diffusion.growth import grown
+from darkroom.diffusion.growth import conditioned, grown
 from darkroom.diffusion.train import seeded
 
 pytest.importorskip("diffusers")
@@ -46,3 +46,28 @@ def test_every_new_weight_can_learn(small):
         optimizer.step()
     new = [*larger.down_blocks[0].named_parameters(), *larger.up_blocks[-1].named_parameters()]
     assert all(parameter.grad is not None and parameter.grad.abs().max() > 0 for _, parameter in new)
+
+
+@torch.no_grad()
+def test_a_conditioned_network_says_at_first_what_stage_one_says(small):
+    """To the bit, at another side than stage I's, whatever the picture that it is given."""
+    generator = torch.Generator().manual_seed(7)
+    x, given = torch.randn(2, 3, 3, 16, 16, generator=generator)
+    second = conditioned(small, 16).eval()
+    said = second(torch.cat([x, given], 1), class_labels=torch.tensor([0, 250, 499]), **condition(3)).sample
+    assert second.config.sample_size == 16 and second.config.in_channels == 6
+    assert torch.equal(said, small(x, **condition(3)).sample)
+
+
+def test_a_conditioned_network_learns_to_use_what_it_is_given(small):
+    """The picture's channels and both layers of its level: after a step all their gradients differ from zero."""
+    x = torch.randn(3, 6, 16, 16, generator=torch.Generator().manual_seed(8))
+    second = conditioned(small, 16)
+    optimizer = torch.optim.SGD(second.parameters(), 0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        second(x, class_labels=torch.tensor([0, 250, 499]), **condition(3)).sample.square().mean().backward()
+        optimizer.step()
+    new = [second.conv_in.weight, *second.class_embedding.parameters()]
+    assert all(parameter.grad is not None and parameter.grad.abs().max() > 0 for parameter in new)
+    assert second.conv_in.weight.grad[:, 3:].abs().max() > 0

@@ -152,7 +152,7 @@ TINY = {
     "stage_1_unmirrored": {"side": 16, "pictures": 16, "epochs": 1, "batch": 8},
     "mirroring": {"shown": ("rocket", "apple")},
     "stage_1": {"side": 32, "pictures": 16, "epochs": 1, "batch": 8},
-    "stage_2": {"whole": 64, "side": 32, "pictures": 16, "epochs": 1, "batch": 8, "widths": (16, 32)},
+    "stage_2": {"whole": 64, "side": 32, "pictures": 8, "squares": 2, "epochs": 1, "batch": 8},
     "judge": {"pictures": 96, "epochs": 1, "batch": 32, "tested_each": 1},
     "card": {"emoji_each": 2, "styled_each": 1, "styled": ("rocket", "dog"), "at_once": 500},
 }
@@ -232,12 +232,14 @@ def test_stage_two_reads_with_stage_one_s_eyes(model):
 
 
 def test_squares_are_cut_out_of_pictures(world):
-    """Anywhere within the picture, each where the seed says, with the words of the whole."""
+    """Several of each, anywhere within it, where the seed says, with the words of the whole."""
     bank = draw(world, 6, 12, 64)
-    cut = cropped(bank, 32, 5)
-    assert cut.images.shape == (12, 3, 32, 32) and cut.captions == bank.captions
-    assert np.array_equal(cut.images, cropped(bank, 32, 5).images)
-    for whole, part in zip(bank.images, cut.images, strict=True):
+    cut = cropped(bank, 32, 5, 2)
+    assert cut.images.shape == (24, 3, 32, 32) and cut.captions[::2] == cut.captions[1::2] == bank.captions
+    assert (cut.subjects[1::2], cut.styles[::2]) == (bank.subjects, bank.styles)
+    assert np.array_equal(cut.images, cropped(bank, 32, 5, 2).images)
+    assert not np.array_equal(cut.images[::2], cut.images[1::2])
+    for whole, part in zip(bank.images.repeat(2, 0), cut.images, strict=True):
         places = np.lib.stride_tricks.sliding_window_view(whole, (3, 32, 32))[0]
         assert (places == part).all((2, 3, 4)).any()
 

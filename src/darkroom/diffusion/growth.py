@@ -1,12 +1,15 @@
-"""Growing a text-to-image U-Net outwards: from pictures of one side to pictures of twice that side.
+"""Networks that begin where another ended: a text-to-image U-Net for pictures of twice the side, or for stage II.
 
 What has been learnt of small pictures stays where it is, inside, one level further down (progressive growing, Karras et
 al. 2018). Around it comes a level that at first only averages on the way in and repeats pixels on the way out. Inside,
 nothing changes if the small network has learnt the pooled process: see ``pooled`` of
-:class:`~darkroom.diffusion.cascade.TextToImageLoss`.
+:class:`~darkroom.diffusion.cascade.TextToImageLoss`. A stage II can take noise out as stage I does before it has learnt
+to look at the picture that it is given.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,16 +23,14 @@ def grown(unet: nn.Module) -> nn.Module:
     convolutions take every second pixel of 5 x 5, until they learn to take all.
     """
     config = unet.config
-    larger = type(unet).from_config(
-        {key: value for key, value in config.items() if not key.startswith("_")}
-        | {
-            "sample_size": 2 * config.sample_size,
-            "block_out_channels": (config.block_out_channels[0], *config.block_out_channels),
-            "down_block_types": ("ResnetDownsampleBlock2D", *config.down_block_types),
-            "up_block_types": (*config.up_block_types, "ResnetUpsampleBlock2D"),
-            "conv_in_kernel": 5,
-            "conv_out_kernel": 5,
-        }
+    larger = _like(
+        unet,
+        sample_size=2 * config.sample_size,
+        block_out_channels=(config.block_out_channels[0], *config.block_out_channels),
+        down_block_types=("ResnetDownsampleBlock2D", *config.down_block_types),
+        up_block_types=(*config.up_block_types, "ResnetUpsampleBlock2D"),
+        conv_in_kernel=5,
+        conv_out_kernel=5,
     )
     ends = ("conv_in.", "conv_out.")
     inner = {name: value for name, value in unet.state_dict().items() if not name.startswith(ends)}
@@ -44,6 +45,29 @@ def grown(unet: nn.Module) -> nn.Module:
         for block, gain in zip(exit_.resnets, gains, strict=True):
             _pass_on(block.conv_shortcut, gain)
     return larger
+
+
+def conditioned(unet: nn.Module, side: int) -> nn.Module:
+    """A U-Net of stage II, for pictures of *side*, that begins as *unet* of stage I.
+
+    What it is given beside x_t, an enlarged picture in three more channels and the level of that picture's noise, counts
+    for nothing until it learns to use it.
+    """
+    second = _like(unet, sample_size=side, in_channels=6, class_embed_type="timestep")
+    rest = {name: value for name, value in unet.state_dict().items() if name != "conv_in.weight"}
+    second.load_state_dict(rest, strict=False)
+    with torch.no_grad():
+        nn.init.zeros_(second.conv_in.weight)
+        second.conv_in.weight[:, :3] = unet.conv_in.weight
+        nn.init.zeros_(second.class_embedding.linear_2.weight)
+        nn.init.zeros_(second.class_embedding.linear_2.bias)
+    return second
+
+
+def _like(unet: nn.Module, **changed: object) -> Any:
+    """A new network of *unet*'s class and configuration, but for what is *changed*."""
+    config = {key: value for key, value in unet.config.items() if not key.startswith("_")}
+    return type(unet).from_config(config | changed)
 
 
 def _moved_inwards(state: dict[str, Tensor]) -> dict[str, Tensor]:
