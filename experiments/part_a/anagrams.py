@@ -28,14 +28,15 @@ def anagrams(
         ("quarter-turn", "a silhouette of a rabbit", "a silhouette of a duck"),
         ("negative", "an oil painting of a skull", "an oil painting of the moon"),
     ),
-    shares: tuple[float, ...] = (0.5, 0.5, 0.5, 0.5, 0.5),
+    shares: tuple[float, ...] = (),
     seeds_each: int = 8,
     gamma: float = 2.5,
     seed: int = 180,
 ) -> dict[str, object]:
     """eps is the mean of what the model sees upright and, turned back, of what it sees in the view.
 
-    In the mean the upright reading weighs the pair's share, so that a subject that wins too easily can be held back.
+    In the mean the upright reading weighs the pair's share, half where no *shares* are given, so that a subject that wins
+    too easily can be held back.
 
     A seed's score is the worse of two agreements: of the picture with its prompt, and of its view with the other one.
 
@@ -60,9 +61,9 @@ def anagrams(
     painter = Painter(run, stage_1)
     seeds = seeds_of(seed, seeds_each)
     pictures, seen, scores = [], [], []
-    if len(shares) != len(pairs):
-        raise ValueError(f"shares: {len(shares)} for {len(pairs)} pairs; give one for each")
-    for (way, prompt, other), share in zip(pairs, shares, strict=True):
+    if shares and len(shares) != len(pairs):
+        raise ValueError(f"shares: {len(shares)} for {len(pairs)} pairs; give one for each, or none for half and half")
+    for (way, prompt, other), share in zip(pairs, shares or [0.5] * len(pairs), strict=True):
         if way not in ways:
             raise ValueError(f"pairs: unknown view {way!r}; choose from {', '.join(ways)}")
         view = ways[way]

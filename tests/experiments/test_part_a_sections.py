@@ -160,11 +160,7 @@ def test_stage_two_is_twice_as_large(done):
     ("experiment", "changed", "message"),
     [
         (sdedit, {"levels": (1, 40)}, "i_start 40 is out of range; choose from 0 to 32"),
-        (
-            anagrams,
-            {"pairs": (("spin", "a hat", "a dog"),), "shares": (0.5,)},
-            "unknown view 'spin'; choose from flip, mirror",
-        ),
+        (anagrams, {"pairs": (("spin", "a hat", "a dog"),)}, "unknown view 'spin'; choose from flip, mirror"),
         (anagrams, {"shares": (0.5,)}, "shares: 1 for 5 pairs; give one for each"),
         (hybrids, {"pairs": (("low", "a hat", "a dog"),)}, "unknown split 'low'; choose from 'low, high'"),
     ],

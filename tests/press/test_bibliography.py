@@ -31,6 +31,22 @@ def test_entries_are_read_with_names_in_either_order() -> None:
     assert ho.names == "Jonathan Ho, Ajay Jain and Pieter Abbeel"
 
 
+def test_works_that_would_be_cited_alike_have_letters() -> None:
+    """Those of one label and year, by title; others keep their year."""
+    same = "\n".join(
+        f"@misc{{{key}, author={{{authors}}}, title={{{title}}}, year={year}}}"
+        for key, authors, title, year in (
+            ("z", "A Geng and B Park and C Owens", "Visual", 2024),
+            ("y", "A Geng and D Other and C Owens", "Factorized", 2024),
+            ("x", "A Geng and B Park and C Owens", "Motion", 2025),
+            ("w", "A Geng", "Alone", 2024),
+        )
+    )
+    entries = read_bibliography(same, "references.bib")
+    assert {key: entry.year for key, entry in entries.items()} == {"z": "2024b", "y": "2024a", "x": "2025", "w": "2024"}
+    assert list(entries) == ["z", "y", "x", "w"]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

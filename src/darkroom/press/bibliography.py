@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from string import ascii_lowercase
 
 from darkroom.lab.errors import ContentError, Fault
 from darkroom.press.lift import fault
@@ -18,7 +19,10 @@ _REQUIRED = ("author", "title", "year")
 
 @dataclass(frozen=True)
 class Entry:
-    """A work: *authors* as (given, family), *venue* its journal, conference or archive, *link* an address or ""."""
+    """A work: *authors* as (given, family), *venue* its journal, conference or archive, *link* an address or "".
+
+    *year* has a letter behind it ("2024b") where another work would be cited alike, in the order of their titles.
+    """
 
     key: str
     authors: tuple[tuple[str, str], ...]
@@ -79,7 +83,21 @@ def read_bibliography(text: str, path: str) -> dict[str, Entry]:
         at = text.find("@", end)
     if faults:
         raise ContentError(faults)
-    return entries
+    return _told_apart(entries)
+
+
+def _told_apart(entries: dict[str, Entry]) -> dict[str, Entry]:
+    """The same with a letter behind the years of works that have label and year in common."""
+    alike: dict[tuple[str, str], list[Entry]] = {}
+    for entry in sorted(entries.values(), key=lambda entry: entry.title):
+        alike.setdefault((entry.label, entry.year), []).append(entry)
+    lettered = {
+        entry.key: replace(entry, year=f"{entry.year}{letter}")
+        for works in alike.values()
+        if len(works) > 1
+        for entry, letter in zip(works, ascii_lowercase, strict=False)
+    }
+    return entries | lettered
 
 
 def _fields(text: str, at: int) -> tuple[dict[str, str], int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -10,13 +11,16 @@ from darkroom.press.context import MATH_POLICY, MATH_STYLE, Rendered, Use, root_
 from darkroom.press.files import Places
 from darkroom.press.layouts import policy_digest
 from darkroom.press.lift import lift
-from darkroom.press.math import BadTeX, Equation, Katex, Typeset, classes_of, rules
+from darkroom.press.math import BadTeX, Equation, Katex, Typeset, classes_of, plain, rules
 from darkroom.press.math_style import MathStyle, font_parts, read_math_style
 from darkroom.press.pages import Page
 from darkroom.press.record import Inputs
 from darkroom.press.references import Index, number_figures, tex_of
 from darkroom.press.settings import Site
 from darkroom.press.texts import FORMULA, FORMULAS
+
+_SHORT = 16  # characters of a formula that fits any line with the marks beside it
+_WITH_MARKS = re.compile(f"([(\\[“‘]*)({FORMULAS.pattern})([,.;:!?)\\]”’]*)")  # a browser would break the line between
 
 
 class Formulas:
@@ -67,7 +71,7 @@ class Formulas:
         css, fonts = self._css(page)
         html = page.html.replace(MATH_POLICY, f" '{policy_digest(css)}'")
         html = html.replace(MATH_STYLE, f"<style>{css}</style>")
-        return FORMULAS.sub(lambda token: self._formula(page, token[0]), html), tuple(fonts)
+        return _WITH_MARKS.sub(lambda found: self._formula(page, *found.groups()), html), tuple(fonts)
 
     def _css(self, page: Rendered) -> tuple[str, list[str]]:
         classes = set[str]().union(*(classes_of(str(self._made[each])) for each in {u.equation for u in page.uses}))
@@ -77,9 +81,12 @@ class Formulas:
         parts = {file: font_parts(file, self._places.katex, self._inputs, self._places.cache) for file in fonts}
         return self._style.css(active, parts, root_of(page.url)) + rules(classes), fonts
 
-    def _formula(self, page: Rendered, token: str) -> str:
-        html = self._made[page.uses[ord(token) - FORMULA].equation]
-        return html if isinstance(html, str) else ""
+    def _formula(self, page: Rendered, before: str, token: str, after: str) -> str:
+        equation = page.uses[ord(token) - FORMULA].equation
+        html = self._made[equation]
+        text = f"{before}{html if isinstance(html, str) else ''}{after}"
+        together = (before or after) and len(plain(equation.tex)) <= _SHORT
+        return f'<span class="together">{text}</span>' if together else text
 
 
 def equations_of(page: Page, index: Index) -> Iterator[Equation]:
