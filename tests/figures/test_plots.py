@@ -117,6 +117,23 @@ def test_all_values_can_be_had_as_csv():
     assert values(confusion())[4][6] == "7"
 
 
+@pytest.mark.parametrize("aim", [0.3, 0.72, 0.9])
+def test_no_line_crosses_the_number_above_a_bar(aim):
+    """Wherever the bar ends below it; elsewhere the number stands close above its bar."""
+    shares = [aim - 0.1, aim - 0.05, aim - 0.02, aim - 0.001, aim, aim + 0.001, aim + 0.03]
+    groups = list("abcdefg")
+    drawn = bar_plot(groups, [Bars("b", shares)], y_label="share", references=[Reference("aim", aim)], format=".3f")
+    tops = [point[1] for point in drawn.layout["readings"][0]["points"]]
+    line = tops[4]
+    numbers = {text.text: text for text in svg.texts(drawn)}
+    for share, top in zip(shares, tops, strict=True):
+        number = numbers[f"{share:.3f}"]
+        assert not number.baseline - 0.7 * number.size - 1 < line < number.baseline + 1
+        assert top - number.baseline < 25
+    far = numbers[f"{shares[0]:.3f}"]
+    assert tops[0] - far.baseline < 6
+
+
 def test_bars_and_bins_can_be_read_off(drawing):
     """What is told lies within the drawing, and has as many points as there are bars or bins."""
     series = drawing.layout.get("readings", [])

@@ -94,7 +94,7 @@ def bar_plot(
         )
         draw_references(canvas, axes, references)
         for kind, values in enumerate(heights):
-            _draw_bars(canvas, axes, (kind, len(bars)), values, texts[kind] if numbered else ())
+            _draw_bars(canvas, axes, (kind, len(bars)), values, texts[kind] if numbered else (), references)
         files = canvas.files(f"{y_label} by {x_label}" if x_label else y_label)
         readings: list[Json] = []
         for index, (one_kind, values, told) in enumerate(zip(bars, heights, texts, strict=True)):
@@ -122,14 +122,32 @@ def _names(bars: Sequence[Bars], references: Sequence[Reference], groups: int) -
     return kinds + [Label((r.label,), groups - 0.5, r.y, MUTED, "dashes") for r in references]
 
 
-def _draw_bars(canvas: Canvas, axes: Axes, kind: tuple[int, int], values: Floats, texts: Sequence[str]) -> None:
+def _draw_bars(
+    canvas: Canvas,
+    axes: Axes,
+    kind: tuple[int, int],
+    values: Floats,
+    texts: Sequence[str],
+    references: Sequence[Reference],
+) -> None:
     """The bars of one kind, which is so-and-so many of so many, and their heights as text where there is room."""
     index, kinds = kind
     centres = _centres(index, kinds, len(values))
     axes.bar(centres, values, _SHARE / kinds * 0.92, color=canvas.ink(SERIES[index]), alpha=0.85, linewidth=0, zorder=2)
     for at, value, text in zip(centres, values, texts, strict=False):
-        note = axes.annotate(text, (at, value), (0, 4), textcoords="offset points", ha="center")
+        above = (0, _clear_of(axes, float(value), references))
+        note = axes.annotate(text, (at, value), above, textcoords="offset points", ha="center")
         note.set(fontsize=NOTE_SIZE, color=canvas.ink(MUTED))
+
+
+def _clear_of(axes: Axes, value: float, references: Sequence[Reference]) -> float:
+    """How far above its bar a height is told, in pixels, so that no line crosses it."""
+    gap = 4.0
+    heights = axes.transData.transform([(0.0, y) for y in (value, *sorted(line.y for line in references))])[:, 1]
+    for line in heights[1:] - heights[0]:
+        if -1 < line < gap + NOTE_SIZE:
+            gap = max(gap, float(line) + 4.0)
+    return gap
 
 
 def _checked_heights(kind: Bars, groups: int) -> Floats:
