@@ -35,14 +35,13 @@ def mirroring(
 ) -> dict[str, object]:
     """Every subject once as an emoji, by each run, from the same noise, without any further noise on the way.
 
-    These runs take away noise of half the strength, so that is what they begin with. The noise that a step goes on with is
-    what its estimate of x_0, once brought back into range, leaves of x_t: with guidance, what was predicted does not fit it.
+    These runs take away noise of half the strength, so that is what they begin with.
 
     Results: ``before``, ``after`` and ``own`` uint8 (subjects, side, side, 3), the last being pictures of the world in
     which nothing is mirrored, at the same size; ``subjects``, their names.
     """
-    from itertools import pairwise
-
+    from darkroom.diffusion.denoise import Refitted
+    from darkroom.diffusion.sample import ddim, last
     from darkroom.lab import Weights
     from experiments.part_a.painter import TIMES, Painter, seeds_of, to_bytes
     from experiments.pocket_if.banks import smaller
@@ -53,14 +52,9 @@ def mirroring(
     drawn = {}
     for name, model in (("before", before), ("after", after)):
         painter = Painter(run, Weights(str(model["pipeline"])))
-        denoiser, schedule = painter.stage.finished(painter.ask(prompts, gamma)), painter.stage.schedule
-        x_t = painter.noise(seeds).draw() / 2
-        for number, (t, s) in enumerate(pairwise((*TIMES, 0)), 1):
-            x_0 = denoiser(x_t, t).x_0
-            signal, noise = schedule.coefficients(t, x_t)
-            x_t = schedule.noised(x_0, s, (x_t - signal * x_0) / noise)
-            run.progress(number, len(TIMES), unit=f"steps {name}")
-        drawn[name] = to_bytes(x_t)
+        denoiser, noise = Refitted(painter.stage.finished(painter.ask(prompts, gamma))), painter.noise(seeds)
+        walk = ddim(denoiser, noise, x_T=noise.draw() / 2, times=(*TIMES, 0))
+        drawn[name] = to_bytes(last(painter.told(walk, len(TIMES))).x_t)
     own = [world.picture(seed, k, subject=name, style="emoji").pixels for k, name in enumerate(world.subjects)]
     return {
         **drawn,

@@ -4,8 +4,16 @@ import pytest
 import torch
 
 from darkroom.diffusion import filters, schedules, views
-from darkroom.diffusion.denoise import Denoiser, LearnedRangePredictor, NoisePredictor, Prediction, Thresholded
+from darkroom.diffusion.denoise import (
+    Denoiser,
+    LearnedRangePredictor,
+    NoisePredictor,
+    Prediction,
+    Refitted,
+    Thresholded,
+)
 from darkroom.diffusion.guidance import Anagram, Factorized, Guided
+from darkroom.diffusion.sample import Noise, ddim
 
 SCHEDULE = schedules.linear(100)
 
@@ -187,3 +195,24 @@ def test_thresholding_is_that_of_diffusers():
     torch.testing.assert_close(ours.x_0, theirs._threshold_sample(inner.x_0))
     torch.testing.assert_close(ours.eps, inner.eps)
     assert ours.x_0.abs().max() <= 1 < inner.x_0.abs().max()
+
+
+def test_a_refitted_thresholded_step_is_that_of_diffusers():
+    """DDIM with dynamic thresholding goes on as DDIMScheduler does with ``use_clipped_model_output``."""
+    diffusers = pytest.importorskip("diffusers")
+    theirs = diffusers.DDIMScheduler(
+        SCHEDULE.T,
+        trained_betas=(1 - SCHEDULE.alpha_bars[1:] / SCHEDULE.alpha_bars[:-1]).numpy(),
+        thresholding=True,
+        dynamic_thresholding_ratio=0.9,
+        sample_max_value=1.7,
+    )
+    theirs.set_timesteps(SCHEDULE.T // 10)
+    one, x_t, t = asked(Prompted(), 0.4), noisy(), 91
+    expected = theirs.step(one(x_t, t).eps, t - 1, x_t, use_clipped_model_output=True)
+    clipped = Thresholded(one, 0.9, 1.7)
+    step = next(ddim(Refitted(clipped), Noise([0], (1,)), x_T=x_t, times=(t, t - 10)))
+    torch.testing.assert_close(step.x_0, expected.pred_original_sample, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(step.x_t, expected.prev_sample, rtol=1e-4, atol=1e-5)
+    plain = next(ddim(clipped, Noise([0], (1,)), x_T=x_t, times=(t, t - 10)))
+    assert (plain.x_t - step.x_t).abs().max() > 0.01
