@@ -1,7 +1,7 @@
 """Digits that are read as one digit upright and as another after a half turn or in a mirror; and hybrids of two digits.
 
 Shows: the best ambigram of every pair of digits, how often one comes out, and digits that change with distance.
-Needs: the class-conditioned network, and the classifier, which reads every sample both ways.
+Needs: the class-conditioned network; the classifier, which reads every sample both ways; MNIST, to read hybrids from afar.
 Costs: about fifteen minutes on two CPU cores, seconds on a data-centre GPU.
 Expect: most pairs at a half turn; 6 and 9 nearly always; few for digits whose strokes have nothing in common.
 """
@@ -13,7 +13,7 @@ from itertools import combinations_with_replacement, permutations
 import numpy as np
 
 from darkroom.figures import Drawing, Turning, distances, heat_map, tiles, turning
-from darkroom.lab import Results, Run, experiment, upstream
+from darkroom.lab import Dataset, Results, Run, dataset, experiment, upstream
 from experiments.part_b.class_conditioned import class_conditioned
 from experiments.part_b.digit_classifier import digit_classifier
 
@@ -29,23 +29,28 @@ def ambigrams(
     run: Run,
     trained: Results = upstream(class_conditioned),
     judge: Results = upstream(digit_classifier),
+    mnist: Dataset = dataset("mnist"),
     *,
     gamma: float = 5.0,
     steps: int = 50,
     per_pair: int = 16,
     per_hybrid: int = 8,
     blur: float = 2.0,
+    neighbours: int = 20,
+    checked: int = 1500,
     seed: int = 180,
 ) -> dict[str, object]:
     """Samples whose noise is what two readings agree on, and of each pair of digits the one that reads best both ways.
 
     An ambigram's score is the product of the probabilities that the classifier gives the first digit for the picture
-    and the second for its view; a hybrid's is that of the first digit for the blurred picture and the second for the
-    picture itself.
+    and the second for its view. A hybrid's is the probability that it gives the second digit for the picture, times
+    the share of the first digit among those training digits that are nearest to the picture when all are blurred: the
+    classifier itself takes any digit under such a blur for an 8.
 
     Results: ``half-turn`` uint8 (55, 28, 28), the best of each pair (a, b) with a <= b, its score ``half-turn_score`` (55,),
     and ``half-turn_both`` (55,), the share of samples that the classifier reads right both ways; the same for
-    ``mirror``; ``hybrids``, ``hybrid_score`` and ``hybrid_both`` for the 90 ordered pairs (far, near).
+    ``mirror``; ``hybrids``, ``hybrid_score`` and ``hybrid_both`` for the 90 ordered pairs (far, near); ``afar``, the
+    share of blurred test digits whose neighbours say what they are.
     """
     import torch
 
@@ -76,13 +81,18 @@ def ambigrams(
             x_0 = step.x_t
         return digits.pixels(x_0)
 
+    def read(images: np.ndarray) -> np.ndarray:
+        return digits.probabilities(reader, images, run.device)
+
     def ranked(one: np.ndarray, other: np.ndarray, pairs: list[tuple[int, int]], each: int) -> list[np.ndarray]:
-        """Which sample of each pair is best, its score, and the share of samples that are read right both ways."""
+        """Of each pair the best sample, its score, and the share of samples that are right both ways.
+
+        *one* and *other* are probabilities of the digits, (samples, 10), in the two readings.
+        """
         first, second = (np.repeat([pair[i] for pair in pairs], each) for i in (0, 1))
-        read, turned = (digits.probabilities(reader, images, run.device) for images in (one, other))
         rows = np.arange(len(one))
-        score = (read[rows, first] * turned[rows, second]).reshape(-1, each)
-        both = ((read.argmax(1) == first) & (turned.argmax(1) == second)).reshape(-1, each)
+        score = (one[rows, first] * other[rows, second]).reshape(-1, each)
+        both = ((one.argmax(1) == first) & (other.argmax(1) == second)).reshape(-1, each)
         best = np.arange(len(pairs)) * each + score.argmax(1)
         return [best, score.max(1).astype(np.float32), both.mean(1).astype(np.float32)]
 
@@ -90,14 +100,22 @@ def ambigrams(
         if way not in kept:
             one, other = (asked([pair[i] for pair in PAIRS], per_pair) for i in (0, 1))
             pictures = sampled(Anagram(((one, views.identity), (other, ways[way]))), len(PAIRS) * per_pair, way)
-            best, kept[f"{way}_score"], kept[f"{way}_both"] = ranked(pictures, ways[way](pictures), PAIRS, per_pair)
+            both = read(pictures), read(ways[way](pictures))
+            best, kept[f"{way}_score"], kept[f"{way}_both"] = ranked(*both, PAIRS, per_pair)
             kept[way] = pictures[best]
             run.save(kept)
     if HYBRIDS not in kept:
         far, near = (asked([pair[i] for pair in ORDERED], per_hybrid) for i in (0, 1))
         pictures = sampled(Factorized((far, near), filters.low_high(blur)), len(ORDERED) * per_hybrid, HYBRIDS)
-        seen_far = digits.blurred(pictures, blur)
-        best, kept["hybrid_score"], kept["hybrid_both"] = ranked(seen_far, pictures, ORDERED, per_hybrid)
+        (train, labels), (test, truth) = (digits.load(mnist, split) for split in ("train", "t10k"))
+        soft = digits.blurred(train, blur)
+
+        def read_from_afar(images: np.ndarray) -> np.ndarray:
+            return digits.shares_of_neighbours(digits.blurred(images, blur), soft, labels, neighbours)
+
+        kept["afar"] = float((read_from_afar(test[:checked]).argmax(1) == truth[:checked]).mean())
+        both = read_from_afar(pictures), read(pictures)
+        best, kept["hybrid_score"], kept["hybrid_both"] = ranked(*both, ORDERED, per_hybrid)
         kept[HYBRIDS] = pictures[best]
     return kept
 
@@ -115,6 +133,18 @@ def pairs_found(results: Results) -> dict[str, int]:
     """For how many of the 45 pairs of different digits at least one sample is read right both ways."""
     others = np.array([a != b for a, b in PAIRS])
     return {way: int((results[f"{way}_both"][others] > 0).sum()) for way in VIEWS}
+
+
+@ambigrams.metric
+def hybrids_found(results: Results) -> int:
+    """For how many of the 90 ordered pairs at least one sample is read right from afar and from near."""
+    return int((results["hybrid_both"] > 0).sum())
+
+
+@ambigrams.metric
+def read_from_afar(results: Results) -> float:
+    """The share of test digits under the same blur that are read right by their neighbours."""
+    return float(results["afar"])
 
 
 @ambigrams.figure(
@@ -162,7 +192,7 @@ def share_by_pair(results: Results) -> Drawing:
 
 
 @ambigrams.figure(
-    caption="Hybrid digits, the low frequencies of one and the high ones of another; each pair's best by the classifier.",
+    caption="Hybrid digits: the low frequencies of one and the high ones of another, those of the best score.",
     alt="Six digits, each of soft strokes with the fine lines of another digit over them.",
 )
 def hybrids(results: Results) -> Drawing:

@@ -128,6 +128,15 @@ def blurred(images: np.ndarray, sigma: float) -> np.ndarray:
     return pixels(soft)
 
 
+def shares_of_neighbours(images: np.ndarray, known: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
+    """Of the *count* images of *known* that are nearest to each image, pixel by pixel, the share of each digit, (N, 10)."""
+    data = torch.from_numpy(known.copy()).float().flatten(1)
+    of_known = torch.from_numpy(labels.astype(np.int64))
+    rows = torch.from_numpy(images.copy()).float().flatten(1).split(256)
+    nearest = torch.cat([torch.cdist(part, data).topk(count, largest=False).indices for part in rows])
+    return torch.nn.functional.one_hot(of_known[nearest], CLASSES).float().mean(1).numpy()
+
+
 def one_hot_digits(each: int, device: str) -> Tensor:
     """Conditions for *each* zeros, then as many ones, ..., nines: shape (10 * each, 10)."""
     return torch.eye(CLASSES, device=device).repeat_interleave(each, 0)

@@ -69,7 +69,7 @@ def computed(experiment: Any, *inputs: Any) -> Stored:
 def all_results() -> dict[str, tuple[Any, Stored]]:
     """Every experiment, upstream first, with its results."""
     torch.set_num_threads(1)
-    digits = Digits()
+    mnist = Digits()
     done: dict[str, tuple[Any, Stored]] = {}
 
     def run(experiment: Any, *inputs: Any) -> Stored:
@@ -78,13 +78,13 @@ def all_results() -> dict[str, tuple[Any, Stored]]:
         return results
 
     run(architecture)
-    run(noising, digits)
-    run(out_of_distribution, Handle(), digits, run(denoiser, Handle(), digits))
-    classes = run(class_conditioned, Handle(), digits)
-    judge = run(digit_classifier, Handle(), digits)
-    run(quality, Handle(), digits, classes, run(guidance, Handle(), classes), judge)
-    run(ambigrams, Handle(), classes, judge)
-    run(terminal_noise, Handle(), digits, run(time_conditioned, Handle(), digits), judge)
+    run(noising, mnist)
+    run(out_of_distribution, Handle(), mnist, run(denoiser, Handle(), mnist))
+    classes = run(class_conditioned, Handle(), mnist)
+    judge = run(digit_classifier, Handle(), mnist)
+    run(quality, Handle(), mnist, classes, run(guidance, Handle(), classes), judge)
+    run(ambigrams, Handle(), classes, judge, mnist)
+    run(terminal_noise, Handle(), mnist, run(time_conditioned, Handle(), mnist), judge)
     return done
 
 
@@ -146,6 +146,17 @@ def test_the_committed_outputs_take_little_room():
     """Every clone carries them: 40 MB for all of Part B."""
     outputs = Path(__file__).parents[2] / "experiments/outputs/part_b"
     assert sum(path.stat().st_size for path in outputs.rglob("*") if path.is_file()) <= 40e6
+
+
+def test_a_blurred_digit_is_told_by_its_neighbours():
+    """Its own nearest neighbour is itself; of more neighbours each has one vote."""
+    from experiments.part_b import digits
+
+    images, labels = digits.load(Digits(), "train")
+    soft = digits.blurred(images, 2.0)
+    assert (digits.shares_of_neighbours(soft, soft, labels, 1).argmax(1) == labels).all()
+    shares = digits.shares_of_neighbours(soft[:3], soft, labels, 5)
+    assert shares.shape == (3, 10) and np.allclose(shares.sum(1), 1) and np.allclose((shares * 5) % 1, 0)
 
 
 def test_a_training_that_was_killed_goes_on(all_results):
