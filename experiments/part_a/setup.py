@@ -74,7 +74,7 @@ def stage_one(results: Results) -> Drawing:
 
 @setup.figure(
     caption="What stage II makes of them, with two numbers of steps.",
-    alt="Rows for a snowy village, a man with a hat and a rocket, twice as large: grained, and less so with more steps.",
+    alt="Rows for a snowy village, a man with a hat and a rocket, twice as large and with smooth outlines; thirty steps look much like ten.",
 )
 def stage_two(results: Results) -> Drawing:
     """A row a prompt."""

@@ -54,7 +54,7 @@ def upsampled(
 
 @upsampled.figure(
     caption="Enlarged pixel by pixel, and by stage II.",
-    alt="Two rows of pictures: blocky above; below with smooth outlines and a fine grain.",
+    alt="Two rows of pictures: blocky above; below with smooth outlines.",
 )
 def both(results: Results) -> Drawing:
     """Small above, large below."""
@@ -69,7 +69,7 @@ def both(results: Results) -> Drawing:
 
 @upsampled.figure(
     caption="The logo from near, before and after stage II: move the edge.",
-    alt="A painted camera, blocky on one side of an edge, with smooth outlines and a fine grain on the other.",
+    alt="A painted camera, blocky on one side of an edge, with smooth outlines on the other.",
 )
 def before_after(results: Results) -> Drawing:
     """The last of the pictures."""

@@ -64,7 +64,7 @@ def parameters(results: Results) -> int:
 
 @stage_2.figure(
     caption="The hybrid loss of stage II, step by step.",
-    alt="A curve that falls steeply and flattens: most of the picture is given.",
+    alt="A curve that falls to half within some hundred steps, and slowly from there on.",
 )
 def loss(results: Results) -> Drawing:
     """By step."""
