@@ -159,6 +159,19 @@ def test_a_figure_that_fails_ends_the_build_and_leaves_the_site(project: Worksho
     assert (project.outputs / "part_x/base/figures/curve/number.txt").exists()
 
 
+def test_a_figure_that_old_results_cannot_give_waits_for_the_run(project: Workshop) -> None:
+    """Where the experiment itself has changed, the old figure stays, the site is built, and one line says what to run."""
+    project.edit("src/helpers/maths.py", "SCALE = 2.0", "SCALE = 3.0")
+    project.edit(BASE, 'count("curve")', "results['new']")
+
+    done = project.call()
+
+    told = next(line for line in done.stderr.splitlines() if line.startswith("part_x/base/curve: KeyError"))
+    assert told.endswith("its results are older than its code: run python build.py run part_x/base")
+    assert "The total." in _text(project)
+    assert (project.outputs / "part_x/base/figures/curve/number.txt").exists()
+
+
 def test_only_figures_can_be_drawn_without_torch_or_data(project: Workshop) -> None:
     """Redrawing needs neither the data set nor torch: what is stored is enough."""
     (project.root / "data/numbers").unlink()

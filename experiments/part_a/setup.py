@@ -74,7 +74,7 @@ def stage_one(results: Results) -> Drawing:
 
 @setup.figure(
     caption="What stage II makes of them, with two numbers of steps.",
-    alt="Rows for a snowy village, a man with a hat and a rocket, twice as large and with smooth outlines; thirty steps look much like ten.",
+    alt="A snowy village, a man in a hat and a rocket, twice as large, with smooth outlines; thirty steps look as ten do.",
 )
 def stage_two(results: Results) -> Drawing:
     """A row a prompt."""

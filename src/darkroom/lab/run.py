@@ -144,7 +144,8 @@ def draw(lab: Lab, plan: Plan, show: Display | None = None) -> list[str]:
     """Draw every figure and metric that is not what the sources say and whose results are stored.
 
     Returns:
-        a line for each that failed. What another process holds is left to it.
+        a line for each that failed. What another process holds is left to it; and of results that are older than the code
+        no more is asked than they can give: that is told, and what was drawn of them stays.
     """
     wanted = {identity: verdict.to_draw for identity, verdict in plan.verdicts.items() if verdict.is_behind}
     if not wanted:
@@ -156,9 +157,14 @@ def draw(lab: Lab, plan: Plan, show: Display | None = None) -> list[str]:
         if event["event"] == "skipped":
             shown.line(event["message"])
         elif event["event"] == "drawn":
-            faults.extend(event["faults"])
+            identity = event["experiment"]
+            if plan.verdicts[identity].must_run:
+                for fault in event["faults"]:
+                    shown.line(f"{fault}; its results are older than its code: run python build.py run {identity}")
+            else:
+                faults.extend(event["faults"])
             if event["names"]:
-                shown.line(f"{event['experiment']}  drew {', '.join(event['names'])}")
+                shown.line(f"{identity}  drew {', '.join(event['names'])}")
 
     job = Job(
         root=str(lab.root),
