@@ -85,7 +85,7 @@ def report(lighthouse: list[str], address: str, target: Path) -> dict[str, Any]:
     return json.loads(target.read_text("utf-8"))
 
 
-@pytest.mark.parametrize("name", ["index", "part-b", "reproduce"])
+@pytest.mark.parametrize("name", ["index", "part-a", "part-b", "pocket-if", "reproduce"])
 def test_lighthouse_is_content(lighthouse: list[str], address: str, tmp_path: Path, name: str) -> None:
     """Performance of 95 or more, the best of three, and 100 for accessibility, best practices and search engines."""
     reports = [report(lighthouse, f"{address}{name}.html", tmp_path / f"{k}.json") for k in range(3)]
