@@ -6,7 +6,7 @@ Needs torch only where pictures become tensors; the banks themselves are numpy's
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from PIL import Image
 
 from experiments.pocket_if.world import GENERIC, SIDE, Picture, World
 
-GENERIC_SHARE = 0.04  # of emoji and photos are called "a high quality photo" and nothing else
+SELDOM = {"emoji": 0.04, "photo": 0.04}  # the share of a style's pictures that the generic prompt is all that is said of
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +28,19 @@ class Bank:
     styles: list[str]
 
 
-def draw(world: World, seed: int, count: int, side: int, told: Callable[[int], None] = lambda done: None) -> Bank:
+def draw(
+    world: World,
+    seed: int,
+    count: int,
+    side: int,
+    told: Callable[[int], None] = lambda done: None,
+    generic: Mapping[str, float] = SELDOM,
+) -> Bank:
     """Pictures 0, ..., count - 1 of *seed*, made smaller to *side* by averaging.
 
     Args:
         told: is called now and then with how many are done.
+        generic: by style, the share of pictures called "a high quality photo" and nothing else.
     """
 
     def one(index: int) -> tuple[np.ndarray, Picture]:
@@ -44,10 +52,13 @@ def draw(world: World, seed: int, count: int, side: int, told: Callable[[int], N
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         drawn = list(pool.map(one, range(count)))
     pictures = [picture for _, picture in drawn]
-    generic = np.random.default_rng((seed, count, 1)).random(count) < GENERIC_SHARE
+    chances = np.random.default_rng((seed, count, 1)).random(count)
     return Bank(
         np.stack([pixels for pixels, _ in drawn]).transpose(0, 3, 1, 2),
-        [_said(picture, bool(hidden)) for picture, hidden in zip(pictures, generic, strict=True)],
+        [
+            GENERIC if chance < generic.get(picture.style, 0.0) else picture.caption
+            for picture, chance in zip(pictures, chances, strict=True)
+        ],
         [picture.subject for picture in pictures],
         [picture.style for picture in pictures],
     )
@@ -68,7 +79,3 @@ def smaller(pixels: np.ndarray, side: int) -> np.ndarray:
     if side == SIDE:
         return pixels
     return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BOX))
-
-
-def _said(picture: Picture, hidden: bool) -> str:
-    return GENERIC if hidden and picture.style in {"emoji", "photo"} else picture.caption

@@ -1,7 +1,7 @@
 """Stage II of Pocket IF: from 64 x 64 to 128 x 128.
 
 Shows: the loss.
-Needs: stage I, from whose networks it goes on, and the emoji sets.
+Needs: stage I as it was when its text encoder was done, from whose networks it goes on, and the emoji sets.
 Costs: about seventy minutes on two CPU cores, a few minutes on a data-centre GPU.
 Expect: sharp outlines where enlarging alone is soft.
 """
@@ -13,13 +13,13 @@ from pathlib import Path
 from darkroom.figures import Drawing
 from darkroom.lab import Dataset, Results, Run, asset, dataset, experiment, upstream
 from experiments.pocket_if import panels
-from experiments.pocket_if.stage_1 import stage_1
+from experiments.pocket_if.stage_1_grown import stage_1_grown
 
 
 @experiment(device="gpu", minutes=70)
 def stage_2(
     run: Run,
-    below: Results = upstream(stage_1),
+    below: Results = upstream(stage_1_grown),
     emoji: Dataset = dataset("emoji"),
     subjects: Path = asset("pocket_if/subjects.csv"),
     *,

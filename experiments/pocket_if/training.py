@@ -49,6 +49,7 @@ class Plan:
         larger: stage II: how many times larger its pictures are than those of stage I; None for stage I.
         whole: the side of the pictures that the stage is for, where it learns from parts of them; by default *side*.
         cap: on the weight of an error of x_0, see :class:`~darkroom.diffusion.cascade.TextToImageLoss`.
+        stride: of the steps that teach the network its variance; see the same.
     """
 
     side: int
@@ -58,6 +59,7 @@ class Plan:
     larger: int | None = None
     whole: int | None = None
     cap: float = 5.0
+    stride: int = 1
 
 
 def recipe(epochs: int, batch: int, learning_rate: float, warmup: int, weight_decay: float, averaging: float) -> Recipe:
@@ -121,18 +123,34 @@ def train_above(run: Run, below: Path, bank: Bank, plan: Plan) -> dict[str, obje
         as :func:`train`.
     """
     tokenizer, first = saved_parts(below)
-    encoder = first.text_encoder
     unet = seeded(lambda: conditioned(first.unet, plan.whole or plan.side), plan.seed)
-    distinct, rows = caption_rows(bank.captions)
-    captions = _embedded(encoder, Captions.of(tokenizer, distinct, "cpu"), run.device)
-    loss, trained = _trained(run, TextToImage(unet, None), captions, bank.images, rows, plan)
-    save_stage(FOLDER, tokenizer, encoder, trained.unet)
-    return {"loss": loss, "pipeline": FOLDER}
+    return _train_beside(run, tokenizer, first.text_encoder, unet, bank, plan)
+
+
+def train_on(run: Run, saved: Path, bank: Bank, plan: Plan) -> dict[str, object]:
+    """Train the U-Net of the stage in *saved* further, with its text encoder, which stays as it is.
+
+    Returns:
+        as :func:`train`.
+    """
+    tokenizer, parts = saved_parts(saved)
+    return _train_beside(run, tokenizer, parts.text_encoder, parts.unet, bank, plan)
 
 
 def drawing(run: Run, count: int) -> Callable[[int], None]:
     """Progress of drawing a bank of *count* pictures."""
     return lambda done: run.progress(done, count, unit="pictures")
+
+
+def _train_beside(
+    run: Run, tokenizer: Any, encoder: nn.Module, unet: nn.Module, bank: Bank, plan: Plan
+) -> dict[str, object]:
+    """Train *unet* on captions as *encoder* reads them."""
+    distinct, rows = caption_rows(bank.captions)
+    captions = _embedded(encoder, Captions.of(tokenizer, distinct, "cpu"), run.device)
+    loss, trained = _trained(run, TextToImage(unet, None), captions, bank.images, rows, plan)
+    save_stage(FOLDER, tokenizer, encoder, trained.unet)
+    return {"loss": loss, "pipeline": FOLDER}
 
 
 def _trained(
@@ -141,7 +159,13 @@ def _trained(
     """The loss of every step, and the averaged networks on the CPU in float32."""
     schedule = schedule_of(make_scheduler()).to(run.device)
     objective = TextToImageLoss(
-        schedule, captions, cap=plan.cap, side=plan.side, pooled=plan.pooled, larger=plan.larger
+        schedule,
+        captions,
+        cap=plan.cap,
+        side=plan.side,
+        pooled=plan.pooled,
+        larger=plan.larger,
+        stride=plan.stride,
     )
     trainer = Trainer(network, objective, plan.recipe, images, rows, device=run.device, seed=plan.seed)
     loss = followed(run, trainer)

@@ -186,7 +186,9 @@ class Captions:
 class TextToImageLoss:
     """The hybrid loss (Nichol and Dhariwal 2021, eq. 16) of a network that predicts the velocity, with capped weights.
 
-        L = min(SNR + 1, cap) / (SNR + 1) |velocity - prediction|^2 + (T / 1000) L_vb,    SNR = alpha_bar / (1 - alpha_bar)
+        L = min(SNR + 1, cap) / (SNR + 1) |velocity - prediction|^2 + N / 1000 L_vb,    SNR = alpha_bar / (1 - alpha_bar)
+
+    with L_vb a term of the variational bound, which has N = T / stride of them.
 
     Velocity and weights (Salimans and Ho 2022, section 4; capped in the manner of Hang et al. 2023) make an error of x_0
     count as min(SNR + 1, cap). An error of eps at the noisiest times would count for next to nothing, though it is all
@@ -203,6 +205,7 @@ class TextToImageLoss:
             for what is decided while there is much noise: times are drawn with a density that grows with t, and the
             bound, which belongs to the larger process, is left out.
         larger: stage II: pictures of ``side`` are learnt given themselves at side // *larger*, enlarged and noised.
+        stride: of the bound's steps, see :func:`~darkroom.diffusion.likelihood.variational_terms`.
     """
 
     schedule: Schedule
@@ -212,6 +215,7 @@ class TextToImageLoss:
     side: int = 64
     pooled: int = 1
     larger: int | None = None
+    stride: int = 1
 
     def draw(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
         """x_0, eps, t, words, mask, (the enlarged picture and its level,) and the words' row of each sample."""
@@ -234,8 +238,8 @@ class TextToImageLoss:
         if self.pooled > 1:
             return (weight * simple).mean()
         eps_hat = noise_of_velocity(self.schedule, x_t, t, guess.detach())
-        bound = variational_terms(self.schedule, x_0, x_t, t, eps_hat, (raw + 1) / 2)
-        return (weight * simple + self.schedule.T / 1000 * bound).mean()
+        bound = variational_terms(self.schedule, x_0, x_t, t, eps_hat, (raw + 1) / 2, stride=self.stride)
+        return (weight * simple + self.schedule.T / self.stride / 1000 * bound).mean()
 
     def _condition(self, x_0: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """What stage I would have given, roughly: the picture made smaller, enlarged again, and noised."""

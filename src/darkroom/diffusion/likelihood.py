@@ -12,10 +12,12 @@ from darkroom.diffusion.schedules import Schedule, broadcast
 BITS = 1 / math.log(2)
 
 
-def variational_terms(schedule: Schedule, x_0: Tensor, x_t: Tensor, t: Tensor, eps: Tensor, v: Tensor) -> Tensor:
+def variational_terms(
+    schedule: Schedule, x_0: Tensor, x_t: Tensor, t: Tensor, eps: Tensor, v: Tensor, *, stride: int = 1
+) -> Tensor:
     """One term of the variational bound for each sample, in bits a dimension, shape (B,).
 
-        L_t = KL( q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t) )  for t > 1,    L_1 = -log p(x_0 | x_1)
+        L_t = KL( q(x_s | x_t, x_0) || p(x_s | x_t) )  for t > 1, with s = t - 1,    L_1 = -log p(x_0 | x_1)
 
     with p's mean from *eps* and its variance from *v* (Nichol and Dhariwal 2021, eqs. 4-7 and 15). Their hybrid loss
     lets no gradient through the mean: pass ``eps.detach()``.
@@ -25,10 +27,13 @@ def variational_terms(schedule: Schedule, x_0: Tensor, x_t: Tensor, t: Tensor, e
         x_t: the same at times *t*, (B,), in [1, T].
         eps: the noise that the network predicts, of x_0's shape.
         v: between the posterior's variance (0) and beta (1), of x_0's shape.
+        stride: of a process with fewer steps, s = max(t - stride, 1). Where steps are short the two ends that *v* lies
+            between are nearly the same, and it is hardly taught; where they are as long as those of sampling, it is.
     """
-    alpha_bar_t, alpha_bar_s = schedule.alpha_bar(t), schedule.alpha_bar(t - 1)
+    s = torch.where(t > 1, (t - stride).clamp(min=1), 0)
+    alpha_bar_t, alpha_bar_s = schedule.alpha_bar(t), schedule.alpha_bar(s)
     beta = 1 - alpha_bar_t / alpha_bar_s
-    smallest = _posterior_variance(schedule, t)
+    smallest = _posterior_variance(schedule, t, s)
     from_x_0, from_x_t = alpha_bar_s.sqrt() * beta / (1 - alpha_bar_t), (1 - beta).sqrt() * (1 - alpha_bar_s)
     weights = [broadcast(value.float(), x_t) for value in (from_x_0, from_x_t / (1 - alpha_bar_t))]
     low, high = (broadcast(value.log().float(), x_t) for value in (smallest, beta))
@@ -40,10 +45,9 @@ def variational_terms(schedule: Schedule, x_0: Tensor, x_t: Tensor, t: Tensor, e
     return BITS * torch.where(broadcast(t, x_t) == 1, first, divergence).flatten(1).mean(1)
 
 
-def _posterior_variance(schedule: Schedule, t: Tensor) -> Tensor:
-    """beta (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t); at t = 1, where that is 0, its value at 2, as the authors do."""
-    t = t.clamp(min=2)
-    alpha_bar_t, alpha_bar_s = schedule.alpha_bar(t), schedule.alpha_bar(t - 1)
+def _posterior_variance(schedule: Schedule, t: Tensor, s: Tensor) -> Tensor:
+    """beta (1 - alpha_bar_s) / (1 - alpha_bar_t); at t = 1, where that is 0, its value at 2, as the authors do."""
+    alpha_bar_t, alpha_bar_s = schedule.alpha_bar(t.clamp(min=2)), schedule.alpha_bar(s.clamp(min=1))
     return (1 - alpha_bar_t / alpha_bar_s) * (1 - alpha_bar_s) / (1 - alpha_bar_t)
 
 
