@@ -15,7 +15,10 @@ from PIL import Image
 
 from experiments.pocket_if.world import GENERIC, SIDE, Picture, World
 
-SELDOM = {"emoji": 0.04, "photo": 0.04}  # the share of a style's pictures that the generic prompt is all that is said of
+SELDOM = {
+    "emoji": 0.04,
+    "photo": 0.04,
+}  # the share of a style's pictures that the generic prompt is all that is said of
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,21 +5,31 @@ const root = document.documentElement;
 const idle = window.requestIdleCallback ?? setTimeout;
 
 themeSwitch();
+layOut();
 new PerformanceObserver((_, observer) => { // the rest waits until the page has been seen
   observer.disconnect();
   document.dispatchEvent(new Event("seen"));
-  for (const task of [markSections, stops, copying, cards, layOut]) idle(task);
+  for (const task of [markSections, stops, copying, cards]) idle(task);
 }).observe({ type: "paint", buffered: true });
 
-// What lies far down, a piece at a time whenever there is nothing else to do.
+// What lies far down is laid out from when somebody first stirs, a piece at a time whenever there is nothing else to do;
+// all of it at once before a jump to some place in it.
 function layOut() {
-  const far = [...document.querySelectorAll("article > :nth-child(n + 6)")];
+  const stirred = new AbortController(), far = [];
   const next = () => {
     if (!far.length) return root.classList.remove("first-view");
     far.shift().style.contentVisibility = "visible";
     return idle(next);
   };
-  idle(next);
+  const begin = () => {
+    stirred.abort();
+    far.push(...document.querySelectorAll("article > :nth-child(n + 6)"));
+    idle(next);
+  };
+  for (const stir of ["scroll", "pointermove", "touchstart", "keydown"]) {
+    addEventListener(stir, begin, { passive: true, signal: stirred.signal });
+  }
+  addEventListener("click", (event) => event.target.closest?.("a[href^='#']") && root.classList.remove("first-view"), true);
 }
 
 function themeSwitch() {

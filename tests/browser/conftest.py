@@ -106,6 +106,12 @@ def serve(folder: Path) -> Iterator[str]:
     server.shutdown()
 
 
+def stir(page: Any) -> None:
+    """Do what a reader does first, and wait until scripts have done their work."""
+    page.mouse.move(1, 1)
+    page.locator("html:not(.first-view)").wait_for()
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """Chromium without a window; what needs it is skipped where there is none."""
@@ -129,7 +135,7 @@ def page(chromium: Any, address: str) -> Iterator[Any]:
     opened.on("console", lambda message: said.append(message.text))
     opened.on("pageerror", lambda error: said.append(str(error)))
     opened.goto(f"{address}index.html")
-    opened.locator("html:not(.first-view)").wait_for()  # scripts have done their work
+    stir(opened)
     yield opened
     context.close()
     assert said == []

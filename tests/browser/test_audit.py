@@ -17,7 +17,7 @@ import pytest
 
 from darkroom.lab.errors import UsageError
 from darkroom.press.packages import install, node
-from tests.browser.conftest import serve
+from tests.browser.conftest import serve, stir
 from tests.press.projects import ROOT
 
 pytestmark = pytest.mark.browser
@@ -60,7 +60,7 @@ def violations(chromium: Any, tools: Path, address: str, width: int, theme: str)
     )
     page = context.new_page()
     page.goto(address)
-    page.locator("html:not(.first-view)").wait_for()
+    stir(page)
     page.evaluate((tools / "axe-core/axe.min.js").read_text("utf-8"))
     found = page.evaluate(AXE)  # all that is right, sent here too, would take twice as long as finding it
     context.close()
@@ -145,7 +145,7 @@ def test_the_tab_key_reaches_everything_in_order_and_shows_where_it_is(chromium:
     context = chromium.new_context(viewport={"width": width, "height": 900})
     page = context.new_page()
     page.goto(f"{address}index.html")
-    page.locator("html:not(.first-view)").wait_for()
+    stir(page)
     count = page.evaluate(FOCUS)
     reached = []
     for _ in range(count):

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.browser.conftest import stir
+
 pytestmark = pytest.mark.browser
 
 LOOKS = Path(__file__).parent / "looks"
@@ -38,7 +40,7 @@ def test_a_component_looks_as_it_did(chromium: Any, address: str, name: str, the
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme=theme, reduced_motion="reduce")
     page = context.new_page()
     page.goto(f"{address}index.html")
-    page.locator("html:not(.first-view)").wait_for()
+    stir(page)
     page.evaluate("document.fonts.ready")
     shown = Image.open(io.BytesIO(page.locator(COMPONENTS[name]).first.screenshot())).convert("RGB")
     context.close()

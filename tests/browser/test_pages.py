@@ -69,13 +69,18 @@ def test_a_film_is_still_until_it_is_played(page: Any) -> None:
 def test_a_teaser_plays_once_unless_motion_is_unwanted(page: Any, address: str, motion: str) -> None:
     """A film that a page asks to play runs through once and rests at its end; with reduced motion it stays still."""
     page.emulate_media(reduced_motion=motion)
+    page.add_init_script("""
+      window.told = [];
+      const note = () => window.told.push(document.querySelector(".player .controls output")?.textContent);
+      new MutationObserver(note).observe(document, { subtree: true, childList: true, characterData: true });
+    """)
     page.goto(f"{address}other.html")
     told = page.locator(".controls output")
     if motion == "reduce":
         page.wait_for_timeout(300)
         assert page.locator("canvas").count() == 0
     else:
-        until(page.locator(".player .controls output")).to_have_text("t = 4")
+        page.wait_for_function("window.told.includes('t = 4')")  # over too soon to be waited for
         page.get_by_role("button", name="Play").wait_for()
     assert told.text_content() == "t = 0"
 
@@ -248,11 +253,31 @@ def test_code_can_be_copied(page: Any) -> None:
     assert page.evaluate("navigator.clipboard.readText()").startswith("@misc{")
 
 
-def test_what_lies_far_down_is_there_soon_after(page: Any) -> None:
-    """At first only what is seen is laid out; soon everything is, also for a picture of the whole page."""
-    page.locator("html:not(.first-view)").wait_for()
-    hidden = "all => all.filter(e => getComputedStyle(e).contentVisibility === 'auto').length"
-    assert page.eval_on_selector_all("article > *", hidden) == 0
+HIDDEN = "all => all.filter(e => getComputedStyle(e).contentVisibility === 'auto').length"
+
+
+@pytest.mark.parametrize("stirs", ["scroll", "touch", "key", "jump"])
+def test_what_lies_far_down_waits_until_somebody_stirs(chromium: Any, address: str, stirs: str) -> None:
+    """At first only what is seen is laid out; all of it soon after the first movement, and before a jump at once."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 400}, has_touch=True)
+    page = context.new_page()
+    page.goto(f"{address}index.html")
+    page.wait_for_timeout(300)
+    assert page.eval_on_selector_all("article > *", HIDDEN) > 0
+    if stirs == "jump":
+        page.evaluate("document.querySelector('.beside a[href=\"#two\"]').click()")
+        assert page.eval_on_selector_all("article > *", HIDDEN) == 0
+        assert abs(page.locator("#two").bounding_box()["y"]) < 100
+    else:
+        acts = {
+            "scroll": lambda: page.evaluate("scrollBy(0, 100)"),
+            "touch": lambda: page.touchscreen.tap(5, 5),
+            "key": lambda: page.keyboard.press("Tab"),
+        }
+        acts[stirs]()
+        page.locator("html:not(.first-view)").wait_for()
+        assert page.eval_on_selector_all("article > *", HIDDEN) == 0
+    context.close()
 
 
 def test_the_contents_mark_where_one_is(page: Any) -> None:

@@ -7,9 +7,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from darkroom.figures import Series, line_plot
-from darkroom.press.svg import inline
+from darkroom.press.svg import _short, inline
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +62,64 @@ def test_two_drawings_are_not_merged(plot: dict[str, str]) -> None:
     """Where more than colours differ, nothing is given, and the page shows files."""
     assert inline(plot["light.svg"], plot["dark.svg"].replace("step", "steps"), "a", "b") == ""
     assert inline("no svg", "no svg", "a", "b") == ""
+
+
+def points(path: str) -> list[tuple[str, float, float]]:
+    """Where the corners and handles of a path are, each with its kind of line."""
+    found, at, start, letter = [], np.zeros(2), np.zeros(2), ""
+    tokens = re.findall(r"[A-Za-z]|-?(?:\d+\.?\d*|\.\d+)", path)
+    while tokens:
+        letter = tokens.pop(0) if tokens[0].isalpha() else letter
+        if letter == "z":
+            at = start
+            found.append(("z", *at))
+            continue
+        here = at
+        for _ in range({"C": 3, "Q": 2}.get(letter.upper(), 1)):
+            x = float(tokens.pop(0)) if letter != "v" else 0.0
+            y = float(tokens.pop(0)) if letter != "h" else 0.0
+            at = (here if letter.islower() else 0) + np.array([x, y])
+            found.append(("L" if letter in "hv" else letter.upper(), *at))
+        start = at if letter == "M" else start
+    return found
+
+
+NUMBERS = st.decimals(-400, 900, places=2).map(float)
+LINES = st.sampled_from(["M", "L", "C", "Q"]).flatmap(
+    lambda letter: st.lists(NUMBERS, min_size=(n := 2 * {"C": 3, "Q": 2}.get(letter, 1)), max_size=n).map(
+        lambda numbers: " ".join([letter, *map(str, numbers)])
+    )
+)
+
+
+@given(st.tuples(NUMBERS, NUMBERS), st.lists(LINES | st.just("z"), max_size=30))
+def test_a_short_path_is_the_same_path(first: tuple[float, float], lines: list[str]) -> None:
+    """Every corner and handle is where it was, to half of a tenth of a pixel, however long the path."""
+    long = " ".join([f"M {first[0]} {first[1]}", *lines])
+    short = _short(long)
+    assert [kind for kind, *_ in points(short)] == [kind for kind, *_ in points(long)]
+    away = np.array([at for _, *at in points(short)]) - np.array([at for _, *at in points(long)])
+    assert np.abs(away).max() <= 0.0501
+
+
+def test_a_plot_is_short(plot: dict[str, str]) -> None:
+    """What its paths take is less than half of what they took."""
+    made = inline(plot["light.svg"], plot["dark.svg"], "fig-a", "A curve.")
+    before, after = (sum(map(len, re.findall(r' d="([^"]*)"', svg))) for svg in (plot["light.svg"], made))
+    assert after < before / 2
+
+
+def test_other_paths_are_left_alone() -> None:
+    """Arcs, and commands that go by steps already."""
+    for path in ("M 0 0 A 5 5 0 0 1 10 10", "M 0 0 l 5 5", "M 0 0 L 5"):
+        assert _short(path) == path
+
+
+def test_groups_that_say_nothing_are_gone(plot: dict[str, str]) -> None:
+    """Those that clip stay, every tag is closed, and a path that nobody sees is not there."""
+    assert plot["light.svg"].count("<g") > 20
+    made = inline(plot["light.svg"], plot["dark.svg"], "fig-a", "A curve.")
+    root = ElementTree.fromstring(made)
+    assert all(group.attrib for group in root.iter("g"))
+    assert made.count("clip-path=") == len(re.findall(r"clip-path[=:]", plot["light.svg"]))
+    assert all(path.get("fill") != "none" or path.get("stroke") for path in root.iter("path"))
