@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -106,10 +106,15 @@ def serve(folder: Path) -> Iterator[str]:
     server.shutdown()
 
 
-def stir(page: Any) -> None:
-    """Do what a reader does first, and wait until scripts have done their work."""
-    page.mouse.move(1, 1)
-    page.locator("html:not(.first-view)").wait_for()
+def stir(page: Any, act: Callable[[int], object] | None = None) -> None:
+    """Do what a reader does first, until scripts have done their work; before its first paint a page takes no notice."""
+    act = act or (lambda number: page.mouse.move(1, 1 + number % 2))
+    for number in range(300):
+        act(number)
+        if page.locator("html:not(.first-view)").count():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("nothing far down was laid out in 30 s")
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.browser.conftest import stir
+
 pytestmark = pytest.mark.browser
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
@@ -80,8 +82,9 @@ def test_a_teaser_plays_once_unless_motion_is_unwanted(page: Any, address: str, 
         page.wait_for_timeout(300)
         assert page.locator("canvas").count() == 0
     else:
-        page.wait_for_function("window.told.includes('t = 4')")  # over too soon to be waited for
+        page.get_by_role("button", name="Pause").wait_for()
         page.get_by_role("button", name="Play").wait_for()
+        assert "t = 4" in page.evaluate("window.told")  # its first frame, over too soon to be waited for
     assert told.text_content() == "t = 0"
 
 
@@ -262,7 +265,7 @@ def test_what_lies_far_down_waits_until_somebody_stirs(chromium: Any, address: s
     context = chromium.new_context(viewport={"width": 1280, "height": 400}, has_touch=True)
     page = context.new_page()
     page.goto(f"{address}index.html")
-    page.wait_for_timeout(300)
+    page.wait_for_timeout(600)  # before its first paint a page takes no notice
     assert page.eval_on_selector_all("article > *", HIDDEN) > 0
     if stirs == "jump":
         page.evaluate("document.querySelector('.beside a[href=\"#two\"]').click()")
@@ -270,12 +273,11 @@ def test_what_lies_far_down_waits_until_somebody_stirs(chromium: Any, address: s
         assert abs(page.locator("#two").bounding_box()["y"]) < 100
     else:
         acts = {
-            "scroll": lambda: page.evaluate("scrollBy(0, 100)"),
-            "touch": lambda: page.touchscreen.tap(5, 5),
-            "key": lambda: page.keyboard.press("Tab"),
+            "scroll": lambda number: page.evaluate(f"scrollTo(0, {100 + number})"),
+            "touch": lambda number: page.touchscreen.tap(5, 5),
+            "key": lambda number: page.keyboard.press("Tab"),
         }
-        acts[stirs]()
-        page.locator("html:not(.first-view)").wait_for()
+        stir(page, acts[stirs])
         assert page.eval_on_selector_all("article > *", HIDDEN) == 0
     context.close()
 
