@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -9,10 +11,11 @@ from darkroom.diffusion.denoise import (
     NoisePredictor,
     PosteriorMean,
     Prediction,
+    Query,
     posterior_mean,
 )
 from darkroom.diffusion.guidance import Guided
-from darkroom.diffusion.sample import Noise, ddim, ddpm, inpaint, last, posterior_sample, sdedit
+from darkroom.diffusion.sample import Noise, ddim, ddpm, inpaint, last, noised_back, posterior_sample, sdedit
 from darkroom.diffusion.schedules import strided
 
 SCHEDULE = schedules.linear()
@@ -199,6 +202,60 @@ def test_inpainting_fills_the_hole_with_what_fits():
     mask[:2] = 1
     x_0 = last(inpaint(PosteriorMean(data, SCHEDULE), Noise([7], (1, 4, 4)), data[2:3], mask)).x_t
     assert (x_0 - data[2]).abs().max() < 0.05
+
+
+@pytest.mark.parametrize(("s", "t"), [(0, 300), (50, 51), (100, 250)])
+def test_noising_back_is_noising_further(s, t):
+    """From x_s on, the signal is that of x_t, and the noise of both draws together has its variance."""
+    x_0, eps, z = torch.randn(3, 100_000, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    x_t = noised_back(SCHEDULE, SCHEDULE.noised(x_0, s, eps), s, t, z)
+    signal, noise = SCHEDULE.coefficients(t, x_0)
+    rest = x_t - signal * x_0
+    assert rest.var().item() == pytest.approx(noise.item() ** 2, rel=0.02)
+    assert (rest * x_0).mean().item() == pytest.approx(0, abs=0.02)
+
+
+class Pairs(Denoiser):
+    """The exact denoiser of Gaussian pairs whose two values correlate by rho."""
+
+    schedule = SCHEDULE
+
+    def __init__(self, rho: float) -> None:
+        self.covariance = torch.tensor([[1.0, rho], [rho, 1.0]])
+
+    def queries(self, x_t: torch.Tensor, t: int) -> list[Query]:
+        return []
+
+    def combine(self, x_t: torch.Tensor, t: int, outputs: Sequence[torch.Tensor]) -> Prediction:
+        alpha_bar = SCHEDULE.alpha_bar(t).float()
+        gain = (
+            alpha_bar.sqrt()
+            * self.covariance
+            @ torch.inverse(alpha_bar * self.covariance + (1 - alpha_bar) * torch.eye(2))
+        )
+        x_0 = (x_t.flatten(1) @ gain.T).reshape(x_t.shape)
+        return Prediction((x_t - alpha_bar.sqrt() * x_0) / (1 - alpha_bar).sqrt(), x_0)
+
+
+def test_repeated_steps_bring_the_hole_into_agreement_with_the_rest():
+    """Of pairs that correlate by 0.9, given one value the other is on average 0.9 of it: nearer, the more repeats."""
+    known, mask = torch.full((4000, 1, 1, 2), 1.0), torch.tensor([[1.0, 0.0]])
+    times = [300, 250, 200, 150, 100, 50, 20, 0]
+
+    def mean_of_the_hole(repeats: int) -> float:
+        noise = Noise(range(4000), (1, 1, 2))
+        return last(inpaint(Pairs(0.9), noise, known, mask, times=times, repeats=repeats)).x_t[..., 0].mean().item()
+
+    once, twice, often = map(mean_of_the_hole, (1, 2, 12))
+    assert once < twice < often
+    assert often == pytest.approx(0.9, abs=0.05)
+    assert once < 0.75
+
+
+def test_no_repeats_are_refused():
+    """Nothing would be drawn."""
+    with pytest.raises(ValueError, match="repeats must be 1 or more, not 0"):
+        next(inpaint(gaussian(), Noise([7], (1, 4, 4)), torch.zeros(1, 1, 4, 4), torch.ones(4, 4), repeats=0))
 
 
 def test_a_mask_of_another_size_is_refused():

@@ -126,22 +126,27 @@ def inpaint(
     *,
     times: Sequence[int] | None = None,
     variance: Variance = "large",
+    repeats: int = 1,
 ) -> Iterator[Step]:
-    """Fill the hole of a picture and keep the rest (Lugmayr et al. 2022, eq. 8, without resampling).
+    """Fill the hole of a picture and keep the rest (Lugmayr et al. 2022, algorithm 1).
 
     Before the network sees x_t, everything outside the hole is replaced by the original, noised to that same t,
 
         x_t <- m x_t + (1 - m) (sqrt(alpha_bar_t) x_orig + sqrt(1 - alpha_bar_t) eps)
 
-    and at the end by the original itself, so that nothing outside has changed.
+    and at the end by the original itself, so that nothing outside has changed. What is put in knows nothing of the hole
+    as it is; only after another step, from x_s noised back to t, do the two agree. So each step is done *repeats* times.
 
     Args:
         originals: shape (B, C, H, W).
         mask: 1 in the hole, 0 where the original stays; broadcasts to the batch.
+        repeats: how many times each step is done; 1 is the course's loop.
 
     Raises:
-        ValueError: a mask of another size than the pictures.
+        ValueError: a mask of another size than the pictures, or no repeats.
     """
+    if repeats < 1:
+        raise ValueError(f"repeats must be 1 or more, not {repeats}")
     if mask.shape[-2:] != originals.shape[-2:]:
         sizes = (" x ".join(str(length) for length in value.shape[-2:]) for value in (mask, originals))
         raise ValueError("the mask is {} and the picture {}; make them the same size".format(*sizes))
@@ -149,10 +154,19 @@ def inpaint(
     x_t = noise.draw()
     times = _checked(times, schedule)
     for t, s in pairwise(times):
-        x_t = torch.where(hole, x_t, schedule.noised(originals, t, noise.draw()))
-        prediction = denoiser(x_t, t)
-        x_t = posterior_sample(schedule, x_t, prediction, t, s, noise.draw() if s else None, variance)
+        for repeat in range(repeats):
+            if repeat:
+                x_t = noised_back(schedule, x_t, s, t, noise.draw())
+            x_t = torch.where(hole, x_t, schedule.noised(originals, t, noise.draw()))
+            prediction = denoiser(x_t, t)
+            x_t = posterior_sample(schedule, x_t, prediction, t, s, noise.draw() if s else None, variance)
         yield Step(s, torch.where(hole, x_t, originals) if s == times[-1] else x_t, prediction.x_0)
+
+
+def noised_back(schedule: Schedule, x_s: Tensor, s: int, t: int, z: Tensor) -> Tensor:
+    """A draw of x_t given x_s, s < t: sqrt(alpha) x_s + sqrt(1 - alpha) z with alpha = alpha_bar_t / alpha_bar_s."""
+    alpha = schedule.alpha_bar(t).item() / schedule.alpha_bar(s).item()
+    return alpha**0.5 * x_s + (1 - alpha) ** 0.5 * z
 
 
 def posterior_sample(
