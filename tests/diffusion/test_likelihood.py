@@ -18,9 +18,11 @@ def drawn(t: int) -> tuple[torch.Tensor, ...]:
     return x_0, eps, SCHEDULE.noised(x_0, t, eps), eps + 0.1 * torch.randn(x_0.shape, generator=generator)
 
 
-def gaussians(t: int, x_0: torch.Tensor, x_t: torch.Tensor, guess: torch.Tensor, v: float) -> tuple[Normal, Normal]:
-    """q(x_{t-1} | x_t, x_0) and p(x_{t-1} | x_t), written out from the papers."""
-    alpha_bar_t, alpha_bar_s = SCHEDULE.alpha_bar(t).item(), SCHEDULE.alpha_bar(t - 1).item()
+def gaussians(
+    t: int, x_0: torch.Tensor, x_t: torch.Tensor, guess: torch.Tensor, v: float, stride: int = 1
+) -> tuple[Normal, Normal]:
+    """q(x_s | x_t, x_0) and p(x_s | x_t), s = t - stride, written out from the papers."""
+    alpha_bar_t, alpha_bar_s = SCHEDULE.alpha_bar(t).item(), SCHEDULE.alpha_bar(t - stride).item()
     beta = 1 - alpha_bar_t / alpha_bar_s
     posterior = beta * (1 - alpha_bar_s) / (1 - alpha_bar_t)
 
@@ -39,6 +41,37 @@ def test_a_term_is_the_divergence_of_the_two_steps(t, v):
     expected = kl_divergence(*gaussians(t, x_0, x_t, guess, v)).flatten(1).mean(1) / math.log(2)
     terms = variational_terms(SCHEDULE, x_0, x_t, torch.full((4,), t), guess, torch.full_like(x_0, v))
     torch.testing.assert_close(terms, expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("t", "stride"), [(50, 10), (50, 49), (11, 10)])
+def test_a_term_may_be_that_of_a_longer_step(t, stride):
+    """The divergence of the steps from t to t - stride."""
+    x_0, _, x_t, guess = drawn(t)
+    expected = kl_divergence(*gaussians(t, x_0, x_t, guess, 0.3, stride)).flatten(1).mean(1) / math.log(2)
+    times, v = torch.full((4,), t), torch.full_like(x_0, 0.3)
+    terms = variational_terms(SCHEDULE, x_0, x_t, times, guess, v, stride=stride)
+    torch.testing.assert_close(terms, expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("t", [1, 5])
+def test_no_step_ends_before_time_1(t):
+    """Where the stride is longer than what is left, the step is to time 1; the first term stays the likelihood."""
+    x_0, _, x_t, guess = drawn(t)
+    times, v = torch.full((4,), t), torch.full_like(x_0, 0.3)
+    long = variational_terms(SCHEDULE, x_0, x_t, times, guess, v, stride=30)
+    torch.testing.assert_close(long, variational_terms(SCHEDULE, x_0, x_t, times, guess, v, stride=max(1, t - 1)))
+
+
+def test_longer_steps_teach_v_more():
+    """Over one step of many the two ends that v lies between are nearly the same, and it hardly matters."""
+    x_0, _, x_t, guess = drawn(40)
+
+    def slope(stride: int) -> float:
+        v = torch.full_like(x_0, 0.5, requires_grad=True)
+        variational_terms(SCHEDULE, x_0, x_t, torch.full((4,), 40), guess, v, stride=stride).sum().backward()
+        return v.grad.abs().mean().item()
+
+    assert slope(20) > 100 * slope(1)
 
 
 def test_the_first_term_is_a_likelihood_of_levels():

@@ -37,7 +37,7 @@ TINY: dict[str, dict[str, Any]] = {
     "sampling": {"count": 2},
     "anagrams": {"seeds_each": 2},
     "hybrids": {"seeds_each": 2},
-    "inpainting": {"each": 1},
+    "inpainting": {"each": 1, "repeats": 2},
     "logo": {"seeds_each": 2},
     "upsampled": {"steps": 2},
 }
@@ -132,12 +132,14 @@ def test_less_noise_keeps_more_of_a_picture(done):
 
 
 def test_outside_the_hole_nothing_has_changed(done):
-    """A filled picture is the original but for its hole, to the pixel."""
+    """A filled picture is the original but for its hole, to the pixel, however it was filled."""
     results = done["inpainting"][1]
     outside = results["masks"] < 128
-    for original, kept, filled in zip(results["originals"], outside, results["filled"], strict=True):
-        assert all((picture == original)[kept].all() for picture in filled)
-        assert (filled[0] != original)[~kept].any()
+    for way in ("filled", "named"):
+        for original, kept, filled in zip(results["originals"], outside, results[way], strict=True):
+            assert all((picture == original)[kept].all() for picture in filled)
+            assert (filled[0] != original)[~kept].any()
+    assert not np.array_equal(results["filled"], results["named"])
 
 
 def test_an_anagram_is_seen_through_its_view(done):

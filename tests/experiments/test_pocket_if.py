@@ -17,6 +17,7 @@ from experiments.pocket_if.judge import judge
 from experiments.pocket_if.mirroring import mirroring
 from experiments.pocket_if.pictures import pictures
 from experiments.pocket_if.stage_1 import stage_1
+from experiments.pocket_if.stage_1_grown import stage_1_grown
 from experiments.pocket_if.stage_1_longer import stage_1_longer
 from experiments.pocket_if.stage_1_small import stage_1_small
 from experiments.pocket_if.stage_1_unmirrored import stage_1_unmirrored
@@ -129,6 +130,16 @@ def test_a_bank_is_its_pictures_made_smaller(world):
     assert all(bank.captions[index] in (world.picture(6, index).caption, GENERIC) for index in (0, 10, 20))
 
 
+def test_the_generic_prompt_can_be_photos_alone(world):
+    """By the shares given; whatever they are, the pictures are the same ones."""
+    seldom, photos = draw(world, 6, 300, 16), draw(world, 6, 300, 16, generic={"photo": 0.4})
+    generic = np.array([caption == GENERIC for caption in photos.captions])
+    styles = np.array(photos.styles)
+    assert set(styles[generic]) == {"photo"}
+    assert generic.sum() / (styles == "photo").sum() == pytest.approx(0.4, abs=0.15)
+    assert np.array_equal(seldom.images, photos.images)
+
+
 def test_what_is_shown_of_the_world_draws(world):
     """The experiment that shows the world runs, and its figures and numbers come of its results."""
     parameters = pictures.function.__kwdefaults__ | {"side": 16, "scenes_each": 1}
@@ -151,6 +162,7 @@ TINY = {
     "stage_1_longer": {"side": 16, "pictures": 16, "epochs": 1, "batch": 8},
     "stage_1_unmirrored": {"side": 16, "pictures": 16, "epochs": 1, "batch": 8},
     "mirroring": {"shown": ("rocket", "apple")},
+    "stage_1_grown": {"side": 32, "pictures": 16, "epochs": 1, "batch": 8},
     "stage_1": {"side": 32, "pictures": 16, "epochs": 1, "batch": 8},
     "stage_2": {"whole": 64, "side": 32, "pictures": 8, "squares": 2, "epochs": 1, "batch": 8},
     "judge": {"pictures": 96, "epochs": 1, "batch": 32, "tested_each": 1},
@@ -186,9 +198,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[object, S
     longer = add(stage_1_longer, add(stage_1_small, *data), *data)
     small = add(stage_1_unmirrored, longer, *data)
     add(mirroring, longer, small, *data)
-    first = add(stage_1, small, *data)
-    add(stage_2, first, *data)
-    add(card, first, add(judge, *data), *data)
+    grown = add(stage_1_grown, small, *data)
+    add(stage_2, grown, *data)
+    add(card, add(stage_1, grown, *data), add(judge, *data), *data)
     patch.undo()
     return done
 
@@ -206,7 +218,10 @@ def test_each_part_of_pocket_if_runs(model, name):
 
 @pytest.mark.parametrize(
     ("name", "side"),
-    [("stage_1_small", 16), ("stage_1_longer", 16), ("stage_1_unmirrored", 16), ("stage_1", 32), ("stage_2", 64)],
+    [
+        *(("stage_1_small", 16), ("stage_1_longer", 16), ("stage_1_unmirrored", 16)),
+        *(("stage_1_grown", 32), ("stage_1", 32), ("stage_2", 64)),
+    ],
 )
 def test_a_trained_stage_is_a_pipeline(model, name, side):
     """What training writes loads as a stage of its kind, and as the parts to go on from, with the same numbers."""
@@ -224,11 +239,12 @@ def test_a_trained_stage_is_a_pipeline(model, name, side):
 
 
 def test_stage_two_reads_with_stage_one_s_eyes(model):
-    """They share one text encoder, which only stage I has trained."""
-    one, two = (
-        (model[name][1]["pipeline"] / "text_encoder/model.safetensors").read_bytes() for name in ("stage_1", "stage_2")
+    """They share one text encoder, which stage I has trained until it was grown."""
+    small, grown, one, two = (
+        (model[name][1]["pipeline"] / "text_encoder/model.safetensors").read_bytes()
+        for name in ("stage_1_small", "stage_1_grown", "stage_1", "stage_2")
     )
-    assert one == two
+    assert grown == one == two != small
 
 
 def test_squares_are_cut_out_of_pictures(world):
