@@ -73,7 +73,9 @@ def site(tmp_path_factory: pytest.TempPathFactory, katex: Path) -> Path:  # noqa
     more = f"## Two\n\n{'More text. ' * 200}\n\n$${LONG}$$\n\n{{{{ citation() }}}}\n\n[^n]: The note itself."
     project.page(f"{words}{shown}\n\n{more}", nav="Start", order=1)
     project.page(
-        '{{ figure("part_b/a/film", play=True) }}\n\n## Only\n\nShort.\n\n{{ figure("part_b/both/it") }}',
+        '{{ figure("part_b/a/film", play=True) }}\n\n## Only\n\nShort.\n\n'
+        "<details><summary>More of it</summary>\n\n<p>Folded away.</p>\n\n</details>\n\n"
+        '{{ figure("part_b/both/it") }}',
         "other",
         nav="Other",
         order=2,

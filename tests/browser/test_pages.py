@@ -373,6 +373,16 @@ def test_from_a_file_films_have_their_switch(chromium: Any, site: Path) -> None:
     context.close()
 
 
+def test_on_paper_folds_are_open(page: Any, address: str) -> None:
+    """What is folded away on a screen is printed; data of plots is not, which has files of its own."""
+    page.goto(f"{address}other.html")
+    folded = page.get_by_text("Folded away.")
+    until(folded).to_be_hidden()
+    page.emulate_media(media="print")
+    until(folded).to_be_visible()
+    assert folded.bounding_box()["height"] > 10
+
+
 def test_on_paper_there_is_no_navigation(page: Any) -> None:
     """Printed, the contents, the header and all controls are gone; captions stand below their figures."""
     page.emulate_media(media="print")
