@@ -5,7 +5,7 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from darkroom.diffusion import schedules
-from darkroom.diffusion.likelihood import variational_terms
+from darkroom.diffusion.likelihood import fitting_variance, variational_terms
 
 SCHEDULE = schedules.linear(50)
 
@@ -107,3 +107,19 @@ def test_the_best_v_is_the_one_that_fits_the_error():
         v = torch.full_like(x_0, 0.5, requires_grad=True)
         variational_terms(SCHEDULE, x_0, x_t, torch.full((4,), 2), guess, v).sum().backward()
         assert (v.grad.sign() == towards).all()
+
+
+@pytest.mark.parametrize(("t", "s"), [(50, 40), (12, 2), (2, 1)])
+def test_the_fitting_variance_makes_the_bound_least(t, s):
+    """Of all v, the one whose variance fits the error of x_0 costs the fewest bits."""
+    x_0, _, x_t, guess = drawn(t)
+    mse = (SCHEDULE.clean(x_t, t, guess) - x_0).square().mean().item()
+    fitting = math.log(fitting_variance(SCHEDULE, t, s, mse))
+    ends = [2 * math.log(gaussians(t, x_0, x_t, guess, end, t - s)[1].stddev.flatten()[0].item()) for end in (0.0, 1.0)]
+    best = (fitting - ends[0]) / (ends[1] - ends[0])
+
+    def bits(v: float) -> float:
+        terms = variational_terms(SCHEDULE, x_0, x_t, torch.full((4,), t), guess, torch.full_like(x_0, v), stride=t - s)
+        return terms.mean().item()
+
+    assert bits(best) < bits(best - 0.03) and bits(best) < bits(best + 0.03)

@@ -22,6 +22,7 @@ from experiments.pocket_if.stage_1_longer import stage_1_longer
 from experiments.pocket_if.stage_1_small import stage_1_small
 from experiments.pocket_if.stage_1_unmirrored import stage_1_unmirrored
 from experiments.pocket_if.stage_2 import stage_2
+from experiments.pocket_if.variance import variance
 from experiments.pocket_if.world import FRAMED, GENERIC, SCENES, SETS, SIDE, STYLES, World
 from tests.experiments.handles import Handle, Killed, Stored
 
@@ -164,6 +165,7 @@ TINY = {
     "mirroring": {"shown": ("rocket", "apple")},
     "stage_1_grown": {"side": 32, "pictures": 16, "epochs": 1, "batch": 8},
     "stage_1": {"side": 32, "pictures": 16, "epochs": 1, "batch": 8},
+    "variance": {"pictures": 4, "shown": ("a rocket ship",)},
     "stage_2": {"whole": 64, "side": 32, "pictures": 8, "squares": 2, "epochs": 1, "batch": 8},
     "judge": {"pictures": 96, "epochs": 1, "batch": 32, "tested_each": 1},
     "card": {"emoji_each": 2, "styled_each": 1, "styled": ("rocket", "dog"), "at_once": 500},
@@ -200,7 +202,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[object, S
     add(mirroring, longer, small, *data)
     grown = add(stage_1_grown, small, *data)
     add(stage_2, grown, *data)
-    add(card, add(stage_1, grown, *data), add(judge, *data), *data)
+    first = add(stage_1, grown, *data)
+    add(variance, grown, first, *data)
+    add(card, first, add(judge, *data), *data)
     patch.undo()
     return done
 

@@ -45,6 +45,20 @@ def variational_terms(
     return BITS * torch.where(broadcast(t, x_t) == 1, first, divergence).flatten(1).mean(1)
 
 
+def fitting_variance(schedule: Schedule, t: int, s: int, mse: float) -> float:
+    """The variance of the step from t to s that makes the bound least, for estimates of x_0 that are wrong by *mse*.
+
+    The posterior's own variance, and what the error of x_0 comes to in x_s:
+
+        beta (1 - alpha_bar_s) / (1 - alpha_bar_t) + alpha_bar_s (beta / (1 - alpha_bar_t))^2 mse
+
+    with beta = 1 - alpha_bar_t / alpha_bar_s (Bao et al. 2022, theorem 1, for the mean over pixels).
+    """
+    alpha_bar_t, alpha_bar_s = schedule.alpha_bar(t).item(), schedule.alpha_bar(s).item()
+    beta = 1 - alpha_bar_t / alpha_bar_s
+    return beta * (1 - alpha_bar_s) / (1 - alpha_bar_t) + alpha_bar_s * (beta / (1 - alpha_bar_t)) ** 2 * mse
+
+
 def _posterior_variance(schedule: Schedule, t: Tensor, s: Tensor) -> Tensor:
     """beta (1 - alpha_bar_s) / (1 - alpha_bar_t); at t = 1, where that is 0, its value at 2, as the authors do."""
     alpha_bar_t, alpha_bar_s = schedule.alpha_bar(t.clamp(min=2)), schedule.alpha_bar(s.clamp(min=1))

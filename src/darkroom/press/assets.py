@@ -16,6 +16,7 @@ from darkroom.press.record import Inputs, sha256
 _URL = re.compile(r"url\(\s*([\"']?)([^)\"']+)\1\s*\)")
 _FACE = re.compile(r"(@font-face\s*\{[^}]*\})")
 _UNICODE_RANGE = re.compile(r"unicode-range\s*:\s*([^;}]+)")
+_SPARE = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|/\*.*?\*/|\s*([{};,])\s*|\s+""", re.DOTALL)
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".avif"})
 
 
@@ -39,7 +40,8 @@ def named(name: str, digest: str, folder: str = "assets") -> str:
 
 
 def read_static(folder: Path, inputs: Inputs, cache: Path, shown: str) -> tuple[dict[str, Asset], list[Fault]]:
-    """Every file in *folder* by its name there; addresses in style sheets are rewritten. *shown* is for messages.
+    """Every file in *folder* by its name there; addresses in style sheets are rewritten, their comments and spare space
+    dropped. *shown* is for messages.
 
     A font that a style sheet takes from an npm package, by ``../node_modules/...``, is there as ``fonts/<its name>``.
     Where its face has a ``unicode-range``, it is a font of those characters alone, made in *cache*; the second such part
@@ -130,7 +132,12 @@ def _rewrite(css: str, name: str, assets: Mapping[str, Asset], fonts: Fonts, sho
         return found[0]
 
     pieces = [_URL.sub(partial(replace, start=start, spread=spread), text) for start, spread, text in _pieces(css)]
-    return "".join(pieces).encode(), faults
+    return brief("".join(pieces)).encode(), faults
+
+
+def brief(css: str) -> str:
+    """A style sheet without its comments and the space that it does not need; strings are left as they are."""
+    return _SPARE.sub(lambda found: found[1] or found[2] or ("" if found[0].startswith("/*") else " "), css).strip()
 
 
 def picture_sizes(folder: Path, names: Iterable[str]) -> dict[str, tuple[int, int]]:
