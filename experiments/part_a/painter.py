@@ -115,9 +115,9 @@ class Enlarger:
             small = to_tensor(pictures[list(rows)]).to(self.run.device)
             condition = self.stage.enlarged(small, noise, level)
             asked = self.stage.denoiser(self.painter.prompts([prompts[row] for row in rows]), *condition)
-            null = self.stage.denoiser(self.painter.prompts([NULL]), *condition)
-            guided = asked if gamma == 1 else Guided(asked, null, gamma)
-            walk = ddpm(self.stage.finished(guided), noise, times=self.stage.times(steps), variance=self.stage.variance)
+            if gamma != 1:
+                asked = Guided(asked, self.stage.denoiser(self.painter.prompts([NULL]), *condition), gamma)
+            walk = ddpm(self.stage.finished(asked), noise, times=self.stage.times(steps), variance=self.stage.variance)
             for done, step in enumerate(walk, 1):
                 self.run.progress(number * steps + done, len(groups) * steps, unit="steps")
                 large = step.x_t

@@ -122,16 +122,14 @@ class LearnedRangePredictor(NoisePredictor):
 
 
 @dataclass(frozen=True, eq=False)
-class Thresholded(Denoiser):
-    """Dynamic thresholding (Saharia et al. 2022, section 2.3): no estimate of x_0 leaves [-1, 1].
-
-    With s the *quantile* of an estimate's absolute values, held to [1, *limit*], the estimate is clipped to [-s, s]
-    and divided by s. ``limit = 1`` is plain clipping. eps is left as it was predicted: see :class:`Refitted`.
-    """
+class Revised(Denoiser):
+    """A denoiser that goes over what another one predicts."""
 
     inner: Denoiser
-    quantile: float = 0.95
-    limit: float = 1.5
+
+    @abstractmethod
+    def revised(self, prediction: Prediction, x_t: Tensor, t: int) -> Prediction:
+        """What becomes of the *prediction* that the denoiser within makes of *x_t* at time *t*."""
 
     @property
     def schedule(self) -> Schedule:  # type: ignore[override]
@@ -143,11 +141,8 @@ class Thresholded(Denoiser):
         return self.inner.queries(x_t, t)
 
     def combine(self, x_t: Tensor, t: int, outputs: Sequence[Tensor]) -> Prediction:
-        """Its prediction with x_0 brought back into [-1, 1]."""
-        prediction = self.inner.combine(x_t, t, outputs)
-        s = prediction.x_0.abs().flatten(1).quantile(self.quantile, dim=1).clamp(1, self.limit)
-        s = broadcast(s, prediction.x_0)
-        return replace(prediction, x_0=prediction.x_0.clamp(-s, s) / s)
+        """The revised prediction of the denoiser within."""
+        return self.revised(self.inner.combine(x_t, t, outputs), x_t, t)
 
     def rows(self, index: Sequence[int]) -> Denoiser:
         """The same around those rows of the denoiser within."""
@@ -155,7 +150,25 @@ class Thresholded(Denoiser):
 
 
 @dataclass(frozen=True, eq=False)
-class Refitted(Denoiser):
+class Thresholded(Revised):
+    """Dynamic thresholding (Saharia et al. 2022, section 2.3): no estimate of x_0 leaves [-1, 1].
+
+    With s the *quantile* of an estimate's absolute values, held to [1, *limit*], the estimate is clipped to [-s, s]
+    and divided by s. ``limit = 1`` is plain clipping. eps is left as it was predicted: see :class:`Refitted`.
+    """
+
+    quantile: float = 0.95
+    limit: float = 1.5
+
+    def revised(self, prediction: Prediction, x_t: Tensor, t: int) -> Prediction:
+        """*prediction* with x_0 brought back into [-1, 1]."""
+        s = prediction.x_0.abs().flatten(1).quantile(self.quantile, dim=1).clamp(1, self.limit)
+        s = broadcast(s, prediction.x_0)
+        return replace(prediction, x_0=prediction.x_0.clamp(-s, s) / s)
+
+
+@dataclass(frozen=True, eq=False)
+class Refitted(Revised):
     """A prediction whose eps is what its x_0 leaves of x_t, as a sampler needs that goes on with both.
 
         eps = (x_t - sqrt(alpha_bar_t) x_0) / sqrt(1 - alpha_bar_t)
@@ -164,26 +177,10 @@ class Refitted(Denoiser):
     guidance falls apart. Diffusers' DDIMScheduler calls this ``use_clipped_model_output``.
     """
 
-    inner: Denoiser
-
-    @property
-    def schedule(self) -> Schedule:  # type: ignore[override]
-        """That of the denoiser within."""
-        return self.inner.schedule
-
-    def queries(self, x_t: Tensor, t: int) -> list[Query]:
-        """Those of the denoiser within."""
-        return self.inner.queries(x_t, t)
-
-    def combine(self, x_t: Tensor, t: int, outputs: Sequence[Tensor]) -> Prediction:
-        """Its prediction with another eps."""
-        prediction = self.inner.combine(x_t, t, outputs)
+    def revised(self, prediction: Prediction, x_t: Tensor, t: int) -> Prediction:
+        """*prediction* with another eps."""
         signal, noise = self.schedule.coefficients(t, x_t)
         return replace(prediction, eps=(x_t - signal * prediction.x_0) / noise)
-
-    def rows(self, index: Sequence[int]) -> Denoiser:
-        """The same around those rows of the denoiser within."""
-        return replace(self, inner=self.inner.rows(index))
 
 
 @dataclass(frozen=True, eq=False)
