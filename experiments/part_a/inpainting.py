@@ -22,16 +22,16 @@ def inpainting(
     run: Run,
     stage_1: Weights = weights("stage_1"),
     chapel: Path = asset("images/chapel.png"),
-    spire: Path = asset("images/mask_spire.png"),
-    rocket: Path = asset("images/photo_rocket.jpg"),
-    body: Path = asset("images/mask_rocket.png"),
-    coffee: Path = asset("images/photo_coffee.jpg"),
-    cup: Path = asset("images/mask_cup.png"),
+    door: Path = asset("images/mask_door.png"),
+    sailboat: Path = asset("images/drawing_sailboat.png"),
+    sails: Path = asset("images/mask_sails.png"),
+    tree: Path = asset("images/drawing_tree.png"),
+    crown: Path = asset("images/mask_crown.png"),
     *,
     each: int = 2,
     prompt: str = "a high quality photo",
-    names: tuple[str, ...] = ("a church", "a rocket ship", "a cup of coffee"),
-    repeats: int = 6,
+    names: tuple[str, ...] = ("a church", "a sailboat", "a tree"),
+    repeats: int = 5,
     gamma: float = 2.5,
     seed: int = 180,
 ) -> dict[str, object]:
@@ -47,8 +47,8 @@ def inpainting(
     from experiments.part_a.painter import TIMES, Painter, seeds_of, to_bytes
 
     painter = Painter(run, stage_1)
-    originals = torch.cat([painter.load(path) for path in (chapel, rocket, coffee)])
-    masks = torch.cat([painter.load_mask(path) for path in (spire, body, cup)])
+    originals = torch.cat([painter.load(path) for path in (chapel, sailboat, tree)])
+    masks = torch.cat([painter.load_mask(path) for path in (door, sails, crown)])
 
     def fill(prompts: list[str], repeats: int) -> np.ndarray:
         walk = inpaint(
@@ -73,7 +73,8 @@ def inpainting(
 
 @inpainting.figure(
     caption="Three pictures, their masks, the holes, and fillings: with the generic prompt, and with a name.",
-    alt="Rows for chapel, rocket and cup: picture, white patch, picture with a gap, and four with something else in it.",
+    alt="Rows for chapel, sailboat and tree: picture, white patch, picture with a gap, two with smudges in it, and two with a "
+    "dark doorway, with red sails, with a round green crown.",
 )
 def fillings(results: Results) -> Drawing:
     """A row a picture."""
@@ -83,15 +84,15 @@ def fillings(results: Results) -> Drawing:
     rows = [[*parts, *filled] for *parts, filled in zip(originals, masks, holes, fillings, strict=True)]
     each = range(1, results["filled"].shape[1] + 1)
     columns = ["picture", "mask", "hole", *(f"generic, {k}" for k in each), *(f"named, {k}" for k in each)]
-    return tiles(rows, rows=("chapel", "rocket", "coffee"), columns=columns, alt="{row}: {column}.", scale=2)
+    return tiles(rows, rows=("chapel", "sailboat", "tree"), columns=columns, alt="{row}: {column}.", scale=2)
 
 
 @inpainting.figure(
-    caption="The hole in the chapel, and its first filling with a name: move the edge.",
-    alt="A chapel with a white patch where its spire was; the same with something in its place.",
+    caption="The boat without its sails, and its first filling with a name: move the edge.",
+    alt="A hull without sails; the same with sails of red and blue.",
 )
 def before_after(results: Results) -> Drawing:
     """One over the other."""
-    hole = np.where(results["masks"][0] > 127, np.uint8(255), results["originals"][0])
-    alts = ("The chapel with a hole.", "The chapel with its hole filled.")
-    return compare(hole, results["named"][0, 0], labels=("hole", "filled"), alt=alts, scale=4)
+    hole = np.where(results["masks"][1] > 127, np.uint8(255), results["originals"][1])
+    alts = ("The boat with a hole.", "The boat with its hole filled.")
+    return compare(hole, results["named"][1, 0], labels=("hole", "filled"), alt=alts, scale=4)

@@ -82,8 +82,8 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, Store
     run(sdedit, small, chapel, rocket, cat)
     run(drawings, small, coffee, sailboat, tree)
     run(text_guided, small, chapel, cat, sailboat)
-    masks = [image(f"mask_{name}.png") for name in ("spire", "rocket", "cup")]
-    run(inpainting, small, chapel, masks[0], rocket, masks[1], coffee, masks[2])
+    masks = [image(f"mask_{name}.png") for name in ("door", "sails", "crown")]
+    run(inpainting, small, chapel, masks[0], sailboat, masks[1], tree, masks[2])
     made = run(anagrams, small), run(hybrids, small), run(logo, small, image("drawing_camera.png"))
     run(upsampled, small, large, *made)
     patch.undo()
