@@ -73,8 +73,8 @@ def inpainting(
 
 @inpainting.figure(
     caption="Three pictures, their masks, the holes, and fillings: with the generic prompt, and with a name.",
-    alt="Rows for chapel, sailboat and tree: picture, white patch, picture with a gap, two with smudges in it, two with a dark "
-    "doorway, with red sails, with a round green crown.",
+    alt="Rows for chapel, sailboat and tree: picture, white patch, picture with a gap, two with smudges in it, two with a "
+    "dark doorway, with red sails, with a round green crown.",
 )
 def fillings(results: Results) -> Drawing:
     """A row a picture."""

@@ -12,9 +12,10 @@ new PerformanceObserver((_, observer) => { // the rest waits until the page has 
   for (const task of [markSections, stops, copying, cards]) idle(task);
 }).observe({ type: "paint", buffered: true });
 
-// What lies far down is laid out from when somebody first stirs, a piece at a time whenever there is nothing else to do;
-// all of it at once before a jump to some place in it.
+// On phones, what lies far down is laid out from when somebody first stirs, or two seconds later, a piece at a time whenever
+// there is nothing else to do; all of it at once before a jump to some place in it.
 function layOut() {
+  if (!root.classList.contains("first-view")) return;
   const stirred = new AbortController(), far = [];
   const next = () => {
     if (!far.length) return root.classList.remove("first-view");
@@ -22,6 +23,7 @@ function layOut() {
     return idle(next);
   };
   const begin = () => {
+    if (stirred.signal.aborted) return;
     stirred.abort();
     far.push(...document.querySelectorAll("article > :nth-child(n + 6)"));
     idle(next);
@@ -29,6 +31,7 @@ function layOut() {
   for (const stir of ["scroll", "pointermove", "touchstart", "keydown"]) {
     addEventListener(stir, begin, { passive: true, signal: stirred.signal });
   }
+  addEventListener("load", () => setTimeout(begin, 2000));
   addEventListener("click", (event) => event.target.closest?.("a[href^='#']") && root.classList.remove("first-view"), true);
 }
 

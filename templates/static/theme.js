@@ -1,5 +1,5 @@
-// Before anything is shown: the theme that the reader chose last time, if any; and what is far down can wait.
-if (!location.hash) document.documentElement.classList.add("first-view");
+// Before anything is shown: the theme that the reader chose last time, if any; and on phones what is far down can wait.
+if (!location.hash && matchMedia("(pointer: coarse)").matches) document.documentElement.classList.add("first-view");
 try {
   const chosen = localStorage.getItem("theme");
   if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;

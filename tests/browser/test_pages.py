@@ -259,10 +259,19 @@ def test_code_can_be_copied(page: Any) -> None:
 HIDDEN = "all => all.filter(e => getComputedStyle(e).contentVisibility === 'auto').length"
 
 
-@pytest.mark.parametrize("stirs", ["scroll", "touch", "key", "jump"])
-def test_what_lies_far_down_waits_until_somebody_stirs(chromium: Any, address: str, stirs: str) -> None:
+def test_on_a_desk_everything_is_laid_out_at_once(chromium: Any, address: str) -> None:
+    """Nothing waits where there is a mouse, so that a picture of the whole page shows all of it."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 400})
+    page = context.new_page()
+    page.goto(f"{address}index.html")
+    assert page.eval_on_selector_all("article > *", HIDDEN) == 0
+    context.close()
+
+
+@pytest.mark.parametrize("stirs", ["scroll", "touch", "key", "jump", "nobody"])
+def test_on_a_phone_what_lies_far_down_waits_until_somebody_stirs(chromium: Any, address: str, stirs: str) -> None:
     """At first only what is seen is laid out; all of it soon after the first movement, and before a jump at once."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 400}, has_touch=True)
+    context = chromium.new_context(viewport={"width": 1280, "height": 400}, has_touch=True, is_mobile=True)
     page = context.new_page()
     page.goto(f"{address}index.html")
     page.wait_for_timeout(600)  # before its first paint a page takes no notice
@@ -276,6 +285,7 @@ def test_what_lies_far_down_waits_until_somebody_stirs(chromium: Any, address: s
             "scroll": lambda number: page.evaluate(f"scrollTo(0, {100 + number})"),
             "touch": lambda number: page.touchscreen.tap(5, 5),
             "key": lambda number: page.keyboard.press("Tab"),
+            "nobody": lambda number: None,
         }
         stir(page, acts[stirs])
         assert page.eval_on_selector_all("article > *", HIDDEN) == 0
