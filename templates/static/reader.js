@@ -9,7 +9,7 @@ layOut();
 new PerformanceObserver((_, observer) => { // the rest waits until the page has been seen
   observer.disconnect();
   document.dispatchEvent(new Event("seen"));
-  for (const task of [markSections, stops, copying, cards]) idle(task);
+  for (const task of [markSections, stops, copying, cards, () => root.classList.add("ready")]) idle(task);
 }).observe({ type: "paint", buffered: true });
 
 // On phones, what lies far down is laid out from when somebody first stirs, or two seconds later, a piece at a time whenever
