@@ -1,6 +1,4 @@
-// What figures can do beyond being looked at: films that are played and scrubbed, tiles that open large, plots that are
-// read off.
-// Without scripts films have a switch between a still and a GIF, and tiles are as they are.
+// Films that are played and scrubbed, tiles that open large, plots that are read off. Without scripts films have a switch.
 
 const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
@@ -12,10 +10,10 @@ document.addEventListener("seen", () => {
   every("[data-readings]", readings);
 });
 
-// Films: all panels of a figure in step, under one button and one slider ----------------------------------------------
+// Films: all panels of a figure in step, under one button and one slider --
 
 function film(player) {
-  if (location.protocol === "file:") return; // nothing can be fetched there; the switch without a script remains
+  if (location.protocol === "file:") return; // nothing can be fetched there
   const panels = [...player.querySelectorAll(".panel")];
   const labels = (player.dataset.labels ?? "").split("|").filter(Boolean);
   const last = Math.max(...panels.map((panel) => Number(panel.dataset.frames))) - 1;
@@ -128,7 +126,7 @@ async function decoded(bytes) {
       }
     }
     frames.push({ indices: canvas, delay_ms });
-    if (frames.length % 3 === 0) await new Promise((go) => setTimeout(go)); // the page stays quick meanwhile
+    if (frames.length % 3 === 0) await new Promise((go) => setTimeout(go));
   }
   return { width, height, palette, frames };
 }
@@ -168,7 +166,7 @@ function unpacked(chunks, smallest, count) {
   return out;
 }
 
-// Tiles: one stop of the Tab key a grid, arrows within, Enter or a click opens -----------------------------------------
+// Tiles: one stop of the Tab key a grid, arrows within, Enter or a click opens --
 
 function gallery(grid) {
   const rows = [...grid.querySelectorAll("tr")].map((row) => [...row.querySelectorAll("img")]).filter((row) => row.length);
@@ -240,7 +238,7 @@ function enlarge(grid, first, beside) {
   close.focus();
 }
 
-// Slides, comparisons, distances: one slider, which style sheets follow as --at, and slides as the class "on" -----------
+// Slides, comparisons, distances: one slider, which style sheets follow as --at and .on -----------
 
 function slider(box) {
   const [min, max, value] = box.dataset.slider.split(" ");
@@ -261,7 +259,7 @@ function slider(box) {
   follow();
 }
 
-// Plots: the value nearest to the pointer, or chosen with the arrow keys, marked and told below -----------------------
+// Plots: the value nearest to the pointer, or chosen with the arrow keys, told below --
 
 function readings(plot) {
   const svg = plot.querySelector("svg");

@@ -1,5 +1,4 @@
-// What a page can do beyond being read: a theme switch, the current section marked, cards for references.
-// Everything here is an addition: without scripts the links, the contents and the system's theme do the same work.
+// A theme switch, the current section marked, cards for references. Without scripts links and the system's theme do the work.
 
 const root = document.documentElement;
 const idle = window.requestIdleCallback ?? setTimeout;
@@ -12,8 +11,8 @@ new PerformanceObserver((_, observer) => { // the rest waits until the page has 
   for (const task of [markSections, stops, copying, cards, () => root.classList.add("ready")]) idle(task);
 }).observe({ type: "paint", buffered: true });
 
-// On phones, what lies far down is laid out from when somebody first stirs, or two seconds later, a piece at a time whenever
-// there is nothing else to do; all of it at once before a jump to some place in it.
+// On phones what lies far down is laid out, piece by piece, when somebody first stirs, or after two seconds; before a jump
+// at once.
 function layOut() {
   if (!root.classList.contains("first-view")) return;
   const stirred = new AbortController(), far = [];
@@ -114,7 +113,7 @@ function cards() {
     if (!content) return;
     card = Object.assign(document.createElement("div"), { className: "card" });
     card.setAttribute("role", "presentation");
-    card.setAttribute("aria-hidden", "true"); // the link itself leads there
+    card.setAttribute("aria-hidden", "true");
     card.append(content);
     document.body.append(card);
     const at = link.getClientRects()[0], box = card.getBoundingClientRect(), page = root.clientWidth;

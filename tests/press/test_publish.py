@@ -367,7 +367,7 @@ def test_a_build_that_is_killed_leaves_a_whole_site(project: Project, step: str,
     for name in ("index", "deep/two", "reproduce", "six"):
         project.page("Changed.", name)
     style = project.root / "templates/static/style.css"
-    style.write_text(style.read_text() + "\n/* new */\n")
+    style.write_text(style.read_text() + "\n.new { color: red }\n")
     command = [sys.executable, "-c", KILLED, str(project.root), step, str(count)]
     done = subprocess.run(command, env=os.environ | {"PYTHONPATH": PYTHON_PATH}, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
