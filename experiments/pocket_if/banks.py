@@ -15,10 +15,8 @@ from PIL import Image
 
 from experiments.pocket_if.world import GENERIC, SIDE, Picture, World
 
-SELDOM = {
-    "emoji": 0.04,
-    "photo": 0.04,
-}  # the share of a style's pictures that the generic prompt is all that is said of
+# The share of a style's pictures of which nothing is said but the generic prompt.
+SELDOM = {"emoji": 0.04, "photo": 0.04}
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 Shows: the loss; what the stage draws is on its card.
 Needs: the networks as they were grown to 64 x 64, and the emoji sets.
-Costs: seventy minutes on two CPU cores without bfloat16, half of that with it, a few minutes on a data-centre GPU.
+Costs: seventy minutes on two CPU cores without bfloat16, less with it or on a GPU.
 Expect: things that a stranger names, without grain: the variance is learnt for steps as long as those of sampling.
 """
 
