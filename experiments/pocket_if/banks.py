@@ -6,7 +6,7 @@ Needs torch only where pictures become tensors; the banks themselves are numpy's
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -63,6 +63,38 @@ def draw(
         [picture.subject for picture in pictures],
         [picture.style for picture in pictures],
     )
+
+
+def draw_each(
+    world: World,
+    seed: int,
+    subjects: Sequence[str],
+    each: int,
+    side: int,
+    *,
+    style: str | None = None,
+    caption: str = "",
+) -> Bank:
+    """*each* pictures of every one of *subjects*, made smaller to *side* by averaging.
+
+    Args:
+        style: of all of them; by default as often each as the world has it.
+        caption: what is said of every picture, in place of its own words.
+    """
+    asked = [subject for subject in subjects for _ in range(each)]
+    pictures = [world.picture(seed, index, subject=subject, style=style) for index, subject in enumerate(asked)]
+    return Bank(
+        np.stack([smaller(picture.pixels, side) for picture in pictures]).transpose(0, 3, 1, 2),
+        [caption or picture.caption for picture in pictures],
+        [picture.subject for picture in pictures],
+        [picture.style for picture in pictures],
+    )
+
+
+def together(*banks: Bank) -> Bank:
+    """One bank of the pictures of several."""
+    said = ([told for bank in banks for told in getattr(bank, name)] for name in ("captions", "subjects", "styles"))
+    return Bank(np.concatenate([bank.images for bank in banks]), *said)
 
 
 def cropped(bank: Bank, side: int, seed: int, each: int) -> Bank:

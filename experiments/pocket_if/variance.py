@@ -12,8 +12,8 @@ from pathlib import Path
 
 from darkroom.figures import Drawing, Reference, Series, line_plot, tiles
 from darkroom.lab import Dataset, Results, Run, asset, dataset, experiment, upstream
-from experiments.pocket_if.stage_1 import stage_1
 from experiments.pocket_if.stage_1_grown import stage_1_grown
+from experiments.pocket_if.stage_1_strided import stage_1_strided
 from experiments.pocket_if.world import World
 
 RUNS = ("before", "after")
@@ -23,7 +23,7 @@ RUNS = ("before", "after")
 def variance(
     run: Run,
     before: Results = upstream(stage_1_grown),
-    after: Results = upstream(stage_1),
+    after: Results = upstream(stage_1_strided),
     emoji: Dataset = dataset("emoji"),
     subjects: Path = asset("pocket_if/subjects.csv"),
     *,
