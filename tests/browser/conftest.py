@@ -110,6 +110,8 @@ def serve(folder: Path) -> Iterator[str]:
 
 def stir(page: Any, act: Callable[[int], object] | None = None) -> None:
     """Do what a reader does first, until scripts have done their work; before its first paint a page takes no notice."""
+    if not page.locator("script[src]").count():
+        return  # 404.html has none
     act = act or (lambda number: page.mouse.move(1, 1 + number % 2))
     for number in range(300):
         act(number)
