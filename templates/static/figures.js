@@ -1,4 +1,7 @@
-// Films that are played and scrubbed, tiles that open large, plots that are read off. Without scripts films have a switch.
+// Films that are played and scrubbed, tiles that open large, plots that are read off. Without scripts films have a switch,
+// and plots are pictures.
+
+const { decoder } = document.currentScript.dataset;
 
 const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
@@ -8,6 +11,7 @@ document.addEventListener("seen", () => {
   every(".grid", gallery);
   every("[data-slider]", slider);
   every("[data-readings]", readings);
+  plots();
 });
 
 // Films: all panels of a figure in step, under one button and one slider --
@@ -54,8 +58,14 @@ function film(player) {
   const stop = () => { playing = false; once = false; name(); };
   const play = async () => {
     button.disabled = true;
-    try { await load(); } catch { button.textContent = "Cannot be loaded"; return; }
-    button.disabled = false;
+    try {
+      await load();
+    } catch {
+      button.textContent = "Cannot be loaded";
+      return;
+    } finally {
+      button.disabled = false;
+    }
     if (at === last) at = -1;
     playing = true;
     due = 0;
@@ -70,9 +80,7 @@ function film(player) {
 
 async function screen(panel) {
   const still = panel.querySelector(".still");
-  const answer = await fetch(panel.dataset.film);
-  if (!answer.ok) throw new Error(answer.statusText);
-  const film = await decoded(new Uint8Array(await answer.arrayBuffer()));
+  const film = await decoded(new URL(panel.dataset.film, document.baseURI).href);
   const canvas = make("canvas", { width: film.width, height: film.height, className: "screen" });
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", still.alt);
@@ -91,79 +99,16 @@ async function screen(panel) {
   return { frames: film.frames, show };
 }
 
-// A GIF as Darkroom writes it: one global palette, frames that stay in place under the next.
-async function decoded(bytes) {
-  const short = (at) => bytes[at] | (bytes[at + 1] << 8);
-  const width = short(6), height = short(8), colours = 2 << (bytes[10] & 7);
-  const palette = new Uint32Array(colours);
-  for (let i = 0, at = 13; i < colours; i++, at += 3) {
-    palette[i] = 0xff000000 | (bytes[at + 2] << 16) | (bytes[at + 1] << 8) | bytes[at];
-  }
-  const frames = [];
-  let at = 13 + 3 * colours, delay_ms = 100, clear = -1, canvas = new Uint8Array(width * height);
-  while (bytes[at] !== 0x3b && at < bytes.length) {
-    if (bytes[at] === 0x21) {
-      if (bytes[at + 1] === 0xf9) {
-        delay_ms = 10 * short(at + 4);
-        clear = bytes[at + 3] & 1 ? bytes[at + 6] : -1;
-      }
-      at += 2;
-      while (bytes[at]) at += bytes[at] + 1;
-      at += 1;
-      continue;
-    }
-    const left = short(at + 1), top = short(at + 3), wide = short(at + 5), high = short(at + 7);
-    const smallest = bytes[at + 10];
-    const chunks = [];
-    at += 11;
-    while (bytes[at]) { chunks.push(bytes.subarray(at + 1, at + 1 + bytes[at])); at += bytes[at] + 1; }
-    at += 1;
-    const patch = unpacked(chunks, smallest, wide * high);
-    canvas = canvas.slice();
-    for (let y = 0, i = 0; y < high; y++) {
-      for (let x = 0; x < wide; x++, i++) {
-        if (patch[i] !== clear) canvas[(top + y) * width + left + x] = patch[i];
-      }
-    }
-    frames.push({ indices: canvas, delay_ms });
-    if (frames.length % 3 === 0) await new Promise((go) => setTimeout(go));
-  }
-  return { width, height, palette, frames };
-}
-
-// LZW with codes of growing width (GIF89a, appendix F).
-function unpacked(chunks, smallest, count) {
-  const reset = 1 << smallest, end = reset + 1;
-  const prefix = new Int16Array(4096), suffix = new Uint8Array(4096), stack = new Uint8Array(4097);
-  const out = new Uint8Array(count);
-  let size = smallest + 1, next = end + 1, before = -1, first = 0, filled = 0, buffer = 0, bits = 0;
-  for (let i = 0; i < reset; i++) suffix[i] = i;
-  for (const chunk of chunks) {
-    for (const byte of chunk) {
-      buffer |= byte << bits;
-      bits += 8;
-      while (bits >= size) {
-        const code = buffer & ((1 << size) - 1);
-        buffer >>= size;
-        bits -= size;
-        if (code === end) return out;
-        if (code === reset) { size = smallest + 1; next = end + 1; before = -1; continue; }
-        let at = code, depth = 0;
-        if (code >= next) { stack[depth++] = first; at = before; }
-        while (at >= reset) { stack[depth++] = suffix[at]; at = prefix[at]; }
-        first = suffix[at];
-        stack[depth++] = first;
-        while (depth && filled < count) out[filled++] = stack[--depth];
-        if (before >= 0 && next < 4096) {
-          prefix[next] = before;
-          suffix[next++] = first;
-          if (next === 1 << size && size < 12) size++;
-        }
-        before = code;
-      }
-    }
-  }
-  return out;
+// All films are decoded beside the page, one after the other, so that it can be read on.
+let worker;
+function decoded(film) {
+  worker ??= new Worker(decoder);
+  const { port1, port2 } = new MessageChannel();
+  return new Promise((done, fail) => {
+    port1.onmessage = ({ data }) => (data.frames ? done(data) : fail(new Error(data)));
+    worker.addEventListener("error", () => { worker = undefined; fail(new Error("no decoder")); }, { once: true });
+    worker.postMessage(film, [port2]);
+  }).finally(() => port1.close());
 }
 
 // Tiles: one stop of the Tab key a grid, arrows within, Enter or a click opens --
@@ -259,7 +204,27 @@ function slider(box) {
   follow();
 }
 
-// Plots: the value nearest to the pointer, or chosen with the arrow keys, told below --
+// Plots: drawings whose text can be selected, in place of the pictures that came with the page; where there are none to be
+// had, pictures they stay --
+
+async function plots() {
+  if (location.protocol === "file:") return;
+  for (const plot of document.querySelectorAll("[data-plot]")) {
+    try {
+      const answer = await fetch(plot.dataset.plot);
+      if (!answer.ok) throw new Error(answer.statusText);
+      const drawing = new DOMParser().parseFromString(await answer.text(), "image/svg+xml").documentElement;
+      plot.replaceChildren(document.adoptNode(drawing));
+      if (drawing.dataset.readings) {
+        plot.dataset.readings = drawing.dataset.readings;
+        readings(plot);
+      }
+    } catch { /* the pictures say the same */ }
+    delete plot.dataset.plot;
+  }
+}
+
+// The value nearest to the pointer, or chosen with the arrow keys, told below.
 
 function readings(plot) {
   const svg = plot.querySelector("svg");

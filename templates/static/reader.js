@@ -24,7 +24,7 @@ function layOut() {
   const begin = () => {
     if (stirred.signal.aborted) return;
     stirred.abort();
-    far.push(...document.querySelectorAll("article > :nth-child(n + 6)"));
+    far.push(...document.querySelectorAll("article > :nth-child(n + 4):not(.records), .record"));
     idle(next);
   };
   for (const stir of ["scroll", "pointermove", "touchstart", "keydown"]) {
@@ -65,7 +65,7 @@ function stops() {
     else box.removeAttribute("tabindex");
   };
   const watch = new ResizeObserver((seen) => seen.forEach(({ target }) => fit(target)));
-  for (const box of document.querySelectorAll(".equation, .scroll:not([data-readings]), .table, pre")) watch.observe(box);
+  for (const box of document.querySelectorAll(".equation, .scroll:not([data-readings], [data-plot]), .table, pre")) watch.observe(box);
 }
 
 function copying() {

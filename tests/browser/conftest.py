@@ -115,7 +115,7 @@ def stir(page: Any, act: Callable[[int], object] | None = None) -> None:
     act = act or (lambda number: page.mouse.move(1, 1 + number % 2))
     for number in range(300):
         act(number)
-        if page.locator("html.ready:not(.first-view)").count():
+        if page.locator("html.ready:not(.first-view):not(:has([data-plot]))").count():
             page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
             return
         page.wait_for_timeout(100)

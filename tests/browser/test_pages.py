@@ -15,6 +15,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is no
 until = playwright.expect
 PAPER = "getComputedStyle(document.documentElement).backgroundColor"
 LIGHT, DARK = "rgb(253, 252, 250)", "rgb(21, 23, 26)"
+LOADED = "[...document.querySelectorAll('.kind-plot img')].some((image) => image.complete && image.naturalWidth > 100)"
 PIXELS = """canvas => {
   const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
   copy.drawImage(canvas, 0, 0);
@@ -125,6 +126,44 @@ def test_a_plot_is_read_off(page: Any) -> None:
     assert dot.bounding_box()["x"] > box["x"]
     page.keyboard.press("Escape")
     assert told.text_content() == "" and dot.count() == 0
+
+
+def test_a_plot_is_a_picture_until_it_is_drawn_and_stays_one_where_it_cannot_be(chromium: Any, address: str) -> None:
+    """A picture in the theme's colours, as large as the drawing that takes its place; without a network it is left."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
+    opened = context.new_page()
+    opened.route("**/figures/**/plot.*.svg", lambda route: route.abort())
+    opened.goto(f"{address}index.html")
+    stir(opened)
+    pictures = opened.locator(".kind-plot img")
+    assert pictures.count() == 2 and opened.locator(".kind-plot img:visible").count() == 1
+    assert opened.locator(".kind-plot img:visible").get_attribute("class") == "for-light"
+    opened.get_by_role("button", name="Dark theme").click()
+    assert opened.locator(".kind-plot img:visible").get_attribute("class") == "for-dark"
+    box = opened.locator(".kind-plot img:visible").bounding_box()
+    opened.unroute_all()
+    opened.reload()
+    stir(opened)
+    assert pictures.count() == 0
+    assert opened.locator(".kind-plot svg").bounding_box() == box
+    context.close()
+
+
+def test_a_film_that_cannot_be_had_says_so_and_can_be_tried_again(chromium: Any, address: str) -> None:
+    """Play tells that it failed; pressed again once the network is back, it plays."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    opened = context.new_page()
+    opened.goto(f"{address}index.html")
+    stir(opened)
+    button = opened.locator(".player").get_by_role("button")
+    context.set_offline(True)
+    button.click()
+    until(button).to_have_text("Cannot be loaded")
+    context.set_offline(False)
+    until(button).to_be_enabled()
+    button.click()
+    until(button).to_have_text("Pause")
+    context.close()
 
 
 def test_slides_follow_their_slider(page: Any) -> None:
@@ -363,7 +402,9 @@ def test_without_scripts_everything_is_there(chromium: Any, address: str) -> Non
     assert not opened.locator(".panel img.moving").first.is_visible()
     opened.get_by_text("Play").click()
     assert opened.locator(".panel img.moving").first.is_visible()
-    assert opened.locator(".kind-plot svg").is_visible()
+    assert opened.locator(".kind-plot img:visible").get_attribute("src").endswith(".svg")
+    opened.locator(".kind-plot").scroll_into_view_if_needed()
+    opened.wait_for_function(LOADED)
     assert opened.locator(".beside a").count() >= 2
     assert opened.locator(".slides img:visible").count() == 3
     assert opened.locator(".distances img:visible").count() == 3
@@ -379,6 +420,8 @@ def test_from_a_file_films_have_their_switch(chromium: Any, site: Path) -> None:
     opened.goto((site / "index.html").as_uri())
     opened.locator(".switch").click()
     assert opened.locator(".panel img.moving").first.is_visible()
+    opened.locator(".kind-plot").scroll_into_view_if_needed()
+    opened.wait_for_function(LOADED)
     assert said == []
     context.close()
 

@@ -15,11 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from darkroom.figures import Series, line_plot
 from darkroom.lab.errors import ContentError, UsageError
 from darkroom.press import publish
+from darkroom.press.assets import brief_script
 from darkroom.press.publish import current, is_current
 from tests.press.projects import ROOT, Project
-from tests.press.samples import animation, plot, table, tiles
+from tests.press.samples import Drawn, animation, plot, table, tiles
 
 PYTHON_PATH = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
 
@@ -128,6 +130,31 @@ def test_an_edited_page_is_written_alone(project: Project, monkeypatch: pytest.M
     assert snapshot(project.site) == kept
 
 
+def test_a_drawing_belongs_to_its_page(project: Project) -> None:
+    """A plot below the top is a file of its own, which is kept with its page, made again when it was touched, and goes
+    with its page's last use of it.
+    """
+    curve = line_plot([Series("loss", [1, 2, 3], [3, 2, 1])], x_label="x", y_label="y")
+    loss = Drawn(curve.kind, curve.layout, dict(curve.files))
+    project.outputs.add("part_b/a", {"loss": loss})
+    project.page('Text.\n\n{{ figure("part_b/a/loss") }}')
+    project.page("Text.", "other")
+    project.build()
+    address = re.search(r'data-plot="([^"]+)"', project.html())[1]
+    drawing = project.site / address
+    whole = drawing.read_bytes()
+    assert whole.startswith(b'<svg xmlns="http://www.w3.org/2000/svg"') and "<svg width" not in project.html()
+    project.page("Edited.", "other")
+    assert project.build().written == 1 and drawing.read_bytes() == whole
+    drawing.unlink()
+    drawing.write_bytes(b"<svg/>")
+    project.build()
+    assert drawing.read_bytes() == whole
+    project.page("Text.")
+    project.build()
+    assert not drawing.exists()
+
+
 def test_a_page_brings_the_rules_and_fonts_of_its_own_formulas(project: Project) -> None:
     """Another page's formula with another font leaves it alone; the fonts of both are published, and no other."""
     project.page("$x$")
@@ -158,8 +185,17 @@ def test_fonts_come_from_pinned_packages(project: Project) -> None:
 
 
 def test_scripts_weigh_twenty_kilobytes_at_most() -> None:
-    """All of them together, as they are written."""
-    assert sum(path.stat().st_size for path in (ROOT / "templates/static").glob("*.js")) <= 20 * 1024
+    """All of them together, as they are published."""
+    scripts = [path.read_text("utf-8") for path in (ROOT / "templates/static").glob("*.js")]
+    assert sum(len(brief_script(script).encode()) for script in scripts) <= 20 * 1024
+
+
+def test_scripts_are_published_without_comments() -> None:
+    """Lines that say something to a machine stay, in their order; what might be text is left alone."""
+    script = "// What it does.\n\nf(`a`, () => {\n  g(); // why\n});\n"
+    assert brief_script(script) == "f(`a`, () => {\ng(); // why\n});\n"
+    for text in ("f(`a\n  // b`);\n", 'f("a \\\n  b");\n'):
+        assert brief_script(text) == text
 
 
 def test_what_stands_in_the_page_is_what_its_policy_allows(project: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from xml.etree import ElementTree
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darkroom.figures import Series, line_plot
-from darkroom.press.svg import _short, inline
+from darkroom.press.svg import _short, inline, standing_alone
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,16 @@ def test_it_is_well_formed_and_named(plot: dict[str, str]) -> None:
     texts = [element.text for element in root.iter("text")]
     assert "step" in texts and "loss & more" in texts
     assert not [element.tag for element in root.iter() if element.tag in {"title", "desc", "style"}]
+
+
+def test_standing_alone_it_is_a_document(plot: dict[str, str]) -> None:
+    """With the namespace that a file needs, and what can be read off it."""
+    readings = [{"name": "<a> & 'b'", "points": [[1, 2, "3", "4"]]}]
+    made = standing_alone(inline(plot["light.svg"], plot["dark.svg"], "fig-a", "A curve."), readings)
+    root = ElementTree.fromstring(made)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert json.loads(root.attrib["data-readings"]) == readings
+    assert standing_alone("") == ""
 
 
 def test_nothing_in_it_is_an_inline_style(plot: dict[str, str]) -> None:

@@ -40,8 +40,8 @@ def named(name: str, digest: str, folder: str = "assets") -> str:
 
 
 def read_static(folder: Path, inputs: Inputs, cache: Path, shown: str) -> tuple[dict[str, Asset], list[Fault]]:
-    """Every file in *folder* by its name there; addresses in style sheets are rewritten, their comments and spare space
-    dropped. *shown* is for messages.
+    """Every file in *folder* by its name there; addresses in style sheets are rewritten, comments and spare space in them
+    and in scripts are dropped. *shown* is for messages.
 
     A font that a style sheet takes from an npm package, by ``../node_modules/...``, is there as ``fonts/<its name>``.
     Where its face has a ``unicode-range``, it is a font of those characters alone, made in *cache*; the second such part
@@ -65,6 +65,8 @@ def read_static(folder: Path, inputs: Inputs, cache: Path, shown: str) -> tuple[
             fonts |= new
             content, wrong = _rewrite(css, name, assets, fonts, shown)
             faults += wrong
+        elif name.endswith(".js"):
+            content = brief_script(content.decode("utf-8")).encode()
         assets[name] = Asset(hashed(name, content), content)
     return assets, faults
 
@@ -138,6 +140,17 @@ def _rewrite(css: str, name: str, assets: Mapping[str, Asset], fonts: Fonts, sho
 def brief(css: str) -> str:
     """A style sheet without its comments and the space that it does not need; strings are left as they are."""
     return _SPARE.sub(lambda found: found[1] or found[2] or ("" if found[0].startswith("/*") else " "), css).strip()
+
+
+def brief_script(script: str) -> str:
+    """A script without the lines that are comments or blank, and without indentation.
+
+    It is left as it is where a template literal or a string reaches over several lines, for there such space is text.
+    """
+    lines = [line.strip() for line in script.splitlines()]
+    if any(line.count("`") % 2 or line.endswith("\\") for line in lines):
+        return script
+    return "\n".join(line for line in lines if line and not line.startswith("//")) + "\n"
 
 
 def picture_sizes(folder: Path, names: Iterable[str]) -> dict[str, tuple[int, int]]:

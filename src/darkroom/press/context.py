@@ -62,12 +62,16 @@ class Use(NamedTuple):
 
 @dataclass(frozen=True)
 class Rendered:
-    """A page as HTML with a token for each formula, ``uses`` in the order of the tokens, and what it needs."""
+    """A page as HTML with a token for each formula, ``uses`` in the order of the tokens, and what it needs.
+
+    ``files`` are copied from the outputs; ``drawings`` are made along with the page, by address.
+    """
 
     url: str
     html: str
     uses: tuple[Use, ...]
     files: tuple[FileUse, ...]
+    drawings: Mapping[str, bytes]
     eager_bytes: int
     faults: tuple[Fault, ...] = field(default=())
 

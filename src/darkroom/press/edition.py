@@ -18,7 +18,7 @@ from darkroom.press.files import Content, Copy, Kept, Places, digest_of, size_of
 from darkroom.press.formulas import Formulas, equations_of
 from darkroom.press.keys import page_keys
 from darkroom.press.math_style import font_parts
-from darkroom.press.memory import CardRecord, Memory, PageRecord
+from darkroom.press.memory import CardRecord, DrawingRecord, Memory, PageRecord
 from darkroom.press.pages import Outline, Page
 from darkroom.press.record import Inputs
 from darkroom.press.references import Index, Spot
@@ -61,7 +61,7 @@ def make_edition(
     reused = {
         url: memory.pages[url]
         for url, key in keys.items()
-        if url in memory.pages and memory.pages[url].key == key and kept(url)
+        if url in memory.pages and memory.pages[url].key == key and _is_kept(url, memory.pages[url], kept)
     }
     findings.problems.extend(warning for page in reused.values() for warning in page.warnings)
     pages = _read([url for url in keys if url not in reused], sources, findings)
@@ -71,11 +71,12 @@ def make_edition(
 
     formulas = Formulas(places, inputs, sources.site)
     contents: dict[str, Content] = {url: Kept(page.sha256, page.bytes) for url, page in reused.items()}
+    contents |= {each.target: Kept(each.sha256, each.bytes) for page in reused.values() for each in page.drawings}
     records = dict(reused)
     for rendered in _render(pages, context, formulas, findings):
         url = rendered.url
         html, fonts = formulas.finished(rendered)
-        contents[url] = html.encode()
+        contents |= {url: html.encode(), **rendered.drawings}
         records[url] = _record(sources, rendered, contents[url], keys[url], fonts, warnings[url])
     files = contents | _files_beside(sources, context, records.values())
     card = _card_content(context.card, memory, kept) if context.card else None
@@ -88,6 +89,11 @@ def make_edition(
     return Edition(
         files, Memory(dict(sorted(records.items())), remembered), tuple(sorted(dict.fromkeys(findings.warnings)))
     )
+
+
+def _is_kept(url: str, page: PageRecord, kept: Callable[[str], bool]) -> bool:
+    """Whether a page and all that was made along with it are still as the last build left them."""
+    return kept(url) and all(kept(drawing.target) for drawing in page.drawings)
 
 
 # What pages can refer to ----------------------------------------------------------------------------------------------
@@ -214,6 +220,9 @@ def _record(
         anchors=anchors,
         links=links,
         files=tuple(sorted(page.files, key=lambda use: use.target)),
+        drawings=tuple(
+            DrawingRecord(target, digest_of(drawing), len(drawing)) for target, drawing in sorted(page.drawings.items())
+        ),
         eager_bytes=page.eager_bytes,
         warnings=warnings,
     )

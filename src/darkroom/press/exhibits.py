@@ -12,6 +12,7 @@ from markupsafe import Markup
 from darkroom.lab.errors import Fault
 from darkroom.lab.manifest import ARRAYS
 from darkroom.press import svg
+from darkroom.press.assets import hashed
 from darkroom.press.catalogue import Experiment
 from darkroom.press.context import Context, root_of, way
 from darkroom.press.figure import (
@@ -39,12 +40,14 @@ class Exhibits:
 
     Attributes:
         files: the files that they need.
+        drawings: plots that are set into the page once it has been seen, by address.
         eager_bytes: of pictures that load along with the page.
         faults: what is wrong with their texts.
     """
 
     def __init__(self, page: Page, context: Context, texts: Texts, layouts: Layouts) -> None:
         self.files: list[FileUse] = []
+        self.drawings: dict[str, bytes] = {}
         self.eager_bytes = 0
         self.faults: list[Fault] = []
         self._page, self._context, self._index = page, context, context.index
@@ -121,6 +124,15 @@ class Exhibits:
             one, other = ((self._context.results / uses[name].source).read_text("utf-8") for name in (light, dark))
             return Markup(svg.inline(one, other, shared["anchor"], figure.alt))
 
+        def drawn_later(light: str, dark: str, readings: object) -> str:
+            """The address of the same SVG as a file, with what can be read off it; nothing where there is no such SVG."""
+            drawing = svg.standing_alone(str(inline(light, dark)), readings).encode()
+            if not drawing:
+                return ""
+            target = hashed(f"{short}.svg", drawing, f"figures/{experiment.id}")
+            self.drawings[target] = drawing
+            return self._root + target
+
         self._texts.where = (-1, manifest.source.path, figure.line)
         self._check_texts(shared["id"], [figure.caption, *alt_texts(figure)])
         html = self._layouts.render(
@@ -136,6 +148,7 @@ class Exhibits:
             results=self._results_link(experiment.id),
             file=file,
             inline=inline,
+            drawn_later=drawn_later,
         )
         self.files += dict.fromkeys(shown)
         eager = {source for image, source in _IMAGE.findall(html) if 'loading="lazy"' not in image}

@@ -11,7 +11,15 @@ from darkroom.press.check import LinkUse
 from darkroom.press.figure import FileUse
 from darkroom.press.pages import Outline
 
-VERSION = 2
+VERSION = 3
+
+
+class DrawingRecord(msgspec.Struct, frozen=True):
+    """A drawing that was made along with a page."""
+
+    target: str
+    sha256: str
+    bytes: int
 
 
 class PageRecord(msgspec.Struct, frozen=True):
@@ -30,6 +38,7 @@ class PageRecord(msgspec.Struct, frozen=True):
     anchors: tuple[str, ...]
     links: tuple[LinkUse, ...]
     files: tuple[FileUse, ...]
+    drawings: tuple[DrawingRecord, ...]
     eager_bytes: int
     warnings: tuple[Fault, ...]
 

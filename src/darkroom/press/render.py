@@ -111,13 +111,14 @@ class _PageRenderer:
             content = self._content()
             html = self._layout(content)
         except Refused as refused:
-            return Rendered(self.page.url, "", (), (), 0, (refused.fault, *self.faults, *self.exhibits.faults))
+            return Rendered(self.page.url, "", (), (), {}, 0, (refused.fault, *self.faults, *self.exhibits.faults))
         exhibits = self.exhibits
         return Rendered(
             self.page.url,
             html,
             tuple(self.texts.uses),
             tuple(exhibits.files),
+            exhibits.drawings,
             exhibits.eager_bytes,
             (*self.faults, *exhibits.faults),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import zip_longest
 
@@ -42,6 +43,12 @@ def inline(light: str, dark: str, prefix: str, label: str) -> str:
     body = _PATH.sub(lambda found: f' d="{_short(found[1])}"', _UNSEEN.sub("", _without_bare_groups(body)))
     body = re.sub(r">\s*\n\s*<", "><", body.strip())
     return f'<svg {size} role="img" aria-label="{escape(label)}" stroke-linejoin="round">{body}'
+
+
+def standing_alone(drawing: str, readings: object = None) -> str:
+    """What :func:`inline` gives, as a file; what can be read off it, *readings*, goes along as ``data-readings``."""
+    told = f' data-readings="{escape(json.dumps(readings, separators=(",", ":")))}"' if readings else ""
+    return drawing.replace("<svg ", f'<svg xmlns="http://www.w3.org/2000/svg"{told} ', 1)
 
 
 def _merged(light: str, dark: str) -> str:
