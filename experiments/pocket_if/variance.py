@@ -1,7 +1,7 @@
 """How much noise the steps of sampling draw, before and after stage I learnt it from steps as long as those.
 
 Shows: the noise of a step over the noise that fits, by time, of both; and what both draw from the same noise.
-Needs: stage I before its last run and after it, and the emoji sets.
+Needs: stage I before that run and after it, and the emoji sets.
 Costs: about two minutes on two CPU cores.
 Expect: before, too much noise at every time, and grain in every picture; after, about as much as fits.
 """
@@ -98,13 +98,13 @@ def by_time(results: Results) -> Drawing:
     ratio = results["drawn"] / results["fitting"]
     series = [
         Series(name, results["times"][order], values[order])
-        for name, values in zip(("before the last run", "after it"), ratio, strict=True)
+        for name, values in zip(("before the run", "after it"), ratio, strict=True)
     ]
     return line_plot(series, x_label="t", y_label="noise drawn / noise that fits", references=[Reference("fits", 1.0)])
 
 
 @variance.figure(
-    caption="The same prompts and noise, before the last run and after it.",
+    caption="The same prompts and noise, before the run with strided steps and after it.",
     alt="Two rows of small pictures: grain all over those above, plain grounds below.",
 )
 def before_after(results: Results) -> Drawing:
