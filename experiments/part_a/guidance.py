@@ -21,7 +21,7 @@ def guidance(
     stage_1: Weights = weights("stage_1"),
     *,
     count: int = 5,
-    gamma: float = 7.0,
+    gamma: float = 2.5,
     gammas: tuple[float, ...] = (1.0, 3.0, 5.0, 7.0, 11.0),
     prompt: str = "a high quality photo",
     swept: tuple[str, ...] = (
@@ -67,8 +67,8 @@ def agreement_by_gamma(results: Results) -> dict[str, float]:
 
 
 @guidance.figure(
-    caption=r"Five samples of “a high quality photo” at $\gamma = 7$.",
-    alt="Five patches of strong colour on pale grounds, of nothing that one can name.",
+    caption="Five samples of “a high quality photo” with guidance, from the same noise as without.",
+    alt="Small painted scenes: houses on a slope by the sea, and gatherings by a fire at night.",
 )
 def samples(results: Results) -> Drawing:
     """In a row."""

@@ -91,7 +91,7 @@ def fillings(results: Results) -> Drawing:
 
 @inpainting.figure(
     caption="The same holes, filled with a name for what is missing, each step done several times.",
-    alt="Rows for chapel, sailboat and tree: a picture with a gap; two with a dark doorway in it, with red sails, with a "
+    alt="Rows for chapel, sailboat and tree: a picture with a gap; two with a dark doorway in it, with orange sails, with a "
     "round green crown.",
 )
 def named(results: Results) -> Drawing:
@@ -103,7 +103,7 @@ def named(results: Results) -> Drawing:
 
 @inpainting.figure(
     caption="The boat without its sails, and its first filling with a name: move the edge.",
-    alt="A hull without sails; the same with sails of red and blue.",
+    alt="A hull without sails; the same with sails of orange and gray.",
 )
 def before_after(results: Results) -> Drawing:
     """One over the other."""
