@@ -73,7 +73,7 @@ def best_score(results: Results) -> dict[str, float]:
 
 @hybrids.figure(
     caption="Hybrids, each the best of its seeds by score. Step back: the slider makes them smaller.",
-    alt="A skull of falling lines, a heart with seeds, a pineapple with gray at its sides, a panda in the colours of a rainbow.",
+    alt="A skull of falling lines, a heart with seeds, a pineapple gray at its sides, a panda in the colours of a rainbow.",
 )
 def best(results: Results) -> Drawing:
     """One of each pair."""

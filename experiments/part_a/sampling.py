@@ -33,7 +33,7 @@ def sampling(
 
 @sampling.figure(
     caption="Five samples of “a high quality photo”, without guidance.",
-    alt="Five small painted scenes: pale shapes by a rock, something round under a tower, a waterfall, a white heap on a slope, mist above a village.",
+    alt="Five small painted scenes: shapes by a rock, something under a tower, a waterfall, a white heap, a misty shore.",
 )
 def samples(results: Results) -> Drawing:
     """In a row."""

@@ -42,7 +42,7 @@ def distance(results: Results) -> dict[str, float]:
 
 @sdedit.figure(
     caption="The test picture and two photographs, noised to six levels and sampled from there, with the generic prompt.",
-    alt="Rows of pictures: a chapel comes out of loose strokes, a fire at night becomes a rocket on its pad, a cat stays a crowd.",
+    alt="Rows of pictures: a chapel comes out of loose strokes, a fire at night becomes a launch pad, a cat stays a crowd.",
 )
 def levels(results: Results) -> Drawing:
     """A row a picture."""
