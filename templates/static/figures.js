@@ -204,24 +204,29 @@ function slider(box) {
   follow();
 }
 
-// Plots: drawings whose text can be selected, in place of the pictures that came with the page; where there are none to be
-// had, pictures they stay --
+// Plots: drawings whose text can be selected, in place of the pictures that came with the page, once these are within two
+// screens; where there are none to be had, pictures they stay --
 
-async function plots() {
+function plots() {
   if (location.protocol === "file:") return;
-  for (const plot of document.querySelectorAll("[data-plot]")) {
-    try {
-      const answer = await fetch(plot.dataset.plot);
-      if (!answer.ok) throw new Error(answer.statusText);
-      const drawing = new DOMParser().parseFromString(await answer.text(), "image/svg+xml").documentElement;
-      plot.replaceChildren(document.adoptNode(drawing));
-      if (drawing.dataset.readings) {
-        plot.dataset.readings = drawing.dataset.readings;
-        readings(plot);
-      }
-    } catch { /* the pictures say the same */ }
-    delete plot.dataset.plot;
-  }
+  const near = new IntersectionObserver((seen) => {
+    for (const { isIntersecting, target } of seen) {
+      if (!isIntersecting) continue;
+      near.unobserve(target);
+      drawn(target).catch(() => {}).finally(() => delete target.dataset.plot);
+    }
+  }, { rootMargin: "200%" });
+  for (const plot of document.querySelectorAll("[data-plot]")) near.observe(plot);
+}
+
+async function drawn(plot) {
+  const answer = await fetch(plot.dataset.plot);
+  if (!answer.ok) throw new Error(answer.statusText);
+  const drawing = new DOMParser().parseFromString(await answer.text(), "image/svg+xml").documentElement;
+  plot.replaceChildren(document.adoptNode(drawing));
+  if (!drawing.dataset.readings) return;
+  plot.dataset.readings = drawing.dataset.readings;
+  readings(plot);
 }
 
 // The value nearest to the pointer, or chosen with the arrow keys, told below.
