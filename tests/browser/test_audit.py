@@ -55,7 +55,7 @@ def own(own_site: Path) -> Iterator[str]:
 
 
 def violations(chromium: Any, tools: Path, address: str, width: int) -> list[str]:
-    """What axe finds on a page: by all rules in the light, by those of colour in the dark."""
+    """That a page is wider than its window; and what axe finds, by all rules in the light, by those of colour in the dark."""
     context = chromium.new_context(
         viewport={"width": width, "height": 900}, color_scheme="light", bypass_csp=True, reduced_motion="reduce"
     )
@@ -63,7 +63,8 @@ def violations(chromium: Any, tools: Path, address: str, width: int) -> list[str
     page.goto(address)
     stir(page)
     page.evaluate((tools / "axe-core/axe.min.js").read_text("utf-8"))
-    broken = []
+    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    broken = [f"the page is {wide} pixels wider than its window"] if wide > 0 else []
     for theme, rules in (("light", RULES), ("dark", OF_COLOUR)):
         page.emulate_media(color_scheme=theme)
         found = page.evaluate(AXE.format(json.dumps(rules)))  # all that is right, sent too, would take twice as long
@@ -75,7 +76,9 @@ def violations(chromium: Any, tools: Path, address: str, width: int) -> list[str
 @pytest.mark.parametrize("width", [320, 768, 1280])
 @pytest.mark.parametrize("name", OWN)
 def test_axe_finds_nothing(chromium: Any, tools: Path, own: str, name: str, width: int) -> None:
-    """No page of this site breaks a rule of WCAG 2.2 AA or a best practice, nor one of colour in the dark."""
+    """No page of this site breaks a rule of WCAG 2.2 AA or a best practice, nor one of colour in the dark; none scrolls
+    sideways.
+    """
     assert violations(chromium, tools, f"{own}{name}.html", width) == []
 
 

@@ -251,7 +251,8 @@ class _PageRenderer:
 
     def _call_metric(self, call: Call) -> tuple[str, bool]:
         try:
-            return f'<span class="number">{as_html(number_text(call, self.index))}</span>', False
+            text = as_html(number_text(call, self.index))
+            return text if ", " in text else f'<span class="number">{text}</span>', False  # a list may be broken
         except NotRun:
             return '<span class="number unknown" title="This experiment has not been run yet">not yet run</span>', False
 
