@@ -5,14 +5,18 @@ const { decoder } = document.currentScript.dataset;
 
 const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
-document.addEventListener("seen", () => {
+// The page may have been seen before this script came.
+if (document.documentElement.classList.contains("seen")) queueMicrotask(handle);
+else document.addEventListener("seen", handle);
+
+function handle() {
   const every = (selector, work) => document.querySelectorAll(selector).forEach((element) => work(element));
   every(".player", film);
   every(".grid", gallery);
   every("[data-slider]", slider);
   every("[data-readings]", readings);
   plots();
-});
+}
 
 // Films: all panels of a figure in step, under one button and one slider --
 

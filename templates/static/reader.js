@@ -7,6 +7,7 @@ themeSwitch();
 layOut();
 new PerformanceObserver((_, observer) => { // the rest waits until the page has been seen
   observer.disconnect();
+  root.classList.add("seen");
   document.dispatchEvent(new Event("seen"));
   for (const task of [markSections, stops, copying, cards, () => root.classList.add("ready")]) idle(task);
 }).observe({ type: "paint", buffered: true });
