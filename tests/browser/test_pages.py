@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,21 @@ def test_a_film_that_cannot_be_had_says_so_and_can_be_tried_again(chromium: Any,
     until(button).to_be_enabled()
     button.click()
     until(button).to_have_text("Pause")
+    context.close()
+
+
+def test_figures_work_where_their_script_comes_late(chromium: Any, address: str) -> None:
+    """Long after the page has been seen, films still get their controls."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    opened = context.new_page()
+
+    def late(route: Any) -> None:
+        time.sleep(1.5)
+        route.continue_()
+
+    opened.route("**/figures.*.js", late)
+    opened.goto(f"{address}index.html")
+    until(opened.locator(".player").get_by_role("button")).to_have_text("Play")
     context.close()
 
 
