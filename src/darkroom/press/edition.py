@@ -18,7 +18,7 @@ from darkroom.press.files import Content, Copy, Kept, Places, digest_of, size_of
 from darkroom.press.formulas import Formulas, equations_of
 from darkroom.press.keys import page_keys
 from darkroom.press.math_style import font_parts
-from darkroom.press.memory import CardRecord, DrawingRecord, Memory, PageRecord
+from darkroom.press.memory import Made, Memory, PageRecord
 from darkroom.press.pages import Outline, Page
 from darkroom.press.record import Inputs
 from darkroom.press.references import Index, Spot
@@ -85,7 +85,7 @@ def make_edition(
     findings.faults += _faults_of_site(sources, files, records)
     findings.stop()
     findings.warnings += [warning for found in warnings.values() for warning in found]
-    remembered = CardRecord(context.card.target, digest_of(card), size_of(card)) if context.card and card else None
+    remembered = Made(context.card.target, digest_of(card), size_of(card)) if context.card and card else None
     return Edition(
         files, Memory(dict(sorted(records.items())), remembered), tuple(sorted(dict.fromkeys(findings.warnings)))
     )
@@ -221,7 +221,7 @@ def _record(
         links=links,
         files=tuple(sorted(page.files, key=lambda use: use.target)),
         drawings=tuple(
-            DrawingRecord(target, digest_of(drawing), len(drawing)) for target, drawing in sorted(page.drawings.items())
+            Made(target, digest_of(drawing), len(drawing)) for target, drawing in sorted(page.drawings.items())
         ),
         eager_bytes=page.eager_bytes,
         warnings=warnings,

@@ -14,8 +14,8 @@ from darkroom.press.pages import Outline
 VERSION = 3
 
 
-class DrawingRecord(msgspec.Struct, frozen=True):
-    """A drawing that was made along with a page."""
+class Made(msgspec.Struct, frozen=True):
+    """A file that was made along with the site, not copied from the outputs."""
 
     target: str
     sha256: str
@@ -38,24 +38,16 @@ class PageRecord(msgspec.Struct, frozen=True):
     anchors: tuple[str, ...]
     links: tuple[LinkUse, ...]
     files: tuple[FileUse, ...]
-    drawings: tuple[DrawingRecord, ...]
+    drawings: tuple[Made, ...]
     eager_bytes: int
     warnings: tuple[Fault, ...]
-
-
-class CardRecord(msgspec.Struct, frozen=True):
-    """The picture for shared links."""
-
-    target: str
-    sha256: str
-    bytes: int
 
 
 class Memory(msgspec.Struct, frozen=True):
     """All pages of the last build by address, and its card if it had one."""
 
     pages: dict[str, PageRecord]
-    card: CardRecord | None = None
+    card: Made | None = None
     version: int = VERSION
 
 
