@@ -75,7 +75,7 @@ def styles(results: Results) -> Drawing:
 
 
 @pictures.figure(
-    caption="Some subjects as each set of emoji has drawn them, turned and stretched a little. Gaps: no drawing fit to use.",
+    caption="Some subjects as each set of emoji has drawn them, turned and stretched a little.",
     alt="A grid of small drawings, a row for each subject, a column for each set; the same thing is drawn differently.",
 )
 def drawings(results: Results) -> Drawing:
