@@ -10,12 +10,13 @@ if (document.documentElement.classList.contains("seen")) queueMicrotask(handle);
 else document.addEventListener("seen", handle);
 
 function handle() {
-  const every = (selector, work) => document.querySelectorAll(selector).forEach((element) => work(element));
+  const idle = window.requestIdleCallback ?? setTimeout;
+  const every = (selector, work) => document.querySelectorAll(selector).forEach((element) => idle(() => work(element)));
   every(".player", film);
   every(".grid", gallery);
   every("[data-slider]", slider);
   every("[data-readings]", readings);
-  plots();
+  idle(plots);
 }
 
 // Films: all panels of a figure in step, under one button and one slider --

@@ -12,27 +12,28 @@ new PerformanceObserver((_, observer) => { // the rest waits until the page has 
   for (const task of [markSections, stops, copying, cards, () => root.classList.add("ready")]) idle(task);
 }).observe({ type: "paint", buffered: true });
 
-// On phones what lies far down is laid out, piece by piece, when somebody first stirs, or after two seconds; before a jump
-// at once.
+// On phones what follows the top is laid out once that has been seen and the fonts are there, a piece a frame, so that nothing
+// holds up a reader; at the first stir all of it stands there, and what comes into view is laid out first.
 function layOut() {
-  if (!root.classList.contains("first-view")) return;
-  const stirred = new AbortController(), far = [];
+  if (!root.classList.contains("first-view")) return root.classList.add("complete");
+  const pieces = [...document.querySelectorAll("article > :nth-child(n + 4), .record, .grid tr + tr")], end = new AbortController();
+  const together = () => { end.abort(); root.classList.remove("alone"); };
   const next = () => {
-    if (!far.length) return root.classList.remove("first-view");
-    far.shift().style.contentVisibility = "visible";
-    return idle(next);
+    if (!pieces.length) return root.classList.add("complete");
+    pieces.shift().classList.add("laid");
+    return requestAnimationFrame(() => idle(next));
   };
-  const begin = () => {
-    if (stirred.signal.aborted) return;
-    stirred.abort();
-    far.push(...document.querySelectorAll("article > :nth-child(n + 4):not(.records), .record"));
+  document.addEventListener("seen", async () => {
+    const often = [...document.fonts].filter(({ unicodeRange }) => /U\+(20-7E|0-10FFFF)/i.test(unicodeRange));
+    await Promise.allSettled(often.map((face) => face.load()));
     idle(next);
-  };
+  });
   for (const stir of ["scroll", "pointermove", "touchstart", "keydown"]) {
-    addEventListener(stir, begin, { passive: true, signal: stirred.signal });
+    addEventListener(stir, together, { passive: true, signal: end.signal });
   }
-  addEventListener("load", () => setTimeout(begin, 2000));
-  addEventListener("click", (event) => event.target.closest?.("a[href^='#']") && root.classList.remove("first-view"), true);
+  addEventListener("click", (event) => {
+    if (event.target.closest?.("a[href^='#']")) root.classList.remove("first-view", "alone");
+  }, true);
 }
 
 function themeSwitch() {

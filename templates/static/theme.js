@@ -1,5 +1,9 @@
-// Before anything is shown: the theme chosen last time, if any; on phones what is far down can wait.
-if (!location.hash && matchMedia("(pointer: coarse)").matches) document.documentElement.classList.add("first-view");
+// Before anything is shown: on phones the top stands alone until reader.js brings the rest; the theme chosen last time, if any.
+if (!location.hash && matchMedia("(pointer: coarse) and (max-width: 699px)").matches) {
+  const { classList } = document.documentElement;
+  classList.add("first-view", "alone");
+  setTimeout(() => classList.contains("seen") || classList.remove("alone"), 3000); // reader.js did not come
+}
 try {
   const chosen = localStorage.getItem("theme");
   if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;

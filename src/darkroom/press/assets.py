@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ _URL = re.compile(r"url\(\s*([\"']?)([^)\"']+)\1\s*\)")
 _FACE = re.compile(r"(@font-face\s*\{[^}]*\})")
 _UNICODE_RANGE = re.compile(r"unicode-range\s*:\s*([^;}]+)")
 _SPARE = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|/\*.*?\*/|\s*([{};,])\s*|\s+""", re.DOTALL)
+INLINE = "#inline"
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".avif"})
 
 
@@ -45,7 +47,7 @@ def read_static(folder: Path, inputs: Inputs, cache: Path, shown: str) -> tuple[
 
     A font that a style sheet takes from an npm package, by ``../node_modules/...``, is there as ``fonts/<its name>``.
     Where its face has a ``unicode-range``, it is a font of those characters alone, made in *cache*; the second such part
-    of a font, ``x.woff2``, is ``fonts/x-2.woff2``.
+    of a font, ``x.woff2``, is ``fonts/x-2.woff2``. One named with ``#inline`` stands in the style sheet itself.
 
     Raises:
         UsageError: npm packages cannot be had.
@@ -68,7 +70,8 @@ def read_static(folder: Path, inputs: Inputs, cache: Path, shown: str) -> tuple[
         elif name.endswith(".js"):
             content = brief_script(content.decode("utf-8")).encode()
         assets[name] = Asset(hashed(name, content), content)
-    return assets, faults
+    within = {name for (target, _), name in fonts.items() if target.endswith(INLINE)}
+    return {name: asset for name, asset in assets.items() if name not in within}, faults
 
 
 Fonts = dict[tuple[str, str], str]  # by source and unicode-range, "" where there is none: the asset's name
@@ -80,7 +83,8 @@ def _new_fonts(css: str, known: Fonts) -> Fonts:
     for _, spread, text in _pieces(css):
         for _, target in _URL.findall(text):
             if target.startswith(f"../{FOLDER}/") and (target, spread) not in fonts:
-                path, before = PurePosixPath(target), sum(source == target for source, _ in fonts)
+                path = PurePosixPath(target.removesuffix(INLINE))
+                before = sum(source.removesuffix(INLINE) == str(path) for source, _ in fonts)
                 fonts[target, spread] = f"fonts/{path.stem}{f'-{before + 1}' if before else ''}{path.suffix}"
     return {key: name for key, name in fonts.items() if key not in known}
 
@@ -97,7 +101,7 @@ def _pieces(css: str) -> Iterator[tuple[int, str, str]]:
 def _font_assets(fonts: Fonts, templates: Path, inputs: Inputs, cache: Path) -> dict[str, Asset]:
     assets = {}
     for (target, spread), name in fonts.items():
-        path = templates / target.removeprefix("../")
+        path = templates / target.removeprefix("../").removesuffix(INLINE)
         ranges = _read_ranges(spread)
         if ranges is not None and inputs.digest(path):
             content = inputs.read(part(path, ranges, inputs, cache) if ranges else path)
@@ -124,6 +128,8 @@ def _rewrite(css: str, name: str, assets: Mapping[str, Asset], fonts: Fonts, sho
         if target.startswith(("data:", "#")):
             return found[0]
         wanted = fonts.get((target, spread)) or str(PurePosixPath(name).parent / target).removeprefix("./")
+        if wanted in assets and target.endswith(INLINE):
+            return f"url(data:font/woff2;base64,{base64.b64encode(assets[wanted].content).decode()})"
         if wanted in assets:
             return f"url({depth}{assets[wanted].target.removeprefix('assets/')})"
         if _read_ranges(spread) is None:
