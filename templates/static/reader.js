@@ -3,31 +3,36 @@
 const root = document.documentElement;
 const idle = window.requestIdleCallback ?? setTimeout;
 
-themeSwitch();
-layOut();
-new PerformanceObserver((_, observer) => { // the rest waits until the page has been seen
-  observer.disconnect();
-  root.classList.add("seen");
-  document.dispatchEvent(new Event("seen"));
-  for (const task of [markSections, stops, copying, cards, () => root.classList.add("ready")]) idle(task);
-}).observe({ type: "paint", buffered: true });
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);
+else begin();
+
+function begin() {
+  themeSwitch();
+  new PerformanceObserver((_, observer) => { // the rest waits until the page has been seen
+    observer.disconnect();
+    root.classList.add("seen");
+    document.dispatchEvent(new Event("seen"));
+    for (const task of [layOut, markSections, stops, copying, cards, () => root.classList.add("ready")]) idle(task);
+  }).observe({ type: "paint", buffered: true });
+}
 
 // On phones what follows the top is laid out once that has been seen and the fonts are there, a piece a frame, so that nothing
 // holds up a reader; at the first stir all of it stands there, and what comes into view is laid out first.
 function layOut() {
   if (!root.classList.contains("first-view")) return root.classList.add("complete");
-  const pieces = [...document.querySelectorAll("article > :nth-child(n + 4), .record, .grid tr + tr")], end = new AbortController();
+  const pieces = [...document.querySelectorAll(
+    "article > :is(:nth-child(n + 4), figure ~ *), figcaption, .grid tbody tr, .record, .turn, footer.site",
+  )];
+  const end = new AbortController();
   const together = () => { end.abort(); root.classList.remove("alone"); };
   const next = () => {
     if (!pieces.length) return root.classList.add("complete");
     pieces.shift().classList.add("laid");
-    return requestAnimationFrame(() => idle(next));
+    return setTimeout(idle, 20, next);
   };
-  document.addEventListener("seen", async () => {
-    const often = [...document.fonts].filter(({ unicodeRange }) => /U\+(20-7E|0-10FFFF)/i.test(unicodeRange));
-    await Promise.allSettled(often.map((face) => face.load()));
-    idle(next);
-  });
+  const often = [...document.fonts].filter(({ unicodeRange }) => /U\+(20-7E|0-10FFFF)/i.test(unicodeRange));
+  const load = (face) => new Promise((done) => { idle(() => done(face.load())); });
+  Promise.allSettled(often.map(load)).then(() => idle(next));
   for (const stir of ["scroll", "pointermove", "touchstart", "keydown"]) {
     addEventListener(stir, together, { passive: true, signal: end.signal });
   }

@@ -123,7 +123,7 @@ def stir(page: Any, act: Callable[[int], object] | None = None) -> None:
     act = act or (lambda number: page.mouse.move(1, 1 + number % 2))
     for number in range(300):
         act(number)
-        if page.locator("html.ready:not(.first-view)").count():
+        if page.locator("html.ready.complete").count():
             page.evaluate(DRAWN)
             page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -311,7 +312,14 @@ def test_code_can_be_copied(page: Any) -> None:
     assert page.evaluate("navigator.clipboard.readText()").startswith("@misc{")
 
 
-HIDDEN = "all => all.filter(e => getComputedStyle(e).contentVisibility === 'auto').length"
+ABSENT = "[...document.querySelectorAll('article > *')].filter((element) => !element.checkVisibility()).length"
+SHIFTED = """new Promise((done) => {
+  let sum = 0;
+  new PerformanceObserver((list) => list.getEntries().forEach(({ value }) => { sum += value; }))
+    .observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => done(sum), 200);
+})"""
+PHONE = {"viewport": {"width": 400, "height": 700}, "has_touch": True, "is_mobile": True}
 
 
 def test_on_a_desk_everything_is_laid_out_at_once(chromium: Any, address: str) -> None:
@@ -319,31 +327,70 @@ def test_on_a_desk_everything_is_laid_out_at_once(chromium: Any, address: str) -
     context = chromium.new_context(viewport={"width": 1280, "height": 400})
     page = context.new_page()
     page.goto(f"{address}index.html")
-    assert page.eval_on_selector_all("article > *", HIDDEN) == 0
+    assert page.evaluate(ABSENT) == 0
     context.close()
 
 
-@pytest.mark.parametrize("stirs", ["scroll", "touch", "key", "jump", "nobody"])
-def test_on_a_phone_what_lies_far_down_waits_until_somebody_stirs(chromium: Any, address: str, stirs: str) -> None:
-    """At first only what is seen is laid out; all of it soon after the first movement, and before a jump at once."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 400}, has_touch=True, is_mobile=True)
-    page = context.new_page()
-    page.goto(f"{address}index.html")
-    page.wait_for_timeout(600)  # before its first paint a page takes no notice
-    assert page.eval_on_selector_all("article > *", HIDDEN) > 0
+@pytest.fixture
+def top(chromium: Any, address: str) -> Iterator[tuple[Any, Callable[[], None]]]:
+    """The first page on a phone, its top seen, and what lets the fonts come on which the rest waits."""
+    context = chromium.new_context(**PHONE)
+    page, waiting, free = context.new_page(), [], []
+
+    def come() -> None:
+        free.append(True)
+        for route in waiting:
+            route.continue_()
+
+    page.route("**/*.woff2", lambda route: route.continue_() if free else waiting.append(route))
+    page.goto(f"{address}index.html", wait_until="domcontentloaded")
+    page.locator("html.ready").wait_for()
+    assert page.evaluate(ABSENT) > 0
+    yield page, come
+    context.close()
+
+
+def test_on_a_phone_the_rest_follows_when_the_top_has_been_seen(top: tuple[Any, Callable[[], None]]) -> None:
+    """It comes by itself, as soon as the fonts are there, and moves nothing that is seen."""
+    page, come = top
+    come()
+    page.locator("html.complete").wait_for()
+    assert page.evaluate(ABSENT) == 0
+    for part in (".grid tbody tr img", "figcaption", ".turn", "footer.site"):
+        found = page.locator(f"{part}:not(details *)").all()
+        assert found
+        assert [part for each in found if not each.is_visible()] == []
+    assert page.evaluate(SHIFTED) <= 0.01
+
+
+@pytest.mark.parametrize("stirs", ["scroll", "touch", "key", "jump"])
+def test_on_a_phone_the_rest_is_there_at_the_first_stir(top: tuple[Any, Callable[[], None]], stirs: str) -> None:
+    """Whoever moves does not wait for fonts; a jump leads to its place."""
+    page, _ = top
     if stirs == "jump":
         page.evaluate("document.querySelector('.beside a[href=\"#two\"]').click()")
-        assert page.eval_on_selector_all("article > *", HIDDEN) == 0
         assert abs(page.locator("#two").bounding_box()["y"]) < 100
+    elif stirs == "scroll":
+        page.evaluate("dispatchEvent(new Event('scroll'))")
+    elif stirs == "touch":
+        page.touchscreen.tap(5, 5)
     else:
-        acts = {
-            "scroll": lambda number: page.evaluate(f"scrollTo(0, {100 + number})"),
-            "touch": lambda number: page.touchscreen.tap(5, 5),
-            "key": lambda number: page.keyboard.press("Tab"),
-            "nobody": lambda number: None,
-        }
-        stir(page, acts[stirs])
-        assert page.eval_on_selector_all("article > *", HIDDEN) == 0
+        page.keyboard.press("Tab")
+    until(page.locator("html.alone")).to_have_count(0)
+    assert page.evaluate(ABSENT) == 0
+
+
+def test_on_a_phone_the_rest_comes_without_its_script_too(chromium: Any, address: str) -> None:
+    """Where ``reader.js`` fails to load, after three seconds; where one comes back to a page, at once."""
+    context = chromium.new_context(**PHONE)
+    page = context.new_page()
+    page.route("**/reader.*.js", lambda route: route.abort())
+    page.goto(f"{address}index.html")
+    assert page.evaluate(ABSENT) > 0
+    until(page.locator("html.alone")).to_have_count(0)
+    assert page.evaluate(ABSENT) == 0
+    page.reload()
+    assert page.evaluate(ABSENT) == 0
     context.close()
 
 

@@ -171,16 +171,27 @@ def test_a_page_brings_the_rules_and_fonts_of_its_own_formulas(project: Project)
 
 
 def test_fonts_come_from_pinned_packages(project: Project) -> None:
-    """A font that the style sheet takes from npm is published under a hashed name, and preloaded; pages in folders too."""
+    """A font that the style sheet takes from npm is published under a hashed name; pages in folders too."""
     project.page("Text.")
     project.page("Text.", "deep/two")
     project.build()
     for page, root in (("index", ""), ("deep/two", "../")):
         named = re.findall(rf'url\("?({root}assets/fonts/source-[^")]+)', project.html(page))
-        assert len(named) == 10  # five faces, each in two parts
+        assert len(named) == 9  # five faces, each in two parts, but for the one that comes with the page
         assert all((project.site / name.removeprefix(root)).read_bytes()[:4] == b"wOF2" for name in named)
-        preloaded = re.findall(r'rel="preload" href="([^"]+)"', project.html(page))
-        assert len(preloaded) == 1 and set(preloaded) < set(named)
+
+
+def test_the_face_that_is_read_comes_with_the_page(project: Project) -> None:
+    """What is named with ``#inline`` stands in the page, is allowed there, and is not published beside it."""
+    project.page("Text.")
+    project.build()
+    html = project.html("index")
+    (font,) = re.findall(r"url\(data:font/woff2;base64,([^)]+)\)", html)
+    assert base64.b64decode(font)[:4] == b"wOF2"
+    assert "font-src 'self' data:;" in html
+    published = {path.name.split(".")[0] for path in project.site.rglob("source-serif-4-*.woff2")}
+    assert "source-serif-4-latin-400-italic" in published and "source-serif-4-latin-400-normal" not in published
+    assert 'rel="preload"' not in html  # in the head it holds back Chromium's first frame by up to a second
 
 
 def test_scripts_weigh_twenty_kilobytes_at_most() -> None:
