@@ -212,6 +212,18 @@ def test_only_the_first_figure_is_loaded_at_once(project: Project) -> None:
     assert all(re.search(r' width="\d+" height="\d+"', image) for image in images)
 
 
+def test_what_a_page_shows_twice_is_fetched_once(project: Project) -> None:
+    """The same picture in two figures has one address on a page, and another page does not lean on it."""
+    project.outputs.add("part_b/a", {"one": tiles(), "two": tiles(shade=90)})  # its first row is the other's second
+    project.page('{{ figure("part_b/a/one") }}\n\n{{ figure("part_b/a/two") }}')
+    project.page('{{ figure("part_b/a/two") }}', "other")
+    project.build()
+    shown, alone = (re.findall(r'<img [^>]*src="([^"]*)"', project.html(page)) for page in ("index", "other"))
+    assert len(shown) == 12 and shown[6:9] == shown[3:6] and len(set(shown)) == 9
+    assert all("/two/" in source or "two-" in source for source in alone)
+    assert all((project.site / source).is_file() for source in [*shown, *alone])
+
+
 def test_machines_are_told_what_the_page_is(project: Project) -> None:
     """Title, description, authors and day stand in the head for search engines, cards and citation managers."""
     site = project.root / "templates/site.toml"

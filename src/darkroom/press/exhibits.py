@@ -50,6 +50,7 @@ class Exhibits:
         self.drawings: dict[str, bytes] = {}
         self.eager_bytes = 0
         self.faults: list[Fault] = []
+        self._first: dict[str, FileUse] = {}  # by what is in them
         self._page, self._context, self._index = page, context, context.index
         self._texts, self._layouts = texts, layouts
         self._root = root_of(page.url)
@@ -116,8 +117,9 @@ class Exhibits:
         shown: list[FileUse] = []
 
         def file(name: str) -> str:
-            shown.append(uses[name])
-            return self._root + uses[name].target
+            """Its address; what a page shows twice is fetched once, under the name that it was first shown by."""
+            shown.append(self._first.setdefault(uses[name].sha256, uses[name]))
+            return self._root + shown[-1].target
 
         def inline(light: str, dark: str) -> Markup:
             """Two variants of a plot as one SVG in the page; nothing where they are no such pair."""
@@ -152,7 +154,7 @@ class Exhibits:
         )
         self.files += dict.fromkeys(shown)
         eager = {source for image, source in _IMAGE.findall(html) if 'loading="lazy"' not in image}
-        self.eager_bytes += sum(use.bytes for use in uses.values() if self._root + use.target in eager)
+        self.eager_bytes += sum(use.bytes for use in dict.fromkeys(shown) if self._root + use.target in eager)
         return html
 
     def _check_texts(self, figure: str, texts: Sequence[str]) -> None:
