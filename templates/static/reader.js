@@ -16,8 +16,8 @@ function begin() {
   }).observe({ type: "paint", buffered: true });
 }
 
-// On phones what follows the top is laid out once that has been seen and the fonts are there, a few elements a frame, so that
-// nothing holds up a reader; at the first stir all of it stands there, and what comes into view is laid out first.
+// On phones what follows the top is laid out once that has been seen and the fonts are there, a piece a frame, so that nothing
+// holds up a reader; at the first stir all of it stands there, and what comes into view is laid out first.
 function layOut() {
   if (!root.classList.contains("first-view")) return root.classList.add("complete");
   const pieces = [...document.querySelectorAll(
@@ -27,11 +27,7 @@ function layOut() {
   const together = () => { end.abort(); root.classList.remove("alone"); };
   const next = () => {
     if (!pieces.length) return root.classList.add("complete");
-    for (let size = 0; pieces.length && size < 80; ) {
-      const piece = pieces.shift();
-      piece.classList.add("laid");
-      size += 15 + piece.querySelectorAll("*").length;
-    }
+    pieces.shift().classList.add("laid");
     return setTimeout(idle, 20, next);
   };
   const often = [...document.fonts].filter(({ unicodeRange }) => /U\+(20-7E|0-10FFFF)/i.test(unicodeRange));
