@@ -8,8 +8,9 @@ Expect: a test accuracy of at least 99.3%.
 
 from __future__ import annotations
 
-from darkroom.figures import Drawing, sheet, tiles
+from darkroom.figures import Drawing, tiles
 from darkroom.lab import Dataset, Results, Run, dataset, experiment
+from experiments.part_b import panels
 
 
 @experiment(device="gpu", minutes=8)
@@ -64,5 +65,5 @@ def test_accuracy(results: Results) -> float:
 )
 def misread(results: Results) -> Drawing:
     """All on one sheet."""
-    count = len(results["wrong"])
-    return tiles([[sheet(results["wrong"], min(count, 11))]], alt=f"The {count} misread test digits.", scale=2)
+    wrong = results["wrong"]
+    return tiles([[panels.even_sheet(wrong, 10)]], alt=f"The {len(wrong)} misread test digits.", scale=2)

@@ -35,6 +35,12 @@ def sample_sheets(results: Results, columns: int, arranged: Arrange = np.asarray
     return slides(sheets, labels=[f"epoch {epoch}" for epoch in epochs], alt="Samples after {label}.")
 
 
+def even_sheet(pictures: np.ndarray, most: int) -> np.ndarray:
+    """All *pictures* on one sheet, at most *most* in a row, with as few empty places as that many rows can have."""
+    rows = max(-(-len(pictures) // most), 1)
+    return sheet(pictures, -(-len(pictures) // rows))
+
+
 def sampling_films(results: Results, columns: int, arranged: Arrange = np.asarray) -> Drawing:
     """A film for each shown epoch: its samples, *arranged*, coming out of noise.
 

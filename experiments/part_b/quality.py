@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from darkroom.diffusion.metrics import confusion, frechet_distance, wilson_interval
-from darkroom.figures import Drawing, Reference, Series, heat_map, line_plot, sheet, table, tiles
+from darkroom.figures import Drawing, Reference, Series, heat_map, line_plot, table, tiles
 from darkroom.lab import Dataset, Results, Run, dataset, experiment, upstream
 from experiments.part_b import panels
 from experiments.part_b.class_conditioned import class_conditioned
@@ -171,7 +171,7 @@ def misread(results: Results) -> Drawing:
     """On one sheet."""
     some = results["misread"][:40]
     count = len(some)
-    pictures = [[sheet(some, min(count, 10)) if count else np.zeros((28, 28), np.uint8)]]
+    pictures = [[panels.even_sheet(some, 10) if count else np.zeros((28, 28), np.uint8)]]
     return tiles(pictures, alt=f"{count} samples that were misread." if count else "No sample was misread.", scale=2)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from darkroom.lab import Results, Run
+from experiments.part_b import panels
 from experiments.part_b.ambigrams import ORDERED, PAIRS, ambigrams
 from experiments.part_b.architecture import architecture
 from experiments.part_b.class_conditioned import class_conditioned
@@ -146,6 +147,12 @@ def test_the_committed_outputs_take_little_room():
     """Every clone carries them: 40 MB for all of Part B."""
     outputs = Path(__file__).parents[2] / "experiments/outputs/part_b"
     assert sum(path.stat().st_size for path in outputs.rglob("*") if path.is_file()) <= 40e6
+
+
+@pytest.mark.parametrize(("count", "rows", "columns"), [(26, 3, 9), (38, 4, 10), (10, 1, 10), (11, 2, 6), (1, 1, 1)])
+def test_a_sheet_has_few_empty_places(count, rows, columns):
+    sheet = panels.even_sheet(np.zeros((count, 4, 4), np.uint8), 10)
+    assert sheet.shape == (rows * 5 - 1, columns * 5 - 1)
 
 
 def test_a_blurred_digit_is_told_by_its_neighbours():

@@ -98,6 +98,25 @@ def test_formulas_have_no_style_attributes(project: Project) -> None:
     assert all(set(re.findall(r"\.([\w-]+)", each)) <= shapes | {"katex"} for each in selectors)
 
 
+@pytest.mark.parametrize(
+    ("text", "stays"),
+    [
+        ("at $t = T$ still", "="),
+        ("noise $x$, and", "x</mi>"),
+        ("noise $x$ and", ""),
+        ("$a + b + c + d + e + f + g = h$ may end a line", ""),
+        ("$$a = b$$", ""),
+    ],
+)
+def test_a_short_formula_stays_in_one_line_with_its_marks(project: Project, text: str, stays: str) -> None:
+    """KaTeX lets a line end after any relation; only a long formula needs that."""
+    project.page(text)
+    project.build()
+    together = re.findall(r'<span class="together">.*?</semantics>', project.html(), re.DOTALL)
+    assert len(together) == bool(stays)
+    assert all(stays in each for each in together)
+
+
 def test_a_page_without_formulas_has_no_rules(project: Project) -> None:
     """Nor a hash of them in its policy."""
     project.page("Text.")

@@ -84,9 +84,11 @@ class Formulas:
     def _formula(self, page: Rendered, before: str, token: str, after: str) -> str:
         equation = page.uses[ord(token) - FORMULA].equation
         html = self._made[equation]
-        text = f"{before}{html if isinstance(html, str) else ''}{after}"
-        together = (before or after) and len(plain(equation.tex)) <= _SHORT
-        return f'<span class="together">{text}</span>' if together else text
+        math = html if isinstance(html, str) else ""
+        text = f"{before}{math}{after}"
+        breaks = before or after or math.count("katex-base") > 1  # KaTeX lets a line end after any = or +
+        fits = not equation.display and len(plain(equation.tex)) <= _SHORT
+        return f'<span class="together">{text}</span>' if breaks and fits else text
 
 
 def equations_of(page: Page, index: Index) -> Iterator[Equation]:
