@@ -88,7 +88,7 @@ def report(lighthouse: list[str], address: str, target: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", ["index", "part-a", "part-b", "pocket-if", "reproduce"])
 def test_lighthouse_is_content(lighthouse: list[str], address: str, tmp_path: Path, name: str) -> None:
-    """Performance of 95 or more and no shift in each of five runs, LCP and blocking time in the median, 100 for all the rest."""
+    """Performance of 95 or more and no shift in each of five runs; LCP and blocking time in the median; else 100."""
     reports = [report(lighthouse, f"{address}{name}.html", tmp_path / f"{k}.json") for k in range(5)]
     scores = [
         {category: round(100 * found["score"]) for category, found in each["categories"].items()} for each in reports
