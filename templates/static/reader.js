@@ -21,7 +21,7 @@ function begin() {
 function layOut() {
   if (!root.classList.contains("first-view")) return root.classList.add("complete");
   const pieces = [...document.querySelectorAll(
-    "article > :is(:nth-child(n + 4), figure ~ *), figcaption, .grid tbody tr, .record, .turn, footer.site",
+    "article > :is(:nth-child(n + 4), figure ~ *), figcaption, .grid tbody tr, .panel:nth-child(n + 3), .record, .turn, footer.site",
   )];
   const end = new AbortController();
   const together = () => { end.abort(); root.classList.remove("alone"); };
