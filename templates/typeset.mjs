@@ -5,7 +5,12 @@ import katex from "katex";
 
 const [options, ...tasks] = readFileSync(0, "utf8").trimEnd().split("\n").map((line) => JSON.parse(line));
 
-const settings = { throwOnError: true, strict: "error", trust: false, output: "htmlAndMathml" };
+// What asks for trust (\href, \includegraphics, \htmlClass, ...) would be printed as its own name, in red.
+function trust({ command }) {
+  throw new katex.ParseError(`${command} is not for formulas; links and pictures go into the text beside them`);
+}
+
+const settings = { throwOnError: true, strict: "error", trust, output: "htmlAndMathml" };
 
 function typeset([tex, displayMode]) {
   try {

@@ -42,6 +42,13 @@ def test_katex_sets_what_the_pages_need(katex: Path, tmp_path: Path, tex: str, m
     assert "<math" in html
 
 
+@pytest.mark.parametrize("tex", [r"\href{https://e.com}{x}", r"\includegraphics{a.png}", r"\url{https://e.com}"])
+def test_what_katex_does_not_trust_is_refused(katex: Path, tmp_path: Path, tex: str) -> None:
+    """A link or a picture in a formula is an error, not its own name in red."""
+    (result,) = typeset(tmp_path, Equation(tex, False)).values()
+    assert isinstance(result, BadTeX) and result.message.startswith(f"{tex.partition('{')[0]} is not for formulas")
+
+
 def test_bad_tex_tells_why_and_where(katex: Path, tmp_path: Path) -> None:
     """KaTeX's complaint comes with the number of characters into the formula."""
     (result,) = typeset(tmp_path, Equation(r"a + \nope", False)).values()
@@ -132,14 +139,14 @@ def test_a_page_without_formulas_has_no_rules(project: Project) -> None:
         ('<b class="a" style="top:-2.5em;margin-right:0.05em;">', '<b class="a k_top_-2D5em k_margin-right_0D05em">'),
         ('<b style="width:100%">', '<b class="k_width_100P">'),
         ('<b style="color:#ff0000">', '<b class="k_color_Hff0000">'),
-        ('<b style="background:url(X)">', '<b style="background:url(X)">'),
+        ('<b style="color:#FF00aa">', '<b class="kx_636f6c6f723a23464630306161">'),
     ],
 )
 def test_a_declaration_becomes_a_class_and_back(html: str, expected: str) -> None:
-    """The name of the class holds the declaration; what no name can hold stays as it was."""
+    """The name of the class holds the declaration."""
     made = math.unstyled(html)
     assert made == expected
-    for declaration in re.findall(r'style="([^"]*)"', html) if "k_" in made else ():
+    for declaration in re.findall(r'style="([^"]*)"', html):
         for each in filter(None, declaration.split(";")):
             assert f"{{{each}!important}}" in math.rules(math.classes_of(made))
 

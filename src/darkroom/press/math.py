@@ -6,6 +6,7 @@ What KaTeX made is kept by equation, KaTeX version and macros.
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import os
 import re
@@ -19,7 +20,7 @@ from typing import IO, NamedTuple
 from darkroom.lab.errors import UsageError
 from darkroom.press.packages import install, node, pinned_versions
 
-FORM = 3  # of what is kept; another number, and everything is made anew
+FORM = 4  # of what is kept; another number, and everything is made anew
 BATCH = 1500  # equations that are worth a second process
 
 
@@ -184,13 +185,13 @@ def _valid(html: str) -> str:
     return html.replace('<mtd width="50%">', "<mtd>").replace('<mtd class ="', '<mtd class="')
 
 
-def unstyled(html: str) -> str:
+def unstyled(content: str) -> str:
     """KaTeX's HTML with a class for each declaration of its style attributes, which a strict policy would not allow.
 
-    ``style="height:2.7em;"`` becomes the class ``k_height_2D7em``, from which :func:`rules` makes the rule again. What
-    no such name can hold stays an attribute.
+    ``style="height:2.7em;"`` becomes the class ``k_height_2D7em``, from which :func:`rules` makes the rule again; a
+    declaration with capitals or other signs is spelt in hexadecimal digits after ``kx_``.
     """
-    head, *rest = html.split(' style="')
+    head, *rest = content.split(' style="')
     made = [head]
     for part in rest:
         style, _, after = part.partition('"')
@@ -205,7 +206,7 @@ def classes_of(html: str) -> set[str]:
 
 def rules(classes: Iterable[str]) -> str:
     """The style rules for those of *classes* that :func:`unstyled` made, sorted."""
-    names = sorted(name for name in classes if name.startswith("k_"))
+    names = sorted(name for name in classes if name.startswith(("k_", "kx_")))
     return "".join(f".{name}{{{_declaration(name)}!important}}" for name in names)
 
 
@@ -217,18 +218,21 @@ _AS_VALUE = str.maketrans({"_": ":", "D": ".", "P": "%", "H": "#", "S": " "})
 
 def _with_classes(before: str, style: str) -> tuple[str, str]:
     """What stands before a style attribute, a class of which takes up its declarations, and what takes its place."""
-    declarations = [each.strip() for each in style.split(";") if each.strip()]
-    names = [each.translate(_AS_NAME) for each in declarations]
-    if any(each != each.lower() or not _NAMED.fullmatch(name) for each, name in zip(declarations, names, strict=True)):
-        return before, f' style="{style}"'
-    added = " ".join(f"k_{name}" for name in names)
+    added = " ".join(_class_name(each.strip()) for each in html.unescape(style).split(";") if each.strip())
     if before.endswith('"') and before.rfind(' class="') == before.rfind("=") - 6:
         return f'{before[:-1]} {added}"', ""
     return before, f' class="{added}"'
 
 
+def _class_name(declaration: str) -> str:
+    name = declaration.translate(_AS_NAME)
+    plainly = declaration == declaration.lower() and _NAMED.fullmatch(name)
+    return f"k_{name}" if plainly else f"kx_{declaration.encode().hex()}"
+
+
 def _declaration(name: str) -> str:
-    return name.removeprefix("k_").translate(_AS_VALUE)
+    kind, _, rest = name.partition("_")
+    return rest.translate(_AS_VALUE) if kind == "k" else bytes.fromhex(rest).decode()
 
 
 def _last_line(output: bytes) -> str:

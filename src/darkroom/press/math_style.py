@@ -18,6 +18,8 @@ from darkroom.press.record import Inputs
 _FACE = re.compile(r"@font-face\s*\{([^}]*)\}")
 _RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 FONTS = "assets/fonts"
+_COMMA = re.compile(r",(?![^()]*\))")
+_PSEUDO_CLASS = re.compile(r":[\w-]+\([^()]*\)")  # what stands in :not(...) or :is(...) need not occur
 _ROOT = frozenset({"katex"})
 _FALLBACK = ("KaTeX_Main", False, False)
 _OFTEN = read_ranges(  # ASCII, accents, small Greek letters, and the signs that most formulas make do with
@@ -89,9 +91,9 @@ def read_math_style(css: str) -> MathStyle:
     """KaTeX's style sheet, taken apart; a rule of several selectors becomes several."""
     faces = tuple((_face_style(face), _woff2(face), _without_source(face)) for face in _FACE.findall(css))
     selectors = tuple(
-        Selector(text.strip(), frozenset(re.findall(r"\.([\w-]+)", text)) - _ROOT, body.strip(), _style_of(body))
+        Selector(text.strip(), _classes_of(text), body.strip(), _style_of(body))
         for texts, body in _RULE.findall(_FACE.sub("", css))
-        for text in texts.split(",")
+        for text in _COMMA.split(texts)
     )
     return MathStyle(selectors, faces)
 
@@ -107,6 +109,11 @@ def font_parts(file: str, katex: Path, inputs: Inputs, cache: Path) -> list[Font
         made = part(path, ranges, inputs, cache)
         parts.append(FontPart(f"{FONTS}/{made.name}", made, inputs.digest(made), f";unicode-range:{written(ranges)}"))
     return parts
+
+
+def _classes_of(selector: str) -> frozenset[str]:
+    """The classes without which a selector matches nothing."""
+    return frozenset(re.findall(r"\.([A-Za-z_][\w-]*)", _PSEUDO_CLASS.sub("", selector))) - _ROOT
 
 
 def _style_of(body: str) -> Style:
