@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from darkroom.lab.errors import ContentError
+from darkroom.press.folder import RECORD
 from tests.press.conftest import katex  # noqa: F401  # a fixture
 from tests.press.projects import ROOT, Project
 from tests.press.samples import Outputs, animation, plot, table, tiles
@@ -45,8 +46,8 @@ def project_of(case: str, root: Path) -> Project:
 
 
 def files_of(folder: Path) -> dict[str, bytes | None]:
-    """Every file by its path; fonts without their content."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    """Every file by its path, but for the record of them all; fonts without their content."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != RECORD)
     return {
         path.relative_to(folder).as_posix(): None if path.suffix == ".woff2" else path.read_bytes() for path in paths
     }

@@ -372,16 +372,6 @@ def test_a_folder_that_cannot_be_written_is_one_line(project: Project) -> None:
         project.build()
 
 
-def test_files_of_others_are_not_replaced(project: Project) -> None:
-    """A folder that holds something else is refused, and kept."""
-    project.page("Text.")
-    project.site.mkdir()
-    (project.site / "thesis.tex").write_text("years")
-    with pytest.raises(UsageError, match="holds files that are no Darkroom site"):
-        project.build()
-    assert (project.site / "thesis.tex").read_text() == "years"
-
-
 KILLED = """
 import os, sys
 from pathlib import Path

@@ -1,6 +1,7 @@
 """Publishing: the site is written beside the old one and swapped in at once.
 
-A build that fails, or is killed, leaves the old site as it was; one that changes nothing writes nothing to it.
+A build that fails, or is killed, leaves the old site as it was; one that changes nothing writes nothing to it. What
+Darkroom did not write stays in the folder, or the folder is refused (see ``folder``).
 """
 
 from __future__ import annotations
@@ -11,25 +12,27 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from stat import S_IMODE, S_ISDIR
 from typing import TYPE_CHECKING, Any
 
 from darkroom.lab.errors import ContentError, Fault, Locked, UsageError
 from darkroom.lab.manifest import Status
-from darkroom.press import record
+from darkroom.press import folder, record
 from darkroom.press.files import Content, Copy, Kept, Places, digest_of
 
 if TYPE_CHECKING:
     from darkroom.press.edition import Edition
 
 VERSION = 1
-PRESERVED = frozenset({".gitignore"})  # committed in the site's folder, and none of ours
 
 
 @dataclass(frozen=True)
 class SiteRequest:
     """What to build and where: the project's *root*, its *templates* and *outputs*, the *site*, a deletable *cache*.
+
+    A *site* that is a symbolic link is written where it leads.
 
     ``statuses`` is the plan's word on every experiment. ``strict`` makes a fault of what is stale, missing or damaged.
     """
@@ -45,7 +48,10 @@ class SiteRequest:
 
 @dataclass(frozen=True)
 class Report:
-    """What a build came to: *pages* and *files* of the site, how many were *written*, and what is worth a word."""
+    """What a build came to: *pages* and *files* of the site, how many were *written*, and what is worth a word.
+
+    The site's record of its own files is not counted.
+    """
 
     pages: int
     files: int
@@ -59,14 +65,19 @@ def is_current(request: SiteRequest) -> bool:
 
 
 def current(request: SiteRequest) -> Report | None:
-    """The last build's report, if building again would change nothing, else None."""
+    """The last build's report, if building again would change nothing, else None.
+
+    Raises:
+        UsageError: the site is no folder.
+    """
+    request = _resolved(request)
     memory = record.load(_record_path(request))
     if memory.get("identity") != _identity(request):
         return None
     if not record.unchanged(memory["inputs"]) or not _site_stands(request, memory["outputs"]):
         return None
     warnings = tuple(Fault(*fault) for fault in memory["warnings"])
-    return Report(memory["pages"], len(memory["outputs"]), 0, warnings)
+    return Report(memory["pages"], len(memory["outputs"]) - 1, 0, warnings)
 
 
 def build(request: SiteRequest) -> Report:
@@ -74,10 +85,12 @@ def build(request: SiteRequest) -> Report:
 
     Raises:
         ContentError: with every fault found; the site is left as it was.
-        UsageError: the site cannot be written, KaTeX cannot be had, or another build is at it.
+        UsageError: the site cannot be written, or holds what is not ours and cannot stay; KaTeX cannot be had, or
+            another build is at it.
     """
+    request = _resolved(request)
+    folder.refuse_sources(request)
     with _lock(request), _seldom_collecting():
-        _refuse_foreign(request.site)
         memory = record.load(_record_path(request))
         inputs = record.Inputs(_known(memory))
         edition = _edition(request, inputs, memory)
@@ -87,7 +100,7 @@ def build(request: SiteRequest) -> Report:
             raise _unwritable(request, error) from None
         _remember(request, edition, inputs)
     pages = len(edition.memory.pages)
-    return Report(pages, len(edition.files), written, edition.warnings)
+    return Report(pages, len(edition.files) - 1, written, edition.warnings)
 
 
 def compare(request: SiteRequest) -> Report:
@@ -96,11 +109,16 @@ def compare(request: SiteRequest) -> Report:
     Raises:
         ContentError: with every fault.
     """
+    request = _resolved(request)
     edition = _edition(request, record.Inputs({}), {}, reuse=False)
     faults = [fault for target, content in edition.files.items() for fault in _differs(request, target, content)]
     if faults:
         raise ContentError(faults)
-    return Report(len(edition.memory.pages), len(edition.files), 0, edition.warnings)
+    return Report(len(edition.memory.pages), len(edition.files) - 1, 0, edition.warnings)
+
+
+def _resolved(request: SiteRequest) -> SiteRequest:
+    return replace(request, site=folder.real_folder(request.site))
 
 
 def _differs(request: SiteRequest, target: str, content: Content) -> Iterator[Fault]:
@@ -184,7 +202,9 @@ def _edition(request: SiteRequest, inputs: record.Inputs, memory: Mapping[str, A
         known = outputs.get(url)
         return known is not None and record.stat_of(f"{request.site}/{url}") == tuple(known[:2])
 
-    return make_edition(_places(request), inputs, pages, kept, statuses=request.statuses, strict=request.strict)
+    edition = make_edition(_places(request), inputs, pages, kept, statuses=request.statuses, strict=request.strict)
+    digests = {target: digest_of(content) for target, content in edition.files.items()}
+    return replace(edition, files={**edition.files, folder.RECORD: folder.record_of(digests)})
 
 
 # Writing --------------------------------------------------------------------------------------------------------------
@@ -192,18 +212,23 @@ def _edition(request: SiteRequest, inputs: record.Inputs, memory: Mapping[str, A
 
 def _publish(request: SiteRequest, edition: Edition, memory: Mapping[str, Any]) -> int:
     """Bring the site to the edition; gives how many files were written."""
+    scratch, spare = _scratch(request)
+    _put_back(scratch, request.site)
     old: Mapping[str, list[Any]] = memory.get("outputs", {})
     standing = {
         target: stat[2] for target, stat in old.items() if record.stat_of(f"{request.site}/{target}") == tuple(stat[:2])
     }
     wanted = {target: digest_of(content) for target, content in edition.files.items()}
+    ours = folder.written_by_us(request.site, {target: stat[2] for target, stat in old.items()})
+    others = folder.others(request.site, ours, wanted)
     if not standing:
-        standing = {target: digest for target, digest in wanted.items() if _holds(request.site / target, digest)}
-    if standing == wanted and _files_in(request.site) <= wanted.keys() | PRESERVED:
+        standing = {target: digest for target, digest in wanted.items() if folder.holds(request.site / target, digest)}
+    if standing == wanted and _files_in(request.site) <= wanted.keys() | set(others):
         return 0
-    scratch, spare = _scratch(request)
     written = _write(request.site, scratch, edition, old, standing)
+    folder.carry_over(request.site, scratch, others)
     swap(scratch, request.site)
+    folder.bring_back(scratch, request.site, ours.keys() | wanted.keys())
     if not spare:
         shutil.rmtree(scratch, ignore_errors=True)
     elif not scratch.exists():
@@ -216,28 +241,16 @@ def _link_all(site: Path, spare: Path, targets: Iterable[str]) -> None:
     made: set[str] = set()
     for target in targets:
         path = f"{spare}/{target}"
-        folder = os.path.dirname(path)  # noqa: PTH120
-        if folder not in made:
-            os.makedirs(folder, exist_ok=True)  # noqa: PTH103
-            made.add(folder)
+        above = os.path.dirname(path)  # noqa: PTH120
+        if above not in made:
+            os.makedirs(above, exist_ok=True)  # noqa: PTH103
+            made.add(above)
         if not _link(f"{site}/{target}", path):
             return
 
 
-def _holds(path: Path, digest: str) -> bool:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest() == digest
-    except OSError:
-        return False
-
-
-def _files_in(folder: Path) -> set[str]:
-    root = os.fspath(folder)
-    found: set[str] = set()
-    for place, _, names in os.walk(root):
-        prefix = os.path.relpath(place, root).replace(os.sep, "/")
-        found.update(name if prefix == "." else f"{prefix}/{name}" for name in names)
-    return found
+def _files_in(place: Path) -> set[str]:
+    return {path for path, mode in folder.entries(place) if not S_ISDIR(mode)}
 
 
 def _scratch(request: SiteRequest) -> tuple[Path, bool]:
@@ -272,18 +285,15 @@ def _write(
             if known and known[2] == digest and record.stat_of(path) == tuple(known[:2]):
                 continue
             os.unlink(path)  # noqa: PTH108  # thousands of files
-        folder = os.path.dirname(path)  # noqa: PTH120
-        if folder not in made:
-            os.makedirs(folder, exist_ok=True)  # noqa: PTH103
-            made.add(folder)
+        above = os.path.dirname(path)  # noqa: PTH120
+        if above not in made:
+            os.makedirs(above, exist_ok=True)  # noqa: PTH103
+            made.add(above)
         if not (stands and _link(f"{standing_root}/{target}", path)):
             _write_file(path, content)
-            written += 1
+            written += target != folder.RECORD
     for name in surplus:
         (scratch / name).unlink()
-    for name in PRESERVED:
-        if (site / name).exists():
-            shutil.copy2(site / name, scratch / name)
     _drop_empty_folders(scratch)
     return written
 
@@ -318,9 +328,10 @@ def swap(new: Path, site: Path) -> None:
     if not site.exists():
         new.rename(site)
         return
+    new.chmod(S_IMODE(site.stat().st_mode))
     if _exchange(new, site):
         return
-    old = new.with_name(new.name + ".old")
+    old = _set_aside(new)
     shutil.rmtree(old, ignore_errors=True)
     site.rename(old)
     try:
@@ -329,6 +340,17 @@ def swap(new: Path, site: Path) -> None:
         old.rename(site)
         raise
     old.rename(new)
+
+
+def _set_aside(new: Path) -> Path:
+    """Where the old site is for a moment, on a system that cannot exchange two folders."""
+    return new.with_name(new.name + ".old")
+
+
+def _put_back(scratch: Path, site: Path) -> None:
+    """Put the old site back where a killed build had set it aside."""
+    if _set_aside(scratch).exists() and not site.exists():
+        _set_aside(scratch).rename(site)
 
 
 def _exchange(a: Path, b: Path) -> bool:
@@ -343,15 +365,6 @@ def _exchange(a: Path, b: Path) -> bool:
         return bool(libc.renameat2(-100, os.fsencode(a), -100, os.fsencode(b), 2) == 0)
     except (AttributeError, OSError, TypeError):
         return False
-
-
-def _refuse_foreign(site: Path) -> None:
-    """A folder that holds anything but a site of ours is not replaced."""
-    if site.exists() and not site.is_dir():
-        raise UsageError(f"{site} is a file; name a folder with --site")
-    names = {path.name for path in site.iterdir()} - PRESERVED if site.exists() else set()
-    if names and ".nojekyll" not in names:
-        raise UsageError(f"{site} holds files that are no Darkroom site; empty it, or name another folder with --site")
 
 
 def _unwritable(request: SiteRequest, error: OSError) -> UsageError:
