@@ -41,7 +41,7 @@ def classical(
     noisy, blurred, scores = [], [], []
     for timestep in timesteps:
         x_t = noised(painter, original, timestep, seed)
-        brought = x_t / painter.stage.schedule.alpha_bar(timestep + 1).sqrt().item()
+        brought = x_t / painter.stage.process.alpha_bar(timestep + 1).sqrt().item()
         blurs = np.concatenate([to_bytes(gaussian_blur(brought, sigma)) for sigma in sigmas])
         scores.append(psnr(blurs / 255, truth))
         noisy.append(to_bytes(x_t)[0])

@@ -35,7 +35,7 @@ def forward(
     painter = Painter(run, stage_1)
     original = painter.load(picture)
     noisy = [noised(painter, original, timestep, seed) for timestep in timesteps]
-    left = [float(painter.stage.schedule.alpha_bar(timestep + 1)) ** 0.5 for timestep in timesteps]
+    left = [float(painter.stage.process.alpha_bar(timestep + 1)) ** 0.5 for timestep in timesteps]
     return {
         "original": to_bytes(original)[0],
         "noisy": np.concatenate([to_bytes(each) for each in noisy]),

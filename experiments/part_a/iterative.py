@@ -49,7 +49,7 @@ def iterative(
     walk = ddpm(asked, painter.noise([seed + 1]), x_T=x_t, times=times, variance=painter.stage.variance)
     steps = [to_bytes(x_t)[0], *(to_bytes(step.x_t)[0] for step in painter.told(walk, len(times) - 1))]
     truth = to_bytes(original)[0]
-    brought = x_t / painter.stage.schedule.alpha_bar(times[0]).sqrt().item()
+    brought = x_t / painter.stage.process.alpha_bar(times[0]).sqrt().item()
     blurs = np.concatenate([to_bytes(gaussian_blur(brought, sigma)) for sigma in sigmas])
     blurred = blurs[psnr(blurs / 255, np.broadcast_to(truth / 255, blurs.shape)).argmax()]
     once = to_bytes(asked(x_t, times[0]).x_0)[0]

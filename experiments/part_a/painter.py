@@ -128,7 +128,7 @@ class Enlarger:
 def noised(painter: Painter, original: Tensor, timestep: int, seed: int) -> Tensor:
     """A picture at one of diffusers' timesteps; the same noise whatever the timestep."""
     eps = painter.noise([seed]).draw()
-    return painter.stage.schedule.noised(original, timestep + 1, eps)
+    return painter.stage.process.noised(original, timestep + 1, eps)
 
 
 def read_picture(path: Path, side: int) -> np.ndarray:

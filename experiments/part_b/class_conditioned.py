@@ -45,13 +45,13 @@ def class_conditioned(
     """
     from darkroom.diffusion import schedules
     from darkroom.diffusion.sample import ddim, last
-    from darkroom.diffusion.train import Recipe
+    from darkroom.diffusion.train import NoisePrediction, Recipe
     from darkroom.diffusion.unet import ClassUNet
     from experiments.part_b import digits
 
     schedule = schedules.linear(T, beta_1, beta_T).to(run.device)
     recipe = Recipe(epochs, batch, learning_rate, decay=final_rate ** (1 / epochs))
-    trainer = digits.noise_trainer(run, mnist, lambda: ClassUNet(width), schedule, recipe, seed, drop)
+    trainer = digits.trainer(run, mnist, lambda: ClassUNet(width), NoisePrediction(schedule, drop), recipe, seed)
 
     def snapshot(epoch: int, network: object) -> dict[str, np.ndarray]:
         """Samples of the network as it is after *epoch*."""

@@ -7,7 +7,8 @@ on machines without torch.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -15,12 +16,12 @@ from torch import Tensor, nn
 
 from darkroom.diffusion.arithmetic import has_bfloat16
 from darkroom.diffusion.data import read_idx, to_bytes
-from darkroom.diffusion.denoise import Denoiser, NoisePredictor
+from darkroom.diffusion.denoise import Denoiser, NoisePredictor, Predictor
 from darkroom.diffusion.filters import gaussian_blur
 from darkroom.diffusion.guidance import Guided
-from darkroom.diffusion.sample import Noise, Step, ddpm
-from darkroom.diffusion.schedules import Schedule
-from darkroom.diffusion.train import NoisePrediction, Recipe, Trainer, seeded, tensors
+from darkroom.diffusion.process import Process
+from darkroom.diffusion.sample import Noise, Step, ddpm, last
+from darkroom.diffusion.train import Objective, Recipe, Report, Trainer, seeded, tensors
 from darkroom.diffusion.unet import CLASSES, for_inference
 from darkroom.lab import Dataset, Run
 from experiments.part_b.panels import frame_times
@@ -31,6 +32,15 @@ AT_ONCE = {"cpu": 100, "mps": 1000, "cuda": 10_000}  # what fits the caches, or 
 Arrays = dict[str, np.ndarray]
 
 
+class Sampler(Protocol):
+    """A sampler of :mod:`darkroom.diffusion.sample`."""
+
+    def __call__(
+        self, denoiser: Denoiser, noise: Noise, /, *, x_T: Tensor | None = None, times: Sequence[float] | None = None
+    ) -> Iterator[Step]:
+        """Its steps."""
+
+
 def load(mnist: Dataset, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Images (N, 28, 28) and labels (N,), uint8, of *split* "train" (60,000) or "t10k" (the 10,000 test digits)."""
     names = f"{split}-images-idx3-ubyte", f"{split}-labels-idx1-ubyte"
@@ -38,23 +48,69 @@ def load(mnist: Dataset, split: str) -> tuple[np.ndarray, np.ndarray]:
     return images, labels
 
 
-def noise_trainer(
+def trainer(
     run: Run,
     mnist: Dataset,
     build: Callable[[], nn.Module],
-    schedule: Schedule,
+    objective: Objective,
     recipe: Recipe,
     seed: int,
-    drop: float | None = None,
 ) -> Trainer:
-    """A trainer of the network that *build* makes, to predict the noise in MNIST's training digits.
-
-    Args:
-        drop: the share of digits that are hidden; None for a network that is told no digit.
-    """
+    """A trainer, on MNIST's training digits, of the network that *build* makes."""
     images, labels = load(mnist, "train")
-    objective = NoisePrediction(schedule, drop)
     return Trainer(seeded(build, seed), objective, recipe, images, labels, device=run.device, seed=seed)
+
+
+class Trainings:
+    """The trainings of one run, one after the other; each goes on from the last checkpoint where there is one."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._state: dict[str, Any] = run.load() or {"done": {}}
+
+    def train(
+        self,
+        build: Callable[[], Trainer],
+        snapshot: Callable[[int, Trainer], Mapping[str, np.ndarray]],
+        epochs: Collection[int],
+        name: str = "",
+    ) -> tuple[np.ndarray, Arrays]:
+        """Train to the end.
+
+        Args:
+            build: makes the trainer; not called where this training was finished before.
+            snapshot: called after each of *epochs* with its number and the trainer.
+            name: of this training among those of the run.
+
+        Returns:
+            the loss of every step, and everything that *snapshot* gave.
+        """
+        done: dict[str, Any] = self._state["done"]
+        if name not in done:
+            trainer = build()
+            losses, kept = [], {}
+            if self._state.get("name") == name:
+                trainer.restore(self._state["trainer"])
+                losses, kept = [self._state["losses"]], dict(self._state["kept"])
+            saved = time.monotonic()
+            for report in trainer.run():
+                losses.append(report.losses)
+                if report.finished_epoch in epochs:
+                    kept |= snapshot(report.finished_epoch, trainer)
+                self._report(name, report)
+                if report.finished_epoch or time.monotonic() - saved > SAVE_EVERY_S:
+                    state = {"trainer": trainer.state(), "losses": np.concatenate(losses), "kept": kept}
+                    self.run.save({"done": done, "name": name, **state})
+                    saved = time.monotonic()
+            done[name] = {"loss": np.concatenate(losses), "kept": kept}
+            self._state = {"done": done}
+            self.run.save(self._state)
+        return done[name]["loss"], done[name]["kept"]
+
+    def _report(self, name: str, report: Report) -> None:
+        unit = f"steps of {name}" if name else "steps"
+        numbers = {"epoch": report.epoch, "loss": float(report.losses.mean())}
+        self.run.progress(report.step, report.steps, unit=unit, **numbers)
 
 
 def trained(
@@ -71,20 +127,11 @@ def trained(
     Returns:
         the loss of every step, and everything that *snapshot* gave.
     """
-    losses, kept = [], {}
-    if state := run.load():
-        trainer.restore(state["trainer"])
-        losses, kept = [state["losses"]], dict(state["kept"])
-    saved = time.monotonic()
-    for report in trainer.run():
-        losses.append(report.losses)
-        if report.finished_epoch in epochs:
-            kept |= snapshot(report.finished_epoch, for_inference(trainer.network))
-        run.progress(report.step, report.steps, unit="steps", epoch=report.epoch, loss=float(report.losses.mean()))
-        if report.finished_epoch or time.monotonic() - saved > SAVE_EVERY_S:
-            run.save({"trainer": trainer.state(), "losses": np.concatenate(losses), "kept": kept})
-            saved = time.monotonic()
-    return np.concatenate(losses), kept
+
+    def of_network(epoch: int, trainer: Trainer) -> Mapping[str, np.ndarray]:
+        return snapshot(epoch, for_inference(trainer.network))
+
+    return Trainings(run).train(lambda: trainer, of_network, epochs)
 
 
 def in_bfloat16(network: nn.Module, device: str) -> Callable[..., Tensor]:
@@ -142,10 +189,20 @@ def one_hot_digits(each: int, device: str) -> Tensor:
     return torch.eye(CLASSES, device=device).repeat_interleave(each, 0)
 
 
-def guided(network: Callable[..., Tensor], schedule: Schedule, digits: Tensor, gamma: float) -> Guided:
-    """The class-conditioned *network* as a denoiser of *digits*, (B, 10), with classifier-free guidance."""
+def guided(
+    network: Callable[..., Tensor],
+    process: Process,
+    digits: Tensor,
+    gamma: float,
+    kind: type[Predictor] = NoisePredictor,
+) -> Guided:
+    """The class-conditioned *network* as a denoiser of *digits*, (B, 10), with classifier-free guidance.
+
+    Args:
+        kind: what the network predicts.
+    """
     nothing = torch.zeros_like(digits[:1])
-    return Guided(NoisePredictor(network, schedule, (digits,)), NoisePredictor(network, schedule, (nothing,)), gamma)
+    return Guided(kind(network, process, (digits,)), kind(network, process, (nothing,)), gamma)
 
 
 def noise(count: int, seed: int, device: str) -> Noise:
@@ -154,21 +211,36 @@ def noise(count: int, seed: int, device: str) -> Noise:
     return Noise([int(value) for value in seeds], (1, SIDE, SIDE), device)
 
 
-def trajectory(denoiser: Denoiser, source: Noise) -> tuple[np.ndarray, np.ndarray]:
-    """Ancestral sampling with every step.
+def trajectory(
+    denoiser: Denoiser,
+    source: Noise,
+    sampler: Sampler = ddpm,
+    times: Sequence[float] | None = None,
+    kept: Collection[float] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sampling with its steps kept, ancestral if no other *sampler* is given.
+
+    Args:
+        times: of the sampler; the process's own where None.
+        kept: the times whose frames are kept; for a schedule of T times, those of ``frame_times(T)`` where None.
 
     Returns:
-        the samples, uint8 (B, 28, 28), and the frames at the times of ``frame_times``, packed, (F, B, 28, 14).
+        the samples, uint8 (B, 28, 28), and the frames, packed, (F, B, 28, 14).
     """
-    T = denoiser.schedule.T
+    times = denoiser.process.checked(times)
+    shown = set(frame_times(len(times) - 1) if kept is None else kept)
     x_T = source.draw()
-    kept = set(frame_times(T))
     frames, x_0 = [], x_T
-    for step in _with_start(x_T, T, ddpm(denoiser, source, x_T=x_T)):
+    for step in _with_start(x_T, times[0], sampler(denoiser, source, x_T=x_T, times=times)):
         x_0 = step.x_t
-        if step.t in kept:
+        if step.t in shown:
             frames.append(pack(pixels(x_0)))
     return pixels(x_0), np.stack(frames)
+
+
+def samples(denoiser: Denoiser, source: Noise, sampler: Sampler, times: Sequence[float] | None = None) -> np.ndarray:
+    """What *sampler* ends with, uint8 (B, 28, 28)."""
+    return pixels(last(sampler(denoiser, source, times=times)).x_t)
 
 
 def pixels(images: Tensor) -> np.ndarray:
@@ -197,6 +269,6 @@ def restored(network: nn.Module, weights: Mapping[str, np.ndarray]) -> nn.Module
     return for_inference(network)
 
 
-def _with_start(x_T: Tensor, T: int, steps: Iterator[Step]) -> Iterator[Step]:
+def _with_start(x_T: Tensor, T: float, steps: Iterator[Step]) -> Iterator[Step]:
     yield Step(T, x_T, x_T)
     yield from steps

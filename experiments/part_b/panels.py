@@ -42,13 +42,23 @@ def even_sheet(pictures: np.ndarray, most: int) -> np.ndarray:
 
 
 def sampling_films(results: Results, columns: int, arranged: Arrange = np.asarray) -> Drawing:
-    """A film for each shown epoch: its samples, *arranged*, coming out of noise.
+    """A film for each shown epoch: its samples, *arranged*, coming out of noise by ancestral sampling.
 
     While there is nothing but noise to see, which is also what takes most room, every other frame is left out.
     """
-    epochs, T = results.parameters["shown_epochs"], results.parameters["T"]
+    T = results.parameters["T"]
     times = [(row, t) for row, t in enumerate(frame_times(T)) if t <= 2 * T / 3 or t % 20 == 0 or t == T]
-    rows = [row for row, _ in times]
+    return _films(results, [row for row, _ in times], [f"t = {t}" for _, t in times], columns, arranged)
+
+
+def flow_films(results: Results, columns: int, arranged: Arrange = np.asarray) -> Drawing:
+    """A film for each shown epoch: its samples, *arranged*, as they flow from noise to digits."""
+    times = flow_frame_times(results.parameters["T"])
+    return _films(results, list(range(len(times))), [f"t = {t:.2f}" for t in times], columns, arranged)
+
+
+def _films(results: Results, rows: list[int], labels: list[str], columns: int, arranged: Arrange) -> Drawing:
+    epochs = results.parameters["shown_epochs"]
     films = [
         np.stack([sheet(arranged(frame), columns) for frame in unpacked(results[f"frames_{epoch}"][rows])])
         for epoch in epochs
@@ -57,13 +67,17 @@ def sampling_films(results: Results, columns: int, arranged: Arrange = np.asarra
         Panel(f"epoch {epoch}", f"Noise turns into the samples of epoch {epoch}.", film)
         for epoch, film in zip(epochs, films, strict=True)
     ]
-    labels = [f"t = {t}" for _, t in times]
     return animation(shown, fps=12, hold_last_s=2.0, labels=labels)
 
 
 def frame_times(T: int) -> list[int]:
     """The times that a trajectory keeps, falling: every tenth, and each of the last eight, where detail appears."""
     return [t for t in range(T, -1, -1) if t % 10 == 0 or t == T or t < FRAMES_BELOW]
+
+
+def flow_frame_times(T: int, most: int = 50) -> list[float]:
+    """The times that a trajectory of T Euler steps keeps, rising from 0 to 1: every step, or every n-th of many."""
+    return [i / T for i in range(T + 1) if i % max(T // most, 1) == 0 or i == T]
 
 
 def unpacked(frames: np.ndarray) -> np.ndarray:

@@ -39,13 +39,13 @@ def time_conditioned(
     """
     from darkroom.diffusion import schedules
     from darkroom.diffusion.denoise import NoisePredictor
-    from darkroom.diffusion.train import Recipe
+    from darkroom.diffusion.train import NoisePrediction, Recipe
     from darkroom.diffusion.unet import TimeUNet
     from experiments.part_b import digits
 
     schedule = schedules.linear(T, beta_1, beta_T).to(run.device)
     recipe = Recipe(epochs, batch, learning_rate, decay=final_rate ** (1 / epochs))
-    trainer = digits.noise_trainer(run, mnist, lambda: TimeUNet(width), schedule, recipe, seed)
+    trainer = digits.trainer(run, mnist, lambda: TimeUNet(width), NoisePrediction(schedule), recipe, seed)
 
     def snapshot(epoch: int, network: object) -> dict[str, np.ndarray]:
         """Samples of the network as it is after *epoch*."""

@@ -65,7 +65,7 @@ def variance(
     x_0 = torch.from_numpy(bank.images).to(run.device).float() / 127.5 - 1
     drawn, fitting = np.zeros((2, len(TIMES) - 1)), np.zeros((2, len(TIMES) - 1))
     for row, painter in enumerate(painters.values()):
-        schedule, denoiser = painter.stage.schedule, painter.ask(bank.captions, gamma=1)
+        schedule, denoiser = painter.stage.process, painter.ask(bank.captions, gamma=1)
         for column, (t, s) in enumerate(pairwise(TIMES)):
             run.progress(row * len(TIMES) + column, 2 * len(TIMES), unit="times")
             with torch.inference_mode():

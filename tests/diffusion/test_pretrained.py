@@ -13,7 +13,7 @@ import torch
 from darkroom.diffusion.denoise import Denoiser
 from darkroom.diffusion.guidance import Guided
 from darkroom.diffusion.pretrained import ModelUnavailable, Prompts, Source, Stage, load_stage
-from darkroom.diffusion.sample import Noise, Step, ddpm, last, posterior_sample, sdedit
+from darkroom.diffusion.sample import Noise, Step, ddpm, last, sdedit, step_sample
 from tests.diffusion.cascades import save_cascade
 
 pytest.importorskip("diffusers")
@@ -123,7 +123,7 @@ def test_a_strided_step_has_the_learned_variance_of_the_stride(cascade, first, p
     x_t = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(4))
     for t, s in [(991, 961), (691, 661), (31, 1)]:
         z = torch.randn(x_t.shape, generator=torch.Generator().manual_seed(t))
-        ours = posterior_sample(first.schedule, x_t, denoiser(x_t, t), t, s, z, "learned")
+        ours = step_sample(first.process, x_t, denoiser(x_t, t), t, s, z, "learned")
         output = first.network(x_t, torch.tensor([t / 1000]), embedded)
         step = theirs.step(output, t - 1, x_t, generator=torch.Generator().manual_seed(t)).prev_sample
         torch.testing.assert_close(ours, step, rtol=1e-3, atol=1e-4)

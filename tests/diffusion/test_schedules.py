@@ -45,9 +45,9 @@ def test_a_velocity_is_the_turn_of_a_rotation():
     generator = torch.Generator().manual_seed(3)
     x_0, eps = torch.randn(2, 5, 1, 4, 4, generator=generator, dtype=torch.float64)
     t = torch.tensor([1, 50, 100, 200, 300])
-    x_t, velocity = LINEAR.noised(x_0, t, eps), schedules.velocity(LINEAR, x_0, t, eps)
+    x_t, velocity = LINEAR.noised(x_0, t, eps), LINEAR.velocity(x_0, t, eps)
     torch.testing.assert_close(x_t**2 + velocity**2, x_0**2 + eps**2)
-    torch.testing.assert_close(schedules.noise_of_velocity(LINEAR, x_t, t, velocity), eps)
+    torch.testing.assert_close(LINEAR.noise_of_velocity(x_t, t, velocity), eps)
 
 
 def test_noised_has_the_moments_of_the_formula():
@@ -78,9 +78,9 @@ def test_strided_refuses_what_cannot_be(steps):
 
 @pytest.mark.parametrize(
     ("table", "complaint"),
-    [([0.9, 0.5], "starts at alpha_bar_0 = 1"), ([1.0, 0.5, 0.5], "fall strictly"), ([1.0, 0.0], "above 0")],
+    [([0.9, 0.5], "starts at alpha_bar_0 = 1"), ([1.0, 0.5, 0.5], "fall strictly"), ([1.0, -0.1], "below 0")],
 )
 def test_a_table_that_is_no_schedule_is_refused(table, complaint):
-    """A table that does not start at 1, does not fall, or reaches 0, says so."""
+    """A table that does not start at 1, does not fall, or falls below 0, says so."""
     with pytest.raises(ValueError, match=complaint):
         Schedule(torch.tensor(table, dtype=torch.float64))

@@ -18,9 +18,12 @@ from experiments.part_b.architecture import architecture
 from experiments.part_b.class_conditioned import class_conditioned
 from experiments.part_b.denoiser import denoiser
 from experiments.part_b.digit_classifier import digit_classifier
+from experiments.part_b.flow_class import flow_class
+from experiments.part_b.flow_time import flow_time
 from experiments.part_b.guidance import guidance
 from experiments.part_b.noising import noising
 from experiments.part_b.out_of_distribution import out_of_distribution
+from experiments.part_b.pure_noise import pure_noise
 from experiments.part_b.quality import quality
 from experiments.part_b.terminal_noise import terminal_noise
 from experiments.part_b.time_conditioned import time_conditioned
@@ -48,6 +51,9 @@ TINY: dict[str, dict[str, Any]] = {
     "digit_classifier": {"width": 4, "epochs": 2, "batch": 16},
     "quality": {"floor_draws": 2},
     "ambigrams": {"steps": 2, "per_pair": 1, "per_hybrid": 1},
+    "pure_noise": {"width": 4, "epochs": 2, "batch": 16, "shown_epochs": (1, 2), "shown": 3, "measured": 5},
+    "flow_time": {"width": 4, "epochs": 2, "batch": 16, "T": 5, "shown_epochs": (1, 2), "shown": 5},
+    "flow_class": {"width": 4, "epochs": 2, "batch": 16, "T": 5, "shown_epochs": (1, 2), "shown_per_digit": 1},
     "terminal_noise": {"count": 10, "shown": 5, "projected": 20},
 }
 
@@ -85,6 +91,9 @@ def all_results() -> dict[str, tuple[Any, Stored]]:
     judge = run(digit_classifier, Handle(), mnist)
     run(quality, Handle(), mnist, classes, run(guidance, Handle(), classes), judge)
     run(ambigrams, Handle(), classes, judge, mnist)
+    run(pure_noise, Handle(), mnist)
+    run(flow_time, Handle(), mnist)
+    run(flow_class, Handle(), mnist)
     run(terminal_noise, Handle(), mnist, run(time_conditioned, Handle(), mnist), judge)
     return done
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from darkroom.diffusion.denoise import Denoiser, evaluate
+from darkroom.diffusion.denoise import Denoiser, answered, together
 from darkroom.diffusion.sample import Noise
 
 
@@ -30,11 +30,8 @@ def agreement(
     gains = []
     for t in times:
         eps = noise.draw()
-        x_t = conditional.schedule.noised(pictures, t, eps)
-        asked = [denoiser.queries(x_t, t) for denoiser in (conditional, unconditional)]
-        outputs = evaluate([query for queries in asked for query in queries])
-        with_prompt = conditional.combine(x_t, t, outputs[: len(asked[0])]).eps
-        without = unconditional.combine(x_t, t, outputs[len(asked[0]) :]).eps
-        errors = [(eps - guess).square().flatten(1).sum(1) for guess in (without, with_prompt)]
+        x_t = conditional.process.noised(pictures, t, eps)
+        both = together(*(denoiser.predict(x_t, t) for denoiser in (unconditional, conditional)))
+        errors = [(eps - guess.eps).square().flatten(1).sum(1) for guess in answered(both)]
         gains.append((errors[0] - errors[1]) / eps.square().flatten(1).sum(1))
     return torch.stack(gains).mean(0)

@@ -18,7 +18,7 @@ from torch.nn.functional import interpolate, mse_loss
 
 from darkroom.diffusion.likelihood import variational_terms
 from darkroom.diffusion.pretrained import TOKENS
-from darkroom.diffusion.schedules import Schedule, noise_of_velocity, velocity
+from darkroom.diffusion.schedules import Schedule
 
 T = 1000
 ABSENT = {"safety_checker": None, "feature_extractor": None, "watermarker": None, "requires_safety_checker": False}
@@ -234,10 +234,10 @@ class TextToImageLoss:
         x_t = self.schedule.noised(x_0, t, eps)
         guess, raw = network(x_t, t, *words).float().chunk(2, dim=1)
         weight = (self.cap * (1 - self.schedule.alpha_bar(t))).clamp(max=1).float()
-        simple = mse_loss(guess, velocity(self.schedule, x_0, t, eps), reduction="none").flatten(1).mean(1)
+        simple = mse_loss(guess, self.schedule.velocity(x_0, t, eps), reduction="none").flatten(1).mean(1)
         if self.pooled > 1:
             return (weight * simple).mean()
-        eps_hat = noise_of_velocity(self.schedule, x_t, t, guess.detach())
+        eps_hat = self.schedule.noise_of_velocity(x_t, t, guess.detach())
         bound = variational_terms(self.schedule, x_0, x_t, t, eps_hat, (raw + 1) / 2, stride=self.stride)
         return (weight * simple + self.schedule.T / self.stride / 1000 * bound).mean()
 

@@ -1,22 +1,24 @@
 """Denoisers: from a noisy image and its time to the noise in it and the clean image behind it.
 
-A denoiser is asked in two moves, so that however denoisers are nested, all that one step wants of a network goes
-through it as one batch: :meth:`Denoiser.queries` says what to run, :meth:`Denoiser.combine` turns the answers into a
-prediction.
+A prediction is a coroutine: :meth:`Denoiser.predict` yields what it wants to know of networks and is sent the answers.
+So however denoisers are nested, everything that one step asks of a network goes through it as one batch:
+:func:`together` runs predictions side by side, and :func:`evaluate` joins what they ask.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from darkroom.diffusion.schedules import Schedule, broadcast
+from darkroom.diffusion.process import Process, broadcast
 
 Network = Callable[..., Tensor]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,32 +36,59 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class Query:
-    """One evaluation of a network: images (B, ...), times t / T (B,), and further conditions (B, ...)."""
+    """One evaluation of a network: images (B, ...), times as networks are told them (B,), further conditions (B, ...)."""
 
     network: Network
     inputs: tuple[Tensor, ...]
 
 
+Predicting = Generator[list[Query], list[Tensor], Prediction]
+
+
 class Denoiser(ABC):
-    """Estimates x_0 and eps from x_t; composes with other denoisers of the same :class:`Schedule`."""
+    """Estimates x_0 and eps from x_t; composes with other denoisers of the same :class:`Process`."""
 
-    schedule: Schedule
-
-    @abstractmethod
-    def queries(self, x_t: Tensor, t: int) -> list[Query]:
-        """The evaluations that a prediction at time *t* needs."""
+    process: Process
 
     @abstractmethod
-    def combine(self, x_t: Tensor, t: int, outputs: Sequence[Tensor]) -> Prediction:
-        """The prediction, from the outputs of :meth:`queries` in their order."""
+    def predict(self, x_t: Tensor, t: float) -> Predicting:
+        """The prediction for *x_t*, (B, ...), all at time *t*: yields queries, is sent their outputs, returns it."""
 
-    def __call__(self, x_t: Tensor, t: int) -> Prediction:
-        """The prediction for *x_t*, (B, ...), all at time *t* in [1, T]."""
-        return self.combine(x_t, t, evaluate(self.queries(x_t, t)))
+    def __call__(self, x_t: Tensor, t: float) -> Prediction:
+        """The prediction for *x_t*, (B, ...), all at time *t* of the process, the data's own time excepted."""
+        return answered(self.predict(x_t, t))
 
     def rows(self, index: Sequence[int]) -> Denoiser:
         """The denoiser for these samples of the batch alone."""
         return self
+
+
+def answered(predicting: Generator[list[Query], list[Tensor], T]) -> T:
+    """What *predicting* returns once its networks have been run."""
+    try:
+        queries = next(predicting)
+        while True:
+            queries = predicting.send(evaluate(queries))
+    except StopIteration as finished:
+        result: T = finished.value
+        return result
+
+
+def together(*predictions: Predicting) -> Generator[list[Query], list[Tensor], list[Prediction]]:
+    """All *predictions*, side by side: what they ask at the same time is asked at once."""
+    results: dict[int, Prediction] = {}
+    answers: dict[int, list[Tensor] | None] = dict.fromkeys(range(len(predictions)))
+    while True:
+        asked: dict[int, list[Query]] = {}
+        for number, answer in answers.items():
+            try:
+                asked[number] = predictions[number].send(answer)  # type: ignore[arg-type]
+            except StopIteration as finished:
+                results[number] = finished.value
+        if not asked:
+            return [results[number] for number in range(len(predictions))]
+        outputs = iter((yield [query for queries in asked.values() for query in queries]))
+        answers = {number: [next(outputs) for _ in queries] for number, queries in asked.items()}
 
 
 def evaluate(queries: Sequence[Query]) -> list[Tensor]:
@@ -74,9 +103,27 @@ def evaluate(queries: Sequence[Query]) -> list[Tensor]:
     return [output for output in outputs if output is not None]
 
 
+def combined(
+    process: Process,
+    x_t: Tensor,
+    t: float,
+    parts: Sequence[Prediction],
+    combine: Callable[..., Tensor],
+    v: Tensor | None = None,
+) -> Prediction:
+    """The prediction whose eps is ``combine(*)``, a linear combination whose weights sum to 1, of the *parts*' eps.
+
+    x_0 follows from eps, unless x_t is noise alone: there it is the same combination of the parts' x_0.
+    """
+    eps = combine(*(part.eps for part in parts))
+    if process.alpha(t) == 0:
+        return Prediction(eps, combine(*(part.x_0 for part in parts)), v)
+    return Prediction(eps, process.clean(x_t, t, eps), v)
+
+
 @dataclass(frozen=True, eq=False)
-class NoisePredictor(Denoiser):
-    """A network trained to predict eps, given x_t, t / T and *conditions* (Ho et al. 2020, eq. 11).
+class Predictor(Denoiser):
+    """A network, told x_t, the time and *conditions*, whose output is read as a prediction.
 
     Args:
         network: (B, C, H, W), (B,), *conditions -> (B, C, H, W).
@@ -84,19 +131,19 @@ class NoisePredictor(Denoiser):
     """
 
     network: Network
-    schedule: Schedule
+    process: Process
     conditions: tuple[Tensor, ...] = ()
 
-    def queries(self, x_t: Tensor, t: int) -> list[Query]:
-        """One evaluation."""
-        time = x_t.new_full((len(x_t),), t / self.schedule.T)
-        conditions = (condition.expand(len(x_t), *condition.shape[1:]) for condition in self.conditions)
-        return [Query(self.network, (x_t, time, *conditions))]
+    @abstractmethod
+    def read(self, output: Tensor, x_t: Tensor, t: float) -> Prediction:
+        """The prediction that the network's *output* for *x_t* amounts to."""
 
-    def combine(self, x_t: Tensor, t: int, outputs: Sequence[Tensor]) -> Prediction:
-        """eps is the output; x_0 follows from it."""
-        eps = outputs[0].to(x_t.dtype)
-        return Prediction(eps, self.schedule.clean(x_t, t, eps))
+    def predict(self, x_t: Tensor, t: float) -> Predicting:
+        """One evaluation."""
+        time = x_t.new_full((len(x_t),), self.process.fraction(t))
+        conditions = (condition.expand(len(x_t), *condition.shape[1:]) for condition in self.conditions)
+        (output,) = yield [Query(self.network, (x_t, time, *conditions))]
+        return self.read(output.to(x_t.dtype), x_t, t)
 
     def rows(self, index: Sequence[int]) -> Denoiser:
         """The same network with the conditions of those samples."""
@@ -104,21 +151,42 @@ class NoisePredictor(Denoiser):
         return replace(self, conditions=tuple(chosen))
 
 
-@dataclass(frozen=True, eq=False)
-class LearnedRangePredictor(NoisePredictor):
+class NoisePredictor(Predictor):
+    """A network trained to predict eps, such as that of Ho et al. 2020 (eq. 11)."""
+
+    def read(self, output: Tensor, x_t: Tensor, t: float) -> Prediction:
+        """eps is the output; x_0 follows from it."""
+        return Prediction(output, self.process.clean(x_t, t, output))
+
+
+class LearnedRangePredictor(Predictor):
     """A network that predicts eps and, in as many channels again, the size of the next step's noise.
 
     The second half of the output is read as 2 v - 1 (Nichol and Dhariwal 2021, eq. 15; in [-1, 1] as in their code and
-    DeepFloyd IF).
-
-    Args:
-        network: (B, C, H, W), (B,), *conditions -> (B, 2 C, H, W).
+    DeepFloyd IF): (B, 2 C, H, W).
     """
 
-    def combine(self, x_t: Tensor, t: int, outputs: Sequence[Tensor]) -> Prediction:
+    def read(self, output: Tensor, x_t: Tensor, t: float) -> Prediction:
         """eps and v are the halves of the output; x_0 follows from eps."""
-        eps, raw = outputs[0].to(x_t.dtype).chunk(2, dim=1)
-        return Prediction(eps, self.schedule.clean(x_t, t, eps), (raw + 1) / 2)
+        eps, raw = output.chunk(2, dim=1)
+        return Prediction(eps, self.process.clean(x_t, t, eps), (raw + 1) / 2)
+
+
+class VelocityPredictor(Predictor):
+    """A network trained to predict the velocity, as :meth:`Process.velocity` defines it (flow matching; v-prediction)."""
+
+    def read(self, output: Tensor, x_t: Tensor, t: float) -> Prediction:
+        """eps and x_0 both follow from x_t and the output, at every time."""
+        eps = self.process.noise_of_velocity(x_t, t, output)
+        return Prediction(eps, self.process.clean_of_velocity(x_t, t, output))
+
+
+class DataPredictor(Predictor):
+    """A network trained to predict x_0 itself."""
+
+    def read(self, output: Tensor, x_t: Tensor, t: float) -> Prediction:
+        """x_0 is the output; eps follows from it."""
+        return Prediction(self.process.noise_in(x_t, t, output), output)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,21 +196,17 @@ class Revised(Denoiser):
     inner: Denoiser
 
     @abstractmethod
-    def revised(self, prediction: Prediction, x_t: Tensor, t: int) -> Prediction:
-        """What becomes of the *prediction* that the denoiser within makes of *x_t* at time *t*."""
+    def revised(self, prediction: Prediction, x_t: Tensor, t: float) -> Prediction:
+        """What the *prediction* that the denoiser within makes of *x_t* at time *t* is replaced by."""
 
     @property
-    def schedule(self) -> Schedule:  # type: ignore[override]
+    def process(self) -> Process:  # type: ignore[override]
         """That of the denoiser within."""
-        return self.inner.schedule
+        return self.inner.process
 
-    def queries(self, x_t: Tensor, t: int) -> list[Query]:
-        """Those of the denoiser within."""
-        return self.inner.queries(x_t, t)
-
-    def combine(self, x_t: Tensor, t: int, outputs: Sequence[Tensor]) -> Prediction:
+    def predict(self, x_t: Tensor, t: float) -> Predicting:
         """The revised prediction of the denoiser within."""
-        return self.revised(self.inner.combine(x_t, t, outputs), x_t, t)
+        return self.revised((yield from self.inner.predict(x_t, t)), x_t, t)
 
     def rows(self, index: Sequence[int]) -> Denoiser:
         """The same around those rows of the denoiser within."""
@@ -160,7 +224,7 @@ class Thresholded(Revised):
     quantile: float = 0.95
     limit: float = 1.5
 
-    def revised(self, prediction: Prediction, x_t: Tensor, t: int) -> Prediction:
+    def revised(self, prediction: Prediction, x_t: Tensor, t: float) -> Prediction:
         """*prediction* with x_0 brought back into [-1, 1]."""
         s = prediction.x_0.abs().flatten(1).quantile(self.quantile, dim=1).clamp(1, self.limit)
         s = broadcast(s, prediction.x_0)
@@ -171,16 +235,15 @@ class Thresholded(Revised):
 class Refitted(Revised):
     """A prediction whose eps is what its x_0 leaves of x_t, as a sampler needs that goes on with both.
 
-        eps = (x_t - sqrt(alpha_bar_t) x_0) / sqrt(1 - alpha_bar_t)
+        eps = (x_t - alpha_t x_0) / sigma_t
 
     Where x_0 was brought back into range (:class:`Thresholded`), what was predicted no longer fits it, and DDIM with much
     guidance falls apart. Diffusers' DDIMScheduler calls this ``use_clipped_model_output``.
     """
 
-    def revised(self, prediction: Prediction, x_t: Tensor, t: int) -> Prediction:
+    def revised(self, prediction: Prediction, x_t: Tensor, t: float) -> Prediction:
         """*prediction* with another eps."""
-        signal, noise = self.schedule.coefficients(t, x_t)
-        return replace(prediction, eps=(x_t - signal * prediction.x_0) / noise)
+        return replace(prediction, eps=self.process.noise_in(x_t, t, prediction.x_0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,51 +252,44 @@ class PosteriorMean(Denoiser):
 
     With data x^(1), ..., x^(N), each as likely as the next,
 
-        E[x_0 | x_t] = sum_i w_i x^(i),    w = softmax_i( -|x_t - sqrt(abar_t) x^(i)|^2 / (2 (1 - abar_t)) )
+        E[x_0 | x_t] = sum_i w_i x^(i),    w = softmax_i( -|x_t - alpha_t x^(i)|^2 / (2 sigma_t^2) )
 
     Args:
         data: shape (N, ...), of the type and on the device of the images that it will be asked about.
     """
 
     data: Tensor
-    schedule: Schedule
+    process: Process
 
-    def queries(self, x_t: Tensor, t: int) -> list[Query]:
-        """One evaluation, of this formula."""
-        return [Query(self._posterior_mean, (x_t, torch.full((len(x_t),), t, device=x_t.device)))]
-
-    def combine(self, x_t: Tensor, t: int, outputs: Sequence[Tensor]) -> Prediction:
-        """x_0 is the output; eps follows from it."""
-        signal, noise = self.schedule.coefficients(t, x_t)
-        return Prediction((x_t - signal * outputs[0]) / noise, outputs[0])
-
-    def _posterior_mean(self, x_t: Tensor, t: Tensor) -> Tensor:
-        alpha_bar_t = broadcast(self.schedule.alpha_bar(t), x_t).to(x_t.dtype)
-        sigma = ((1 - alpha_bar_t) / alpha_bar_t).sqrt()
-        return posterior_mean(x_t / alpha_bar_t.sqrt(), sigma.flatten(), self.data)
+    def predict(self, x_t: Tensor, t: float) -> Predicting:
+        """x_0 by the formula; eps follows from it."""
+        yield from ()
+        signal, noise = self.process.coefficients(t, x_t)
+        if signal == 0:
+            x_0 = self.data.mean(0).expand_as(x_t)
+        else:
+            x_0 = posterior_mean(x_t / signal, (noise / signal).expand(len(x_t)), self.data)
+        return Prediction(self.process.noise_in(x_t, t, x_0), x_0)
 
 
 @dataclass(frozen=True, eq=False)
 class GaussianDenoiser(Denoiser):
     """The exact denoiser of data x_0 ~ N(mean, std^2 I): what samplers are tested with, since all of it is known.
 
-    E[x_0 | x_t] = mean + sqrt(abar_t) std^2 (x_t - sqrt(abar_t) mean) / (abar_t std^2 + 1 - abar_t)
+    E[x_0 | x_t] = mean + alpha_t std^2 (x_t - alpha_t mean) / (alpha_t^2 std^2 + sigma_t^2)
     """
 
     mean: Tensor
     std: float
-    schedule: Schedule
+    process: Process
 
-    def queries(self, x_t: Tensor, t: int) -> list[Query]:
-        """None: no network."""
-        return []
-
-    def combine(self, x_t: Tensor, t: int, outputs: Sequence[Tensor]) -> Prediction:
+    def predict(self, x_t: Tensor, t: float) -> Predicting:
         """x_0 by the formula; eps follows from it."""
-        signal, noise = self.schedule.coefficients(t, x_t)
+        yield from ()
+        signal, noise = self.process.coefficients(t, x_t)
         gain = signal * self.std**2 / (signal.square() * self.std**2 + noise.square())
         x_0 = self.mean + gain * (x_t - signal * self.mean)
-        return Prediction((x_t - signal * x_0) / noise, x_0)
+        return Prediction(self.process.noise_in(x_t, t, x_0), x_0)
 
 
 def posterior_mean(z: Tensor, sigma: Tensor, data: Tensor) -> Tensor:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from darkroom.diffusion.denoise import Denoiser, Prediction, Query
+from darkroom.diffusion.denoise import Denoiser, Predicting, combined, together
 from darkroom.diffusion.filters import Split
-from darkroom.diffusion.schedules import Schedule
+from darkroom.diffusion.process import Process
 from darkroom.diffusion.views import View
 
 
@@ -31,32 +31,21 @@ class Guided(Denoiser):
     gamma: float
 
     @property
-    def schedule(self) -> Schedule:  # type: ignore[override]
-        """The schedule of the conditional branch."""
-        return self.conditional.schedule
+    def process(self) -> Process:  # type: ignore[override]
+        """That of the conditional branch."""
+        return self.conditional.process
 
-    def queries(self, x_t: Tensor, t: int) -> list[Query]:
-        """Those of both branches; of one alone where gamma silences the other."""
-        return [query for branch in self._branches() for query in branch.queries(x_t, t)]
-
-    def combine(self, x_t: Tensor, t: int, outputs: Sequence[Tensor]) -> Prediction:
-        """The guided eps, and the x_0 that follows from it."""
-        branches = self._branches()
-        if len(branches) == 1:
-            return branches[0].combine(x_t, t, outputs)
-        split = len(self.conditional.queries(x_t, t))
-        conditional = self.conditional.combine(x_t, t, outputs[:split])
-        eps_u = self.unconditional.combine(x_t, t, outputs[split:]).eps
-        eps = eps_u + self.gamma * (conditional.eps - eps_u)
-        return Prediction(eps, self.schedule.clean(x_t, t, eps), conditional.v)
+    def predict(self, x_t: Tensor, t: float) -> Predicting:
+        """Both branches in one batch; one alone where gamma silences the other."""
+        alone = {0.0: self.unconditional, 1.0: self.conditional}.get(self.gamma)
+        if alone is not None:
+            return (yield from alone.predict(x_t, t))
+        branches = yield from together(self.conditional.predict(x_t, t), self.unconditional.predict(x_t, t))
+        return combined(self.process, x_t, t, branches, lambda c, u: u + self.gamma * (c - u), branches[0].v)
 
     def rows(self, index: Sequence[int]) -> Denoiser:
         """The same of those rows of both branches."""
         return replace(self, conditional=self.conditional.rows(index), unconditional=self.unconditional.rows(index))
-
-    def _branches(self) -> list[Denoiser]:
-        alone = {0.0: self.unconditional, 1.0: self.conditional}
-        return [alone[self.gamma]] if self.gamma in alone else [self.conditional, self.unconditional]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,22 +74,21 @@ class Anagram(Denoiser):
         object.__setattr__(self, "weights", weights)
 
     @property
-    def schedule(self) -> Schedule:  # type: ignore[override]
-        """The schedule of the first denoiser."""
-        return self.parts[0][0].schedule
+    def process(self) -> Process:  # type: ignore[override]
+        """That of the first denoiser."""
+        return self.parts[0][0].process
 
-    def queries(self, x_t: Tensor, t: int) -> list[Query]:
-        """Those of every denoiser, about its view."""
-        return [query for denoiser, view in self.parts for query in denoiser.queries(view(x_t), t)]
+    def predict(self, x_t: Tensor, t: float) -> Predicting:
+        """Every denoiser about its view, in one batch; the mean of what they say, turned back."""
+        views = [view for _, view in self.parts]
+        seen = yield from together(*(denoiser.predict(view(x_t), t) for denoiser, view in self.parts))
 
-    def combine(self, x_t: Tensor, t: int, outputs: Sequence[Tensor]) -> Prediction:
-        """The mean eps, and the x_0 that follows from it."""
-        seen = list(_answers([(denoiser, view(x_t)) for denoiser, view in self.parts], t, outputs))
-        weighted = list(zip(seen, self.parts, self.weights, strict=True))
-        eps = _sum(weight * view.inverse(prediction.eps) for prediction, (_, view), weight in weighted)
-        variances = [weight * view.moved_back(p.v) for p, (_, view), weight in weighted if p.v is not None]
-        v = _sum(variances) if len(variances) == len(seen) else None
-        return Prediction(eps, self.schedule.clean(x_t, t, eps), v)
+        def mean(*values: Tensor) -> Tensor:
+            turned = (view.inverse(value) for view, value in zip(views, values, strict=True))
+            return _sum([weight * value for weight, value in zip(self.weights, turned, strict=True)])
+
+        v = [w * view.moved_back(p.v) for w, view, p in zip(self.weights, views, seen, strict=True) if p.v is not None]
+        return combined(self.process, x_t, t, seen, mean, _sum(v) if len(v) == len(seen) else None)
 
     def rows(self, index: Sequence[int]) -> Denoiser:
         """The same of those rows of every denoiser."""
@@ -132,36 +120,25 @@ class Factorized(Denoiser):
             raise ValueError(f"{len(self.parts)} denoisers for the components {components}: give one for each")
 
     @property
-    def schedule(self) -> Schedule:  # type: ignore[override]
-        """The schedule of the first denoiser."""
-        return self.parts[0].schedule
+    def process(self) -> Process:  # type: ignore[override]
+        """That of the first denoiser."""
+        return self.parts[0].process
 
-    def queries(self, x_t: Tensor, t: int) -> list[Query]:
-        """Those of every denoiser."""
-        return [query for denoiser in self.parts for query in denoiser.queries(x_t, t)]
+    def predict(self, x_t: Tensor, t: float) -> Predicting:
+        """Every denoiser, in one batch; of each its component, and their sum."""
+        seen = yield from together(*(denoiser.predict(x_t, t) for denoiser in self.parts))
 
-    def combine(self, x_t: Tensor, t: int, outputs: Sequence[Tensor]) -> Prediction:
-        """The sum of the components, and the x_0 that follows from it."""
-        seen = list(_answers([(denoiser, x_t) for denoiser in self.parts], t, outputs))
-        components = (self.split(prediction.eps)[i] for i, prediction in enumerate(seen))
-        eps = _sum(components)
+        def summed(*values: Tensor) -> Tensor:
+            return _sum([self.split(value)[number] for number, value in enumerate(values)])
+
         variances = [prediction.v for prediction in seen if prediction.v is not None]
         v = torch.stack(variances).mean(0) if len(variances) == len(seen) else None
-        return Prediction(eps, self.schedule.clean(x_t, t, eps), v)
+        return combined(self.process, x_t, t, seen, summed, v)
 
     def rows(self, index: Sequence[int]) -> Denoiser:
         """The same of those rows of every denoiser."""
         return replace(self, parts=tuple(denoiser.rows(index) for denoiser in self.parts))
 
 
-def _answers(asked: Sequence[tuple[Denoiser, Tensor]], t: int, outputs: Sequence[Tensor]) -> Iterator[Prediction]:
-    """What each denoiser makes of its share of *outputs*."""
-    start = 0
-    for denoiser, x_t in asked:
-        end = start + len(denoiser.queries(x_t, t))
-        yield denoiser.combine(x_t, t, outputs[start:end])
-        start = end
-
-
-def _sum(values: Sequence[Tensor] | Iterator[Tensor]) -> Tensor:
+def _sum(values: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(values)).sum(0)

@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from darkroom.diffusion.schedules import Schedule, broadcast
+from darkroom.diffusion.process import broadcast
+from darkroom.diffusion.schedules import Schedule
 
 BITS = 1 / math.log(2)
 
@@ -31,15 +32,12 @@ def variational_terms(
             between are nearly the same, and it is hardly taught; where they are as long as those of sampling, it is.
     """
     s = torch.where(t > 1, (t - stride).clamp(min=1), 0)
-    alpha_bar_t, alpha_bar_s = schedule.alpha_bar(t), schedule.alpha_bar(s)
-    beta = 1 - alpha_bar_t / alpha_bar_s
-    smallest = _posterior_variance(schedule, t, s)
-    from_x_0, from_x_t = alpha_bar_s.sqrt() * beta / (1 - alpha_bar_t), (1 - beta).sqrt() * (1 - alpha_bar_s)
-    weights = [broadcast(value.float(), x_t) for value in (from_x_0, from_x_t / (1 - alpha_bar_t))]
-    low, high = (broadcast(value.log().float(), x_t) for value in (smallest, beta))
+    step = schedule.posterior(t, s)
+    of_x_0, of_x_t = (broadcast(value.float(), x_t) for value in (step.of_x_0, step.of_x_t))
+    low, high = (broadcast(value.log().float(), x_t) for value in (_posterior_variance(schedule, t, s), step.forward))
     log_variance = low + v * (high - low)
-    truth = weights[0] * x_0 + weights[1] * x_t
-    guess = weights[0] * schedule.clean(x_t, t, eps) + weights[1] * x_t
+    truth = of_x_0 * x_0 + of_x_t * x_t
+    guess = of_x_0 * schedule.clean(x_t, t, eps) + of_x_t * x_t
     divergence = _divergence(truth, low, guess, log_variance)
     first = -_discretised_log_likelihood(x_0, guess, 0.5 * log_variance)
     return BITS * torch.where(broadcast(t, x_t) == 1, first, divergence).flatten(1).mean(1)
@@ -48,21 +46,16 @@ def variational_terms(
 def fitting_variance(schedule: Schedule, t: int, s: int, mse: float) -> float:
     """The variance of the step from t to s that makes the bound least, for estimates of x_0 that are wrong by *mse*.
 
-    The posterior's own variance, and what the error of x_0 comes to in x_s:
-
-        beta (1 - alpha_bar_s) / (1 - alpha_bar_t) + alpha_bar_s (beta / (1 - alpha_bar_t))^2 mse
-
-    with beta = 1 - alpha_bar_t / alpha_bar_s (Bao et al. 2022, theorem 1, for the mean over pixels).
+    The posterior's own variance, and what the error of x_0 comes to in x_s: with w the weight of x_0 in the posterior's
+    mean, variance + w^2 mse (Bao et al. 2022, theorem 1, for the mean over pixels).
     """
-    alpha_bar_t, alpha_bar_s = schedule.alpha_bar(t).item(), schedule.alpha_bar(s).item()
-    beta = 1 - alpha_bar_t / alpha_bar_s
-    return beta * (1 - alpha_bar_s) / (1 - alpha_bar_t) + alpha_bar_s * (beta / (1 - alpha_bar_t)) ** 2 * mse
+    step = schedule.posterior(t, s)
+    return step.variance.item() + step.of_x_0.item() ** 2 * mse
 
 
 def _posterior_variance(schedule: Schedule, t: Tensor, s: Tensor) -> Tensor:
-    """beta (1 - alpha_bar_s) / (1 - alpha_bar_t); at t = 1, where that is 0, its value at 2, as the authors do."""
-    alpha_bar_t, alpha_bar_s = schedule.alpha_bar(t.clamp(min=2)), schedule.alpha_bar(s.clamp(min=1))
-    return (1 - alpha_bar_t / alpha_bar_s) * (1 - alpha_bar_s) / (1 - alpha_bar_t)
+    """That of the step from t to s; at t = 1, where it is 0, its value at 2, as the authors do."""
+    return schedule.posterior(t.clamp(min=2), s.clamp(min=1)).variance
 
 
 def _divergence(mean: Tensor, log_variance: Tensor, other: Tensor, other_log_variance: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from torch.nn.functional import interpolate
 from darkroom.diffusion.arithmetic import has_bfloat16
 from darkroom.diffusion.denoise import Denoiser, LearnedRangePredictor, NoisePredictor, Thresholded
 from darkroom.diffusion.sample import Noise, Variance
-from darkroom.diffusion.schedules import Schedule, noise_of_velocity
+from darkroom.diffusion.schedules import Schedule
 
 TOKENS = 77
 DEEPFLOYD = {
@@ -87,7 +87,7 @@ class Stage:
     Args:
         network: (B, 3, N, N), times t / T (B,), embeddings (B, L, D), and for stage II the enlarged picture and its
             noise level, to eps and, with learned variance, 2 v - 1: (B, 3 or 6, N, N), float32.
-        schedule: of the pipeline's scheduler.
+        process: of the pipeline's scheduler.
         side: N.
         variance: how its scheduler draws noise.
         threshold: quantile and limit that estimates of x_0 are held to; None where they are left alone.
@@ -95,7 +95,7 @@ class Stage:
     """
 
     network: _UNet
-    schedule: Schedule
+    process: Schedule
     side: int
     variance: Variance
     threshold: tuple[float, float] | None
@@ -104,7 +104,7 @@ class Stage:
     def denoiser(self, *conditions: Tensor) -> Denoiser:
         """The network with *conditions*, of one row or one a sample; compose freely, then :meth:`finished`."""
         kind = LearnedRangePredictor if self.variance == "learned" else NoisePredictor
-        return kind(self.network, self.schedule, conditions)
+        return kind(self.network, self.process, conditions)
 
     def finished(self, denoiser: Denoiser) -> Denoiser:
         """*denoiser* with its estimates of x_0 held to the range of pictures, as the pipeline's scheduler does."""
@@ -116,9 +116,9 @@ class Stage:
         Raises:
             ValueError: *steps* is not in [1, T].
         """
-        if not 1 <= steps <= self.schedule.T:
-            raise ValueError(f"steps must be between 1 and {self.schedule.T}, not {steps}")
-        stride = self.schedule.T // steps
+        if not 1 <= steps <= self.process.T:
+            raise ValueError(f"steps must be between 1 and {self.process.T}, not {steps}")
+        stride = self.process.T // steps
         return [1 + stride * k for k in reversed(range(steps))] + [0]
 
     def enlarged(self, pictures: Tensor, noise: Noise, level: int = 250) -> tuple[Tensor, Tensor]:
@@ -286,7 +286,7 @@ class _UNet:
         output = output.float()
         if self.of_velocity:
             predicted, *raw = output.split(x.shape[1], dim=1)
-            output = torch.cat([noise_of_velocity(self.schedule, x, t.to("cpu"), predicted), *raw], 1)
+            output = torch.cat([self.schedule.noise_of_velocity(x, t.to("cpu"), predicted), *raw], 1)
         return output
 
 

@@ -1,7 +1,9 @@
 """Samplers: generators that walk from noise to data and yield every step.
 
-A sampler never prints, draws or keeps what it has yielded. Randomness comes from a :class:`Noise`, which holds one
-generator a sample: image k is the same whatever batch it is drawn in (up to the arithmetic of the network).
+They speak to the denoiser's :class:`~darkroom.diffusion.process.Process` alone, so each of them samples along a DDPM
+schedule and along the straight line of flow matching. A sampler never prints, draws or keeps what it has yielded.
+Randomness comes from a :class:`Noise`, which holds one generator a sample: image k is the same whatever batch it is drawn
+in (up to the arithmetic of the network).
 """
 
 from __future__ import annotations
@@ -12,20 +14,21 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from darkroom.diffusion.denoise import Denoiser, Prediction
-from darkroom.diffusion.schedules import Schedule, strided
+from darkroom.diffusion.process import Process
 
-Variance = Literal["large", "small", "learned"]
+Variance = Literal["large", "small", "learned", "none"]
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
     """Where a sampler stands: *x_t* at time *t*, and the estimate *x_0* that led there (each of the batch's shape)."""
 
-    t: int
+    t: float
     x_t: Tensor
     x_0: Tensor
 
@@ -56,37 +59,116 @@ def ddpm(
     noise: Noise,
     *,
     x_T: Tensor | None = None,
-    times: Sequence[int] | None = None,
+    times: Sequence[float] | None = None,
     variance: Variance = "large",
 ) -> Iterator[Step]:
-    """Ancestral sampling (Ho et al. 2020, algorithm 2), over all times or any falling subsequence of them.
+    """Ancestral sampling (Ho et al. 2020, algorithm 2), over all times or any subsequence of them.
 
-    From t to the next time s < t, with alpha = alpha_bar_t / alpha_bar_s and beta = 1 - alpha,
+    From t to the next time s, nearer to the data, x_s is drawn from the posterior q(x_s | x_t, x_0) with the estimate of
+    x_0 in x_0's place (:meth:`~darkroom.diffusion.process.Process.posterior`), and with one of these variances:
 
-        x_s = sqrt(alpha_bar_s) beta / (1 - alpha_bar_t) x_0 + sqrt(alpha) (1 - alpha_bar_s) / (1 - alpha_bar_t) x_t + sigma z
+    - "large": that of q(x_t | x_s), which is beta in Part B of the course;
+    - "small": the posterior's own;
+    - "learned": what the network says between the two (:func:`log_variance`);
+    - "none": no noise at all, and the mean of :func:`ddim`.
 
-    where sigma^2 is beta ("large", Part B of the course), beta (1 - alpha_bar_s) / (1 - alpha_bar_t) ("small", the
-    posterior's own), or what the network says between the two ("learned", :func:`log_variance`). All of it is of the
-    strided schedule: beta above is that of the stride. z = 0 in the step to t = 0.
+    All of it is of the strided process: beta is that of the stride. The step that reaches the data adds no noise.
 
     Args:
         x_T: where to start, (B, ...); by default the first draw of *noise*.
-        times: from the time of *x_T* down to where to stop; by default T, T - 1, ..., 0.
+        times: from the time of *x_T* to where to stop; by default the process's own, noise to data.
     """
+    process = denoiser.process
     x_t = noise.draw() if x_T is None else x_T
-    for t, s in pairwise(_checked(times, denoiser.schedule)):
+    for t, s in pairwise(process.checked(times)):
         prediction = denoiser(x_t, t)
-        x_t = posterior_sample(denoiser.schedule, x_t, prediction, t, s, noise.draw() if s else None, variance)
+        z = noise.draw() if _draws(process, s, variance) else None
+        x_t = step_sample(process, x_t, prediction, t, s, z, variance)
         yield Step(s, x_t, prediction.x_0)
+
+
+def ddim(
+    denoiser: Denoiser, noise: Noise, *, x_T: Tensor | None = None, times: Sequence[float] | None = None
+) -> Iterator[Step]:
+    """The deterministic sampler (Song et al. 2021, eq. 12 with sigma = 0).
+
+        x_s = alpha_s x_0 + sigma_s eps
+
+    Along the straight line this is Euler's method for the flow. Arguments are those of :func:`ddpm`; *noise* is drawn from
+    once, for x_T, and not at all where *x_T* is given.
+    """
+    return ddpm(denoiser, noise, x_T=x_T, times=times, variance="none")
+
+
+def euler(
+    denoiser: Denoiser, noise: Noise, *, x_T: Tensor | None = None, times: Sequence[float] | None = None
+) -> Iterator[Step]:
+    """Euler's method for the probability-flow equation d x / d clock = velocity (Song et al. 2021b, eq. 13).
+
+        x_s = x_t + (clock_s - clock_t) velocity(x_t)
+
+    Of first order. For flow matching, whose clock is t, this is the course's sampling loop. Arguments are those of
+    :func:`ddim`.
+    """
+    process = denoiser.process
+    x_t = noise.draw() if x_T is None else x_T
+    for t, s in pairwise(process.checked(times)):
+        prediction = denoiser(x_t, t)
+        x_t = x_t + _clock_step(process, t, s) * process.velocity(prediction.x_0, t, prediction.eps)
+        yield Step(s, x_t, prediction.x_0)
+
+
+def heun(
+    denoiser: Denoiser, noise: Noise, *, x_T: Tensor | None = None, times: Sequence[float] | None = None
+) -> Iterator[Step]:
+    """Heun's method: an Euler step, then the same step with the mean of the velocities at its two ends.
+
+    Of second order, at two evaluations a step; the step that reaches the data is Euler's, since denoisers are not defined
+    there (Karras et al. 2022, algorithm 1). Arguments are those of :func:`ddim`.
+    """
+    process = denoiser.process
+    x_t = noise.draw() if x_T is None else x_T
+    for t, s in pairwise(process.checked(times)):
+        prediction = denoiser(x_t, t)
+        step, slope = _clock_step(process, t, s), process.velocity(prediction.x_0, t, prediction.eps)
+        if s != process.data_time:
+            there = denoiser(x_t + step * slope, s)
+            slope = (slope + process.velocity(there.x_0, s, there.eps)) / 2
+        x_t = x_t + step * slope
+        yield Step(s, x_t, prediction.x_0)
+
+
+def dpm_solver(
+    denoiser: Denoiser, noise: Noise, *, x_T: Tensor | None = None, times: Sequence[float] | None = None
+) -> Iterator[Step]:
+    """DPM-Solver++(2M) (Lu et al. 2022b, algorithm 2): second order at one evaluation a step.
+
+        x_s = sigma_s / sigma_t x_t + alpha_s (1 - e^-h) D,    D = x_0 + h / (2 h') (x_0 - x_0')
+
+    with h the step in log(alpha / sigma), and h' and x_0' those of the step before. The first step and the one that reaches
+    the data are of first order, D = x_0: there h is infinite or h' is. Arguments are those of :func:`ddim`.
+    """
+    process = denoiser.process
+    x_t = noise.draw() if x_T is None else x_T
+    before: tuple[Tensor, float] | None = None
+    for t, s in pairwise(process.checked(times)):
+        x_0 = denoiser(x_t, t).x_0
+        h = _log_ratio(process, s) - _log_ratio(process, t)
+        correction = 0.0 if before is None or math.isinf(h) else h / (2 * before[1])
+        D = x_0 if before is None or not correction else x_0 + correction * (x_0 - before[0])
+        shrink = process.sigma(s).item() / process.sigma(t).item()
+        x_t = shrink * x_t + process.alpha(s).item() * -math.expm1(-h) * D
+        before = x_0, h
+        yield Step(s, x_t, x_0)
 
 
 def sdedit(
     denoiser: Denoiser,
     noise: Noise,
     originals: Tensor,
-    starts: Sequence[int],
+    starts: Sequence[float],
     *,
-    times: Sequence[int],
+    times: Sequence[float],
     variance: Variance = "large",
 ) -> Iterator[Step]:
     """SDEdit (Meng et al. 2022): noise a picture up to a time, then sample from there as :func:`ddpm` does.
@@ -96,24 +178,26 @@ def sdedit(
 
     Args:
         originals: shape (B, ...), one for each sample.
-        starts: the time of *times* at which each sample starts; higher keeps less of the original.
+        starts: the time of *times* at which each sample starts; nearer to noise keeps less of the original.
 
     Raises:
         ValueError: a start that is none of *times*.
     """
-    times = _checked(times, denoiser.schedule)
+    process = denoiser.process
+    times = process.checked(times)
     if strange := [start for start in starts if start not in times[:-1]]:
         raise ValueError(f"starts {strange} are not among the times {list(times[:-1])}")
-    x_t = denoiser.schedule.noised(originals, torch.tensor(starts), noise.draw())
+    first = [list(times).index(start) for start in starts]
+    x_t = process.noised(originals, torch.from_numpy(np.array(starts)), noise.draw())
     x_0 = originals.clone()
-    for t, s in pairwise(times):
-        begun = [row for row, start in enumerate(starts) if start >= t]
+    for number, (t, s) in enumerate(pairwise(times)):
+        begun = [row for row, position in enumerate(first) if position <= number]
         if not begun:
             continue
         prediction = denoiser.rows(begun)(x_t[begun], t)
-        z = noise.draw(begun) if s else None
+        z = noise.draw(begun) if _draws(process, s, variance) else None
         x_t, x_0 = x_t.clone(), x_0.clone()
-        x_t[begun] = posterior_sample(denoiser.schedule, x_t[begun], prediction, t, s, z, variance)
+        x_t[begun] = step_sample(process, x_t[begun], prediction, t, s, z, variance)
         x_0[begun] = prediction.x_0
         yield Step(s, x_t, x_0)
 
@@ -124,7 +208,7 @@ def inpaint(
     originals: Tensor,
     mask: Tensor,
     *,
-    times: Sequence[int] | None = None,
+    times: Sequence[float] | None = None,
     variance: Variance = "large",
     repeats: int = 1,
 ) -> Iterator[Step]:
@@ -132,7 +216,7 @@ def inpaint(
 
     Before the network sees x_t, everything outside the hole is replaced by the original, noised to that same t,
 
-        x_t <- m x_t + (1 - m) (sqrt(alpha_bar_t) x_orig + sqrt(1 - alpha_bar_t) eps)
+        x_t <- m x_t + (1 - m) (alpha_t x_orig + sigma_t eps)
 
     and at the end by the original itself, so that nothing outside has changed. What is put in knows nothing of the hole
     as it is; only after another step, from x_s noised back to t, do the two agree. So each step is done *repeats* times.
@@ -150,49 +234,49 @@ def inpaint(
     if mask.shape[-2:] != originals.shape[-2:]:
         sizes = (" x ".join(str(length) for length in value.shape[-2:]) for value in (mask, originals))
         raise ValueError("the mask is {} and the picture {}; make them the same size".format(*sizes))
-    schedule, hole = denoiser.schedule, mask.bool()
+    process, hole = denoiser.process, mask.bool()
     x_t = noise.draw()
-    times = _checked(times, schedule)
+    times = process.checked(times)
     for t, s in pairwise(times):
         for repeat in range(repeats):
             if repeat:
-                x_t = noised_back(schedule, x_t, s, t, noise.draw())
-            x_t = torch.where(hole, x_t, schedule.noised(originals, t, noise.draw()))
+                x_t = noised_back(process, x_t, s, t, noise.draw())
+            x_t = torch.where(hole, x_t, process.noised(originals, t, noise.draw()))
             prediction = denoiser(x_t, t)
-            x_t = posterior_sample(schedule, x_t, prediction, t, s, noise.draw() if s else None, variance)
+            z = noise.draw() if _draws(process, s, variance) else None
+            x_t = step_sample(process, x_t, prediction, t, s, z, variance)
         yield Step(s, torch.where(hole, x_t, originals) if s == times[-1] else x_t, prediction.x_0)
 
 
-def noised_back(schedule: Schedule, x_s: Tensor, s: int, t: int, z: Tensor) -> Tensor:
-    """A draw of x_t given x_s, s < t: sqrt(alpha) x_s + sqrt(1 - alpha) z with alpha = alpha_bar_t / alpha_bar_s."""
-    alpha = schedule.alpha_bar(t).item() / schedule.alpha_bar(s).item()
-    return alpha**0.5 * x_s + (1 - alpha) ** 0.5 * z
+def noised_back(process: Process, x_s: Tensor, s: float, t: float, z: Tensor) -> Tensor:
+    """A draw of x_t given x_s, for t nearer to noise than s: alpha_t / alpha_s x_s, and noise of what variance lacks."""
+    share = process.alpha(t).item() / process.alpha(s).item()
+    return share * x_s + process.posterior(t, s).forward.item() ** 0.5 * z
 
 
-def posterior_sample(
-    schedule: Schedule,
+def step_sample(
+    process: Process,
     x_t: Tensor,
     prediction: Prediction,
-    t: int,
-    s: int,
+    t: float,
+    s: float,
     z: Tensor | None,
     variance: Variance = "large",
 ) -> Tensor:
-    """A draw of x_s given x_t and the prediction of x_0 (the formula of :func:`ddpm`); its mean where *z* is None."""
-    alpha_bar_t, alpha_bar_s = schedule.alpha_bar(t).item(), schedule.alpha_bar(s).item()
-    alpha = alpha_bar_t / alpha_bar_s
-    beta = 1 - alpha
-    shrink = (1 - alpha_bar_s) / (1 - alpha_bar_t)
-    mean = alpha_bar_s**0.5 * beta / (1 - alpha_bar_t) * prediction.x_0 + alpha**0.5 * shrink * x_t
+    """x_s given x_t and its prediction, by the formulas of :func:`ddpm`; the posterior's mean where *z* is None."""
+    if variance == "none":
+        return process.noised(prediction.x_0, s, prediction.eps)
+    step = process.posterior(t, s)
+    mean = step.mean(prediction.x_0, x_t)
     if z is None:
         return mean
     if variance == "learned":
-        return mean + (0.5 * log_variance(schedule, prediction.v, t, s)).exp() * z
-    return mean + (beta if variance == "large" else beta * shrink) ** 0.5 * z
+        return mean + (0.5 * log_variance(process, prediction.v, t, s)).exp() * z
+    return mean + (step.forward if variance == "large" else step.variance).item() ** 0.5 * z
 
 
-def log_variance(schedule: Schedule, v: Tensor | None, t: int, s: int) -> Tensor:
-    """v log(beta) + (1 - v) log(beta (1 - alpha_bar_s) / (1 - alpha_bar_t)), with the beta of the step from t to s > 0.
+def log_variance(process: Process, v: Tensor | None, t: float, s: float) -> Tensor:
+    """v log(large) + (1 - v) log(small), between the two variances of the step from t to s.
 
     (Nichol and Dhariwal 2021, eq. 15.)
 
@@ -201,25 +285,9 @@ def log_variance(schedule: Schedule, v: Tensor | None, t: int, s: int) -> Tensor
     """
     if v is None:
         raise ValueError('variance="learned" needs a denoiser that predicts it; use "large" or "small" with this one')
-    alpha_bar_t, alpha_bar_s = schedule.alpha_bar(t).item(), schedule.alpha_bar(s).item()
-    log_beta = math.log(1 - alpha_bar_t / alpha_bar_s)
-    return log_beta + (1 - v) * math.log((1 - alpha_bar_s) / (1 - alpha_bar_t))
-
-
-def ddim(
-    denoiser: Denoiser, noise: Noise, *, x_T: Tensor | None = None, times: Sequence[int] | None = None
-) -> Iterator[Step]:
-    """The deterministic sampler (Song et al. 2021, eq. 12 with sigma = 0).
-
-        x_s = sqrt(alpha_bar_s) x_0 + sqrt(1 - alpha_bar_s) eps
-
-    Arguments are those of :func:`ddpm`; *noise* is drawn from once, for x_T, and not at all where *x_T* is given.
-    """
-    x_t = noise.draw() if x_T is None else x_T
-    for t, s in pairwise(_checked(times, denoiser.schedule)):
-        prediction = denoiser(x_t, t)
-        x_t = denoiser.schedule.noised(prediction.x_0, s, prediction.eps)
-        yield Step(s, x_t, prediction.x_0)
+    step = process.posterior(t, s)
+    large = math.log(step.forward.item())
+    return large + (1 - v) * math.log(step.variance.item() / step.forward.item())
 
 
 def last(steps: Iterator[Step]) -> Step:
@@ -230,10 +298,15 @@ def last(steps: Iterator[Step]) -> Step:
     return step
 
 
-def _checked(times: Sequence[int] | None, schedule: Schedule) -> Sequence[int]:
-    if times is None:
-        return strided(schedule.T, schedule.T)
-    falling = all(s < t for t, s in pairwise(times))
-    if len(times) < 2 or not falling or times[0] > schedule.T or times[-1] < 0:
-        raise ValueError(f"times must fall strictly within T = {schedule.T} and 0, not {list(times)}")
-    return times
+def _draws(process: Process, s: float, variance: Variance) -> bool:
+    """Whether the step to *s* adds noise."""
+    return variance != "none" and s != process.data_time
+
+
+def _clock_step(process: Process, t: float, s: float) -> float:
+    return (process.clock(s) - process.clock(t)).item()
+
+
+def _log_ratio(process: Process, t: float) -> float:
+    """log(alpha_t / sigma_t), infinite at the ends."""
+    return (process.alpha(t).log() - process.sigma(t).log()).item()

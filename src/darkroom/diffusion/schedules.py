@@ -1,29 +1,34 @@
-"""Noise schedules: how much of the data is left at each time.
+"""Noise schedules of DDPM: processes in discrete time that preserve variance.
 
 A schedule is the table ``alpha_bar``: with x_0 the data and eps standard normal noise,
 
     x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps            (Ho et al. 2020, eq. 4)
 
-Times are the paper's: t = 0 is the data (alpha_bar_0 = 1), t = 1, ..., T are noise levels.
+Times are the paper's: t = 0 is the data (alpha_bar_0 = 1), t = 1, ..., T are noise levels. Between them the table is
+read by the angle phi with cos phi = sqrt(alpha_bar): :func:`~darkroom.diffusion.flow.as_flow` asks for such times.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from darkroom.diffusion.process import Process
+
 
 @dataclass(frozen=True, eq=False)
-class Schedule:
+class Schedule(Process):
     """A discrete variance-preserving schedule.
 
     Args:
-        alpha_bars: shape (T + 1,), float64, from exactly 1 strictly down to more than 0.
+        alpha_bars: shape (T + 1,), float64, from exactly 1 strictly down to 0 or more. Where the last is 0 ("zero terminal
+            SNR", Lin et al. 2024), x_T is noise alone, and a network that predicts eps says nothing of x_0 there.
 
     Raises:
-        ValueError: the table does not start at 1, does not fall, or leaves (0, 1].
+        ValueError: the table does not start at 1, does not fall, or leaves [0, 1].
     """
 
     alpha_bars: Tensor
@@ -32,40 +37,77 @@ class Schedule:
         table = self.alpha_bars
         if table.ndim != 1 or len(table) < 2 or table[0] != 1:
             raise ValueError("alpha_bars must be one row of two or more values that starts at alpha_bar_0 = 1")
-        if not (table[1:] < table[:-1]).all() or not table[-1] > 0:
-            raise ValueError("alpha_bars must fall strictly and stay above 0")
+        if not (table[1:] < table[:-1]).all() or not table[-1] >= 0:
+            raise ValueError("alpha_bars must fall strictly and not below 0")
 
     @property
     def T(self) -> int:
         """The last time, at which sampling starts."""
         return len(self.alpha_bars) - 1
 
-    def alpha_bar(self, t: Tensor | int) -> Tensor:
-        """alpha_bar_t, float64, of the shape of *t* (integers in [0, T])."""
-        return self.alpha_bars[t]
+    @property
+    def noise_time(self) -> int:  # type: ignore[override]
+        """T."""
+        return self.T
 
-    def noised(self, x_0: Tensor, t: Tensor | int, eps: Tensor) -> Tensor:
-        """x_t for data *x_0* and noise *eps*, both (B, ...); *t* is one time, or one for each of the batch."""
-        signal, noise = self.coefficients(t, x_0)
-        return signal * x_0 + noise * eps
+    data_time = 0
 
-    def clean(self, x_t: Tensor, t: Tensor | int, eps: Tensor) -> Tensor:
-        """The x_0 that noise *eps* has turned into *x_t*: :meth:`noised` solved for x_0."""
-        signal, noise = self.coefficients(t, x_t)
-        return (x_t - noise * eps) / signal
+    def alpha_bar(self, t: Tensor | float) -> Tensor:
+        """alpha_bar_t, float64, of the shape of *t*, in [0, T]."""
+        at = torch.as_tensor(t, device=self.alpha_bars.device)
+        return self.clock(at).cos().square() if at.is_floating_point() else self.alpha_bars[at]
 
-    def coefficients(self, t: Tensor | int, like: Tensor) -> tuple[Tensor, Tensor]:
-        """sqrt(alpha_bar_t) and sqrt(1 - alpha_bar_t), in the type of *like*, ready to multiply a batch of its shape."""
-        alpha_bar_t = broadcast(self.alpha_bar(t), like)
-        return alpha_bar_t.sqrt().to(like.dtype), (1 - alpha_bar_t).sqrt().to(like.dtype)
+    def alpha(self, t: Tensor | float) -> Tensor:
+        """sqrt(alpha_bar_t)."""
+        return self.alpha_bar(t).sqrt()
+
+    def sigma(self, t: Tensor | float) -> Tensor:
+        """sqrt(1 - alpha_bar_t)."""
+        return (1 - self.alpha_bar(t)).sqrt()
+
+    def slopes(self, t: Tensor | float) -> tuple[Tensor, Tensor]:
+        """(-sigma, alpha): x_t turns from x_0 towards eps."""
+        return -self.sigma(t), self.alpha(t)
+
+    def clock(self, t: Tensor | float) -> Tensor:
+        """The angle phi with alpha = cos phi and sigma = sin phi; in proportion between whole times."""
+        at = torch.as_tensor(t, device=self.alpha_bars.device)
+        if not at.is_floating_point():
+            return self._angles[at]
+        before = at.floor().long().clamp(0, self.T - 1)
+        return torch.lerp(self._angles[before], self._angles[before + 1], at.double() - before)
+
+    def fraction(self, t: float) -> float:
+        """t / T."""
+        return t / self.T
+
+    def times(self, steps: int | None = None) -> list[int]:
+        """:func:`strided` times; all of them where *steps* is None."""
+        return strided(self.T, steps or self.T)
+
+    def time_of(self, ratio: float) -> float:
+        """The time, whole or not, at which alpha / sigma is *ratio*, in [1, T]: no network has been asked about others."""
+        angle = torch.atan2(torch.ones((), dtype=torch.float64), torch.tensor(ratio, dtype=torch.float64))
+        angles = self._angles.cpu()
+        after = int(torch.searchsorted(angles, angle).clamp(1, self.T))
+        share = (angle - angles[after - 1]) / (angles[after] - angles[after - 1])
+        return min(max(after - 1 + share.item(), 1.0), float(self.T))
 
     def to(self, device: torch.device | str) -> Schedule:
         """The same schedule with its table on *device*."""
         return Schedule(self.alpha_bars.to(device))
 
+    @cached_property
+    def _angles(self) -> Tensor:
+        return torch.atan2((1 - self.alpha_bars).sqrt(), self.alpha_bars.sqrt())
+
+    def _turn(self, t: Tensor | float) -> Tensor:
+        """cos^2 + sin^2."""
+        return torch.ones_like(self.alpha_bar(t))
+
 
 def from_betas(betas: Tensor) -> Schedule:
-    """The schedule with alpha_bar_t = prod_{s <= t} (1 - beta_s); *betas* has shape (T,), in (0, 1)."""
+    """The schedule with alpha_bar_t = prod_{s <= t} (1 - beta_s); *betas* has shape (T,), in (0, 1]."""
     alphas = 1 - betas.double()
     return Schedule(torch.cat([alphas.new_ones(1), alphas.cumprod(0)]))
 
@@ -73,6 +115,13 @@ def from_betas(betas: Tensor) -> Schedule:
 def linear(T: int = 300, beta_1: float = 1e-4, beta_T: float = 0.02) -> Schedule:
     """beta rises evenly from *beta_1* to *beta_T* in T steps (Ho et al. 2020, section 4)."""
     return from_betas(torch.linspace(beta_1, beta_T, T, dtype=torch.float64))
+
+
+def zero_terminal(schedule: Schedule) -> Schedule:
+    """*schedule* with its signal shifted to end at 0 and scaled to begin where it did (Lin et al. 2024, algorithm 1)."""
+    signal = schedule.alpha_bars.sqrt()
+    rest = signal[1:] - signal[-1]
+    return Schedule(torch.cat([signal[:1], rest * (signal[1] / rest[0])]).square())
 
 
 def strided(T: int, steps: int) -> list[int]:
@@ -84,24 +133,3 @@ def strided(T: int, steps: int) -> list[int]:
     if not 1 <= steps <= T:
         raise ValueError(f"steps must be between 1 and T = {T}, not {steps}")
     return [round(T * (steps - i) / steps) for i in range(steps + 1)]
-
-
-def velocity(schedule: Schedule, x_0: Tensor, t: Tensor | int, eps: Tensor) -> Tensor:
-    """sqrt(alpha_bar_t) eps - sqrt(1 - alpha_bar_t) x_0, which some networks predict (Salimans and Ho 2022, section 4).
-
-    All are of x_0's shape, (B, ...); *t* is one time, or one for each of the batch.
-    """
-    signal, noise = schedule.coefficients(t, x_0)
-    return signal * eps - noise * x_0
-
-
-def noise_of_velocity(schedule: Schedule, x_t: Tensor, t: Tensor | int, predicted: Tensor) -> Tensor:
-    """The eps in *x_t* whose :func:`velocity` is *predicted*."""
-    signal, noise = schedule.coefficients(t, x_t)
-    return signal * predicted + noise * x_t
-
-
-def broadcast(values: Tensor, like: Tensor) -> Tensor:
-    """*values*, () or (B,), with trailing axes of length 1 so that they multiply *like*, (B, ...)."""
-    values = values.to(like.device)
-    return values.reshape(values.shape + (1,) * (like.ndim - values.ndim)) if values.ndim else values

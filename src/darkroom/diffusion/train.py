@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,6 +23,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss, one_hot
 
 from darkroom.diffusion.arithmetic import has_bfloat16
+from darkroom.diffusion.flow import StraightLine
+from darkroom.diffusion.process import Process
 from darkroom.diffusion.schedules import Schedule
 from darkroom.diffusion.unet import CLASSES
 
@@ -101,6 +103,19 @@ class Denoising:
         return mse_loss(network(z).float(), x)
 
 
+@dataclass(frozen=True)
+class FromNoise:
+    """Learn x from eps alone, which says nothing of it: the least squared error is the mean of all x."""
+
+    def draw(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """eps and x."""
+        return _normal_like(images, generator), images
+
+    def loss(self, network: nn.Module, eps: Tensor, x: Tensor) -> Tensor:
+        """|network(eps) - x|^2, averaged over pixels."""
+        return mse_loss(network(eps).float(), x)
+
+
 @dataclass(frozen=True, eq=False)
 class NoisePrediction:
     """Learn eps from x_t and t / T (Ho et al. 2020, eq. 14), and from the digit if ``drop`` is given.
@@ -116,18 +131,67 @@ class NoisePrediction:
 
     def draw(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
         """eps, x_t, t / T and, with ``drop``, the one-hot digit or zeros."""
-        size, device = len(images), images.device
-        t = torch.randint(1, self.schedule.T + 1, (size,), generator=generator, device=device)
+        t = torch.randint(1, self.schedule.T + 1, (len(images),), generator=generator, device=images.device)
         eps = _normal_like(images, generator)
         drawn = eps, self.schedule.noised(images, t, eps), t / self.schedule.T
-        if self.drop is None:
-            return drawn
-        kept = torch.rand(size, generator=generator, device=device) >= self.drop
-        return *drawn, one_hot(labels.long(), CLASSES) * kept[:, None].float()
+        return *drawn, *_digits(labels, self.drop, generator)
 
     def loss(self, network: nn.Module, eps: Tensor, x_t: Tensor, time: Tensor, *condition: Tensor) -> Tensor:
         """|network(x_t, t / T, digit) - eps|^2, averaged over pixels."""
         return mse_loss(network(x_t, time, *condition).float(), eps)
+
+
+@dataclass(frozen=True, eq=False)
+class VelocityPrediction:
+    """Learn the velocity of a discrete schedule from x_t and t / T (Salimans and Ho 2022, section 4).
+
+    Unlike eps it says something of x_0 at every time, also where a schedule ends in noise alone.
+
+    Args:
+        schedule: t is drawn evenly from 1, ..., T.
+    """
+
+    schedule: Schedule
+
+    def draw(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """The velocity, x_t and t / T."""
+        t = torch.randint(1, self.schedule.T + 1, (len(images),), generator=generator, device=images.device)
+        eps = _normal_like(images, generator)
+        return self.schedule.velocity(images, t, eps), self.schedule.noised(images, t, eps), t / self.schedule.T
+
+    def loss(self, network: nn.Module, velocity: Tensor, x_t: Tensor, time: Tensor) -> Tensor:
+        """|network(x_t, t / T) - velocity|^2, averaged over pixels."""
+        return mse_loss(network(x_t, time).float(), velocity)
+
+
+@dataclass(frozen=True)
+class FlowMatching:
+    """Learn the velocity x - eps from x_t = t x + (1 - t) eps and t (Lipman et al. 2023, eq. 23 with sigma_min = 0).
+
+    Args:
+        drop: the share of digits that are hidden; None for a network that is told no digit.
+        spread: t is the logistic function of a normal variable with this standard deviation, which draws more of the
+            times in the middle (Esser et al. 2024, eq. 19); None for times drawn evenly from [0, 1].
+    """
+
+    drop: float | None = None
+    spread: float | None = None
+    process: Process = field(default_factory=StraightLine)
+
+    def draw(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """The velocity, x_t, t and, with ``drop``, the one-hot digit or zeros."""
+        size, device = (len(images),), images.device
+        if self.spread is None:
+            t = torch.rand(size, generator=generator, device=device)
+        else:
+            t = torch.sigmoid(self.spread * torch.randn(size, generator=generator, device=device))
+        eps = _normal_like(images, generator)
+        drawn = self.process.velocity(images, t, eps), self.process.noised(images, t, eps), t
+        return *drawn, *_digits(labels, self.drop, generator)
+
+    def loss(self, network: nn.Module, velocity: Tensor, x_t: Tensor, t: Tensor, *condition: Tensor) -> Tensor:
+        """|network(x_t, t, digit) - velocity|^2, averaged over pixels."""
+        return mse_loss(network(x_t, t, *condition).float(), velocity)
 
 
 @dataclass(frozen=True)
@@ -204,6 +268,30 @@ class Trainer:
                 if self.step % report_every == 0 or self.step % self.steps_an_epoch == 0:
                     yield Report(self.step, steps, self.step / self.steps_an_epoch, torch.stack(losses).cpu().numpy())
                     losses = []
+
+    @torch.no_grad()
+    def averaged(self, batches: int = 100) -> nn.Module:
+        """A copy of the network with the moving average of its weights, ready to be used.
+
+        The statistics of its batch norms are taken over *batches* training batches with those weights: the ones that
+        training has gathered are of others (Izmailov et al. 2018, section 3.2).
+        """
+        network = copy.deepcopy(self.average)
+        norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        if not norms:
+            return network.eval()
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None
+        network.train()
+        order = self._order(0)
+        for number in range(min(batches, self.steps_an_epoch)):
+            self.generator.manual_seed(_mixed(self.seed, number, 2))
+            rows = order[number]
+            drawn = self.objective.draw(self.images[rows].float() / 255, self.labels[rows], self.generator)
+            with torch.autocast(self.device, torch.bfloat16, enabled=has_bfloat16(self.device)):
+                self.objective.loss(network, *drawn)
+        return network.eval()
 
     def state(self) -> State:
         """What :meth:`restore` needs to go on from here."""
@@ -337,6 +425,14 @@ def _adam(network: nn.Module, recipe: Recipe, device: str) -> torch.optim.Adam:
 def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
     """*value* with the strides of *parameter* where it has its shape: the fused optimiser takes them to be the same."""
     return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
+
+
+def _digits(labels: Tensor, drop: float | None, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """One-hot digits (B, 10), the share *drop* of them zeros; nothing where that is None."""
+    if drop is None:
+        return ()
+    kept = torch.rand(len(labels), generator=generator, device=labels.device) >= drop
+    return (one_hot(labels.long(), CLASSES) * kept[:, None].float(),)
 
 
 def _normal_like(images: Tensor, generator: torch.Generator) -> Tensor:

@@ -1,4 +1,4 @@
-"""The course's three U-Nets for 1 x 28 x 28 digits, operation by operation, and their building blocks.
+"""The course's U-Nets for 1 x 28 x 28 digits, operation by operation, and their building blocks.
 
     a = ConvBlock(1, D)           28 x 28
     b = DownBlock(D, D)           14 x 14
@@ -9,7 +9,7 @@
     y = Conv2d(ConvBlock(2D, D)(w | a))
 
 where ``|`` joins channels. The unconditional network has none of t1, t2, c1, c2; the time-conditioned one has the
-shifts; the class-conditioned one has both.
+shifts (or, for flow matching, t1 and t2 as factors); the class-conditioned one has both.
 """
 
 from __future__ import annotations
@@ -131,13 +131,22 @@ class TimeUNet(UNet):
 
     def __init__(self, width: int) -> None:
         super().__init__(width)
-        self.t1 = FCBlock(1, 2 * width)
-        self.t2 = FCBlock(1, width)
+        self.t1: nn.Module = FCBlock(1, 2 * width)
+        self.t2: nn.Module = FCBlock(1, width)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:  # type: ignore[override]
         """The output for *x* at *time* = t / T, shape (B,), in [0, 1]."""
         time = time[:, None]
         return self.decode(x, shifts=(self.t1(time), self.t2(time)))
+
+
+class TimeScaledUNet(TimeUNet):
+    """The time-conditioned network of the course's flow matching: u <- t1 * u and v <- t2 * v, with t as it is."""
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:  # type: ignore[override]
+        """The output for *x* at *time* t, shape (B,), in [0, 1]."""
+        time = time[:, None]
+        return self.decode(x, scales=(self.t1(time), self.t2(time)))
 
 
 class ClassUNet(TimeUNet):
@@ -153,6 +162,59 @@ class ClassUNet(TimeUNet):
         time = time[:, None]
         scales = self.c1(condition), self.c2(condition)
         return self.decode(x, scales, shifts=(self.t1(time), self.t2(time)))
+
+
+class Sinusoids(nn.Module):
+    """A time in [0, 1] as sines and cosines of 1000 t at falling frequencies (Vaswani et al. 2017, section 3.5).
+
+    Args:
+        features: how many of them, an even number.
+    """
+
+    frequencies: Tensor
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        half = features // 2
+        self.register_buffer("frequencies", 1000 * 10_000 ** (-torch.arange(half) / half), persistent=False)
+
+    def forward(self, time: Tensor) -> Tensor:
+        """(B, 1) to (B, features)."""
+        angles = time.float() * self.frequencies
+        return torch.cat([angles.sin(), angles.cos()], 1)
+
+
+class ResidualBlock(ConvBlock):
+    """Two convolutions whose output is added to the input, taken to their width by a 1 x 1 convolution where it differs."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs)
+        self.skip = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The same size, other channels."""
+        return self[1](self[0](x)) + self.skip(x)
+
+
+class ResidualTimeUNet(TimeScaledUNet):
+    """The time-conditioned network with its time told more finely, or with residual blocks, or both.
+
+    Args:
+        width: D.
+        sinusoids: how many features a time is told by; 0 for the number alone, as in the course.
+        residual: whether blocks of two convolutions add their input to their output.
+    """
+
+    def __init__(self, width: int, *, sinusoids: int = 0, residual: bool = False) -> None:
+        super().__init__(width)
+        if sinusoids:
+            self.t1 = nn.Sequential(Sinusoids(sinusoids), FCBlock(sinusoids, 2 * width))
+            self.t2 = nn.Sequential(Sinusoids(sinusoids), FCBlock(sinusoids, width))
+        if residual:
+            self.a = ResidualBlock(1, width)
+            self.b[1], self.c[1] = ResidualBlock(width, width), ResidualBlock(2 * width, 2 * width)
+            self.v[1], self.w[1] = ResidualBlock(width, width), ResidualBlock(width, width)
+            self.y = ResidualBlock(2 * width, width)
 
 
 def for_inference(network: nn.Module) -> nn.Module:

@@ -1,0 +1,96 @@
+"""Flow matching: the straight line from noise to data, and any denoiser read as a flow along it.
+
+    x_t = t x_0 + (1 - t) eps,    u = d x_t / d t = x_0 - eps
+
+with x_0 the data and t from 0 (noise) to 1 (data), as in Lipman et al. 2023 (eqs. 22 and 23 with sigma_min = 0) and Liu
+et al. 2023 (eq. 1). Their x_1 is our x_0, and their x_0 our eps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from darkroom.diffusion.denoise import Denoiser, Predicting
+from darkroom.diffusion.process import Process
+
+
+@dataclass(frozen=True)
+class StraightLine(Process):
+    """The process of flow matching and rectified flow: alpha = t and sigma = 1 - t, for t in [0, 1]."""
+
+    noise_time = 0.0
+    data_time = 1.0
+
+    def alpha(self, t: Tensor | float) -> Tensor:
+        """t."""
+        return torch.as_tensor(t).double()
+
+    def sigma(self, t: Tensor | float) -> Tensor:
+        """1 - t."""
+        return 1 - torch.as_tensor(t).double()
+
+    def slopes(self, t: Tensor | float) -> tuple[Tensor, Tensor]:
+        """(1, -1)."""
+        ones = torch.ones_like(self.alpha(t))
+        return ones, -ones
+
+    def clock(self, t: Tensor | float) -> Tensor:
+        """t."""
+        return self.alpha(t)
+
+    def fraction(self, t: float) -> float:
+        """t."""
+        return t
+
+    def times(self, steps: int | None = None) -> list[float]:
+        """i / steps for i = 0, ..., steps; 50 steps where *steps* is None.
+
+        Raises:
+            ValueError: *steps* is not 1 or more.
+        """
+        count = 50 if steps is None else steps
+        if count < 1:
+            raise ValueError(f"steps must be 1 or more, not {count}")
+        return [i / count for i in range(count + 1)]
+
+    def time_of(self, ratio: float) -> float:
+        """ratio / (1 + ratio)."""
+        return 1.0 if math.isinf(ratio) else ratio / (1 + ratio)
+
+
+@dataclass(frozen=True, eq=False)
+class AsFlow(Denoiser):
+    """A denoiser of another process, asked along the straight line; see :func:`as_flow`."""
+
+    inner: Denoiser
+    process = StraightLine()
+
+    def predict(self, x_t: Tensor, t: float) -> Predicting:
+        """That of the denoiser within, at the time where its process has as much noise for its data."""
+        matching = self.inner.process.time_of(t / (1 - t) if t < 1 else math.inf)
+        scale = self.inner.process.alpha(matching) / t if t > 1 / 2 else self.inner.process.sigma(matching) / (1 - t)
+        return (yield from self.inner.predict(scale.item() * x_t, matching))
+
+    def rows(self, index: Sequence[int]) -> Denoiser:
+        """The same around those rows of the denoiser within."""
+        return AsFlow(self.inner.rows(index))
+
+
+def as_flow(denoiser: Denoiser) -> Denoiser:
+    """*denoiser*, of any process, as a denoiser of the straight line.
+
+    What a denoiser knows of x_t depends on the ratio of data to noise alone. So at time t it is asked at the time t' of its
+    own process where alpha_t' / sigma_t' = t / (1 - t), about the picture brought to that scale,
+
+        x_t' = sigma_t' / (1 - t) x_t
+
+    (Kingma et al. 2021, section 5.1; Gao et al. 2024, "Diffusion meets flow matching"). Its eps and x_0 are those of the
+    flow, whose velocity is x_0 - eps, and an Euler step of the flow is a DDIM step of the process. Where a schedule has
+    no such time, before its last or after its first, it is asked at that one.
+    """
+    return denoiser if isinstance(denoiser.process, StraightLine) else AsFlow(denoiser)
