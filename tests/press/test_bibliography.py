@@ -1,13 +1,18 @@
-"""Reading BibTeX: what is understood, and what is refused with its line."""
+"""Reading BibTeX: what programs export is read as it is, and what cannot be read is refused with line and column."""
 
 # ruff: noqa: E501  # messages stand in one piece
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from darkroom.lab.errors import ContentError
-from darkroom.press.bibliography import read_bibliography
+from darkroom.press.bibliography import Entry, read_bibliography
+from tests.press.projects import Project
+
+EXPORTS = Path(__file__).parent / "exports"
 
 BOOK = """% Comments are allowed.
 @article{ho2020,
@@ -52,7 +57,7 @@ def test_works_that_would_be_cited_alike_have_letters() -> None:
     [
         ("@article{a, title={T}, year=1, author={A B}}\n@book{a, title={T}, year=1, author={A B}}", "2:1 bibliography: 'a' is there twice; remove one"),
         ("\n@misc{a, title={T}, year=1}", "2:1 bibliography: 'a' has no author; add it"),
-        ('@misc{a,\n title={M\\"uller}}', "2:8 bibliography: a: TeX in title; write the letter itself in UTF-8"),
+        ("@misc{a, author={A}, year=1,\n title={M\\unknown ller}}", "2:10 bibliography: a: \\unknown has no meaning here; write the letters themselves, in UTF-8 (in title)"),
         ("@misc{a,\n title={T", '2:8 bibliography: a: the value of title is not {...}, "..." or a number that ends'),
         ("@misc{a,\n title T}", "2:2 bibliography: a: expected `name = {value},` or the closing }"),
         ("@misc", "1:1 bibliography: an entry opens with @kind{key,"),
@@ -63,3 +68,412 @@ def test_what_cannot_be_read_is_refused_at_its_line(text: str, expected: str) ->
     with pytest.raises(ContentError) as caught:
         read_bibliography(text, "references.bib")
     assert str(caught.value).splitlines()[0] == f"references.bib:{expected}"
+
+
+EXPECTED: dict[str, list[tuple[str, ...]]] = {
+    "bibdesk": [
+        (
+            "Dinh:2017aa",
+            "Dinh et al.",
+            "Laurent Dinh, Jascha Sohl-Dickstein and Samy Bengio",
+            "Density estimation using Real NVP",
+            "2017",
+            "arXiv:1605.08803v3",
+            "https://arxiv.org/pdf/1605.08803.pdf",
+        ),
+        (
+            "He:2016",
+            "He et al.",
+            "Kaiming He, Xiangyu Zhang, Shaoqing Ren and Jian Sun",
+            "Deep Residual Learning for Image Recognition",
+            "2016",
+            "Proc. Computer Vision and Pattern Recognition",
+            "https://doi.org/10.1109/CVPR.2016.90",
+        ),
+        (
+            "Bottou:2018",
+            "Bottou and Novák",
+            "Léon Bottou and Vladimír Novák (eds.)",
+            "Proceedings of the 3rd Workshop",
+            "2018",
+            "ACM, New York",
+            "",
+        ),
+        (
+            "Erdos:1960",
+            "Erdős et al.",
+            "Pál Erdős, Alfréd Rényi, Łukasz Kuczyński, Ş. Çağlar and Châu Nguyễn",
+            "On Random Graphs I",
+            "1960",
+            "",
+            "",
+        ),
+        (
+            "Sch:2001",
+            "Schmidhuber et al.",
+            "Jürgen Schmidhuber, Ulrike von der Leyen, Jean-Baptiste de La Salle et al.",
+            "Long short-term memory—revisited",
+            "2001",
+            "IDSIA",
+            "https://www.idsia.ch/~juergen/lstm.html",
+        ),
+    ],
+    "dblp": [
+        (
+            "DBLP:conf/nips/HoJA20",
+            "Ho et al.",
+            "Jonathan Ho, Ajay Jain and Pieter Abbeel",
+            "Denoising Diffusion Probabilistic Models",
+            "2020",
+            "Advances in Neural Information Processing Systems 33: Annual Conference on Neural Information Processing Systems 2020, NeurIPS 2020, December 6-12, 2020, virtual",
+            "https://proceedings.neurips.cc/paper/2020/hash/4c5bcfec8584af0d967f1ab10179ca4b-Abstract.html",
+        ),
+        (
+            "DBLP:journals/corr/abs-2010-02502",
+            "Song et al.",
+            "Jiaming Song, Chenlin Meng and Stefano Ermon",
+            "Denoising Diffusion Implicit Models",
+            "2020",
+            "arXiv:2010.02502",
+            "https://arxiv.org/abs/2010.02502",
+        ),
+        (
+            "DBLP:conf/miccai/RonnebergerFB15",
+            "Ronneberger et al.",
+            "Olaf Ronneberger, Philipp Fischer and Thomas Brox",
+            "U-Net: Convolutional Networks for Biomedical Image Segmentation",
+            "2015",
+            "Medical Image Computing and Computer-Assisted Intervention - MICCAI 2015",
+            "https://doi.org/10.1007/978-3-319-24574-4_28",
+        ),
+        (
+            "DBLP:journals/tog/LiW24",
+            "Li et al.",
+            "Bo Li, José Martínez and Zdeněk Dvorák",
+            "$\\ell_1$-Norms and \\(\\alpha\\)-Cuts: “C++” for 3D",
+            "2024",
+            "ACM Trans. Graph.",
+            "https://doi.org/10.1145/3658146_2",
+        ),
+        (
+            "DBLP:conf/miccai/2015-3",
+            "Navab et al.",
+            "Nassir Navab, Joachim Hornegger, William M. Wells III and Alejandro F. Frangi (eds.)",
+            "Medical Image Computing and Computer-Assisted Intervention - MICCAI 2015",
+            "2015",
+            "Springer",
+            "https://doi.org/10.1007/978-3-319-24574-4",
+        ),
+    ],
+    "jabref": [
+        (
+            "Kingma2021",
+            "Kingma et al.",
+            "Diederik P. Kingma, Tim Salimans, Ben Poole and Jonathan Ho",
+            "Variational Diffusion Models",
+            "2021",
+            "Advances in Neural Information Processing Systems 34",
+            "",
+        ),
+        (
+            "Vincent2011",
+            "Vincent",
+            "Pascal Vincent",
+            "A Connection Between Score Matching and Denoising Autoencoders",
+            "2011",
+            "Neural Computation",
+            "https://doi.org/10.1162/neco_a_00142",
+        ),
+        (
+            "Mueller2020",
+            "Müller et al.",
+            "Jörg Müller, Inés Gómez and H. C. Ørsted",
+            "Über die Größe von Schrödingers “Katze”",
+            "2020",
+            "Zeitschrift für Physik A",
+            "",
+        ),
+        ("King1963", "King", "Martin Luther King, Jr.", "Letter from Birmingham Jail", "1963", "Liberation", ""),
+        (
+            "Poussin1921",
+            "de la Vallée Poussin",
+            "Charles Louis Xavier Joseph de la Vallée Poussin",
+            "Cours d'Analyse Infinitésimale",
+            "1921",
+            "Gauthier-Villars",
+            "",
+        ),
+        ("Knuth1986", "Knuth", "Donald E. Knuth", "The TeXbook, § 3 and LaTeX", "1986", "Computers & Typesetting", ""),
+        (
+            "Hyvarinen2005",
+            "Hyvärinen",
+            "Aapo Hyvärinen",
+            "Estimation of Non-Normalized Statistical Models by Score Matching",
+            "2005",
+            "IEEE Transactions on Pattern Analysis and Machine Intelligence",
+            "",
+        ),
+        (
+            "Cohen2019",
+            "Cohen et al.",
+            "Gregory Cohen, Saeed Afshar and André van Schaik",
+            "EMNIST: an extension of MNIST to handwritten letters",
+            "2019",
+            "",
+            "https://www.nist.gov/itl/products-and-services/emnist-dataset_v2?a=1&b=50%25#top",
+        ),
+    ],
+    "zotero": [
+        (
+            "song_score-based_2021",
+            "Song et al.",
+            "Yang Song, Jascha Sohl-Dickstein, Diederik P. Kingma, Abhishek Kumar, Stefano Ermon and Ben Poole",
+            "Score-Based Generative Modeling through Stochastic Differential Equations",
+            "2021",
+            "arXiv",
+            "http://arxiv.org/abs/2011.13456",
+        ),
+        (
+            "rombach_high-resolution_2022",
+            "Rombach et al.",
+            "Robin Rombach, Andreas Blattmann, Dominik Lorenz, Patrick Esser and Björn Ommer",
+            "High-Resolution Image Synthesis with Latent Diffusion Models",
+            "2022",
+            "2022 IEEE/CVF Conference on Computer Vision and Pattern Recognition (CVPR)",
+            "https://ieeexplore.ieee.org/document/9878449/",
+        ),
+        ("noauthor_pytorch_nodate", "PyTorch", "PyTorch", "PyTorch", "n.d.", "PyTorch", "https://pytorch.org/"),
+        (
+            "google_deepmind_imagen_2024",
+            "Google DeepMind",
+            "Google DeepMind",
+            "Imagen 3",
+            "2024",
+            "",
+            "https://deepmind.google/technologies/imagen-3/",
+        ),
+        (
+            "stability_ai_stable_2024",
+            "Stability AI and Doe",
+            "Stability AI and J. Doe",
+            "Stable Diffusion 3: Research & Development — 10% faster",
+            "2024",
+            "",
+            "https://stability.ai/news/stable_diffusion-3?utm=a&b=%7Ex",
+        ),
+        (
+            "oord_making_2015",
+            "van den Oord",
+            "Aaron van den Oord",
+            "Making VAEs work: $\\beta$-VAE, VQ-VAE, and E. coli",
+            "2015",
+            "Ghent University",
+            "",
+        ),
+        (
+            "higgins_-vae_2017",
+            "Higgins et al.",
+            "Irina Higgins, Arka Pal, Andrei Rusu et al.",
+            "$\\beta$-VAE: learning basic visual concepts with $\\mathcal{N}(0, I)$",
+            "2017",
+            "Journal of Things",
+            "",
+        ),
+        (
+            "wiley_survival_1998",
+            "O'Brien et al.",
+            "Con O'Brien, Jean le Rond D'Alembert, Íñigo Núñez and Văn Nguyễn",
+            "Survival <i>in vivo</i> of H2O",
+            "1998",
+            "Statistics in Medicine",
+            "https://doi.org/10.1002/(SICI)1097-0258(19980815/30)17:15/16%3C1661::AID-SIM968%3E3.0.CO;2-2",
+        ),
+        (
+            "weng_what_2021",
+            "Weng",
+            "Lilian Weng",
+            "What are Diffusion Models?",
+            "2021",
+            "Lil'Log",
+            "https://lilianweng.github.io/posts/2021-07-11-diffusion-models/",
+        ),
+        (
+            "karras_elucidating_2022",
+            "Karras et al.",
+            "Tero Karras, Miika Aittala, Timo Aila and Samuli Laine",
+            "Elucidating the Design Space of Diffusion-Based Generative Models",
+            "2022",
+            "Advances in Neural Information Processing Systems",
+            "https://arxiv.org/abs/2206.00364",
+        ),
+    ],
+}
+
+
+@pytest.mark.parametrize("program", EXPECTED)
+def test_exports_are_read_as_they_are(program: str) -> None:
+    """Key, label, names, title, year, venue and link of every entry that a program has exported."""
+    entries = read_bibliography((EXPORTS / f"{program}.bib").read_text("utf-8"), f"{program}.bib")
+    shown = [(e.key, e.label, e.names, e.title, e.year, e.venue, e.link) for e in entries.values()]
+    assert shown == EXPECTED[program]
+
+
+def one(fields: str, kind: str = "article") -> Entry:
+    """The entry with these fields, and with others that it has to have."""
+    given = "".join(
+        f"{name} = {{{text}}}, "
+        for name, text in (("author", "A B"), ("title", "T"), ("year", "2001"))
+        if f"{name} =" not in fields
+    )
+    (entry,) = read_bibliography(f"@{kind}{{key, {given}{fields}}}", "references.bib").values()
+    return entry
+
+
+@pytest.mark.parametrize(
+    ("author", "names", "label"),
+    [
+        ("{{Google DeepMind}}", "Google DeepMind", "Google DeepMind"),
+        ("{{Stability AI} and Doe, J.}", "Stability AI and J. Doe", "Stability AI and Doe"),
+        ("{Aaron van den Oord}", "Aaron van den Oord", "van den Oord"),
+        (
+            "{van den Oord, Aaron and Kavukcuoglu, K.}",
+            "Aaron van den Oord and K. Kavukcuoglu",
+            "van den Oord and Kavukcuoglu",
+        ),
+        ("{King, Jr., Martin Luther}", "Martin Luther King, Jr.", "King"),
+        ("{Martin Luther King, Jr.}", "Martin Luther King, Jr.", "King"),
+        ("{Ho, J. and others}", "J. Ho et al.", "Ho et al."),
+        ("{Ho, J. and Jain, A. and others}", "J. Ho, A. Jain et al.", "Ho et al."),
+        ("{M{\\\"u}ller, J. AND {\\L}{\\'o}d{\\'z}, K.\\~{}}", "J. Müller and K. Łódź", "Müller and Łódź"),
+        ("{{Barnes and Noble}}", "Barnes and Noble", "Barnes and Noble"),
+        ("{The {ATLAS} Collaboration}", "The ATLAS Collaboration", "Collaboration"),
+        ("{Nguy{\\~{\\^e}}n, V{\\u a}n}", "Văn Nguyễn", "Nguyễn"),
+        ("{Bo Li 0026}", "Bo Li", "Li"),
+        ('"Diederik~P. Kingma" # " and " # "Max Welling"', "Diederik P. Kingma and Max Welling", "Kingma and Welling"),
+    ],
+)
+def test_names_are_those_that_bibtex_sees(author: str, names: str, label: str) -> None:
+    """Braces hold together, particles go with the family, suffixes behind the name."""
+    entry = one(f"author = {author}")
+    assert (entry.names, entry.label) == (names, label)
+
+
+@pytest.mark.parametrize(
+    ("title", "text"),
+    [
+        ("Vision \\& Language: 50\\% of 100% {\\ss}", "Vision & Language: 50% of 100% ß"),
+        ("{$\\beta$-VAE} and $x^{2}$, \\ensuremath{L_0}", "$\\beta$-VAE and $x^{2}$, $L_0$"),
+        ("It costs \\$5", "It costs \\$5"),
+        ("``Quoted'' --- `this'~too--", "“Quoted” — ‘this' too–"),
+        ("See \\url{https://e.com/a_b%20c~d} there", "See https://e.com/a_b%20c~d there"),
+        ("\\href{https://e.com/a_b}{Text} {\\em old} \\textsc{Small} \\texttt{x_1}", "Text old Small x_1"),
+        ("{{{Deep {Learning}}}}", "Deep Learning"),
+        ("R&D #1 <b>", "R&D #1 <b>"),
+        ("{" * 90 + "x" + "}" * 90, "x"),
+    ],
+)
+def test_tex_becomes_text(title: str, text: str) -> None:
+    """Accents, signs and fonts; formulas stay."""
+    assert one(f"title = {{{title}}}").title == text
+
+
+@pytest.mark.parametrize(
+    ("fields", "link"),
+    [
+        ("doi = {https://doi.org/10.1/x}", "https://doi.org/10.1/x"),
+        ("doi = {http://dx.doi.org/10.1/x}", "https://doi.org/10.1/x"),
+        ("doi = {doi:10.1/x_y}", "https://doi.org/10.1/x_y"),
+        ("doi = {10.1/x\\_y#<z>}", "https://doi.org/10.1/x_y%23%3Cz%3E"),
+        ("howpublished = {\\url{https://e.com/a_b}}", "https://e.com/a_b"),
+        ("url = {https://e.com/a\\_b{\\_}c\\%20d\\#e{\\textasciitilde}f}", "https://e.com/a_b_c%20d#e~f"),
+        ("url = {https://e.com/ü ber}", "https://e.com/%C3%BCber"),
+        ("url = {www.e.com/~x}", "https://www.e.com/~x"),
+        ("eprint = {arXiv:2006.11239v2}, archivePrefix = {arXiv}", "https://arxiv.org/abs/2006.11239v2"),
+        ("eprint = {hep-th/9901001}", "https://arxiv.org/abs/hep-th/9901001"),
+        ("eprint = {12345678}, eprinttype = {pubmed}", ""),
+        ("eprint = {https://academic.example.org/x.pdf}", ""),
+        ("url = {}", ""),
+    ],
+)
+def test_addresses(fields: str, link: str) -> None:
+    """Prefixes once, escapes of TeX undone, what an address may not hold encoded."""
+    assert one(fields).link == link
+
+
+def test_what_lacks_an_author_may_have_another_name() -> None:
+    """Editors; of a web page its organization or title, and no year."""
+    text = "@book{a, editor={A B}, title={T}, date={2001-02}}\n@online{b, organization={OpenAI}, title={T}, url={https://e.com}}\n@misc{c, title={T}, url={https://e.com}}"
+    a, b, c = read_bibliography(text, "x").values()
+    assert [(e.names, e.year, e.label) for e in (a, b, c)] == [
+        ("A B (ed.)", "2001", "B"),
+        ("OpenAI", "n.d.", "OpenAI"),
+        ("T", "n.d.", "T"),
+    ]
+
+
+def test_every_fault_of_a_file_is_told_at_once() -> None:
+    """Each at its line and column; what is whole is read on, so that one fault brings no other."""
+    text = """@article{one, author = {A B, C, D, E}, title = {It is \\foo and \\baz}, year = jum}
+@article{two, title = {Open, author = {X}, year = 1}
+
+@misc{three, author = {A}, title = {$x}, year = 1, year = 2}
+@article{four, title = {T} author = {A}}
+@misc{five, author = {, J.}, title = {T}, year = 1, url = {javascript:alert(1)}}
+  @misc
+@misc{three, author = {A}, title = {T}, year = 2,
+  % a comment
+  note = "open"""
+    with pytest.raises(ContentError) as caught:
+        read_bibliography(text, "r.bib")
+    assert str(caught.value).splitlines() == [
+        "r.bib:1:25 bibliography: one: 'A B, C, D, E' has too many commas; write Family, Given, or put a body's name into braces (in author)",
+        "r.bib:1:55 bibliography: one: \\foo has no meaning here; write the letters themselves, in UTF-8 (in title)",
+        "r.bib:1:64 bibliography: one: \\baz has no meaning here; write the letters themselves, in UTF-8 (in title)",
+        "r.bib:1:78 bibliography: one: no @string defines 'jum'; define it, or put the text itself into braces",
+        "r.bib:4:1 bibliography: two: expected `name = {value},` or the closing }",
+        "r.bib:4:37 bibliography: three: this $ opens a formula that is not closed; a dollar itself is \\$ (in title)",
+        "r.bib:4:52 bibliography: three: year is there twice; remove one",
+        "r.bib:5:28 bibliography: four: expected `name = {value},` or the closing }",
+        "r.bib:6:23 bibliography: five: ', J.' is no name; write Family, Given, or put a body's name into braces (in author)",
+        "r.bib:6:60 bibliography: five: 'javascript:alert(1)' is no address; write it whole, with https:// (in url)",
+        "r.bib:7:3 bibliography: an entry opens with @kind{key,",
+        "r.bib:8:1 bibliography: 'three' is there twice; remove one",
+        'r.bib:10:10 bibliography: three: the value of note is not {...}, "..." or a number that ends',
+    ]
+
+
+def test_comments_are_no_entries() -> None:
+    """Behind a %, within @comment and its braces, between entries, and at the end of a line of an entry."""
+    text = """Exported by me@example.org for you@{somebody}
+% @article{dead, author = {A}}
+%@comment{
+@comment{ @article{dead2, title = {T}} }
+@Comment jabref-entrytype: x
+@comment{ not closed
+@article{live, % @article{dead3,
+  author = {A B}, % why
+  % year = 1999,
+  title = {50% @home{s}}, year = 2000, month = sep # {~1}
+} % @misc{dead4,
+@STRING{s = "S"} @misc(last, author = s, title = {T (x)}, year = 1)
+"""
+    entries = read_bibliography(text, "x")
+    assert {key: (entry.names, entry.title, entry.year) for key, entry in entries.items()} == {
+        "live": ("A B", "50% @homes", "2000"),
+        "last": ("S", "T (x)", "1"),
+    }
+
+
+def test_a_title_is_set_with_its_formulas(project: Project) -> None:
+    """In the list of works; where it is only text, as a reader would type it."""
+    path = project.root / "templates/references.bib"
+    path.write_text("@article{b, author={Aaron van den Oord}, title={{$\\beta$-VAE} \\& \\$5}, year=2017}")
+    project.page('See {{ cite("b") }}.')
+    project.build()
+    html = project.html()
+    assert 'title="β-VAE &amp; $5">van den Oord, 2017</a>' in html
+    assert '<span class="katex">' in html.partition('id="ref-b"')[2] and "-VAE &amp; $5</cite>" in html
+    path.write_text("@article{b, author={Aaron van den Oord}, title={\n\n$\\nope$},\nyear=2017}")
+    with pytest.raises(ContentError) as caught:
+        project.build()
+    assert str(caught.value).startswith("templates/references.bib:1:1 math: ")

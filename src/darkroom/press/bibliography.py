@@ -1,49 +1,86 @@
-"""A reader for the BibTeX of ``templates/references.bib``: entries of ``key = {value}`` in plain UTF-8."""
+"""Works to cite, out of ``templates/references.bib``, as JabRef, Zotero, BibDesk and dblp export it.
+
+Names are taken apart as BibTeX does it, TeX becomes text, formulas in titles stay formulas. A web page may lack an author
+or a year; its organization or title stands in for the one, "n.d." for the other.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from string import ascii_lowercase
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote, urlsplit
 
 from darkroom.lab.errors import ContentError, Fault
-from darkroom.press.lift import fault
+from darkroom.press.lift import place
 from darkroom.press.settings import Site
+from darkroom.press.tex import address, as_text, is_address
 
-_ENTRY = re.compile(r"@(\w+)\s*\{\s*([^\s,{}]+)\s*,")
-_FIELD = re.compile(r"\s*(\w+)\s*=\s*")
-_NUMBER = re.compile(r"\d+")
-_REQUIRED = ("author", "title", "year")
+if TYPE_CHECKING:
+    from darkroom.press.bibtex import Record, Value
+
+_ONLINE = frozenset({"misc", "online", "electronic", "www", "webpage", "software", "manual", "dataset"})
+_VENUES = ("journal", "journaltitle", "booktitle", "howpublished", "school", "institution", "publisher", "organization")
+_BODIES = ("organization", "institution", "collaboration", "publisher", "howpublished")
+_INHERITED = frozenset({"booktitle", "editor", "year", "date", "publisher", "organization", "institution", "journal"})
+_SUFFIX = re.compile(r"(?:Jr|Sr|Esq|Ph\.?D|M\.?D)\.?|I{1,3}|IV|VI{0,3}")
+_DOI = re.compile(r"(?:(?:https?://)?[\w.-]*doi\.org/|doi\s*:?\s*)?", re.IGNORECASE)
+_ARXIV = re.compile(
+    r"(?:https?://arxiv\.org/(?:abs|pdf)/|arxiv:)?(\d{4}\.\d{4,5}(?:v\d+)?|[a-z-]+(?:\.[a-z]{2})?/\d{7}(?:v\d+)?)(?:\.pdf)?",
+    re.IGNORECASE,
+)
+_SAFE = "/:;()!$&'*+,=?#@~%[]"
+Report = Callable[[int, str], None]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A work: *authors* as (given, family), *venue* its journal, conference or archive, *link* an address or "".
+    """A work.
 
-    *year* has a letter behind it ("2024b") where another work would be cited alike, in the order of their titles.
+    Attributes:
+        key: what pages cite it by.
+        authors: as (given, family), particles with the family, ("van den Oord"); editors, a body or the title, where
+            a work has no authors.
+        names: all of them, given names first: "Martin Luther King, Jr. and Aaron van den Oord", "Jonathan Ho et al.".
+        title: text with formulas in it, in one line.
+        year: with a letter behind it ("2024b") where another work would be cited alike, in the order of their titles.
+        venue: its journal, conference, publisher or archive, or "".
+        link: an address, or "".
+        others: whether the file names only the first of its authors.
+        line: of the file, where it begins.
     """
 
     key: str
     authors: tuple[tuple[str, str], ...]
+    names: str
     title: str
     year: str
     venue: str
     link: str
+    others: bool = False
+    line: int = 1
 
     @property
     def label(self) -> str:
         """How prose names it: "Ho et al.", "Song and Ermon"."""
         families = [family for _, family in self.authors]
-        if len(families) > 2:
+        if len(families) > 2 or self.others:
             return f"{families[0]} et al."
         return " and ".join(families)
 
-    @property
-    def names(self) -> str:
-        """All authors, given names first."""
-        names = [f"{given} {family}".strip() for given, family in self.authors]
-        return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+class Name(NamedTuple):
+    """A person, or a body, which has a family name alone."""
+
+    given: str
+    family: str
+    suffix: str = ""
+
+    def __str__(self) -> str:
+        name = f"{self.given} {self.family}".strip()
+        return f"{name}, {self.suffix}" if self.suffix else name
 
 
 def bibtex(site: Site) -> str:
@@ -57,33 +94,41 @@ def bibtex(site: Site) -> str:
 
 
 def read_bibliography(text: str, path: str) -> dict[str, Entry]:
-    """The entries of *text* by key; ``%`` opens a comment between entries.
+    """The entries of *text* by key; *path* is for messages.
 
     Raises:
-        ContentError: with every fault: syntax, a key twice, a missing author, title or year, TeX where UTF-8 belongs.
+        ContentError: with every fault: syntax, a key or a field twice, an @string that is not defined, a missing author,
+            title or year, a macro of TeX that is not known, a name or an address that is none.
     """
+    from darkroom.press.bibtex import read
+
+    records, wrong = read(text)
     entries: dict[str, Entry] = {}
-    faults: list[Fault] = []
-    at = text.find("@")
-    while at >= 0:
-        opening = _ENTRY.match(text, at)
-        if not opening:
-            faults.append(fault(text, path, at, "bibliography", "an entry opens with @kind{key,"))
-            break
-        key = opening[2]
-        fields, end, problem = _fields(text, opening.end())
-        if problem:
-            faults.append(fault(text, path, end, "bibliography", f"{key}: {problem}"))
-            break
-        if key in entries:
-            faults.append(fault(text, path, at, "bibliography", f"{key!r} is there twice; remove one"))
-        missing = [name for name in _REQUIRED if not fields.get(name)]
-        faults += [fault(text, path, at, "bibliography", f"{key!r} has no {name}; add it") for name in missing]
-        entries[key] = _entry(key, dict.fromkeys(_REQUIRED, "") | fields)
-        at = text.find("@", end)
-    if faults:
-        raise ContentError(faults)
+    known = {record.key: record for record in records}
+    seen: set[str] = set()
+    for record in records:
+        if record.key in seen:
+            wrong.append((record.offset, f"{record.key!r} is there twice; remove one"))
+        elif record.whole:
+            made = _Reader(_with_parent(record, known), wrong).entry()
+            entries[record.key] = replace(made, line=place(text, record.offset)[0])
+        seen.add(record.key)
+    if wrong:
+        raise ContentError(
+            Fault(path, *place(text, at), "bibliography", message) for at, message in dict.fromkeys(wrong)
+        )
     return _told_apart(entries)
+
+
+def _with_parent(record: Record, known: Mapping[str, Record]) -> Record:
+    """The entry with what it lacks and the one that its ``crossref`` names has, as BibTeX does it."""
+    parent = known.get(record.fields["crossref"].text.strip()) if "crossref" in record.fields else None
+    if parent is None or parent is record:
+        return record
+    given = {name: value for name, value in parent.fields.items() if name in _INHERITED}
+    if "title" in parent.fields and record.kind.startswith("in"):
+        given.setdefault("booktitle", parent.fields["title"])
+    return replace(record, fields={**given, **record.fields})
 
 
 def _told_apart(entries: dict[str, Entry]) -> dict[str, Entry]:
@@ -92,7 +137,7 @@ def _told_apart(entries: dict[str, Entry]) -> dict[str, Entry]:
     for entry in sorted(entries.values(), key=lambda entry: entry.title):
         alike.setdefault((entry.label, entry.year), []).append(entry)
     lettered = {
-        entry.key: replace(entry, year=f"{entry.year}{letter}")
+        entry.key: replace(entry, year=f"{entry.year}{'-' * (entry.year == 'n.d.')}{letter}")
         for works in alike.values()
         if len(works) > 1
         for entry, letter in zip(works, ascii_lowercase, strict=False)
@@ -100,61 +145,137 @@ def _told_apart(entries: dict[str, Entry]) -> dict[str, Entry]:
     return entries | lettered
 
 
-def _fields(text: str, at: int) -> tuple[dict[str, str], int, str]:
-    """The fields from offset *at* to the brace that closes the entry, the offset behind it, and what is wrong."""
-    fields: dict[str, str] = {}
-    while True:
-        at = _skip_space(text, at)
-        if text.startswith("}", at):
-            return fields, at + 1, ""
-        name = _FIELD.match(text, at)
-        if not name:
-            return fields, at, "expected `name = {value},` or the closing }"
-        value, end = _value(text, name.end())
+class _Reader:
+    """One entry; what is wrong with it goes to *wrong*."""
+
+    def __init__(self, record: Record, wrong: list[tuple[int, str]]) -> None:
+        self.record, self.wrong = record, wrong
+
+    def entry(self) -> Entry:
+        title, year, link = self.text("title"), self._year(), self._link()
+        online = self.record.kind in _ONLINE and bool(link)
+        names, others, role = self._names()
+        body = next(filter(None, map(self.text, _BODIES)), "") if online else ""
+        if not names and (body or (online and title)):
+            names = [Name("", body or title)]
+        given = {"author": bool(names), "title": bool(title), "year": bool(year) or online}
+        for name in (name for name, there in given.items() if not there):
+            self.wrong.append((self.record.offset, f"{self.record.key!r} has no {name}; add it"))
+        authors = tuple((name.given, name.family) for name in names)
+        listed = _listed(names, others) + role
+        return Entry(self.record.key, authors, listed, title, year or "n.d.", self._venue(), link, others)
+
+    def text(self, name: str) -> str:
+        """A field as text with formulas, or ""."""
+        value = self.record.fields.get(name)
         if value is None:
-            return fields, name.end(), f'the value of {name[1]} is not {{...}}, "..." or a number that ends'
-        if "\\" in value:
-            return fields, name.end(), f"TeX in {name[1]}; write the letter itself in UTF-8"
-        fields[name[1].lower()] = re.sub(r"\s+", " ", re.sub(r"[{}]", "", value)).strip()
-        at = _skip_space(text, end)
-        if text.startswith(",", at):
-            at += 1
+            return ""
+        return as_text(value.text, lambda what, at: self._report(name, value.place(at), what))
+
+    def _report(self, name: str, offset: int, problem: str) -> None:
+        self.wrong.append((offset, f"{self.record.key}: {problem} (in {name})"))
+
+    def _year(self) -> str:
+        """The year, or that of biblatex's ``date``."""
+        date = re.match(r"-?\d{4}", self.text("date"))
+        return self.text("year") or (date[0] if date else self.text("date"))
+
+    # Names ------------------------------------------------------------------------------------------------------------
+
+    def _names(self) -> tuple[list[Name], bool, str]:
+        """The authors, else the editors; whether there are others that are not named; and " (eds.)" for editors."""
+        for field in ("author", "editor"):
+            value = self.record.fields.get(field)
+            if value is not None and value.text.strip(" {}\n"):
+                names = list(self._names_in(field, value))
+                others = len(names) > 1 and names[-1] == Name("", "others")
+                role = "" if field == "author" else " (ed.)" if len(names) == 1 else " (eds.)"
+                return names[: len(names) - others], others, role
+        return [], False, ""
+
+    def _names_in(self, field: str, value: Value) -> Iterator[Name]:
+        from pybtex.bibtex.utils import split_name_list
+
+        end = 0
+        for name in split_name_list(re.sub(r"\s", " ", value.text)):
+            start = max(value.text.find(name.split(" ", maxsplit=1)[0], end), 0)
+            end = start + len(name)
+            problem, parts = _taken_apart(name)
+            if problem:
+                self._report(field, value.place(start), problem)
+            yield Name(*(self._name_part(field, part, value.place(start)) for part in parts))
+
+    def _name_part(self, field: str, part: str, offset: int) -> str:
+        return as_text(part, lambda what, _: self._report(field, offset, what), formulas=False)
+
+    # Where it appeared, and where it is found ---------------------------------------------------------------------------
+
+    def _venue(self) -> str:
+        archive = self._arxiv()
+        venues = (self.text(name) for name in _VENUES if not self._is_link(name))
+        venue = next(filter(None, venues), "")
+        return f"arXiv:{archive}" if archive and venue.lower() in {"", "arxiv", "corr"} else venue
+
+    def _is_link(self, name: str) -> bool:
+        value = self.record.fields.get(name)
+        return value is not None and is_address(value.text)
+
+    def _link(self) -> str:
+        fields = self.record.fields
+        for name in ("url", "doi", "eprint", *_VENUES, "note"):
+            if name == "eprint":
+                if self._arxiv():
+                    return f"https://arxiv.org/abs/{quote(self._arxiv(), safe=_SAFE)}"
+            elif name == "doi" and name in fields:
+                doi = address(fields[name].text)
+                doi = doi.removeprefix(_DOI.match(doi)[0])  # type: ignore[index]  # it matches the empty string too
+                if doi:
+                    return f"https://doi.org/{quote(doi, safe=_SAFE.replace('#', '').replace('?', ''))}"
+            elif self._is_link(name) or (name == "url" and name in fields and fields[name].text.strip()):
+                return self._address(fields[name])
+        return ""
+
+    def _address(self, value: Value) -> str:
+        given = address(value.text)
+        given = f"https://{given}" if given.startswith("www.") else given
+        try:
+            whole = urlsplit(given).scheme.lower() in {"http", "https", "ftp"} and bool(urlsplit(given).netloc)
+        except ValueError:
+            whole = False
+        if not whole:
+            self._report("url", value.place(0), f"{given!r} is no address; write it whole, with https://")
+        return quote(given, safe=_SAFE)
+
+    def _arxiv(self) -> str:
+        """The number of the work on arXiv, or ""."""
+        archive = self.text("archiveprefix") or self.text("eprinttype")
+        if archive.lower() not in {"", "arxiv"} or "eprint" not in self.record.fields:
+            return ""
+        number = _ARXIV.fullmatch(address(self.record.fields["eprint"].text))
+        return number[1] if number else ""
 
 
-def _value(text: str, at: int) -> tuple[str | None, int]:
-    number = _NUMBER.match(text, at)
-    if number:
-        return number[0], number.end()
-    opening = text[at : at + 1]
-    if opening not in {"{", '"'}:
-        return None, at
-    depth = 0
-    for i in range(at, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[i], 0)
-        if depth == 0 and i > at and text[i] == ("}" if opening == "{" else '"'):
-            return text[at + 1 : i], i + 1
-    return None, at
+def _listed(names: list[Name], others: bool) -> str:
+    shown = [str(name) for name in names]
+    if others:
+        return f"{', '.join(shown)} et al."
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""
 
 
-def _skip_space(text: str, at: int) -> int:
-    while at < len(text) and text[at].isspace():
-        at += 1
-    return at
+def _taken_apart(name: str) -> tuple[str, tuple[str, str, str]]:
+    """What is wrong with a name, or "", and its given names, its family name with particles, and its suffix, as TeX."""
+    from pybtex.database import InvalidNameString, Person
 
-
-def _entry(key: str, fields: Mapping[str, str]) -> Entry:
-    authors = tuple(_name(name) for name in fields["author"].split(" and "))
-    venue = next((fields[name] for name in ("journal", "booktitle", "howpublished", "publisher") if name in fields), "")
-    link = fields.get("url") or (f"https://doi.org/{fields['doi']}" if "doi" in fields else "")
-    if "eprint" in fields:
-        venue = venue or f"arXiv:{fields['eprint']}"
-        link = link or f"https://arxiv.org/abs/{fields['eprint']}"
-    return Entry(key, authors, fields["title"], fields["year"], venue, link)
-
-
-def _name(name: str) -> tuple[str, str]:
-    family, comma, given = name.partition(",")
-    if comma:
-        return given.strip(), family.strip()
-    given, _, family = name.strip().rpartition(" ")
-    return given, family
+    name = re.sub(r"\s+0\d{3}$", "", name.strip())  # how dblp tells namesakes apart
+    try:
+        person = Person(name)
+    except InvalidNameString:
+        return f"{name!r} has too many commas; write Family, Given, or put a body's name into braces", ("", "?", "")
+    given = " ".join(person.first_names + person.middle_names)
+    family = " ".join(person.prelast_names + person.last_names)
+    suffix = " ".join(person.lineage_names)
+    if not suffix and _SUFFIX.fullmatch(given) and len(person.last_names) > 1:  # "Martin Luther King, Jr."
+        return "", (" ".join(person.last_names[:-1]), person.last_names[-1], given)
+    if not family.strip("{} "):
+        return f"{name!r} is no name; write Family, Given, or put a body's name into braces", ("", "?", "")
+    return "", (given, family, suffix)

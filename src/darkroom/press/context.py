@@ -32,7 +32,8 @@ class Context:
 
     ``assets`` maps the name of a static file to its address, ``texts`` that of a script or style sheet to its content,
     ``images`` that of a picture to its size in pixels, ``damaged`` a figure's name to what is wrong with its files,
-    ``raw`` a result file, such as "part_b/denoiser/results.safetensors", to its address.
+    ``raw`` a result file, such as "part_b/denoiser/results.safetensors", to its address. ``outputs`` and ``references``
+    are the folder of outputs and the bibliography as messages name them.
     """
 
     site: Site
@@ -47,6 +48,7 @@ class Context:
     results: Path
     templates: Path
     cache: Path
+    references: str = "templates/references.bib"
     card: Card | None = None
     feed: str = ""
 

@@ -139,6 +139,7 @@ def _context(sources: Sources, index: Index, findings: Findings) -> Context:
         results=places.outputs,
         templates=places.templates,
         cache=places.cache,
+        references=places.shown(places.templates / "references.bib"),
         card=_card(sources, findings),
         feed=feeds.FEED if entries else "",
     )

@@ -29,8 +29,9 @@ def _shared(sources: Sources, context: Context) -> Iterator[str]:
     yield from (digest(path) for path in _libraries())
     for folder in ("layouts", "figures"):
         yield from (f"{path.name} {digest(path)}" for path in sources.inputs.walk(templates / folder))
-    names = ("package-lock.json", "typeset.mjs", "node_modules/katex/package.json", "references.bib")
+    names = ("package-lock.json", "typeset.mjs", "node_modules/katex/package.json")
     yield from (digest(templates / name) for name in names)
+    yield repr(sorted(context.index.bibliography.items()))
     yield from map(repr, (context.site, context.card, context.feed, context.navigation, sorted(context.assets.items())))
     yield context.index.record_url
 

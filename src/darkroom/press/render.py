@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jinja2
@@ -281,13 +281,20 @@ class _PageRenderer:
     def _citation(self, entry: Entry, in_text: bool) -> str:
         self.cited[entry.key] = entry
         label = f"{entry.label} ({entry.year})" if in_text else f"{entry.label}, {entry.year}"
-        return f'<a class="cite" href="#ref-{escape(entry.key)}" title="{escape(entry.title)}">{escape(label)}</a>'
+        title = escape(plain_text(entry.title))
+        return f'<a class="cite" href="#ref-{escape(entry.key)}" title="{title}">{escape(label)}</a>'
 
     def _works_cited(self) -> str:
         if not self.cited:
             return ""
         entries = sorted(self.cited.values(), key=lambda entry: (entry.authors[0][1], entry.year, entry.title))
-        return self.layouts.render("layouts/references.html", entries=entries)
+        return self.layouts.render("layouts/references.html", entries=self._placed(entries))
+
+    def _placed(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """The same; a fault in a formula of a title is told where the entry stands."""
+        for entry in entries:
+            self.texts.where = (-1, self.context.references, entry.line)
+            yield entry
 
     def _call_experiments(self, call: Call) -> tuple[str, bool]:
         pattern = str(call.arguments[0]) if call.arguments else "*"

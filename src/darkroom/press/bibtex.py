@@ -1,0 +1,178 @@
+"""Entries of BibTeX with the places of everything in them: pybtex's scanner, with what programs' exports need beside it.
+
+Added are places of fields and values, comments (``%`` to the end of a line, ``@comment`` with braces), and going on
+after a fault, at the next entry.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pybtex.database.input.bibtex import LowLevelParser, month_names
+from pybtex.scanner import PrematureEOF, PybtexSyntaxError
+from pybtex.utils import CaseInsensitiveDict
+
+_COMMAND = re.compile(r"@[ \t]*([A-Za-z][\w-]*)\s*([({])")
+_AT_LINE = re.compile(r"^[ \t]*@", re.MULTILINE)
+_NEXT = re.compile(r"^[ \t]*@[ \t]*[A-Za-z][\w-]*\s*[({]", re.MULTILINE)
+_COMMENT = re.compile(r"(?:\s+|%[^\n]*)+")
+_FIELD = "expected `name = {value},` or the closing %s"
+_WORDS = {
+    "entry key expected": "an entry opens with @kind{key,",
+    "'=' expected": _FIELD % "}",
+    "'}' expected": _FIELD % "}",
+    "')' expected": _FIELD % ")",
+    "unbalanced braces": "a } without its {",
+    "too many nested braces": "more than a hundred braces in one another",
+}
+
+
+@dataclass(frozen=True)
+class Value:
+    """The value of a field: its parts, with the offset that each has in the file."""
+
+    parts: tuple[tuple[str, int], ...]
+
+    @property
+    def text(self) -> str:
+        """All parts together."""
+        return "".join(part for part, _ in self.parts)
+
+    def place(self, index: int) -> int:
+        """Where the character at *index* of the text stands in the file."""
+        for part, offset in self.parts:
+            if index < len(part):
+                return offset + index
+            index -= len(part)
+        return self.parts[-1][1] + len(self.parts[-1][0])
+
+
+@dataclass(frozen=True)
+class Record:
+    """An entry as written: *fields* by name in lower case; *whole* says whether it could be read to its end."""
+
+    kind: str
+    key: str
+    offset: int
+    fields: Mapping[str, Value]
+    whole: bool
+
+
+def read(text: str) -> tuple[list[Record], list[tuple[int, str]]]:
+    """The entries of *text* in order, and what is wrong with it: (offset, message)."""
+    scanner = _Scanner(text)
+    return list(scanner.entries()), sorted(dict.fromkeys(scanner.faults))
+
+
+class _Scanner(LowLevelParser):  # type: ignore[misc]
+    """pybtex's scanner, which keeps the places of what it reads."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, macros=CaseInsensitiveDict(month_names), handle_error=self._record)
+        self.faults: list[tuple[int, str]] = []
+        self._broken = False
+        self._key = ""
+        self._fields: dict[str, Value] = {}
+        self._parts: list[tuple[str, int]] = []
+        self._field = self._value = 0
+
+    def entries(self) -> Iterator[Record]:
+        while (opening := self._next_command()) is not None:
+            kind = opening[1].lower()
+            if kind == "comment":
+                self.pos = _end_of_comment(self.text, opening.end() - 1)
+                continue
+            self.command_start, self.pos = opening.start(), opening.start() + 1
+            self._broken, self._fields = False, {}
+            try:
+                self._key = ""
+                tuple(self.parse_command())
+            except PybtexSyntaxError as error:
+                self._record(error)
+            if self._broken:
+                following = _NEXT.search(self.text, self.command_start + 1)
+                self.pos = following.start() if following else len(self.text)
+            if kind not in {"string", "preamble"} and self.current_entry_key:
+                yield Record(kind, self.current_entry_key, opening.start(), self._fields, not self._broken)
+
+    def _next_command(self) -> re.Match[str] | None:
+        """The next entry or the like; what stands between entries is a comment, also an @ behind a %."""
+        start, at = self.pos, self.pos
+        while (at := self.text.find("@", at)) >= 0:
+            line = max(self.text.rfind("\n", 0, at) + 1, start)
+            opening = _COMMAND.match(self.text, at)
+            if "%" not in self.text[line:at]:
+                if opening:
+                    return opening
+                if not self.text[line:at].strip() and not self.text[at : at + 8].lower().startswith("@comment"):
+                    self.faults.append((at, _WORDS["entry key expected"]))
+            at += 1
+        return None
+
+    def _record(self, error: Any) -> None:
+        self._broken = True
+        self.faults.append(self._told(error))
+
+    def _told(self, error: Any) -> tuple[int, str]:
+        entry = f"{self.current_entry_key}: " if self.current_entry_key else ""
+        field, words = self.current_field_name, str(error.args[0])
+        if field and (isinstance(error, PrematureEOF) or words == "field value expected"):
+            return self._value, f'{entry}the value of {field} is not {{...}}, "..." or a number that ends'
+        if isinstance(error, PrematureEOF):
+            return self.command_start, f"{entry}this entry does not end; close it with a brace"
+        at = self._field if words == "'=' expected" else _skip_space(self.text, error.error_context_info[2])
+        return at, f"{entry}{_WORDS.get(words, words)}"
+
+    # pybtex's own steps, watched --------------------------------------------------------------------------------------
+
+    def eat_whitespace(self) -> None:
+        space = _COMMENT.match(self.text, self.pos)
+        if space:
+            self.pos = space.end()
+            self.update_lineno(space[0])
+
+    def parse_field(self) -> None:
+        self.eat_whitespace()
+        self._field = self._value = self.pos
+        self._parts = []
+        super().parse_field()
+        name = (self.current_field_name or "").lower()
+        if name in self._fields:
+            message = f"{self.current_entry_key}: {name} is there twice; remove one"
+            self.faults.append((self._field, message))
+        elif name:
+            self._fields[name] = Value(tuple(self._parts))
+
+    def parse_value_part(self) -> str:
+        self.eat_whitespace()
+        self._value = self.pos
+        part = str(super().parse_value_part())
+        self._parts.append((part, self._value + (self.text[self._value] in '{"')))
+        return part
+
+    def substitute_macro(self, name: str) -> str:
+        if name not in self.macros:
+            entry = f"{self.current_entry_key}: " if self.current_entry_key else ""
+            message = f"{entry}no @string defines {name!r}; define it, or put the text itself into braces"
+            self.faults.append((self._value, message))
+        return str(self.macros.get(name, name))
+
+
+def _skip_space(text: str, at: int) -> int:
+    space = _COMMENT.match(text, at)
+    return space.end() if space else at
+
+
+def _end_of_comment(text: str, opening: int) -> int:
+    """Behind the brace that closes the one at *opening*; where none does, behind the line."""
+    pair = {"{": "{}", "(": "()"}[text[opening]]
+    depth = 0
+    for at in range(opening, len(text)):
+        depth += {pair[0]: 1, pair[1]: -1}.get(text[at], 0)
+        if depth == 0:
+            return at + 1
+    end = text.find("\n", opening)
+    return end if end >= 0 else len(text)

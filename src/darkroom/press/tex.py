@@ -1,0 +1,200 @@
+r"""TeX in a bibliography to plain text: accents, ligatures, quotes, fonts. Formulas stay TeX, between dollars.
+
+pylatexenc reads it. What it would drop in silence, a macro that it does not know, is a fault here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from typing import Any
+
+_LETTERS = re.compile(r"[^\\$%~`'&{}^_<>-]*")  # nothing that TeX has its own idea of
+_BRACES = re.compile(r"[^\\$%~`'&^_<>-]*")
+_ADDRESS = re.compile(r"\\(?:url|path|nolinkurl)\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
+_ESCAPED = re.compile(
+    r"\\([_%&#~$^{}])|\\textunderscore(?:\{\}|\s|\b)|\{?\\textasciitilde(?:\{\}|\s|\b)\}?|\{?\$?\\sim\$?\}?"
+)
+_DBLP = re.compile(r"\{\\textdollar\}(.+?)\{\\textdollar\}")  # how dblp writes a formula
+_PERCENT = re.compile(r"(?<!\\)%")
+_SPECIAL = re.compile(r"([_%&#${}])|([~^])|\\")
+_SWITCHES = (
+    "em", "it", "bf", "sc", "sl", "tt", "rm", "sf", "itshape", "bfseries", "scshape", "slshape", "upshape", "ttfamily",
+    "sffamily", "rmfamily", "normalfont", "normalsize", "small", "footnotesize", "large", "selectfont", "relax", "protect",
+    "/", "@", "unskip", "ignorespaces", "nobreak", "allowbreak", "sloppy",
+)  # fmt: skip
+_WRAPPERS = (
+    "texttt", "textup", "textmd", "textsf", "textnormal", "textsuperscript", "textsubscript", "textlatin", "mbox", "hbox",
+    "uppercase", "lowercase", "MakeUppercase", "MakeLowercase", "enquote", "textquote", "mkbibquote", "mkbibemph",
+)  # fmt: skip
+_DROPPED = (
+    "footnote", "thanks", "noopsort", "NoopSort", "noop", "SortNoop", "fontencoding", "fontfamily", "fontsize", "phantom",
+)  # fmt: skip
+_SIGNS = {
+    "S": "§", "P": "¶", "copyright": "©", "pounds": "£", "euro": "€", "EUR": "€", "dag": "†", "ddag": "‡", "slash": "/",
+    "textgreater": ">", "textless": "<", "textbar": "|", "textunderscore": "_", "textdollar": r"\$", "textbraceleft": "{",
+    "textbraceright": "}", "textquotesingle": "'", "textquotedbl": '"', "LaTeX": "LaTeX", "TeX": "TeX", "BibTeX": "BibTeX",
+    "LaTeXe": "LaTeX2e", "glqq": "„", "grqq": "“", "glq": "‚", "grq": "‘", "flqq": "«", "frqq": "»", "lq": "‘", "rq": "’",
+    "cprime": "ʹ", "cdprime": "ʺ", "Dbar": "Đ", "dbar": "đ", "i": "ı", "j": "ȷ", "&": "&", "textasciigrave": "`",
+    "textcopyleft": "🄯", "textminus": "−", "thinspace": " ", "nobreakspace": " ", "newline": " ", "par": " ",
+    "hyp": "-", "textperiodcentered": "·", "textvisiblespace": "␣", "textnumero": "№", "ordfeminine": "ª", "SS": "ẞ",
+}  # fmt: skip
+_FOREIGN = frozenset({"today", "input", "include", "title", "author", "date", "maketitle", "item", "original", "image"})
+_TIE = "\u0361"
+
+Report = Callable[[str, int], None]
+
+
+def as_text(tex: str, report: Report, formulas: bool = True) -> str:
+    r"""*tex* as plain text, white space as single spaces.
+
+    Args:
+        tex: as it stands in a bibliography; a ``%`` in it is a percent sign, for entries know no comments.
+        report: called with each thing that cannot be made text, and where in *tex* it is.
+        formulas: leave formulas as ``$...$``, with ``\$`` for a dollar of the text; otherwise they become text too.
+    """
+    if _LETTERS.fullmatch(tex):
+        return _spaced(tex)
+    if _BRACES.fullmatch(tex) and _balanced(tex):
+        return _spaced(tex.replace("{", "").replace("}", ""))
+    shown = _ADDRESS.sub(lambda found: _as_tex(address(found[1])), tex)
+    shown = _DBLP.sub(_formula_of_dblp, shown)
+    escaped = _PERCENT.sub(r"\\%", shown)
+    return _spaced(
+        _converted(escaped, lambda what, at: report(what, at - len(_PERCENT.findall(shown, 0, at))), formulas)
+    )
+
+
+def address(tex: str) -> str:
+    r"""An address as it is, of one that TeX was told to print: without braces, ``\_`` as ``_``, the first ``\url`` alone."""
+    found = _ADDRESS.search(tex)
+    plain = _ESCAPED.sub(lambda mark: mark[1] or ("_" if "underscore" in mark[0] else "~"), found[1] if found else tex)
+    return re.sub(r"[{}\s]+", "", plain)
+
+
+def is_address(tex: str) -> bool:
+    r"""Whether it is nothing but an address, plain or in ``\url{...}``."""
+    return bool(_ADDRESS.fullmatch(tex.strip()) or re.fullmatch(r"https?://\S+", tex.strip()))
+
+
+def _balanced(tex: str) -> bool:
+    depth = 0
+    for letter in tex:
+        depth += {"{": 1, "}": -1}.get(letter, 0)
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def _spaced(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def _formula_of_dblp(found: re.Match[str]) -> str:
+    inner = re.sub(r"\{\\([_%&#~^])(?:\{\})?\}", r"\1", found[1].replace(r"{\textbackslash}", "\\"))
+    return found[0] if inner == found[1] else f"${inner}$"
+
+
+def _as_tex(text: str) -> str:
+    signs = {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
+    return _SPECIAL.sub(lambda found: signs.get(found[0], rf"\{found[0]}"), text)
+
+
+def _converted(tex: str, report: Report, formulas: bool) -> str:
+    from pylatexenc.latexwalker import LatexWalker, LatexWalkerParseError
+
+    grammar, meaning = _contexts()
+    try:
+        nodes, _, _ = LatexWalker(tex, latex_context=grammar, tolerant_parsing=False).get_latex_nodes()
+        for name, at in _unknown(nodes, meaning):
+            report(f"{name} has no meaning here; write the letters themselves, in UTF-8", at)
+        text = "".join(map(_converter(formulas), nodes)).replace("`", "‘").replace("$$", "$")
+        return text if formulas else text.replace(r"\$", "$")
+    except LatexWalkerParseError as error:
+        opened = [at for _, at, _, _ in error.open_contexts or ()]
+        at = (opened or [error.pos or 0])[-1]
+        report(_unbalanced(tex[at : at + 1]), at)
+    except RecursionError:
+        report("more braces in one another than can be read", 0)
+    return tex
+
+
+def _unbalanced(sign: str) -> str:
+    if sign == "$":
+        return r"this $ opens a formula that is not closed; a dollar itself is \$"
+    return "this macro lacks what it applies to" if sign == "\\" else "this brace has no counterpart"
+
+
+def _unknown(nodes: Iterable[Any], meaning: Any) -> Iterator[tuple[str, int]]:
+    """Macros and environments that pylatexenc would leave out, and where they are; formulas are not looked into."""
+    for node in nodes:
+        kind = type(node).__name__
+        if kind == "LatexEnvironmentNode":
+            yield rf"\begin{{{node.environmentname}}}", node.pos
+        elif kind == "LatexMacroNode" and (node.macroname in _FOREIGN or not meaning.get_macro_spec(node.macroname)):
+            yield rf"\{node.macroname}", node.pos
+        elif kind == "LatexMacroNode" and node.nodeargd:
+            yield from _unknown(filter(None, node.nodeargd.argnlist or ()), meaning)
+        elif kind == "LatexGroupNode":
+            yield from _unknown(node.nodelist, meaning)
+
+
+@cache
+def _contexts() -> tuple[Any, Any]:
+    """What pylatexenc knows of macros, with what it lacks: their arguments, and what they mean."""
+    from pylatexenc import latex2text, latexwalker
+    from pylatexenc.latex2text import MacroTextSpec, SpecialsTextSpec
+    from pylatexenc.macrospec import MacroSpec
+
+    grammar = latexwalker.get_default_latex_context_db()
+    grammar.add_context_category(
+        "bibliography",
+        macros=[
+            *(MacroSpec(name, "{") for name in (*_WRAPPERS, *_DROPPED)),
+            *(MacroSpec(name, "") for name in (*_SWITCHES, *_SIGNS)),
+            MacroSpec("href", "{{"),
+            MacroSpec("t", "{"),
+            MacroSpec("foreignlanguage", "{{"),
+        ],
+        prepend=True,
+    )
+    known = latex2text.get_default_latex_context_db()
+    macros = [
+        *(MacroTextSpec(name, "%s") for name in _WRAPPERS),
+        *(MacroTextSpec(name, discard=True) for name in (*_SWITCHES, *_DROPPED)),
+        *(MacroTextSpec(name, sign) for name, sign in _SIGNS.items()),
+        MacroTextSpec("href", "%(2)s"),
+        MacroTextSpec("foreignlanguage", "%(2)s"),
+        MacroTextSpec("$", r"\$"),
+        MacroTextSpec("ensuremath", simplify_repl=_formula),
+        MacroTextSpec("t", simplify_repl=_tied),
+    ]
+    meaning = known.filter_context(
+        keep_categories=["latex-base", "latex-approximations", "advanced-symbols", "nonascii-specials"]
+    )
+    meaning.add_context_category("bibliography", macros=macros, specials=[SpecialsTextSpec("&", "&")], prepend=True)
+    return grammar, meaning
+
+
+def _formula(node: Any, l2tobj: Any) -> str:
+    r"""``\ensuremath{x}``."""
+    inner = node.nodeargd.argnlist[0]
+    if l2tobj.math_mode != "verbatim":
+        return str(l2tobj.nodelist_to_text([inner]))
+    return f"${inner.latex_verbatim().removeprefix('{').removesuffix('}')}$"
+
+
+def _tied(node: Any, l2tobj: Any) -> str:
+    r"""``\t{oo}``: two letters under one bow."""
+    text = str(l2tobj.nodelist_to_text(node.nodeargd.argnlist))
+    return text[:1] + _TIE + text[1:]
+
+
+@cache
+def _converter(formulas: bool) -> Callable[[Any], str]:
+    from pylatexenc.latex2text import LatexNodes2Text
+
+    mode = "verbatim" if formulas else "text"
+    converter = LatexNodes2Text(latex_context=_contexts()[1], math_mode=mode, strict_latex_spaces="macros")
+    return converter.node_to_text  # type: ignore[no-any-return]
