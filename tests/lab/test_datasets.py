@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import http.server
+import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -85,6 +87,85 @@ def test_mirrors_are_tried_in_turn_and_the_file_is_kept(
     assert seen[-1] == ("numbers", len(served["/right.gz"]), len(served["/right.gz"]))
     assert [path.name for path in cache.iterdir()] == ["numbers"]
     assert Dataset(_declaration()).read("numbers") == CONTENT
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+PACKED = gzip.compress(CONTENT)
+ANSWERS = {
+    "nothing": b"",
+    "no HTTP": b"SSH-2.0-OpenSSH_9.2\r\n" * 3,
+    "a bad status line": b"HTTP/1.1 two hundred\r\n\r\n",
+    "a status line without end": b"HTTP/1.1 " + b"2" * 70_000,
+    "too many headers": HEAD + b"X-A: b\r\n" * 300 + b"\r\n" + CONTENT,
+    "a bad length": HEAD + b"Content-Length: many\r\n\r\n" + CONTENT[:-1],
+    "a length that is not kept": HEAD + b"Content-Length: 5000\r\n\r\n" + CONTENT[:-1],
+    "a broken chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n" + CONTENT,
+    "chunks that end early": HEAD + b"Transfer-Encoding: chunked\r\n\r\nfff\r\n" + CONTENT,
+    "damaged deflate data": HEAD + b"\r\n" + PACKED[:20] + b"\xff" * 40 + PACKED[60:],
+    "a damaged checksum": HEAD + b"\r\n" + PACKED[:-6] + b"\0" * 6,
+    "a gzip header alone": HEAD + b"\r\n" + PACKED[:10],
+    "a reserved flag": HEAD + b"\r\n" + PACKED[:3] + b"\xff" + PACKED[4:],
+    "another page": HEAD + b"\r\n<html>Sign in</html>",
+    "a way round in a circle": b"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n",
+    "a way to a file": b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n",
+    "a way to nowhere": b"HTTP/1.1 302 Found\r\nLocation: http://[::1/\r\nContent-Length: 0\r\n\r\n",
+}
+
+
+@pytest.fixture
+def broken() -> Iterator[Callable[[bytes], str]]:
+    """Mirrors that answer each request with given bytes and hang up; gives the address of one."""
+    servers: list[socketserver.TCPServer] = []
+
+    def mirror_of(answer: bytes) -> str:
+        class Answer(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                self.request.recv(65_536)
+                with suppress(OSError):
+                    self.request.sendall(answer)
+
+        servers.append(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Answer))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_address[1]}/numbers"
+
+    yield mirror_of
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_any_failure_leads_to_the_next_mirror(
+    answer: str, broken: Callable[[bytes], str], mirror: tuple[str, dict[str, bytes], list[str]]
+) -> None:
+    """Whatever a mirror sends that is not the file, the next one is asked; with none, one line names what was wrong."""
+    base, served, _ = mirror
+    served["/right"] = CONTENT
+    bad = broken(ANSWERS[answer])
+
+    assert Dataset(_declaration(bad, f"{base}/right")).read("numbers") == CONTENT
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_a_mirror_that_fails_is_named_in_one_line(answer: str, broken: Callable[[bytes], str]) -> None:
+    """With the reason."""
+    bad = broken(ANSWERS[answer])
+
+    with pytest.raises(DataUnavailable) as caught:
+        Dataset(_declaration(bad)).read("numbers")
+
+    assert f"({bad} " in str(caught.value) and "\n" not in str(caught.value) and len(str(caught.value)) < 900
+
+
+@pytest.mark.parametrize(
+    "address", ["http:///x", "nonsense", "http://[::1", "ftp://127.0.0.1:9/x", "http://\u2603 /", "data:,x"]
+)
+def test_addresses_that_are_none_lead_on_too(address: str, mirror: tuple[str, dict[str, bytes], list[str]]) -> None:
+    """A mistyped mirror stops nothing."""
+    base, served, _ = mirror
+    served["/right"] = CONTENT
+
+    assert Dataset(_declaration(address, f"{base}/right")).read("numbers") == CONTENT
 
 
 @pytest.mark.parametrize(

@@ -107,10 +107,13 @@ class Dataset:
 
     def _fetch(self, wanted: DataFile, faults: list[str]) -> bytes:
         """Fetch a file from each mirror in turn; keep the first that is right."""
+        import zlib
+        from http.client import HTTPException
+
         for url in wanted.urls:
             try:
                 content = _download(url, wanted, self._progress)
-            except (OSError, ValueError, EOFError) as error:
+            except (OSError, ValueError, EOFError, HTTPException, zlib.error) as error:
                 faults.append(f"{url} {_plain(error)}")
                 continue
             fault = _fault(wanted, content)
@@ -189,7 +192,8 @@ def _download(url: str, wanted: DataFile, progress: Progress | None) -> bytes:
 
     request = Request(url, headers={"User-Agent": "darkroom"})
     with urlopen(request, timeout=30) as answer:
-        total = int(answer.headers.get("Content-Length") or 0)
+        length = answer.headers.get("Content-Length") or ""
+        total = int(length) if length.isascii() and length.isdigit() else 0
         content = bytearray()
         while chunk := answer.read(1 << 18):
             content += chunk
