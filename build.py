@@ -1,6 +1,8 @@
 import sys
 from pathlib import Path
 
+if sys.version_info < (3, 11):  # noqa: UP036  # said before anything is imported that an older one cannot read
+    sys.exit("Darkroom needs Python 3.11 or newer; this is " + sys.version.split()[0] + ": " + sys.executable)
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "src")]
 
 from darkroom.cli import main  # noqa: E402

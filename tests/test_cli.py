@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -13,8 +15,9 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from darkroom import cli
 from tests.lab.workshop import Workshop, make
-from tests.press.projects import copy_templates
+from tests.press.projects import ROOT, copy_templates
 
 BASE = "experiments/part_x/base.py"
 PAGE = """+++
@@ -450,3 +453,62 @@ def test_damaged_or_missing_outputs_cannot_be_accepted(project: Workshop) -> Non
 
     assert "its outputs are damaged (results.json); run it again" in damaged.stderr
     assert "it has no outputs; run it" in missing.stderr
+
+
+# What is not installed ----------------------------------------------------------------------------------------------------
+
+
+def _without(root: Path, module: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """``build.py`` in a Python that lacks a module, or (with "") everything that pip installs."""
+    blocked = f"sys.modules[{module!r}] = None" if module else "pass"
+    script = f"import runpy, sys; {blocked}; sys.argv = ['build.py', *{words!r}]; "
+    script += f"runpy.run_path({os.fspath(root / 'build.py')!r}, run_name='__main__')"
+    environment = {**os.environ, "PYTHONPATH": os.fspath(ROOT / "src")}
+    command = [sys.executable, *([] if module else ["-S"]), "-c", script]
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("words", [[], ["status"], ["check"], ["serve"], ["--strict"], ["run", "part_b/denoiser"]])
+def test_a_bare_python_is_told_what_to_install(words: list[str]) -> None:
+    """Without a single package every command is one line with the command that installs them."""
+    done = _without(ROOT, "", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"msgspec is not installed; run {sys.executable} -m pip install -e .\n"
+    assert _without(ROOT, "", "--help").returncode == 0
+
+
+@pytest.mark.parametrize("module", ["jinja2", "markdown", "filelock", "markupsafe", "PIL"])
+def test_a_package_that_is_missing_is_named(module: str, project: Workshop, tmp_path: Path) -> None:
+    """One at a time, wherever it is first needed; in a project without a copy of Darkroom, Darkroom is installed."""
+    shutil.copy(ROOT / ".github/screenshot.png", project.root / "templates/static")
+    done = _without(project.root, module, "--no-run", "--site", str(tmp_path / "site"))
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("warning: ")]
+    assert done.returncode == 2
+    assert lines == [f"{module} is not installed; run {sys.executable} -m pip install darkroom"]
+
+
+def test_every_dependency_is_known() -> None:
+    """Those that pyproject.toml names, by the names that they are imported by."""
+    import tomllib
+    from importlib.metadata import packages_distributions
+
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+    names = {re.match(r"[\w-]+", line)[0].lower() for line in declared}
+    modules = {module for module, owners in packages_distributions().items() if {o.lower() for o in owners} & names}
+    assert {module for module in modules if not module.startswith("_") and module.isidentifier()} <= cli.NEEDED | {
+        "pylab",
+        "mpl_toolkits",
+        "main",
+        "fontTools",
+    }
+
+
+def test_an_old_python_is_told_so() -> None:
+    """The line stands where even an old Python reads it, before anything is imported that it cannot read."""
+    script = (
+        "import runpy, sys; from collections import namedtuple\n"
+        "sys.version_info = (3, 9, 2, 'final', 0); sys.version = '3.9.2 (x)'; runpy.run_path('build.py', run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"Darkroom needs Python 3.11 or newer; this is 3.9.2: {sys.executable}\n"

