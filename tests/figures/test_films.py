@@ -50,6 +50,44 @@ def test_every_frame_of_a_gif_comes_back_exactly_and_stands_as_long_as_it_should
     assert loop == 0
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    st.tuples(st.integers(1, 3), st.integers(1, 5), st.integers(1, 5)).flatmap(
+        lambda shape: st.tuples(
+            arrays(np.uint8, shape, elements=st.sampled_from([0, 1, 7, 200, 255])),
+            st.lists(st.integers(0, shape[0] - 1), min_size=1, max_size=12),
+        )
+    )
+)
+def test_a_film_that_stands_still_now_and_then_keeps_every_frame(film):
+    """However often and wherever neighbours are equal, and whatever colours they have."""
+    pictures, order = film
+    frames, shown_for, _ = played(gif(pictures[order], RAMP, [3 + index for index in range(len(order))]))
+    assert shown_for == [10 * (3 + index) for index in range(len(order))]
+    assert all((frame == RAMP[pictures[index]]).all() for frame, index in zip(frames, order, strict=True))
+
+
+def test_a_film_of_all_grey_levels_that_stands_still_loses_one():
+    """There are 256 colours in a GIF, and a frame that stands needs one twice: the rarest level becomes the next one."""
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    film = np.stack([ramp, ramp, np.roll(ramp, 1), np.roll(ramp, 1), ramp])
+    frames, _, _ = played(gif(film, RAMP, [5] * 5))
+    away = [np.abs(frame[..., 0].astype(int) - picture) for frame, picture in zip(frames, film, strict=True)]
+    assert len(frames) == 5 and max(each.max() for each in away) == 1
+    assert max(np.count_nonzero(each) for each in away) == 1
+
+
+def test_a_film_weighs_what_changes():
+    """Pixels that stay as they were cost next to nothing, and neither do frames that stand."""
+    noise = np.random.default_rng(0).integers(0, 64, (60, 100, 100)).astype(np.uint8)
+    moving = np.repeat(noise[:1], 60, axis=0)
+    moving[:, 40:50, 40:50] = noise[:, 40:50, 40:50]
+    one, all_of_it, still = (len(gif(film, RAMP, [5] * len(film))) for film in (noise[:1], noise, moving[[0] * 60]))
+    assert len(gif(moving, RAMP, [5] * 60)) < one + 60 * 200
+    assert still < one + 60 * 60
+    assert all_of_it < 61 * one
+
+
 def test_equal_neighbours_stay_frames_of_their_own():
     """A film that stands still keeps its frames and its time."""
     film = np.zeros((6, 28, 28), np.uint8)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import re
-import struct
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -46,7 +44,7 @@ def animation(
     """Looping GIFs side by side, each with its last frame as a PNG for those who want no motion, and a strip for paper.
 
     Every frame stays a frame of its own, equal neighbours too, so that frames and time are in step. The last frame
-    keeps all its grey levels; those before it are drawn with 64, or as many fewer as the size asks for, down to 16.
+    keeps all its grey levels (255 of 256, where frames are equal); those before it are drawn with 64, or as many fewer as the size asks for, down to 16.
 
     Args:
         panels: at least one.
@@ -162,60 +160,58 @@ def _colour_gif(frames: Pixels, delays: Sequence[int]) -> bytes:
 
 
 def gif(indices: Pixels, palette: Pixels, delays: Sequence[int]) -> bytes:
-    """A GIF89a that loops for ever.
+    """A GIF89a that loops for ever, each frame of *indices* a frame of its own.
 
     Args:
         indices: into *palette*, shape (F, H, W).
         palette: RGB, shape (256, 3).
         delays: hundredths of a second, one a frame.
     """
-    count, height, width = indices.shape
-    head = b"GIF89a" + struct.pack("<HHBBB", width, height, 0xF7, 0, 0) + palette.tobytes()
-    loop = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"
-    blocks = [_frame(indices[0], (0, 0), None, delays[0])]
-    blocks += [_change(indices[i - 1], indices[i], delays[i]) for i in range(1, count)]
-    return head + loop + b"".join(blocks) + b"\x3b"
+    import imageio.v3 as iio
+
+    used, compact = np.unique(indices, return_inverse=True)
+    frames, colours = _told_apart(compact.reshape(indices.shape).astype(np.uint8), palette[used])
+    milliseconds = [10 * delay for delay in delays]
+    return iio.imwrite(
+        "<bytes>",
+        frames,
+        extension=".gif",
+        plugin="pillow",
+        is_batch=True,
+        palette=colours.tobytes(),
+        duration=milliseconds if len(frames) > 1 else milliseconds[0],
+        loop=0,
+        optimize=True,
+    )
 
 
-def _change(before: Pixels, after: Pixels, delay: int) -> bytes:
-    """The smaller of two ways to draw what differs: its bounding box, or that with the unchanged pixels left out."""
-    differs = before != after
-    if not differs.any():
-        return _frame(after[:1, :1], (0, 0), None, delay)
-    ys, xs = np.flatnonzero(differs.any(axis=1)), np.flatnonzero(differs.any(axis=0))
-    box = (slice(ys[0], ys[-1] + 1), slice(xs[0], xs[-1] + 1))
-    patch, corner = after[box], (int(xs[0]), int(ys[0]))
-    candidates = [_frame(patch, corner, None, delay)]
-    unused = np.flatnonzero(np.bincount(patch.ravel(), minlength=256) == 0)
-    if len(unused) and not differs[box].all():
-        clear = int(unused[0])
-        candidates.append(_frame(np.where(differs[box], patch, np.uint8(clear)), corner, clear, delay))
-    return min(candidates, key=len)
+def _told_apart(frames: Pixels, colours: Pixels) -> tuple[Pixels, Pixels]:
+    """The same film, with one pixel of a frame that equals the one before in a second entry of the same colour.
+
+    Pillow, through which imageio writes, would make one frame of the two: it compares entries, not colours. Where there
+    is no entry left, the two colours that are most alike become one.
+    """
+    frames = frames.copy()
+    doubles: dict[int, int] = {}
+    for before, frame in pairwise(frames):
+        if (before == frame).all():
+            index = next((index for index in doubles if (frame == index).any()), -1)
+            if index < 0:
+                colours = _with_room(frames, colours)
+                index = int(frame[0, 0])
+                doubles[index] = len(colours)
+                colours = np.concatenate([colours, colours[index : index + 1]])
+            frame.flat[np.flatnonzero(frame == index)[0]] = doubles[index]
+    return frames, colours
 
 
-def _frame(patch: Pixels, corner: tuple[int, int], clear: int | None, delay: int) -> bytes:
-    """One frame: how long it stands and which index is clear; then where it goes, and its compressed pixels."""
-    height, width = patch.shape
-    keep = 1 << 2  # leave the frame in place under the next
-    control = struct.pack("<BBBBHBB", 0x21, 0xF9, 4, keep | (clear is not None), delay, clear or 0, 0)
-    return control + struct.pack("<BHHHHB", 0x2C, *corner, width, height, 0) + _compressed(patch)
-
-
-def _compressed(patch: Pixels) -> bytes:
-    """The LZW code size and data blocks, cut out of a GIF of this one picture that Pillow writes."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    image: Any = Image.fromarray(np.ascontiguousarray(patch))
-    image.save(buffer, "GIF", optimize=False, interlace=False)
-    content = buffer.getvalue()
-    packed = content[10]
-    start = 13 + (3 << ((packed & 7) + 1) if packed & 0x80 else 0)
-    while content[start] == 0x21:  # extensions: label, then sub-blocks up to an empty one
-        start += 2
-        while content[start]:
-            start += content[start] + 1
-        start += 1
-    local = content[start + 9]
-    start += 10 + (3 << ((local & 7) + 1) if local & 0x80 else 0)
-    return content[start:-1]
+def _with_room(frames: Pixels, colours: Pixels) -> Pixels:
+    """*colours*, at most 255 of them; where there were more, *frames* lose the one that is most like its neighbour."""
+    if len(colours) < 256:
+        return colours
+    steps = np.abs(np.diff(colours.astype(int), axis=0)).sum(axis=1)
+    counts = np.bincount(frames.ravel(), minlength=256)
+    lost = int(np.lexsort((counts[1:], steps))[0]) + 1
+    frames[frames == lost] = lost - 1
+    frames[frames > lost] -= 1
+    return np.delete(colours, lost, axis=0)
