@@ -44,7 +44,8 @@ def animation(
     """Looping GIFs side by side, each with its last frame as a PNG for those who want no motion, and a strip for paper.
 
     Every frame stays a frame of its own, equal neighbours too, so that frames and time are in step. The last frame
-    keeps all its grey levels (255 of 256, where frames are equal); those before it are drawn with 64, or as many fewer as the size asks for, down to 16.
+    keeps all its grey levels (255 of 256, where frames are equal); those before it are drawn with 64, or as many fewer
+    as the size asks for, down to 16.
 
     Args:
         panels: at least one.
