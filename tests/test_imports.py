@@ -22,7 +22,7 @@ ALLOWED = {
     "lab": (),
     "figures": (),
     "diffusion": (),
-    "press": ("darkroom.lab.manifest", "darkroom.lab.errors"),
+    "press": tuple(f"darkroom.lab.{name}" for name in ("manifest", "kinds", "paths", "sealed", "errors")),
     "cli": ("darkroom.lab", "darkroom.press"),
     "__init__": (),
 }

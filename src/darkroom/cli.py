@@ -43,7 +43,7 @@ _BUILD = {
 }
 
 
-_NO_RUN = "run no experiment; what is missing is shown as such"
+_NO_RUN = "import none of the project's code: run no experiment, draw no figure; what is missing is shown as such"
 
 
 def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> int:
@@ -172,6 +172,7 @@ def _add_commands(commands: _SubParsersAction[Any], places: ArgumentParser) -> N
     accept.add_argument("--reason", required=True, help="why they hold; kept in the manifest")
     serve = add("serve", "watch, rebuild what changed, reload the browser")
     serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument("--no-run", action="store_true", help=_NO_RUN)
     add("check", "check what is built, change nothing")
 
 
@@ -284,7 +285,7 @@ def _recover(outputs: Path) -> None:
 def _build(call: SimpleNamespace, lab: Lab) -> int:
     from darkroom.press import publish
 
-    plan = _drawn(lab, lab.planner().plan()) if call.no_run else _brought_up(lab)
+    plan = _left_undrawn(lab.planner().plan()) if call.no_run else _brought_up(lab)
     request = _request(call, lab, plan)
     report = publish.current(request)
     if report is None:
@@ -335,9 +336,7 @@ def _check(call: SimpleNamespace, lab: Lab) -> int:
     plan = lab.planner().plan()
     request = _request(call, lab, plan)
     report = publish.compare(request)
-    for name, verdict in plan.verdicts.items():
-        for each in verdict.to_draw:
-            _tell(f"warning: {name}/{each} is not drawn as the sources say; run python build.py")
+    _left_undrawn(plan)
     _summarise(plan, report, request.site)
     return 0
 
@@ -347,7 +346,8 @@ def _serve(call: SimpleNamespace, lab: Lab) -> int:
 
     def request() -> SiteRequest:
         now = _lab(call, lab.root)
-        plan = _drawn(now, now.planner().plan())
+        plan = now.planner().plan()
+        plan = _left_undrawn(plan) if call.no_run else _drawn(now, plan)
         now.digests.save()
         return _request(call, now, plan)
 
@@ -404,6 +404,14 @@ def _drawn(lab: Lab, plan: Plan) -> Plan:
     if faults:
         raise ExperimentError("\n".join(faults))
     return lab.planner().plan()
+
+
+def _left_undrawn(plan: Plan) -> Plan:
+    """The same plan, after naming what is not drawn as the sources say: drawing it would run the project's code."""
+    for name, verdict in plan.verdicts.items():
+        for each in verdict.to_draw:
+            _tell(f"warning: {name}/{each} is not drawn as the sources say; run python build.py")
+    return plan
 
 
 def _request(call: SimpleNamespace, lab: Lab, plan: Plan) -> SiteRequest:

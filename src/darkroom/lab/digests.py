@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
+
+from darkroom.lab.sealed import seal, unseal
 
 # A file changed within this long before it was hashed may change again without its times telling; it is hashed anew.
 RACY_NS = 50_000_000
@@ -22,6 +25,11 @@ class _Entry(msgspec.Struct, frozen=True, array_like=True):
     sha256: str
 
 
+class _Remembered(msgspec.Struct, frozen=True):
+    files: dict[str, _Entry]
+    whole: dict[str, str]
+
+
 class Digests:
     """The sha256 of files, through a cache on disk.
 
@@ -32,18 +40,26 @@ class Digests:
     def __init__(self, cache: Path) -> None:
         self._cache = cache
         self._known: dict[str, _Entry] = {}
+        self._whole: dict[str, str] = {}
         self._used: dict[str, _Entry] = {}
         self._changed = False
         try:
-            self._known = msgspec.json.decode(cache.read_bytes(), type=dict[str, _Entry])
+            remembered = msgspec.json.decode(unseal(cache.read_bytes()) or b"", type=_Remembered)
+            self._known, self._whole = remembered.files, remembered.whole
         except (OSError, msgspec.DecodeError):
             self._changed = True
 
-    def of(self, path: str) -> str | None:
-        """The hex sha256 of the file at *path*, or None where there is no such file."""
+    def of(self, path: str, *, links: bool = True) -> str | None:
+        """The hex sha256 of the file at *path*, or None where there is no such file; without *links* a link is none."""
         try:
-            found = os.stat(path)  # noqa: PTH116  a Path for each of a thousand files costs more than the call
-        except (FileNotFoundError, NotADirectoryError):
+            found = os.stat(path) if links else os.lstat(path)  # noqa: PTH116  a thousand Paths cost more than the calls
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # none of that name, or no name of a file at all
+            return None
+        except OSError:
+            if links:
+                raise
+            return None
+        if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for
             return None
         entry = self._known.get(path)
         if entry is None or not _is_current(entry, found):
@@ -51,13 +67,24 @@ class Digests:
         self._used[path] = entry
         return entry.sha256
 
+    def is_vouched(self, path: str) -> bool:
+        """Whether the file at *path* is as it was when it was vouched for."""
+        return path in self._whole and self._whole[path] == self.of(path, links=False)
+
+    def vouch(self, path: str) -> None:
+        """Remember that the file at *path*, as it is now, has been looked through and is whole."""
+        digest = self.of(path, links=False)
+        if digest and self._whole.get(path) != digest:
+            self._whole[path], self._changed = digest, True
+
     def save(self) -> None:
         """Remember what was asked for since, if anything is new; a cache that cannot be written is done without."""
         if not self._changed:
             return
         merged = {path: entry for path, entry in self._known.items() if path in self._used or os.path.exists(path)}  # noqa: PTH110
         merged.update(self._used)
-        write_atomically(self._cache, msgspec.json.encode(merged), durable=False)
+        whole = {path: digest for path, digest in self._whole.items() if path in merged}
+        write_atomically(self._cache, seal(msgspec.json.encode(_Remembered(merged, whole))), durable=False)
         self._known, self._changed = merged, False
 
     def _hash(self, path: str) -> _Entry:

@@ -18,6 +18,7 @@ from darkroom.lab.digests import Digests, write_atomically
 from darkroom.lab.errors import DeclarationError, UsageError, nearest
 from darkroom.lab.models import Model, WeightsSource
 from darkroom.lab.models import declared as declared_models
+from darkroom.lab.sealed import seal, unseal
 
 if TYPE_CHECKING:
     from darkroom.lab.fingerprint import Fingerprints
@@ -143,7 +144,7 @@ def discover(root: Path, digests: Digests) -> Project:
     if known is not None and known.digest == whole:
         return known
     project = _read_sources(root, {path: digest for path, digest in sources.items() if digest}, whole)
-    write_atomically(cache, msgspec.json.encode(project), durable=False)
+    write_atomically(cache, seal(msgspec.json.encode(project)), durable=False)
     return project
 
 
@@ -179,7 +180,7 @@ def _machinery(digests: Digests) -> list[str | None]:
 
 def _read(cache: Path) -> Project | None:
     try:
-        return msgspec.json.decode(cache.read_bytes(), type=Project)
+        return msgspec.json.decode(unseal(cache.read_bytes()) or b"", type=Project)
     except (OSError, msgspec.DecodeError):
         return None
 
@@ -209,7 +210,7 @@ def _records(root: Path, modules: dict[str, str], sources: dict[str, str]) -> di
             faults.append(str(error))
     if faults:
         raise DeclarationError("\n".join(faults))
-    write_atomically(cache, msgspec.json.encode([machinery, kept]), durable=False)
+    write_atomically(cache, seal(msgspec.json.encode([machinery, kept])), durable=False)
     return {module: kept[f"{path}@{sources[path]}"] for module, path in modules.items()}
 
 
@@ -228,7 +229,8 @@ def _record(root: Path, module: str, path: str) -> dict[str, Any]:
 
 def _read_records(cache: Path, machinery: str) -> dict[str, dict[str, Any]]:
     try:
-        made_by, known = msgspec.json.decode(cache.read_bytes(), type=tuple[str, dict[str, dict[str, Any]]])
+        content = unseal(cache.read_bytes()) or b""
+        made_by, known = msgspec.json.decode(content, type=tuple[str, dict[str, dict[str, Any]]])
     except (OSError, msgspec.DecodeError):
         return {}
     return known if made_by == machinery else {}

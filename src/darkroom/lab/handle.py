@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
 
 from darkroom.lab.digests import write_atomically
 from darkroom.lab.errors import ExperimentError
@@ -16,7 +20,8 @@ from darkroom.lab.store import as_array
 if TYPE_CHECKING:
     import numpy as np
 
-CHECKPOINT_VERSION = 1
+CHECKPOINT_VERSION = 2
+_WITHOUT_DIGEST = 1
 _HEADER = "header"
 _ARRAY = "$array"
 _QUIET_S = 0.1
@@ -85,35 +90,80 @@ class Run:
             "started_at": self.started_at,
             "state": _packed(state, arrays, "state"),
         }
+        header["sha256"] = _digest(header, arrays)
         arrays[_HEADER] = _bytes_array(json.dumps(header))
         write_atomically(self._checkpoint, save(arrays))
 
     def load(self) -> dict[str, Any] | None:
-        """The state that was kept last, or None; tensors come back as arrays."""
-        found = _read(self._checkpoint, self._key)
+        """The state that was kept last, or None; tensors come back as arrays.
+
+        A checkpoint that is damaged is told of, and the run begins anew.
+        """
+        try:
+            found = _read(self._checkpoint, self._key)
+        except FileNotFoundError:
+            return None
+        except _UNREADABLE as error:
+            said = " ".join(str(error).split()) or type(error).__name__
+            sys.stderr.write(f"the checkpoint {self._checkpoint} cannot be read ({said}); the run begins anew\n")
+            return None
         if found is None:
             return None
-        header, arrays = found
-        self._earlier_s, self._began = float(header["elapsed_s"]), time.monotonic()
-        self.resumed = int(header["resumed"]) + 1
-        self.started_at = str(header["started_at"])
-        state: dict[str, Any] = _unpacked(header["state"], arrays)
+        header, state = found
+        self._earlier_s, self._began = header.elapsed_s, time.monotonic()
+        self.resumed = header.resumed + 1
+        self.started_at = header.started_at
         return state
 
 
-def _read(path: Path, key: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """A checkpoint's header and arrays; None where there is none of this key, or it cannot be read."""
+class _Header(msgspec.Struct, frozen=True):
+    version: int
+    key: str
+    elapsed_s: Annotated[float, msgspec.Meta(ge=0, le=1e10)]
+    resumed: Annotated[int, msgspec.Meta(ge=0, le=10**6)]
+    started_at: str
+    state: dict[str, Any]
+    sha256: str = ""
+
+
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, MemoryError)
+
+
+def _read(path: Path, key: str) -> tuple[_Header, dict[str, Any]] | None:
+    """A checkpoint's header and state; None where it is of another key or version.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is damaged; so are some that raise another of ``_UNREADABLE``.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
+    content = path.read_bytes()
     try:
-        arrays = load(path.read_bytes())
-        header = json.loads(arrays.pop(_HEADER).tobytes())
-    except (OSError, SafetensorError, KeyError, ValueError):
+        arrays = load(content)
+    except SafetensorError as error:
+        raise ValueError(str(error)) from None
+    told = arrays.pop(_HEADER).tobytes()
+    header = msgspec.json.decode(told, type=_Header)
+    if header.version not in {CHECKPOINT_VERSION, _WITHOUT_DIGEST} or header.key != key:
         return None
-    if header.get("version") != CHECKPOINT_VERSION or header.get("key") != key:
-        return None
-    return header, arrays
+    if header.version == CHECKPOINT_VERSION:
+        plain = json.loads(told)
+        if plain.pop("sha256", "") != _digest(plain, arrays):
+            raise ValueError("its content is not what it was")
+    state: dict[str, Any] = _unpacked(header.state, arrays)
+    return header, state
+
+
+def _digest(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+    """The sha256 of everything that a checkpoint holds."""
+    digest = sha256(json.dumps(header, sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def _bytes_array(text: str) -> np.ndarray:

@@ -17,9 +17,11 @@ def locked(place: Place) -> Iterator[None]:
 
     Raises:
         Locked: another process holds them; it is named.
+        DamagedOutputs: they are a link, or their scratch folder is one.
     """
     from filelock import FileLock, Timeout
 
+    place.refuse_links()
     place.scratch.mkdir(parents=True, exist_ok=True)
     lock = FileLock(place.scratch / "lock")
     try:

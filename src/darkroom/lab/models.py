@@ -105,10 +105,10 @@ def stored(outputs: Path) -> list[str]:
 
 def _folders(base: str, depth: int = 2) -> Iterator[str]:
     try:
-        entries = [entry for entry in os.scandir(base) if entry.is_dir() and not entry.name.startswith(".")]
+        entries = [entry for entry in os.scandir(base) if not entry.name.startswith(".")]
     except OSError:
         return
-    for entry in entries:
+    for entry in (each for each in entries if each.is_dir(follow_symlinks=False)):
         yield entry.name
         if depth > 1:
             yield from _folders(entry.path, depth - 1)

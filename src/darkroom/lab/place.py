@@ -6,13 +6,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from darkroom.lab.paths import refuse_links
+
 SCRATCH = ".scratch"
+MANIFEST = "manifest.json"
+DEEPEST = 8  # folders of an id
 _KEPT_S = 30 * 24 * 3600
 
 
@@ -52,9 +57,19 @@ class Place:
         """The checkpoint of the run with this key."""
         return self.scratch / f"checkpoint-{key[:16]}.safetensors"
 
+    def refuse_links(self) -> None:
+        """Refuse to work where a link would have something written, moved or removed elsewhere.
+
+        Raises:
+            DamagedOutputs: the outputs of the experiment, or its scratch folder, or what is written there, is a link.
+        """
+        scratch = f"{SCRATCH}/{self.id}"
+        ours = ("lock", "holder", "log.txt", "next", "previous", "work")
+        refuse_links(self.outputs, [f"{self.id}/{MANIFEST}", *(f"{scratch}/{name}" for name in ours)])
+
     def drop_leftover(self, key: str) -> None:
         """Drop the checkpoint of a run that was put in place and killed before it could do so itself."""
-        checkpoint, manifest = self.checkpoint(key), self.folder / "manifest.json"
+        checkpoint, manifest = self.checkpoint(key), self.folder / MANIFEST
         if checkpoint.exists() and manifest.exists() and manifest.stat().st_mtime_ns >= checkpoint.stat().st_mtime_ns:
             checkpoint.unlink()
 
@@ -89,14 +104,18 @@ class Place:
         if self.folder.exists():
             _exchange(self.folder, self.next, self.previous)
         else:
-            self.next.rename(self.folder)
+            _move(self.next, self.folder)
         _remove(self.previous)
 
     def recover(self) -> None:
-        """Finish or take back a move that was cut short; call it with the lock held."""
-        if self.previous.exists() and not self.folder.exists():
-            self.previous.rename(self.folder)
+        """Finish or take back a move that was cut short, and sweep; call it with the lock held."""
+        if self.previous.exists() and not (self.folder / MANIFEST).exists():
+            _remove(self.folder)
+            _move(self.previous, self.folder)
         _remove(self.previous)
+        _remove(_staged(self.folder))
+        for path in self.folder.glob(f".{MANIFEST}.*"):  # half written when an accept was killed
+            path.unlink(missing_ok=True)
 
 
 def _remove(folder: Path) -> None:
@@ -106,12 +125,48 @@ def _remove(folder: Path) -> None:
 
 
 def _exchange(folder: Path, new: Path, previous: Path) -> None:
-    """Swap two folders at once where the system can; else by two renames, which ``recover`` completes."""
+    """Swap two folders at once where the system can; else by steps which ``recover`` completes or takes back."""
     if _swap(folder, new):
-        new.rename(previous)
+        _move(new, previous)
         return
-    folder.rename(previous)
-    new.rename(folder)
+    try:
+        folder.rename(previous)
+    except OSError as error:
+        if error.errno not in CANNOT_MOVE:
+            raise
+        _copy(folder, previous)
+        (folder / MANIFEST).unlink()  # from here on the folder is no outputs, and what was is in the other place, whole
+        _remove(folder)
+    _move(new, folder)
+
+
+# A rename across file systems; overlayfs refuses one of a folder that the image of a container holds in the same way.
+CANNOT_MOVE = frozenset({errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL})
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename a folder, or copy it where that cannot be done; *target* is there whole or not at all."""
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno not in CANNOT_MOVE:
+            raise
+        _copy(source, target)
+        _remove(source)
+
+
+def _copy(source: Path, target: Path) -> None:
+    import shutil
+
+    staged = _staged(target)
+    _remove(staged)
+    shutil.copytree(source, staged, symlinks=True)
+    staged.rename(target)
+
+
+def _staged(folder: Path) -> Path:
+    """Where a folder is copied to before it is renamed; git ignores it."""
+    return folder.with_name(f".{folder.name}.new")
 
 
 def _swap(one: Path, other: Path) -> bool:
@@ -130,16 +185,16 @@ def _swap(one: Path, other: Path) -> bool:
 
 def interrupted(outputs: Path) -> list[str]:
     """The ids of experiments whose outputs were being moved when a run was killed, and are not there now."""
-    return [each for each in _moving(f"{os.fspath(outputs)}/{SCRATCH}", "") if not (outputs / each).exists()]
+    return [each for each in _moving(f"{os.fspath(outputs)}/{SCRATCH}", "") if not (outputs / each / MANIFEST).exists()]
 
 
 def _moving(base: str, folder: str) -> Iterator[str]:
     try:
-        names = [entry.name for entry in os.scandir(f"{base}/{folder}") if entry.is_dir()]
+        names = [entry.name for entry in os.scandir(f"{base}/{folder}") if entry.is_dir(follow_symlinks=False)]
     except OSError:
         return
     if "previous" in names:
         yield folder.rstrip("/")
-    for name in names:
+    for name in names if folder.count("/") < DEEPEST else ():
         if name not in {"previous", "next", "work"}:
             yield from _moving(base, f"{folder}{name}/")

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -23,8 +23,10 @@ from typing import Any
 from darkroom.lab.digests import Digests
 from darkroom.lab.discover import EXPERIMENTS, DrawingRecipe, EdgeRecipe, Project, Recipe, discover
 from darkroom.lab.errors import DamagedOutputs
-from darkroom.lab.manifest import NAME, Manifest, Source, Status, load
+from darkroom.lab.manifest import NAME, Manifest, Source, Status, StoredFile, read
 from darkroom.lab.models import Model, with_variants
+from darkroom.lab.paths import links_among
+from darkroom.lab.place import DEEPEST
 
 SCHEMA = 1
 FRESH, STALE, MISSING, WAITING, DAMAGED = "fresh", "stale", "missing", "waiting", "damaged"
@@ -187,8 +189,7 @@ class Planner:
             texts = [name for name in ("caption", "alt") if getattr(stored, name) != getattr(drawing, name)]
             reasons = [f"text: {name}" for name in texts] + _code_reasons(stored.code, drawing.code)
             return DrawingVerdict(drawing, STALE, tuple(reasons or ["input: results or parameters"]), key)
-        folder = self._folder(verdict.recipe.id)
-        altered = [each.path for each in stored.files if self.digests.of(f"{folder}/{each.path}") != each.sha256]
+        altered = self._altered(verdict.recipe.id, stored.files)
         return DrawingVerdict(drawing, DAMAGED if altered else FRESH, tuple(altered), key)
 
     def _judge_metric(self, verdict: Verdict, drawing: DrawingRecipe) -> DrawingVerdict:
@@ -208,13 +209,13 @@ class Planner:
     def _lacking(self, drawing: DrawingRecipe) -> list[str]:
         return [edge.upstream for edge in drawing.edges if not self._input(edge)]
 
-    def _folder(self, identity: str) -> str:
-        return f"{os.fspath(self.outputs)}/{identity}"
-
     def _manifest(self, identity: str) -> Manifest | DamagedOutputs | None:
         if identity not in self._manifests:
+            path = f"{os.fspath(self.outputs)}/{identity}/{NAME}"
+            known = self.digests.is_vouched(path)
             try:
-                self._manifests[identity] = load(self.outputs / identity)
+                self._manifests[identity] = read(Path(path), identity, known=known)
+                self.digests.vouch(path)
             except DamagedOutputs as error:
                 self._manifests[identity] = error
         return self._manifests[identity]
@@ -226,9 +227,15 @@ class Planner:
             return None, [NAME]
         if manifest is None:
             return None, []
-        folder = self._folder(recipe.id)
-        altered = [each.path for each in manifest.files if self.digests.of(f"{folder}/{each.path}") != each.sha256]
-        return manifest, altered
+        return manifest, self._altered(recipe.id, manifest.files)
+
+    def _altered(self, identity: str, files: Sequence[StoredFile]) -> list[str]:
+        """The files of an experiment that are not what its manifest says, or only linked to."""
+        folder, of = f"{os.fspath(self.outputs)}/{identity}", self.digests.of
+        links = links_among(self.outputs, {f"{identity}/{each.path}".rpartition("/")[0] for each in files})
+        if links:
+            return [f"{links[0]} is a link"]
+        return [each.path for each in files if of(f"{folder}/{each.path}", links=False) != each.sha256]
 
     def _input(self, edge: EdgeRecipe) -> str:
         """The digest of what an edge leads to; empty for an upstream without results."""
@@ -368,13 +375,13 @@ def _stored(base: str, folder: str) -> Iterator[str]:
     """The ids of everything that has a manifest under *base*."""
     try:
         entries = sorted(os.scandir(f"{base}/{folder}"), key=lambda entry: entry.name)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return
     if any(entry.name == NAME for entry in entries):
         yield folder.rstrip("/")
         return
-    for entry in entries:
-        if not entry.name.startswith(".") and entry.is_dir():
+    for entry in entries if folder.count("/") < DEEPEST else ():
+        if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
             yield from _stored(base, f"{folder}{entry.name}/")
 
 

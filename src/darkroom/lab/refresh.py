@@ -11,11 +11,13 @@ from typing import Any
 from darkroom.lab import data, failures
 from darkroom.lab.declare import Experiment, Weights
 from darkroom.lab.discover import DATA, EXPERIMENTS, DrawingRecipe, EdgeRecipe, Recipe
-from darkroom.lab.errors import DarkroomError, ExperimentError
-from darkroom.lab.manifest import NAME, Figure, Manifest, Metric, Source, StoredFile, encode, load
+from darkroom.lab.errors import DamagedOutputs, DarkroomError, ExperimentError
+from darkroom.lab.kinds import read_layout
+from darkroom.lab.manifest import FIGURES, NAME, Figure, Manifest, Metric, Source, StoredFile, decode, encode, load
+from darkroom.lab.paths import refuse_links
 from darkroom.lab.place import Place
 from darkroom.lab.plan import Planner
-from darkroom.lab.store import FIGURES, Results, as_tuples, checked_value, copy_file, open_results, store_file
+from darkroom.lab.store import Results, as_tuples, checked_value, copy_file, open_results, store_file
 
 _FILE_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
 
@@ -75,6 +77,9 @@ def refresh(place: Place, recipe: Recipe, planner: Planner, values: Values, name
     manifest = load(place.folder)
     if manifest is None:
         return {}
+    stored = [each.path for each in manifest.files]
+    stored += [each.path for name, figure in manifest.figures.items() if name not in names for each in figure.files]
+    refuse_links(place.outputs, [f"{place.id}/{path}" for path in stored])
     folder = place.fresh_next()
     _keep(place.folder, folder, manifest, recipe, set(names))
     results = Results(place.folder, manifest)
@@ -117,8 +122,17 @@ def described(
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write the manifest of a folder that is not in place yet."""
-    store_file(folder, NAME, encode(manifest))
+    """Write the manifest of a folder that is not in place yet.
+
+    Raises:
+        ExperimentError: it would be refused when it is read.
+    """
+    try:
+        content = encode(manifest)
+        decode(content, manifest.experiment)
+    except (DamagedOutputs, ValueError) as error:
+        raise ExperimentError(f"{manifest.experiment}: its outputs cannot be stored: {error}") from None
+    store_file(folder, NAME, content)
 
 
 def _keep(old: Path, new: Path, manifest: Manifest, recipe: Recipe, redrawn: set[str]) -> None:
@@ -155,6 +169,10 @@ def _store_figure(folder: Path, recipe: Recipe, drawing: DrawingRecipe, key: str
     if wrong is not None:
         raise ExperimentError(f"{name}: file name {wrong!r}; use lower-case letters, digits, _, . and -")
     layout = checked_value(drawn.layout, f"{drawing.name}.layout", recipe.id)
+    try:
+        read_layout(str(drawn.kind), layout, frozenset(drawn.files))
+    except ValueError as error:
+        raise ExperimentError(f"{name}: its layout is none of a {drawn.kind!r}: {error}") from None
     files: list[StoredFile] = [
         store_file(folder, f"{FIGURES}/{drawing.name}/{path}", bytes(drawn.files[path])) for path in sorted(drawn.files)
     ]

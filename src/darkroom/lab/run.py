@@ -338,7 +338,9 @@ class _Process:
 
     def __init__(self, job: Job, name: str, outputs: Path, shown: Display) -> None:
         self.name, self.shown = name, shown
-        self._log = Place(outputs, name).scratch / "log.txt"
+        place = Place(outputs, name)
+        place.refuse_links()
+        self._log = place.scratch / "log.txt"
         self._log.parent.mkdir(parents=True, exist_ok=True)
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "darkroom.lab.worker"],

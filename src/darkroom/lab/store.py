@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darkroom.lab.errors import DamagedOutputs, ExperimentError, nearest
-from darkroom.lab.manifest import ARRAYS, NAME, Manifest, StoredFile, load
+from darkroom.lab.manifest import ARRAYS, FIGURES, NAME, Manifest, StoredFile, load
+from darkroom.lab.paths import check_path, links_among, read_plain
 
 if TYPE_CHECKING:
     import numpy as np
 
 VALUES = "results.json"
-FIGURES = "figures"
 _COMMON = {ARRAYS.removesuffix(".safetensors"), VALUES}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _DTYPES = frozenset(
@@ -71,10 +71,19 @@ def _stored_folder(folder: Path, name: str, path: Path, identity: str, work: Pat
 
 
 def store_file(folder: Path, path: str, content: bytes) -> StoredFile:
-    """Write one file, wait until the disk has it, and describe it."""
+    """Write one file, never over another that may be linked to it, wait until the disk has it, and describe it.
+
+    Raises:
+        ExperimentError: its path is none that a manifest can have.
+    """
+    try:
+        check_path(path)
+    except ValueError as error:
+        raise ExperimentError(f"cannot store {path!r}: {error}; give it another name") from None
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("wb") as file:
+    target.unlink(missing_ok=True)
+    with target.open("xb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
@@ -142,16 +151,23 @@ class Results(Mapping[str, Any]):
     def _file(self, path: str) -> dict[str, Any]:
         if path not in self._loaded:
             content = self._verified(path)
-            self._loaded[path] = json.loads(content) if path == VALUES else _arrays(content)
+            try:
+                self._loaded[path] = _values(content) if path == VALUES else _arrays(content)
+            except (ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
+                raise DamagedOutputs(f"{self._folder / path}: {error}; run {self.id} again with --force") from None
         return self._loaded[path]
 
     def _verified(self, path: str) -> bytes:
         where = self._folder / path
         advice = f"restore it or run {self.id} again with --force"
+        if links_among(self._folder, [path]):
+            raise DamagedOutputs(f"{where}: it is a link, or lies behind one; {advice}")
         try:
-            content = where.read_bytes()
+            content = read_plain(where, self._files[path].bytes)
         except FileNotFoundError:
             raise DamagedOutputs(f"{where}: the file is gone; {advice}") from None
+        except ValueError as error:
+            raise DamagedOutputs(f"{where}: {error}; {advice}") from None
         if sha256(content).hexdigest() != self._files[path].sha256:
             raise DamagedOutputs(f"{where}: the content is not what its manifest says; {advice}")
         return content
@@ -296,9 +312,20 @@ def _safetensors(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def _arrays(content: bytes) -> dict[str, Any]:
+    from safetensors import SafetensorError
     from safetensors.numpy import load as read
 
-    return read(content)
+    try:
+        return read(content)
+    except SafetensorError as error:
+        raise ValueError(f"it is no safetensors file ({error})") from None
+
+
+def _values(content: bytes) -> dict[str, Any]:
+    values = json.loads(content)
+    if not isinstance(values, dict):
+        raise ValueError("it holds no mapping of names to values")
+    return values
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
@@ -314,11 +341,11 @@ def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Give a file a second name, or copy it where the file system has no links."""
+    """Give a plain file a second name, or copy it where the file system has no links."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        os.link(source, target)
+        os.link(source, target, follow_symlinks=False)
     except OSError:
         import shutil
 
-        shutil.copy2(source, target)
+        shutil.copy2(source, target, follow_symlinks=False)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from darkroom.lab.kinds import Animation, Compare, Slides, Tiles
 from darkroom.lab.manifest import Figure
 from darkroom.press.catalogue import Catalogue
 from darkroom.press.record import Inputs, sha256
@@ -34,11 +35,14 @@ def card_of(name: str, catalogue: Catalogue, inputs: Inputs) -> Card | None:
     figure = found[0].drawn(found[1]) if found else None
     if found is None or figure is None:
         return None
-    folder = found[0].folder
+    folder, root = found[0].folder, found[0].outputs
     stored = {file.path: file.sha256 for file in figure.files}
     rows = [[f"figures/{found[1]}/{file}" for file in row] for row in pictures(figure)]
-    digests = [inputs.digest(f"{folder}/{path}") for row in rows for path in row]
-    if not digests or digests != [stored.get(path, "-") for row in rows for path in row]:
+    all_paths = [path for row in rows for path in row]
+    digests = [inputs.digest_within(root, f"{found[0].id}/{path}") for path in all_paths]
+    if not digests or digests != [stored.get(path, "-") for path in all_paths]:
+        return None
+    if any(inputs.fault_of(folder / path) for path in all_paths):
         return None
     key = sha256("\n".join([inputs.digest(__file__), repr(rows), *digests]).encode())
     paths = tuple(tuple(folder / path for path in row) for row in rows)
@@ -47,23 +51,28 @@ def card_of(name: str, catalogue: Catalogue, inputs: Inputs) -> Card | None:
 
 def pictures(figure: Figure) -> list[list[str]]:
     """The names of a figure's pictures, row by row, of a film the end of its last panel; none where its kind has none."""
-    layout = figure.layout
-    if figure.kind == "tiles":
-        return [[cell["file"] for cell in row["cells"] if cell] for row in layout["rows"]]
-    if figure.kind == "animation":
-        return [[layout["panels"][-1]["still"]]]
-    if figure.kind == "slides":
-        return [[layout["slides"][-1]["file"]]]
-    if figure.kind == "compare":
-        return [[side["file"] for side in layout["sides"]]]
-    return []
+    match figure.layout:
+        case Tiles() as layout:
+            return [[cell.file for cell in row.cells if cell] for row in layout.rows]
+        case Animation() as layout:
+            return [[layout.panels[-1].still]]
+        case Slides() as layout:
+            return [[layout.slides[-1].file]]
+        case Compare() as layout:
+            return [[side.file for side in layout.sides]]
+        case _:
+            return []
 
 
 def compose(rows: Sequence[Sequence[Path]]) -> bytes:
-    """A PNG of 1200 x 630 pixels with the pictures in their rows, as large as fits, every pixel a square of pixels."""
+    """A PNG of 1200 x 630 pixels with the pictures in their rows, as large as fits, every pixel a square of pixels.
+
+    Raises:
+        ValueError: one of them cannot be read as a picture; the message names it.
+    """
     from PIL import Image
 
-    opened = [[Image.open(path).convert("RGB") for path in row] for row in rows if row]
+    opened = [[_opened(path) for path in row] for row in rows if row]
     wide = max(sum(image.width for image in row) for row in opened)
     high = sum(max(image.height for image in row) for row in opened)
     gaps = (GAP * (max(map(len, opened)) - 1), GAP * (len(opened) - 1))
@@ -77,6 +86,16 @@ def compose(rows: Sequence[Sequence[Path]]) -> bytes:
     buffer = io.BytesIO()
     canvas.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
+
+
+def _opened(path: Path) -> Image:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            return picture.convert("RGB")
+    except Exception as error:  # whatever a reader of pictures trips over
+        raise ValueError(f"{path.name} cannot be read as a picture ({error})") from None
 
 
 def _paste_row(canvas: Image, row: Sequence[Image], top: int, scale: float) -> int:

@@ -9,9 +9,11 @@ from functools import cached_property
 from pathlib import Path
 
 from darkroom.lab.errors import DamagedOutputs
-from darkroom.lab.manifest import NAME, Figure, Manifest, Status, decode
+from darkroom.lab.manifest import NAME, Figure, Manifest, Status, read
+from darkroom.lab.paths import check_id
 
 FRESH = "fresh"
+DEEPEST = 8  # folders of an id
 
 
 @dataclass(frozen=True)
@@ -28,15 +30,20 @@ class Experiment:
     planned_reasons: tuple[str, ...]
     declared_figures: tuple[str, ...]
 
+    @property
+    def outputs(self) -> Path:
+        """The folder that the outputs of all experiments are in."""
+        return self.folder.parents[self.id.count("/")]
+
     @cached_property
     def loaded(self) -> tuple[Manifest | None, str]:
         """The manifest, or None and why it cannot be read."""
-        path = self.folder / NAME
         if not self.digest:
             return None, ""
         try:
-            return decode(path.read_bytes(), NAME), ""
-        except DamagedOutputs as error:
+            check_id(self.id)
+            return read(self.folder / NAME, self.id, NAME), ""
+        except (DamagedOutputs, ValueError) as error:
             return None, str(error)
 
     @property
@@ -126,11 +133,13 @@ class Catalogue:
 
 
 def manifests(outputs: Path) -> Iterator[Path]:
-    """Every manifest under *outputs*, sorted; figures and hidden folders are not searched."""
+    """Every manifest under *outputs*, sorted; figures, hidden folders and what links lead to are not searched."""
     for folder, folders, files in os.walk(outputs):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "figures")
-        if NAME in files:
+        is_deep = folder.count(os.sep) - os.fspath(outputs).count(os.sep) >= DEEPEST
+        folders[:] = sorted(name for name in folders if not is_deep and not name.startswith(".") and name != "figures")
+        if NAME in files or NAME in folders:  # a folder of that name is no manifest, and is told of
             yield Path(folder) / NAME
+        folders[:] = [name for name in folders if name != NAME]
 
 
 def read_catalogue(

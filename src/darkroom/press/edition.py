@@ -5,6 +5,7 @@ Pages whose key is that of the last build are kept as they were published.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,9 @@ def make_edition(
     findings.stop()
     index = _index(sources)
     judge_experiments(sources, index, findings)
-    context = _context(sources, index, findings)
+    card, picture = _card(sources, memory, kept, findings)
+    context = _context(sources, index, findings, card)
+    findings.warnings += _without_policy(sources)
     keys = page_keys(sources, context)
     reused = {
         url: memory.pages[url]
@@ -79,13 +82,12 @@ def make_edition(
         contents |= {url: html.encode(), **rendered.drawings}
         records[url] = _record(sources, rendered, contents[url], keys[url], fonts, warnings[url])
     files = contents | _files_beside(sources, context, records.values())
-    card = _card_content(context.card, memory, kept) if context.card else None
-    if context.card and card:
-        files[context.card.target] = card
+    if card and picture:
+        files[card.target] = picture
     findings.faults += _faults_of_site(sources, files, records)
     findings.stop()
     findings.warnings += [warning for found in warnings.values() for warning in found]
-    remembered = Made(context.card.target, digest_of(card), size_of(card)) if context.card and card else None
+    remembered = Made(card.target, digest_of(picture), size_of(picture)) if card and picture else None
     return Edition(
         files, Memory(dict(sorted(records.items())), remembered), tuple(sorted(dict.fromkeys(findings.warnings)))
     )
@@ -122,7 +124,7 @@ def _in_reading_order(sources: Sources) -> list[Outline]:
     return sorted(sources.outlines.values(), key=place)
 
 
-def _context(sources: Sources, index: Index, findings: Findings) -> Context:
+def _context(sources: Sources, index: Index, findings: Findings, card: Card | None) -> Context:
     places = sources.places
     pictures = [name for name in sources.static if Path(name).suffix in assets.PICTURES]
     entries = feeds.entries(sources.site, sources.outlines.values(), sources.catalogue)
@@ -140,18 +142,43 @@ def _context(sources: Sources, index: Index, findings: Findings) -> Context:
         templates=places.templates,
         cache=places.cache,
         references=places.shown(places.templates / "references.bib"),
-        card=_card(sources, findings),
+        card=card,
         feed=feeds.FEED if entries else "",
     )
 
 
-def _card(sources: Sources, findings: Findings) -> Card | None:
+def _card(
+    sources: Sources, memory: Memory, kept: Callable[[str], bool], findings: Findings
+) -> tuple[Card | None, Content]:
+    """The picture that stands for the site, and its content; none where the figure is not drawn or cannot be read."""
     name, catalogue = sources.site.picture, sources.catalogue
     if name and not catalogue.figure(name):
         place = sources.places.shown(sources.places.templates / "site.toml")
         message = f"picture: unknown figure {name!r}{nearest(name, catalogue.figure_names)}"
         findings.faults.append(Fault(place, 1, 1, "reference", message))
-    return card_of(name, catalogue, sources.inputs) if name and sources.site.base_url else None
+    card = card_of(name, catalogue, sources.inputs) if name and sources.site.base_url else None
+    if card is None:
+        return None, b""
+    known = memory.card
+    if known and known.target == card.target and kept(known.target):
+        return card, Kept(known.sha256, known.bytes)
+    try:
+        return card, compose(card.rows)
+    except ValueError as error:
+        place = sources.places.shown(card.rows[0][0].parent)
+        findings.problems.append(Fault(place, 1, 1, "damaged", f"{error}; restore it or rerun with --force"))
+        return None, b""
+
+
+def _without_policy(sources: Sources) -> Iterator[Fault]:
+    """Layouts of pages that let a browser run whatever a page holds."""
+    folder = sources.places.templates / "layouts"
+    for name in sorted({outline.meta.layout for outline in sources.outlines.values()}):
+        path = folder / f"{name}.html"
+        text = sources.inputs.read(path).decode(errors="replace") if sources.inputs.digest(path) else ""
+        if text and "Content-Security-Policy" not in text and not re.search(r"\{%-?\s*(?:extends|include)", text):
+            message = "the layout has no Content-Security-Policy, so that scripts run wherever they come from; add one"
+            yield Fault(sources.places.shown(path), 1, 1, "policy", message)
 
 
 # Pages ----------------------------------------------------------------------------------------------------------------
@@ -248,13 +275,6 @@ def _files_beside(sources: Sources, context: Context, records: Collection[PageRe
     if context.feed:
         files[context.feed] = feeds.feed(site, feeds.entries(site, sources.outlines.values(), sources.catalogue))
     return files
-
-
-def _card_content(card: Card, memory: Memory, kept: Callable[[str], bool]) -> Content:
-    known = memory.card
-    if known and known.target == card.target and kept(known.target):
-        return Kept(known.sha256, known.bytes)
-    return compose(card.rows)
 
 
 def _faults_of_site(

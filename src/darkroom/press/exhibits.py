@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
+import msgspec
 from markupsafe import Markup
 
 from darkroom.lab.errors import Fault
@@ -31,6 +32,7 @@ from darkroom.press.pages import PLACEHOLDER, Page
 from darkroom.press.references import Unknown, number_figures
 from darkroom.press.text import size
 from darkroom.press.texts import Texts
+from darkroom.press.vetting import is_plain
 
 _IMAGE = re.compile(r'(<img\b[^>]*\bsrc="([^"]*)"[^>]*>)')
 
@@ -123,7 +125,12 @@ class Exhibits:
 
         def inline(light: str, dark: str) -> Markup:
             """Two variants of a plot as one SVG in the page; nothing where they are no such pair."""
-            one, other = ((self._context.results / uses[name].source).read_text("utf-8") for name in (light, dark))
+            try:
+                one, other = ((self._context.results / uses[name].source).read_text("utf-8") for name in (light, dark))
+            except UnicodeDecodeError:
+                return Markup("")
+            if not (light.endswith(".svg") and dark.endswith(".svg") and is_plain(one) and is_plain(other)):
+                return Markup("")
             return Markup(svg.inline(one, other, shared["anchor"], figure.alt))
 
         def drawn_later(light: str, dark: str, readings: object) -> str:
@@ -143,7 +150,7 @@ class Exhibits:
             kind=figure.kind,
             caption=Markup(self._texts.rich(figure.caption)),
             alt=figure.alt,
-            layout=figure.layout,
+            layout=msgspec.to_builtins(figure.layout),
             width=width,
             badge=badge(experiment),
             made=provenance(manifest, self._context.site.repository),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
 
+import msgspec
+
+from darkroom.lab.kinds import Animation, Plot, Tiles
 from darkroom.lab.manifest import Figure, Manifest, StoredFile
 from darkroom.press.catalogue import FRESH, Experiment
 from darkroom.press.text import duration
@@ -96,39 +98,28 @@ def files_of(experiment: str, name: str, figure: Figure) -> dict[str, FileUse]:
 
 def width_of(figure: Figure) -> str:
     """How far a figure reaches unless its page says otherwise: "text", or "page" where its natural width is greater."""
-    return "page" if _NATURAL.get(figure.kind, _no_width)(figure.layout) > TEXT_WIDTH else "text"
+    match figure.layout:
+        case Tiles() as layout:
+            width = _tiles_width(layout)
+        case Plot() as layout:
+            width = layout.width - 80
+        case Animation() as layout:
+            width = sum(panel.width * layout.scale + 16 for panel in layout.panels)
+        case _:
+            width = 0
+    return "page" if width > TEXT_WIDTH else "text"
 
 
-def _no_width(layout: Mapping[str, Any]) -> int:
-    return 0
-
-
-def _tiles_width(layout: Mapping[str, Any]) -> int:
-    cells = [cell for row in layout.get("rows", ()) for cell in row["cells"] if cell]
-    widest = max((cell["width"] for cell in cells), default=0) * layout.get("scale", 1)
-    columns = max((len(row["cells"]) for row in layout.get("rows", ())), default=0)
-    return int(columns * (widest + 6))
-
-
-def _plot_width(layout: Mapping[str, Any]) -> int:
-    return int(layout.get("width", 0)) - 80
-
-
-def _animation_width(layout: Mapping[str, Any]) -> int:
-    panels = layout.get("panels", ())
-    return sum(panel["width"] * layout.get("scale", 1) + 16 for panel in panels)
-
-
-_NATURAL: dict[str, Callable[[Mapping[str, Any]], int]] = {
-    "tiles": _tiles_width,
-    "plot": _plot_width,
-    "animation": _animation_width,
-}
+def _tiles_width(layout: Tiles) -> int:
+    cells = [cell for row in layout.rows for cell in row.cells if cell]
+    widest = max((cell.width for cell in cells), default=0) * layout.scale
+    columns = max((len(row.cells) for row in layout.rows), default=0)
+    return columns * (widest + 6)
 
 
 def alt_texts(figure: Figure) -> list[str]:
     """Every alternative text of a figure: its own, and those of all pictures in its layout."""
-    return [figure.alt, *_texts_of(figure.layout)]
+    return [figure.alt, *_texts_of(msgspec.to_builtins(figure.layout))]
 
 
 def _texts_of(layout: object) -> Iterator[str]:

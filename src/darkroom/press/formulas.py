@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+import msgspec
+
 from darkroom.lab.errors import Fault
 from darkroom.press.context import MATH_POLICY, MATH_STYLE, Rendered, Use, root_of
 from darkroom.press.files import Places
@@ -102,7 +104,7 @@ def equations_of(page: Page, index: Index) -> Iterator[Equation]:
         found = index.catalogue.figure(name)
         figure = found[0].drawn(found[1]) if found else None
         if figure:
-            for text in (figure.caption, *_texts(figure.layout)):
+            for text in (figure.caption, *_texts(msgspec.to_builtins(figure.layout))):
                 yield from _inline_equations(text)
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from pathlib import Path
 
 import jinja2
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from darkroom.lab.errors import Fault
+from darkroom.lab.sealed import seal, unseal
 from darkroom.press.context import Context, root_of
 from darkroom.press.references import as_html, show
 from darkroom.press.text import duration, size
@@ -24,17 +27,38 @@ class Refused(Exception):
         self.fault = fault
 
 
+class Compiled(jinja2.BytecodeCache):
+    """Compiled layouts, sealed: they are code."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Fill the bucket, if what is kept can be believed."""
+        try:
+            content = unseal((self._folder / f"{bucket.key}.cache").read_bytes())
+        except OSError:
+            return
+        if content is not None:
+            bucket.bytecode_from_string(content)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep the bucket; where that cannot be done it is done without."""
+        path = self._folder / f"{bucket.key}.cache"
+        scratch = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            scratch.write_bytes(seal(bucket.bytecode_to_string()))
+            scratch.replace(path)
+        except OSError:
+            scratch.unlink(missing_ok=True)
+
+
 def environment(templates: Path, cache: Path) -> jinja2.Environment:
     """Jinja for the layouts in *templates*, compiled ones kept in *cache*."""
-    folder = cache / "jinja"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        bytecode = jinja2.FileSystemBytecodeCache(str(folder))
-    except OSError:
-        bytecode = None
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates),
-        bytecode_cache=bytecode,
+        bytecode_cache=Compiled(cache / "jinja"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -65,6 +89,8 @@ class Layouts:
                 asset=lambda asset: self._root + self._context.assets[asset],
                 inlined=lambda asset: Markup(self._inlined(asset)),
                 digest=lambda asset: policy_digest(self._inlined(asset)),
+                digest_of=lambda text: policy_digest(str(text)),
+                integrity=lambda asset: policy_digest(self._context.texts[asset]),
                 text=lambda value: Markup(self._texts.inline(value)),
                 heading_text=lambda value: Markup(self._texts.heading(value)),
                 rich=lambda value: Markup(self._texts.rich(value)),

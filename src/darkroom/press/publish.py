@@ -72,12 +72,12 @@ def current(request: SiteRequest) -> Report | None:
     """
     request = _resolved(request)
     memory = record.load(_record_path(request))
-    if memory.get("identity") != _identity(request):
+    if memory.identity != _identity(request):
         return None
-    if not record.unchanged(memory["inputs"]) or not _site_stands(request, memory["outputs"]):
+    if not record.unchanged(memory.inputs) or not _site_stands(request, memory.outputs):
         return None
-    warnings = tuple(Fault(*fault) for fault in memory["warnings"])
-    return Report(memory["pages"], len(memory["outputs"]) - 1, 0, warnings)
+    warnings = tuple(Fault(*fault) for fault in memory.warnings)
+    return Report(memory.pages, len(memory.outputs) - 1, 0, warnings)
 
 
 def build(request: SiteRequest) -> Report:
@@ -92,7 +92,7 @@ def build(request: SiteRequest) -> Report:
     folder.refuse_sources(request)
     with _lock(request), _seldom_collecting():
         memory = record.load(_record_path(request))
-        inputs = record.Inputs(_known(memory))
+        inputs = record.Inputs(memory.inputs.files)
         edition = _edition(request, inputs, memory)
         try:
             written = _publish(request, edition, memory)
@@ -110,7 +110,7 @@ def compare(request: SiteRequest) -> Report:
         ContentError: with every fault.
     """
     request = _resolved(request)
-    edition = _edition(request, record.Inputs({}), {}, reuse=False)
+    edition = _edition(request, record.Inputs({}), record.Record(), reuse=False)
     faults = [fault for target, content in edition.files.items() for fault in _differs(request, target, content)]
     if faults:
         raise ContentError(faults)
@@ -153,13 +153,9 @@ def _identity(request: SiteRequest) -> list[Any]:
     return [VERSION, *places, request.strict, os.environ.get("DARKROOM_BASE_URL"), digest]
 
 
-def _known(memory: Mapping[str, Any]) -> dict[str, record.Stat]:
-    return {path: stat for path, stat in memory.get("inputs", {}).get("files", {}).items() if stat}
-
-
-def _site_stands(request: SiteRequest, outputs: Mapping[str, list[int]]) -> bool:
+def _site_stands(request: SiteRequest, outputs: Mapping[str, record.Published]) -> bool:
     root = os.fspath(request.site)
-    return all(record.stat_of(f"{root}/{target}") == tuple(stat[:2]) for target, stat in outputs.items())
+    return all(record.stat_of(f"{root}/{target}") == published.times for target, published in outputs.items())
 
 
 def _remember(request: SiteRequest, edition: Edition, inputs: record.Inputs) -> None:
@@ -167,22 +163,18 @@ def _remember(request: SiteRequest, edition: Edition, inputs: record.Inputs) -> 
 
     outputs = {}
     for target, content in edition.files.items():
-        stat = record.stat_of(f"{request.site}/{target}")
-        outputs[target] = [*(stat or (0, 0)), digest_of(content)]
-    memory = {
-        "identity": _identity(request),
-        "pages": len(edition.memory.pages),
-        "inputs": inputs.snapshot(),
-        "outputs": outputs,
-        "warnings": [[w.path, w.line, w.column, w.rule, w.message] for w in edition.warnings],
-    }
-    pages = _pages_path(request)
+        times = record.stat_of(f"{request.site}/{target}")
+        outputs[target] = record.Published(times or record.Times(0, 0, 0, 0), digest_of(content))
+    memory = record.Record(
+        identity=_identity(request),
+        pages=len(edition.memory.pages),
+        inputs=inputs.snapshot(),
+        outputs=outputs,
+        warnings=[(w.path, w.line, w.column, w.rule, w.message) for w in edition.warnings],
+    )
     try:
-        pages.parent.mkdir(parents=True, exist_ok=True)
-        scratch = pages.with_name(f".{pages.name}.{os.getpid()}")
-        scratch.write_bytes(msgspec.json.encode(edition.memory))
-        scratch.replace(pages)
-        record.save(_record_path(request), memory)
+        record.save(_pages_path(request), msgspec.json.encode(edition.memory))
+        record.save(_record_path(request), msgspec.json.encode(memory))
     except OSError as error:
         raise UsageError(f"cannot write {request.cache}: {error.strerror}; the site itself is built") from None
 
@@ -191,16 +183,17 @@ def _places(request: SiteRequest) -> Places:
     return Places(request.root, request.templates, request.outputs, request.site, request.cache)
 
 
-def _edition(request: SiteRequest, inputs: record.Inputs, memory: Mapping[str, Any], reuse: bool = True) -> Edition:
+def _edition(request: SiteRequest, inputs: record.Inputs, memory: record.Record, reuse: bool = True) -> Edition:
     from darkroom.press.edition import make_edition
     from darkroom.press.memory import Memory, read_memory
 
-    outputs: Mapping[str, list[Any]] = memory.get("outputs", {})
+    outputs = memory.outputs
     pages = read_memory(_pages_path(request)) if reuse and outputs else Memory({})
 
     def kept(url: str) -> bool:
         known = outputs.get(url)
-        return known is not None and record.stat_of(f"{request.site}/{url}") == tuple(known[:2])
+        path = f"{request.site}/{url}"
+        return known is not None and (record.stat_of(path) == known.times or folder.holds(Path(path), known.sha256))
 
     edition = make_edition(_places(request), inputs, pages, kept, statuses=request.statuses, strict=request.strict)
     digests = {target: digest_of(content) for target, content in edition.files.items()}
@@ -210,16 +203,18 @@ def _edition(request: SiteRequest, inputs: record.Inputs, memory: Mapping[str, A
 # Writing --------------------------------------------------------------------------------------------------------------
 
 
-def _publish(request: SiteRequest, edition: Edition, memory: Mapping[str, Any]) -> int:
+def _publish(request: SiteRequest, edition: Edition, memory: record.Record) -> int:
     """Bring the site to the edition; gives how many files were written."""
     scratch, spare = _scratch(request)
     _put_back(scratch, request.site)
-    old: Mapping[str, list[Any]] = memory.get("outputs", {})
+    old = memory.outputs
     standing = {
-        target: stat[2] for target, stat in old.items() if record.stat_of(f"{request.site}/{target}") == tuple(stat[:2])
+        target: known.sha256
+        for target, known in old.items()
+        if record.stat_of(f"{request.site}/{target}") == known.times
     }
     wanted = {target: digest_of(content) for target, content in edition.files.items()}
-    ours = folder.written_by_us(request.site, {target: stat[2] for target, stat in old.items()})
+    ours = folder.written_by_us(request.site, {target: known.sha256 for target, known in old.items()})
     others = folder.others(request.site, ours, wanted)
     if not standing:
         standing = {target: digest for target, digest in wanted.items() if folder.holds(request.site / target, digest)}
@@ -265,7 +260,11 @@ def _scratch(request: SiteRequest) -> tuple[Path, bool]:
 
 
 def _write(
-    site: Path, scratch: Path, edition: Edition, old: Mapping[str, list[Any]], standing: Mapping[str, str]
+    site: Path,
+    scratch: Path,
+    edition: Edition,
+    old: Mapping[str, record.Published],
+    standing: Mapping[str, str],
 ) -> int:
     """Make *scratch* the edition; what is in it or stands on the old site unchanged is kept or linked, not written.
 
@@ -282,7 +281,7 @@ def _write(
         if target in surplus:
             surplus.remove(target)
             known = old.get(target)
-            if known and known[2] == digest and record.stat_of(path) == tuple(known[:2]):
+            if known and known.sha256 == digest and record.stat_of(path) == known.times:
                 continue
             os.unlink(path)  # noqa: PTH108  # thousands of files
         above = os.path.dirname(path)  # noqa: PTH120

@@ -1,22 +1,75 @@
 """What the last build saw and wrote, so that the next one can tell at a glance whether there is anything to do.
 
-A file counts as unchanged while its time and size are; where they are not, its sha256 decides. A file that was changed
-less than a moment before it was read is always compared by content, since its next change might not move its time.
+A file counts as unchanged while its times, size and inode are; where they are not, its sha256 decides. A file that was
+changed less than a moment before it was read is always compared by content, since its next change might not move its time.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
+
+from darkroom.lab.paths import links_among
+from darkroom.lab.sealed import seal, unseal
+from darkroom.press.vetting import fault_of
 
 MOMENT_NS = 50_000_000
+_MOVED = -1  # in place of a time that is not to be relied on
 
-Stat = tuple[int, int, str]
+
+class Times(NamedTuple):
+    """What the file system tells of a file without reading it."""
+
+    modified_ns: int
+    bytes: int
+    changed_ns: int
+    inode: int
+
+
+class Seen(NamedTuple):
+    """A file as it was read; ``vetted`` says that it was found fit to be published."""
+
+    times: Times
+    sha256: str
+    vetted: bool = False
+
+
+class Listed(NamedTuple):
+    """A folder as it was read: its time, and the names in it joined by ``/``."""
+
+    modified_ns: int
+    names: str
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """Everything looked at; None stands for a file that was not there."""
+
+    files: dict[str, Seen | None] = {}
+    folders: dict[str, Listed] = {}
+
+
+class Published(NamedTuple):
+    """A file of the site."""
+
+    times: Times
+    sha256: str
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A build: what it depended on beside files, what it looked at, wrote and warned of, and the number of its pages."""
+
+    identity: list[Any] = []
+    pages: int = 0
+    inputs: Snapshot = Snapshot()
+    outputs: dict[str, Published] = {}
+    warnings: list[tuple[str, int, int, str, str]] = []
 
 
 def sha256(content: bytes) -> str:
@@ -27,11 +80,10 @@ def sha256(content: bytes) -> str:
 class Inputs:
     """Digests of files and listings of folders, taken once a build and remembered over builds."""
 
-    def __init__(self, known: Mapping[str, Stat]) -> None:
+    def __init__(self, known: Mapping[str, Seen | None]) -> None:
         self._known = known
-        self._seen: dict[str, Stat | None] = {}
-        self._folders: dict[str, Stat] = {}
-        self._contents: dict[str, bytes] = {}
+        self._seen: dict[str, Seen | None] = {}
+        self._folders: dict[str, Listed] = {}
 
     def digest(self, path: Path | str) -> str:
         """The sha256 of a file, or "" where there is none."""
@@ -39,7 +91,21 @@ class Inputs:
         if name not in self._seen:
             self._seen[name] = _look(name, self._known.get(name))
         seen = self._seen[name]
-        return seen[2] if seen else ""
+        return seen.sha256 if seen else ""
+
+    def digest_within(self, folder: Path, path: str) -> str:
+        """The sha256 of a file of somebody's outputs, or "" where there is none, or a link stands for it or on the way."""
+        return "" if links_among(folder, [path]) else self.digest(f"{folder}/{path}")
+
+    def fault_of(self, path: Path | str) -> str:
+        """Why a file of somebody's figure, which is there, is not to be published, or ""; asked once for each content."""
+        name, digest = os.fspath(path), self.digest(path)
+        seen, known = self._seen[name], self._known.get(name)
+        if seen is None or seen.vetted:
+            return ""
+        fault = "" if known and known.vetted and known.sha256 == digest else fault_of(name)
+        self._seen[name] = seen._replace(vetted=not fault)
+        return fault
 
     def read(self, path: Path) -> bytes:
         """The content of a file, which becomes an input."""
@@ -66,51 +132,51 @@ class Inputs:
         """Make the names in *folder* an input."""
         self._folders[os.fspath(folder)] = _look_into(os.fspath(folder))
 
-    def snapshot(self) -> dict[str, Any]:
-        """Everything looked at, ready for JSON; None stands for a file that was not there."""
-        return {"files": self._seen, "folders": self._folders}
+    def snapshot(self) -> Snapshot:
+        """Everything looked at."""
+        return Snapshot(self._seen, self._folders)
 
 
-def unchanged(snapshot: Mapping[str, Any]) -> bool:
+def unchanged(snapshot: Snapshot) -> bool:
     """Whether every file and folder of a snapshot is as it was."""
-    files: Mapping[str, Stat | None] = snapshot["files"]
-    folders: Mapping[str, Stat] = snapshot["folders"]
-    return all(_same_file(name, stat) for name, stat in files.items()) and all(
-        _same_folder(name, stat) for name, stat in folders.items()
+    return all(_same_file(name, seen) for name, seen in snapshot.files.items()) and all(
+        _same_folder(name, listed) for name, listed in snapshot.folders.items()
     )
 
 
-def stat_of(path: str) -> tuple[int, int] | None:
-    """Time and size of a file, or None where there is none."""
+def stat_of(path: str) -> Times | None:
+    """What the file system tells of a file, or None where there is none."""
     try:
         found = os.stat(path)  # noqa: PTH116  # thousands of calls
-    except OSError:
+    except (OSError, ValueError):
         return None
-    return found.st_mtime_ns, found.st_size
+    if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for
+        return None
+    return Times(found.st_mtime_ns, found.st_size, found.st_ctime_ns, found.st_ino)
 
 
-def _look(name: str, known: Stat | None) -> Stat | None:
+def _look(name: str, known: Seen | None) -> Seen | None:
     now = stat_of(name)
     if now is None:
         return None
-    if known and now == (known[0], known[1]):
-        return known[0], known[1], known[2]
+    if known and now == known.times:
+        return Seen(now, known.sha256)
     with open(name, "rb") as file:  # noqa: PTH123  # thousands of calls
         digest = sha256(file.read())
-    moved = time.time_ns() - now[0] < MOMENT_NS
-    return (-1 if moved else now[0]), now[1], digest
+    moved = time.time_ns() - max(now.modified_ns, now.changed_ns) < MOMENT_NS
+    return Seen(now._replace(modified_ns=_MOVED) if moved else now, digest)
 
 
-def _same_file(name: str, known: Stat | None) -> bool:
+def _same_file(name: str, known: Seen | None) -> bool:
     now = stat_of(name)
     if now is None or known is None:
         return now is None and known is None
-    if now == (known[0], known[1]):
+    if now == known.times:
         return True
-    if now[1] != known[1]:
+    if now.bytes != known.times.bytes:
         return False
     with open(name, "rb") as file:  # noqa: PTH123
-        return sha256(file.read()) == known[2]
+        return sha256(file.read()) == known.sha256
 
 
 def _entries(name: str) -> list[str]:
@@ -120,29 +186,34 @@ def _entries(name: str) -> list[str]:
         return []
 
 
-def _look_into(name: str) -> Stat:
-    now = stat_of(name) or (0, 0)
-    moved = time.time_ns() - now[0] < MOMENT_NS
-    return (-1 if moved else now[0]), 0, "/".join(_entries(name))
-
-
-def _same_folder(name: str, known: Stat) -> bool:
-    now = stat_of(name) or (0, 0)
-    return now[0] == known[0] or "/".join(_entries(name)) == known[2]
-
-
-def load(path: Path) -> dict[str, Any]:
-    """A remembered record, or {} where there is none that can be read."""
+def _time_of(name: str) -> int:
     try:
-        record = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}
+        return os.stat(name).st_mtime_ns  # noqa: PTH116
+    except OSError:
+        return 0
 
 
-def save(path: Path, record: Mapping[str, Any]) -> None:
-    """Remember *record*, whole or not at all."""
+def _look_into(name: str) -> Listed:
+    now = _time_of(name)
+    moved = time.time_ns() - now < MOMENT_NS
+    return Listed(_MOVED if moved else now, "/".join(_entries(name)))
+
+
+def _same_folder(name: str, known: Listed) -> bool:
+    return _time_of(name) == known.modified_ns or "/".join(_entries(name)) == known.names
+
+
+def load(path: Path) -> Record:
+    """A remembered record, or an empty one where there is none that can be believed."""
+    try:
+        return msgspec.json.decode(unseal(path.read_bytes()) or b"", type=Record)
+    except (OSError, msgspec.DecodeError):
+        return Record()
+
+
+def save(path: Path, content: bytes) -> None:
+    """Remember *content*, sealed, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_text(json.dumps(record, separators=(",", ":")), encoding="utf-8")
+    scratch.write_bytes(seal(content))
     scratch.replace(path)

@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import Any
 
 from darkroom.lab.errors import Fault, nearest
 from darkroom.lab.manifest import Manifest
@@ -126,11 +127,12 @@ class Index:
             Unknown: no such experiment or parameter.
             NotRun: the experiment has no outputs.
         """
-        parameters: Mapping[str, Value] = self._manifest(owner, owner).parameters
+        parameters: Mapping[str, Any] = self._manifest(owner, owner).parameters
         if name not in parameters:
             choices = nearest(name, parameters) or _list("; it has", parameters)
             raise Unknown(f"{owner!r} has no parameter {name!r}{choices}")
-        return parameters[name]
+        value: Value = parameters[name]
+        return value
 
     def entry(self, key: str) -> Entry:
         """The work that *key* names.

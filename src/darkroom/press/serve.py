@@ -14,11 +14,12 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from darkroom.lab.errors import ContentError, DarkroomError, UsageError
+from darkroom.press.layouts import policy_digest
 from darkroom.press.publish import Report, SiteRequest, build
 
 EVENTS = "/.darkroom/events"
-POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>\n?')  # would refuse the script and the panel
-SCRIPT = """<script>
+POLICY = re.compile(r'(<meta http-equiv="Content-Security-Policy" content=")([^"]*)(")')
+RELOAD = """
 new EventSource("/.darkroom/events").onmessage = () => {
   sessionStorage.setItem("darkroom-scroll", scrollY);
   location.reload();
@@ -28,11 +29,37 @@ addEventListener("load", () => {
   sessionStorage.removeItem("darkroom-scroll");
   if (y !== null) scrollTo(0, Number(y));
 });
-</script>"""
-PANEL = """<div role="alert" style="position: fixed; inset: auto 0 0; z-index: 99; max-height: 60vh; overflow: auto;
-padding: 1rem 1.5rem; background: #2b1210; color: #ffd9d3; border-top: 3px solid #e5533d; white-space: pre-wrap;
-font: 14px/1.5 ui-monospace, monospace">%s</div>"""
+"""
+PANEL_STYLE = """
+.darkroom-errors { position: fixed; inset: auto 0 0; z-index: 99; max-height: 60vh; overflow: auto; padding: 1rem 1.5rem;
+background: #2b1210; color: #ffd9d3; border-top: 3px solid #e5533d; white-space: pre-wrap;
+font: 14px/1.5 ui-monospace, monospace }
+"""
+PANEL = f'<style>{PANEL_STYLE}</style><div role="alert" class="darkroom-errors">%s</div>'
+NOTHING = (
+    '<!doctype html><meta http-equiv="Content-Security-Policy" content="default-src \'none\'"><title>Darkroom</title>'
+)
 DEBOUNCE_MS = 40
+
+
+def with_reload(page: str, errors: str) -> str:
+    """A page with the script that reloads it, and a panel with *errors* if there are any, both allowed by its policy."""
+    panel = PANEL % html.escape(errors) if errors else ""
+
+    def widened(policy: re.Match[str]) -> str:
+        directives: dict[str, str] = {}
+        for each in filter(str.strip, policy[2].split(";")):
+            directives[each.split(maxsplit=1)[0]] = each.strip().partition(" ")[2]
+        for name, source in (
+            ("script-src", f"'{policy_digest(RELOAD)}'"),
+            ("style-src", f"'{policy_digest(PANEL_STYLE)}'"),
+            ("connect-src", "'self'"),
+        ):
+            known = directives.get(name, directives.get("default-src", "")).replace("'none'", "")
+            directives[name] = f"{known} {source}".strip()
+        return policy[1] + "; ".join(f"{name} {sources}" for name, sources in directives.items()) + policy[3]
+
+    return f"{POLICY.sub(widened, page, count=1)}{panel}<script>{RELOAD}</script>"
 
 
 class Workshop:
@@ -103,10 +130,9 @@ class Handler(SimpleHTTPRequestHandler):
         status = 200 if file.is_file() else 404
         if status == 404:
             file = self.workshop.request.site / "404.html"
-        content = file.read_text(encoding="utf-8") if file.is_file() else "<!doctype html><title>Darkroom</title>"
-        content = POLICY.sub("", content, count=1)
-        panel = PANEL % html.escape("\n".join(self.workshop.errors)) if self.workshop.errors else ""
-        body = (content + panel + SCRIPT).encode()
+        content = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else NOTHING
+        errors = "\n".join(self.workshop.errors)
+        body = with_reload(content, errors).encode()
         self.send_response(status)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))

@@ -116,7 +116,7 @@ def _read_catalogue(places: Places, inputs: Inputs, statuses: Sequence[Status], 
     paths = list(manifests(places.outputs))
     for folder in sorted({parent for path in paths for parent in (path.parent, path.parent.parent)}):
         inputs.list_folder(folder)
-    return read_catalogue(places.outputs, statuses, {path: inputs.digest(path) for path in paths}, model)
+    return read_catalogue(places.outputs, statuses, {path: inputs.digest(path) or "-" for path in paths}, model)
 
 
 def _read_pages(

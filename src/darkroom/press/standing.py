@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterator, Sequence
 
 from darkroom.lab.errors import Fault
 from darkroom.lab.manifest import Figure
+from darkroom.lab.paths import links_among
 from darkroom.press.catalogue import FRESH, Experiment
 from darkroom.press.references import Index
 from darkroom.press.sources import Findings, Sources
+from darkroom.press.vetting import is_published
 
 
 def judge_experiments(sources: Sources, index: Index, findings: Findings) -> None:
@@ -49,22 +51,30 @@ def damaged_figures(sources: Sources, index: Index, findings: Findings) -> dict[
 
 
 def _first_altered(experiment: Experiment, figure: Figure, sources: Sources) -> tuple[str, str] | None:
-    """The first of a figure's files that is not the one that its manifest names, and what is wrong with it."""
-    folder = str(experiment.folder)
+    """The first of a figure's files that is not the one that its manifest names, or not fit to be published, and why."""
+    folder, inputs = str(experiment.folder), sources.inputs
+    links = links_among(sources.places.outputs, [f"{experiment.id}/{file.path}" for file in figure.files])
+    if links:
+        return links[0].removeprefix(f"{experiment.id}/"), "a link"
     for file in figure.files:
-        digest = sources.inputs.digest(f"{folder}/{file.path}")
+        path = f"{folder}/{file.path}"
+        digest = inputs.digest(path)
         if digest != file.sha256:
             return file.path, "altered" if digest else "missing"
+        if fault := inputs.fault_of(path):
+            return file.path, fault
     return None
 
 
 def raw_files(sources: Sources) -> dict[str, str]:
-    """The addresses of result files that are small enough to be published."""
+    """The addresses of result files that are small enough to be published, and data or pictures."""
     limit = sources.site.raw_limit_mb * 1e6
     raw = {}
     for experiment in sources.catalogue.experiments.values():
         for file in experiment.manifest.files if experiment.manifest else ():
-            digest = sources.inputs.digest(f"{experiment.folder}/{file.path}") if file.bytes <= limit else ""
+            if file.bytes > limit or not is_published(file.path):
+                continue
+            digest = sources.inputs.digest_within(sources.places.outputs, f"{experiment.id}/{file.path}")
             if digest and digest == file.sha256:
                 stem, dot, suffix = file.path.rpartition(".")
                 raw[f"{experiment.id}/{file.path}"] = f"raw/{experiment.id}/{stem}.{digest[:10]}{dot}{suffix}"

@@ -1,0 +1,122 @@
+"""Paths that come with somebody's outputs, and files that are read by them: never out of a folder, never through a link."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from darkroom.lab.errors import DamagedOutputs
+
+PART_BYTES = 200  # of one name: file systems have 255, and a digest and a process id may be added
+PATH_BYTES = 1_000
+# Sets, no patterns: those take longer to compile than a warm build has.
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./")
+_UNFIT = frozenset({*map(chr, range(32)), "\x7f", *'\\<>:"|?*'})  # what one file system or another has no names with
+_ESCAPED = frozenset("%#&'` ")  # what addresses have to have escaped, and the shell quoted
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{name}{digit}" for name in ("com", "lpt") for digit in range(1, 10))}
+_LINK = "is a link; put the file itself there"
+
+
+def check_path(path: str) -> None:
+    """Refuse what is not the plain relative path of a file within a folder.
+
+    Raises:
+        ValueError: it is absolute, empty or too long, leads out, or has a name that some file system cannot hold.
+    """
+    parts = path.split("/")
+    plain = _PLAIN.issuperset(path) and len(path) <= PART_BYTES
+    if not plain and not _is_short(path, parts):
+        raise ValueError(f"{path[:40]!r}... is no path: a name may have {PART_BYTES} bytes, and all {PATH_BYTES}")
+    if any(not part or part[-1] in " ." for part in parts):  # among them . and ..
+        raise ValueError(f"{path!r} is no plain path within the folder")
+    if not plain and not _UNFIT.isdisjoint(path):
+        raise ValueError(f"{path!r} is no path that every file system can hold")
+    if any(part.partition(".")[0].lower() in _DEVICES for part in parts):
+        raise ValueError(f"{path!r} is no path that every file system can hold")
+
+
+def _is_short(path: str, parts: list[str]) -> bool:
+    try:
+        return len(path.encode()) <= PATH_BYTES and all(len(part.encode()) <= PART_BYTES for part in parts)
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
+
+
+def check_id(identity: str) -> None:
+    """Refuse what is not the id of an experiment, such as ``part_b/denoiser`` or ``part_a/forward@deepfloyd-m``.
+
+    Raises:
+        ValueError: it is no plain path, or has a name that begins with a dot or holds what addresses need escaped.
+    """
+    check_path(identity)
+    if identity.startswith(".") or "/." in identity or not _ESCAPED.isdisjoint(identity):
+        raise ValueError(f"{identity!r} is no id of an experiment")
+
+
+def check_name(name: str) -> None:
+    """Refuse what is not the name of a figure or a metric, which is that of a function.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not name.isidentifier() or len(name.encode()) > PART_BYTES // 2:
+        raise ValueError(f"{name[:40]!r} is no name of a figure or a metric")
+
+
+def read_plain(path: Path | str, limit: int) -> bytes:
+    """The content of a plain file, no link, of at most *limit* bytes.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is something else, such as a folder or a device, or too large; the message says which.
+        OSError: it cannot be read.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        if os.path.islink(path):  # noqa: PTH114
+            raise ValueError(_LINK) from None
+        if os.path.isdir(path):  # noqa: PTH112  where folders cannot be opened
+            raise ValueError("is a folder") from None
+        raise
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError("is a folder" if stat.S_ISDIR(found.st_mode) else "is no file")
+        if found.st_size > limit:
+            raise ValueError(f"has {found.st_size} bytes; the limit is {limit}")
+        with open(handle, "rb", buffering=0, closefd=False) as file:
+            return file.readall()
+    finally:
+        os.close(handle)
+
+
+def links_among(folder: str | Path, paths: Iterable[str]) -> list[str]:
+    """Which of *paths* within *folder*, or of the folders on the way to them, are links."""
+    ways: set[str] = set()
+    for path in paths:
+        way = path
+        while way and way not in ways:
+            ways.add(way)
+            way = way.rpartition("/")[0]
+    base = os.fspath(folder)
+    return sorted(way for way in ways if _is_link(f"{base}/{way}"))
+
+
+def _is_link(path: str) -> bool:
+    try:
+        return stat.S_ISLNK(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
+def refuse_links(folder: Path, paths: Iterable[str]) -> None:
+    """Refuse to write where a link would lead elsewhere.
+
+    Raises:
+        DamagedOutputs: one of *paths* within *folder*, or of the folders on the way to them, is a link.
+    """
+    for each in links_among(folder, paths):
+        raise DamagedOutputs(f"{folder / each}: {_LINK}")

@@ -1,0 +1,189 @@
+"""What of somebody's outputs is fit to be published: pictures that are pictures, drawings without scripts, plain data.
+
+A manifest vouches for the bytes of a file and for nothing else. A drawing (SVG) that is opened by itself runs its scripts
+with the rights of the site, so one is published only where all that it holds is known to be harmless.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from pathlib import PurePosixPath
+
+from darkroom.lab.paths import read_plain
+
+RAW = frozenset({".safetensors", ".json", ".csv", ".tsv", ".txt", ".png", ".jpg", ".jpeg", ".gif", ".webp"})
+"""The suffixes of results that are published as they are: data and pictures, nothing that a browser runs."""
+
+_DATA = frozenset({".csv", ".tsv", ".txt", ".json"})
+_FILMS = frozenset({".mp4", ".webm", ".wav", ".mp3", ".ogg"})
+_OPENINGS = {
+    ".png": (b"\x89PNG\r\n\x1a\n",),
+    ".jpg": (b"\xff\xd8\xff",),
+    ".jpeg": (b"\xff\xd8\xff",),
+    ".gif": (b"GIF87a", b"GIF89a"),
+    ".webp": (b"RIFF",),
+    ".avif": (b"\0\0\0",),
+}
+_LARGEST = 50_000_000  # bytes of a drawing that are looked through
+_WIDEST = 20_000  # pixels
+_MOST = 64_000_000
+
+
+def fault_of(path: str) -> str:
+    """Why the file at *path*, one of a figure, is not to be published, or "".
+
+    It must be there, and no link.
+    """
+    suffix = PurePosixPath(path).suffix
+    if suffix == ".svg":
+        try:
+            return _fault_of_drawing(read_plain(path, _LARGEST))
+        except (OSError, ValueError) as error:
+            return str(error)
+    if suffix in _OPENINGS:
+        return _fault_of_picture(path, suffix)
+    return "" if suffix in _DATA | _FILMS else f"of a kind that is not published ({suffix or 'no suffix'})"
+
+
+def _fault_of_picture(path: str, suffix: str) -> str:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123  # thousands of files
+        head = file.read(32)
+    kind = suffix[1:].upper()
+    if not head.startswith(_OPENINGS[suffix]):
+        return f"no {kind} picture"
+    if suffix in {".png", ".gif"}:
+        if len(head) < 24:
+            return f"no {kind} picture: it is cut short"
+        width, height = struct.unpack(">II", head[16:24]) if suffix == ".png" else struct.unpack("<HH", head[6:10])
+        if not (0 < width <= _WIDEST and 0 < height <= _WIDEST and width * height <= _MOST):
+            return f"a picture of {width} x {height} pixels"
+    return ""
+
+
+# Drawings -------------------------------------------------------------------------------------------------------------
+
+_SVG, _XLINK, _XML = (
+    "http://www.w3.org/2000/svg",
+    "http://www.w3.org/1999/xlink",
+    "http://www.w3.org/XML/1998/namespace",
+)
+_ELEMENTS = frozenset(
+    (  # noqa: SIM905
+        "svg g defs path rect circle ellipse line polyline polygon text tspan textPath use symbol clipPath mask marker "
+        "pattern linearGradient radialGradient stop image title desc style metadata filter feGaussianBlur feOffset feBlend "
+        "feFlood feComposite feMerge feMergeNode feColorMatrix feMorphology"
+    ).split()
+)
+_DESCRIPTIONS = (  # of what a drawing program says of its drawing, in metadata
+    "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
+    "http://purl.org/dc/elements/1.1/",
+    "http://creativecommons.org/ns#",
+    "http://web.resource.org/cc/",
+)
+_OUTWARD = re.compile(r"url\s*\(\s*[\"']?(?!#)|\\|javascript:|expression\s*\(|image-set", re.IGNORECASE)
+_PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*")
+_USES = 50_000
+
+
+def _fault_of_drawing(content: bytes) -> str:
+    """Why a drawing is not to be published, or ""."""
+    check = _Drawing()
+    fault = check.run(content)
+    return fault and f"a drawing that is not published: {fault}"
+
+
+class _Drawing:
+    """One pass over the elements of a drawing; the first that is not known to be harmless ends it."""
+
+    def __init__(self) -> None:
+        self.fault = ""
+        self._open: list[tuple[str, str]] = []  # elements, and their ids
+        self._within: set[str] = set()  # ids of what holds a use
+        self._used: set[str] = set()
+        self._uses = 0
+        self._style = ""
+
+    def run(self, content: bytes) -> str:
+        """What is wrong with it, or ""."""
+        from xml.parsers import expat
+
+        parser = expat.ParserCreate(namespace_separator=" ")
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text
+        parser.EntityDeclHandler = lambda *_: self._refuse("entities")
+        parser.ProcessingInstructionHandler = lambda *_: self._refuse("a processing instruction")
+        try:
+            parser.Parse(content, True)
+        except expat.ExpatError as error:
+            return self.fault or f"it is no XML ({error})"
+        except _Stop:
+            return self.fault
+        if self._within & self._used:
+            return "what is used holds other uses"
+        return self.fault
+
+    def _refuse(self, what: str) -> None:
+        self.fault = self.fault or f"it holds {what}"
+        raise _Stop
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        space, _, local = name.rpartition(" ")
+        if not self._open and name != f"{_SVG} svg":
+            self._refuse(f"<{local}> in place of <svg>")
+        if not ((space == _SVG and local in _ELEMENTS) or space in _DESCRIPTIONS) or len(self._open) > 200:
+            self._refuse(f"<{local[:40]}>")
+        for key, value in attributes.items():
+            self._attribute(key, value)
+        self._open.append((name, attributes.get("id", "")))
+        if local == "use":
+            self._uses += 1
+            if self._uses > _USES:
+                self._refuse(f"more than {_USES} uses")
+            self._within |= {identity for _, identity in self._open if identity}
+            self._used.add((attributes.get("href") or attributes.get(f"{_XLINK} href") or "").removeprefix("#"))
+
+    def _attribute(self, name: str, value: str) -> None:
+        space, _, local = name.rpartition(" ")
+        if space not in {"", _XLINK, _XML, *_DESCRIPTIONS} or local.lower().startswith("on"):
+            self._refuse(f"the attribute {local[:40]!r}")
+        if local == "href" and space in {"", _XLINK}:
+            if not value.startswith("#") and not _PICTURE.fullmatch(value):
+                self._refuse(f"a link to {value[:40]!r}")
+        elif space == "" and _OUTWARD.search(value):
+            self._refuse(f"{local}={value[:40]!r}")
+
+    def _end(self, _: str) -> None:
+        self._open.pop()
+        if "@" in self._style or _OUTWARD.search(self._style):
+            self._refuse("a style sheet that loads something")
+        self._style = ""
+
+    def _text(self, text: str) -> None:
+        if self._open and self._open[-1][0] == f"{_SVG} style":
+            self._style += text
+
+
+class _Stop(Exception):
+    """Enough has been seen."""
+
+
+def is_plain(drawing: str) -> bool:
+    """Whether a drawing that is fit to be published can be set into a page: every ``<`` in it opens an element.
+
+    Comments, sections of plain text and declarations are read in another way in HTML, and quotes are taken for double ones.
+    """
+    body = drawing.partition("?>")[2] if drawing.startswith("<?xml") else drawing
+    return "<!" not in body and "<?" not in body and not _SINGLE.search(body) and not _CLOSING.search(body)
+
+
+_SINGLE = re.compile(r"=\s*'")
+_CLOSING = re.compile(r'="[^"]*>[^"]*"')
+
+
+def is_published(path: str) -> bool:
+    """Whether a result file may be published as it is, judged by its name."""
+    name = os.path.basename(path)  # noqa: PTH119
+    return PurePosixPath(name).suffix.lower() in RAW and not any(part.startswith(".") for part in path.split("/"))

@@ -1,0 +1,262 @@
+"""Somebody else's outputs: whatever they hold, a build refuses it by name, writes its own site alone, and runs nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import marshal
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from darkroom.lab.errors import ContentError, DamagedOutputs
+from darkroom.lab.manifest import load
+from darkroom.press.vetting import is_plain
+from tests.hostile import DRAWINGS, EVIL, FOLDERS, MANIFESTS, PICTURES, rewritten, sound, spoil
+from tests.press.projects import Project
+
+pytestmark = pytest.mark.usefixtures("katex")
+
+PAGE = "\n\n".join(f'{{{{ figure("part_b/a/{name}") }}}}' for name in ("loss", "grid", "film", "numbers")) + (
+    '\n\n{{ experiments("*") }}'
+)
+
+
+def _tree(root: Path) -> dict[str, str]:
+    """Every file but those of the site and the cache, by its digest; links by where they lead."""
+    found = {}
+    for place, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if name not in {"site", ".darkroom", "node_modules"}]
+        for name in names:
+            path = Path(place) / name
+            key = path.relative_to(root).as_posix()
+            if path.is_symlink():
+                found[key] = str(path.readlink())
+            elif path.is_file():
+                found[key] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_a_manifest_that_is_off_is_damaged(name: str, project: Project) -> None:
+    """It is refused when it is read, by one line."""
+    folder = sound(project.outputs)
+    spoil(folder, MANIFESTS[name])
+    with pytest.raises(DamagedOutputs) as refused:
+        load(folder)
+    assert "\n" not in str(refused.value)
+    assert "restore" in str(refused.value) or "rerun" in str(refused.value)
+
+
+def test_a_sound_one_is_not(project: Project) -> None:
+    """What the others are made from is whole, and its layouts are of the types of their kinds."""
+    manifest = load(sound(project.outputs))
+    assert manifest is not None
+    kinds = {"Plot", "Tiles", "Animation", "Grid", "Slides", "Compare", "Turning", "Distances"}
+    assert {type(each.layout).__name__ for each in manifest.figures.values()} == kinds
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_folder_that_is_off_is_damaged_and_nothing_else_is_touched(name: str, project: Project) -> None:
+    """The build goes through with a warning that says so; nothing but the site is written, nothing of it published."""
+    folder = sound(project.outputs)
+    project.page(PAGE)
+    FOLDERS[name](folder)
+    before = _tree(project.root)
+    try:
+        report = project.build()
+        said = [str(warning) for warning in report.warnings if warning.rule == "damaged"]
+    except ContentError as error:  # figures of a manifest that cannot be read are not known to the page
+        said = [str(fault) for fault in error.faults]
+    assert said
+    assert all("\n" not in line for line in said)
+    assert _tree(project.root) == before
+    for path in project.site.rglob("*"):
+        content = path.read_bytes() if path.is_file() else b""
+        assert b"alert(1)" not in content
+        assert b"example.org" not in content or path.suffix == ".html"  # where the badge says what was refused
+        assert b'="https://example.org' not in content
+
+
+@pytest.mark.parametrize("name", ["path_up", "path_site_packages", "path_absolute"])
+def test_nothing_is_written_outside_the_site(name: str, project: Project) -> None:
+    """A raw result whose path leads out is not published anywhere."""
+    folder = sound(project.outputs)
+    spoil(folder, MANIFESTS[name])
+    path = folder / "../../../../build.py"
+    path.resolve().write_bytes(EVIL)
+    project.page('{{ experiments("*") }}')
+    before = _tree(project.root)
+    report = project.build()
+    assert any(each.rule == "damaged" for each in report.warnings)
+    assert _tree(project.root) == before
+    assert not any(each.read_bytes() == EVIL for each in project.site.rglob("*") if each.is_file())
+
+
+@pytest.mark.parametrize(
+    ("caption", "shown"),
+    [
+        ("<script src='raw/x.js'></script>", "&lt;script"),
+        ("a <img src=x onerror=alert(1)> b", "&lt;img"),
+        (
+            "**bold** and *thin* and `code <b>`",
+            "<strong>bold</strong> and <em>thin</em> and <code>code &lt;b&gt;</code>",
+        ),
+        ("[here](javascript:alert(1))", ">here</a>"),
+        ("[here](java&#10;script:alert(1))", "here"),
+        ("[here](data:text/html,<script>alert(1)</script>)", "here"),
+        ("[here](//evil.example)", ">here</a>"),
+        ("[here](https://example.com/a)", 'href="https://example.com/a"'),
+        ("![seen](https://evil.example/a.png)", ""),
+        ("# no heading", "# no heading"),
+        ("- no list", "- no list"),
+        ("</p></figcaption></figure><h1>x</h1>", "&lt;/p&gt;"),
+        ("<!-- hidden --> seen", "&lt;!-- hidden --&gt; seen"),
+        ("$\\href{javascript:alert(1)}{x}$ y", ""),
+        ("one\n\ntwo", "one two"),
+    ],
+)
+def test_a_caption_is_text(caption: str, shown: str, project: Project) -> None:
+    """Markdown's marks within a line and formulas; no HTML, no block, and no link but to pages."""
+    spoil(sound(project.outputs), lambda m: m["figures"]["loss"].update(caption=caption))
+    project.page('{{ figure("part_b/a/loss") }}')
+    try:
+        project.build()
+    except ContentError as error:  # an address on this site that leads nowhere
+        assert "java&#10;script" in caption and " link: " in str(error)
+        return
+    text = re.search(r"<figcaption>(.*?)</figcaption>", project.html(), re.DOTALL)[1]
+    assert shown in text
+    assert not re.search(r"<(script|img|h1|ul|li|iframe|p)\b(?![^>]*provenance)", text.replace("<p><a", "<a"))
+    for address in map(html.unescape, re.findall(r'(?:href|src)="([^"]*)"', text)):
+        assert address.startswith(("#", "https://example.com/", "https://github.com/")), address
+
+
+def test_results_are_published_by_what_they_are(project: Project) -> None:
+    """Arrays and data are; what a browser would run is not, and is named all the same."""
+    folder = sound(project.outputs)
+    names = ["page.html", "run.js", "drawing.svg", "style.css", "a.xhtml", ".hidden.json", "none", "a.json", "b.csv"]
+
+    def add(manifest: dict) -> None:
+        for name in names:
+            (folder / name).write_bytes(EVIL)
+            manifest["files"].append({"path": name, "sha256": hashlib.sha256(EVIL).hexdigest(), "bytes": len(EVIL)})
+
+    spoil(folder, add)
+    project.page('{{ experiments("*") }}')
+    project.build()
+    raw = {re.sub(r"\.[0-9a-f]{10}", "", each.name) for each in (project.site / "raw").rglob("*") if each.is_file()}
+    assert raw == {"a.json", "b.csv", "results.safetensors"}
+    assert all(name in project.html() for name in names)
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_a_drawing_that_is_not_harmless_is_not_published(name: str, project: Project) -> None:
+    """Neither in the page nor as a file."""
+    folder = sound(project.outputs)
+    FOLDERS[f"drawing_{name}"](folder)
+    project.page('Text.\n\n{{ figure("part_b/a/loss") }}')
+    report = project.build()
+    assert [each.rule for each in report.warnings if "light.svg" in str(each)] == ["damaged"]
+    assert "<svg" not in project.html()
+    assert not list(project.site.rglob("*light*.svg"))
+
+
+def test_a_harmless_drawing_that_html_reads_otherwise_is_a_picture(project: Project) -> None:
+    """Comments and sections of text do not come into the page itself."""
+    harmless = (
+        b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><!-- <title> --><g/><!-- </title> --></svg>'
+    )
+    assert not is_plain(harmless.decode())
+    folder = sound(project.outputs)
+    for name in ("light", "dark"):
+        rewritten(folder, f"figures/loss/{name}.svg", harmless)
+    project.page('Text.\n\n{{ figure("part_b/a/loss") }}')
+    report = project.build()
+    assert not [each for each in report.warnings if each.rule == "damaged"]
+    assert "for-light" in project.html() and "<title> --" not in project.html()
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_card_is_composed_of_pictures(name: str, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one of them is none there is no card, and no traceback."""
+    monkeypatch.setenv("DARKROOM_BASE_URL", "https://example.net/")
+    folder = sound(project.outputs)
+    FOLDERS[f"picture_{name}"](folder)
+    settings = project.root / "templates/site.toml"
+    settings.write_text(settings.read_text().replace("raw_limit_mb", 'picture = "part_b/a/grid"\nraw_limit_mb', 1))
+    project.page("Text.")
+    project.build()
+    assert not list(project.site.glob("assets/card*"))
+
+
+def test_a_cut_picture_makes_no_card(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What begins like a picture and ends early is found when the card is composed."""
+    monkeypatch.setenv("DARKROOM_BASE_URL", "https://example.net/")
+    folder = sound(project.outputs)
+    whole = (folder / "figures/grid/r0c0.png").read_bytes()
+    rewritten(folder, "figures/grid/r0c0.png", whole[:60])
+    settings = project.root / "templates/site.toml"
+    settings.write_text(settings.read_text().replace("raw_limit_mb", 'picture = "part_b/a/grid"\nraw_limit_mb', 1))
+    project.page("Text.")
+    report = project.build()
+    assert [each.rule for each in report.warnings if "r0c0.png" in each.message] == ["damaged"]
+    assert "og:image" not in project.html()
+
+
+def test_every_page_has_a_policy(project: Project) -> None:
+    """It lets no script run but those that it names, also on the page for addresses that lead nowhere."""
+    project.page("Text.")
+    project.page("Nothing here.", "404", layout="missing", toc=False)
+    project.build()
+    for name in ("index", "404"):
+        policy = re.search(r'Content-Security-Policy" content="([^"]*)"', project.html(name))[1]
+        scripts = re.search(r"script-src ([^;]*)", policy)
+        allowed = scripts[1].split() if scripts else []
+        assert all(each == "'strict-dynamic'" or each.startswith("'sha256-") for each in allowed)
+        assert scripts or "default-src 'none'" in policy
+
+
+def test_a_layout_without_a_policy_is_told_of(project: Project) -> None:
+    """By a warning, at its file."""
+    path = project.root / "templates/layouts/bare.html"
+    path.write_text("<!doctype html><title>{{ plain_title }}</title>{{ content }}")
+    project.page("Text.")
+    project.page("Text.", "other", layout="bare")
+    report = project.build()
+    assert [each.path for each in report.warnings if each.rule == "policy"] == ["templates/layouts/bare.html"]
+
+
+def test_a_compiled_layout_from_elsewhere_does_not_run(project: Project, tmp_path: Path) -> None:
+    """What is kept of layouts is code; without this user's seal it is made anew."""
+    project.page("Text.")
+    project.build()
+    first = project.html()
+    kept = list((project.root / ".darkroom/jinja").glob("*.cache"))
+    assert kept
+    evil = compile(f"open({str(tmp_path / 'pwned')!r}, 'w')", "x", "exec")
+    for path in kept:
+        head = path.read_bytes().split(b"\n", 1)[1]
+        path.write_bytes(head[: head.index(b"\xe3") if b"\xe3" in head else 60] + marshal.dumps(evil))
+    project.page("Text, once more.")
+    project.build()
+    assert not (tmp_path / "pwned").exists()
+    assert project.html().replace(", once more", "") == first
+
+
+def test_a_cache_from_elsewhere_is_not_believed(project: Project) -> None:
+    """A record that says that a page stands as it is counts for nothing where this user did not write it."""
+    project.page("Text.")
+    project.build()
+    cache = project.root / ".darkroom"
+    for path in cache.glob("press-*.json"):
+        content = path.read_bytes().split(b"\n", 1)[1]
+        path.write_bytes(hashlib.blake2b(content, digest_size=32).hexdigest().encode() + b"\n" + content)
+    page = project.site / "index.html"
+    stat = page.stat()
+    page.write_text(page.read_text().replace("Text.", "Evil!"))
+    os.utime(page, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    project.build()
+    assert "Text." in project.html()
