@@ -40,6 +40,7 @@ _BUILD = {
     "data": None,
     "model": "",
     "no_run": False,
+    "untrusted": None,
 }
 
 
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> in
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         call = _plain_build(given) or _parsed(given)
-        return _do(call, (root or Path.cwd()).resolve())
+        return _do(call, Path(call.untrusted or root or Path.cwd()).resolve())
     except DarkroomError as error:
         _tell(str(error))
         return error.exit_code
@@ -139,6 +140,11 @@ def _parser() -> ArgumentParser:
 
     places = OneLine(add_help=False)
     places.add_argument("--strict", action="store_true", help="anything stale, missing or damaged fails")
+    places.add_argument(
+        "--untrusted",
+        metavar="DIR",
+        help="build somebody else's project: with this theme, and with none of its code; needs --site",
+    )
     for name, what in (
         ("site", "where the site goes"),
         ("outputs", "where outputs are"),
@@ -219,6 +225,8 @@ def _at_least_one(text: str) -> int:
 
 def _do(call: SimpleNamespace, root: Path) -> int:
     _import_msgspec_alone()
+    if call.untrusted:
+        _refuse_untrusted(call, root)
     lab = _lab(call, root)
     try:
         return _COMMANDS[call.command or "build"](call, lab)
@@ -243,15 +251,59 @@ def _lab(call: SimpleNamespace, root: Path) -> Lab:
     from darkroom.lab.plan import Lab
 
     outputs = Path(call.outputs).absolute() if call.outputs else root / "experiments" / "outputs"
-    digests = Digests(root / ".darkroom" / "lab" / "digests.json")
-    _recover(outputs)
+    cache = _cache(call, root)
+    digests = Digests(cache / "lab" / "digests.json")
+    if not call.untrusted:
+        _recover(outputs)
     given = call.data or os.environ.get("DARKROOM_DATA")
     data = Path(given).expanduser().absolute() if given else None
     if call.data and not Path(call.data).expanduser().is_dir():
         raise DataUnavailable(f"--data {call.data}: no such folder; name the one that holds the data sets")
-    project = discover(root, digests)
+    project = discover(root, digests, cache / "lab")
     models = _models(call, project, outputs)
-    return Lab(root, outputs, with_variants(project, models), digests, data, models)
+    return Lab(root, outputs, with_variants(project, models), digests, data, models, cache / "lab")
+
+
+def _cache(call: SimpleNamespace, root: Path) -> Path:
+    """Where caches are: with the project, or, where that is somebody else's, with the user."""
+    if not call.untrusted:
+        return root / ".darkroom"
+    from hashlib import sha256
+
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("darkroom")) / "untrusted" / sha256(os.fsencode(root)).hexdigest()[:16]
+
+
+def _refuse_untrusted(call: SimpleNamespace, root: Path) -> None:
+    """Refuse to do with somebody else's project what would write into it, or run its code.
+
+    Raises:
+        UsageError: it would.
+    """
+    if call.command in {"run", "accept", "serve"}:
+        raise UsageError(
+            f"{call.command} --untrusted: an untrusted project is only built or looked at; use build, check or status"
+        )
+    if not root.is_dir():
+        raise UsageError(f"--untrusted {call.untrusted}: no such folder")
+    if call.command != "status" and not call.site:
+        raise UsageError("--untrusted needs --site DIR: nothing is written into somebody else's project")
+    if call.site and Path(call.site).resolve().is_relative_to(root):
+        raise UsageError(f"--site {call.site}: it lies in the untrusted project; nothing is written there")
+
+
+def _own_theme() -> Path:
+    """The theme that comes with this Darkroom: in its package, else in the clone that it runs from.
+
+    Raises:
+        UsageError: there is none.
+    """
+    here = Path(__file__).parent
+    for folder in (here / "theme", here.parents[1] / "templates"):
+        if (folder / "layouts").is_dir() and (folder / "package-lock.json").exists():
+            return folder
+    raise UsageError("--untrusted: this Darkroom has no theme of its own; run build.py of a clone")
 
 
 def _models(call: SimpleNamespace, project: Project, outputs: Path) -> tuple[Model, ...]:
@@ -285,7 +337,8 @@ def _recover(outputs: Path) -> None:
 def _build(call: SimpleNamespace, lab: Lab) -> int:
     from darkroom.press import publish
 
-    plan = _left_undrawn(lab.planner().plan()) if call.no_run else _brought_up(lab)
+    is_code_left = call.no_run or call.untrusted
+    plan = _left_undrawn(lab.planner().plan()) if is_code_left else _brought_up(lab)
     request = _request(call, lab, plan)
     report = publish.current(request)
     if report is None:
@@ -423,7 +476,8 @@ def _request(call: SimpleNamespace, lab: Lab, plan: Plan) -> SiteRequest:
         templates=lab.root / "templates",
         outputs=lab.outputs,
         site=Path(call.site).absolute() if call.site else lab.root / "site",
-        cache=lab.root / ".darkroom" / "press",
+        cache=_cache(call, lab.root) / "press",
+        theme=_own_theme() if call.untrusted else None,
         statuses=[status(verdict) for verdict in plan.verdicts.values()],
         strict=call.strict,
     )

@@ -124,12 +124,13 @@ class Project(msgspec.Struct, frozen=True):
     models: list[Model] = []
 
 
-def discover(root: Path, digests: Digests) -> Project:
+def discover(root: Path, digests: Digests, cache: Path | None = None) -> Project:
     """The project under *root*.
 
     Args:
         root: the folder that holds ``experiments`` and ``src``.
         digests: the digests of its files.
+        cache: where to remember what was read; by default ``.darkroom/lab`` of the project.
 
     Raises:
         DeclarationError: a source is not Python, or an experiment breaks a rule of declaration.
@@ -139,12 +140,12 @@ def discover(root: Path, digests: Digests) -> Project:
     sources = {path: digests.of(f"{base}/{path}") for path in source_files(base)}
     sources |= {path: digests.of(f"{base}/{path}") for path in (DATA, MODELS)}
     whole = sha256(msgspec.json.encode([_machinery(digests), sorted(sources.items(), key=str)])).hexdigest()
-    cache = root / ".darkroom" / "lab" / "project.json"
-    known = _read(cache)
+    folder = cache or root / ".darkroom" / "lab"
+    known = _read(folder / "project.json")
     if known is not None and known.digest == whole:
         return known
-    project = _read_sources(root, {path: digest for path, digest in sources.items() if digest}, whole)
-    write_atomically(cache, seal(msgspec.json.encode(project)), durable=False)
+    project = _read_sources(root, {path: digest for path, digest in sources.items() if digest}, whole, folder)
+    write_atomically(folder / "project.json", seal(msgspec.json.encode(project)), durable=False)
     return project
 
 
@@ -185,20 +186,19 @@ def _read(cache: Path) -> Project | None:
         return None
 
 
-def _read_sources(root: Path, sources: dict[str, str], whole: str) -> Project:
+def _read_sources(root: Path, sources: dict[str, str], whole: str, cache: Path) -> Project:
     """Parse what has changed, then link everything."""
     from darkroom.lab.fingerprint import Fingerprints
 
     modules = {module_name(path): path for path in sources if path.endswith(".py") and not path.startswith(_OPAQUE)}
-    records = _records(root, modules, sources)
+    records = _records(root, modules, sources, cache / "modules.json")
     datasets = _datasets(root)
     models = declared_models(root / MODELS)
     linker = _Linker(modules, records, datasets, models[0] if models else None, Fingerprints(records))
     return Project(whole, linker.recipes(), datasets, modules, sources, models)
 
 
-def _records(root: Path, modules: dict[str, str], sources: dict[str, str]) -> dict[str, dict[str, Any]]:
-    cache = root / ".darkroom" / "lab" / "modules.json"
+def _records(root: Path, modules: dict[str, str], sources: dict[str, str], cache: Path) -> dict[str, dict[str, Any]]:
     machinery = "-".join(str(each) for each in _machinery(Digests(Path(os.devnull))))
     known = _read_records(cache, machinery)
     kept, faults = {}, []

@@ -89,7 +89,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Lab:
-    """A project, where its outputs are, and where the user keeps data; *models* are those it has variants for."""
+    """A project, where its outputs are, and where the user keeps data; *models* are those it has variants for.
+
+    *cache* is where to remember what was read of a project that nothing is to be written into.
+    """
 
     root: Path
     outputs: Path
@@ -97,10 +100,11 @@ class Lab:
     digests: Digests
     data: Path | None = None
     models: tuple[Model, ...] = ()
+    cache: Path | None = None
 
     def read_anew(self) -> Lab:
         """The same with the project as its sources are now."""
-        return replace(self, project=with_variants(discover(self.root, self.digests), self.models))
+        return replace(self, project=with_variants(discover(self.root, self.digests, self.cache), self.models))
 
     def planner(self, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Planner:
         """A planner of this project; *overrides* are parameters in place of defaults, by experiment."""
@@ -361,10 +365,21 @@ def _code_reasons(stored: Mapping[str, str], now: Mapping[str, str]) -> list[str
 
 
 def _folder_digest(folder: str, digests: Digests) -> str:
-    """The digest of a pipeline's folder: of the paths and digests of its configurations and weights."""
-    files = sorted(path for path in Path(folder).rglob("*") if path.suffix in {".json", ".safetensors", ".model"})
+    """The digest of a pipeline's folder: of the paths and digests of its configurations and weights.
+
+    A folder of more than 10,000 files is no pipeline's, and nothing in it is read.
+    """
+    found: list[Path] = []
+    for place, _, names in os.walk(folder):
+        found += [Path(place, name) for name in names]
+        if len(found) > _MOST_FILES:
+            return ABSENT
+    files = sorted(path for path in found if path.suffix in {".json", ".safetensors", ".model"})
     lines = [f"{digests.of(os.fspath(path))}  {path.relative_to(folder).as_posix()}\n" for path in files]
     return sha256("".join(lines).encode()).hexdigest() if lines else ABSENT
+
+
+_MOST_FILES = 10_000
 
 
 def _without_kind(name: str) -> str:

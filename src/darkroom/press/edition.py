@@ -68,7 +68,7 @@ def make_edition(
     }
     findings.problems.extend(warning for page in reused.values() for warning in page.warnings)
     pages = _read([url for url in keys if url not in reused], sources, findings)
-    kinds = {path.stem for path in inputs.walk(places.templates / "figures", ".html")}
+    kinds = {path.stem for path in inputs.walk(places.theme / "figures", ".html")}
     warnings = {page.outline.url: _check_references(page, index, kinds, findings) for page in pages}
     findings.stop()
 
@@ -134,12 +134,12 @@ def _context(sources: Sources, index: Index, findings: Findings, card: Card | No
         navigation=tuple(Link(o.url, o.name) for o in _in_reading_order(sources) if o.meta.order is not None),
         assets={name: asset.target for name, asset in sources.static.items()},
         texts={n: each.content.decode() for n, each in sources.static.items() if n.endswith((".js", ".css"))},
-        images=assets.picture_sizes(places.templates / "static", pictures) if pictures else {},
+        images=sources.picture_sizes(pictures) if pictures else {},
         damaged=damaged_figures(sources, index, findings),
         raw=raw_files(sources) if index.record_url else {},
         outputs=places.shown(places.outputs),
         results=places.outputs,
-        templates=places.templates,
+        templates=places.theme,
         cache=places.cache,
         references=places.shown(places.templates / "references.bib"),
         card=card,
@@ -172,7 +172,7 @@ def _card(
 
 def _without_policy(sources: Sources) -> Iterator[Fault]:
     """Layouts of pages that let a browser run whatever a page holds."""
-    folder = sources.places.templates / "layouts"
+    folder = sources.places.theme / "layouts"
     for name in sorted({outline.meta.layout for outline in sources.outlines.values()}):
         path = folder / f"{name}.html"
         text = sources.inputs.read(path).decode(errors="replace") if sources.inputs.digest(path) else ""

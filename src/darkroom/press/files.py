@@ -9,18 +9,28 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Places:
-    """Where everything is; ``root`` is what paths in messages are relative to."""
+    """Where everything is; ``root`` is what paths in messages are relative to.
+
+    ``borrowed`` is a theme that stands in for the project's own, which then counts for nothing: it is somebody else's, and
+    themes are code.
+    """
 
     root: Path
     templates: Path
     outputs: Path
     site: Path
     cache: Path
+    borrowed: Path | None = None
+
+    @property
+    def theme(self) -> Path:
+        """The folder of layouts, templates of figures, static files and npm packages."""
+        return self.borrowed or self.templates
 
     @property
     def katex(self) -> Path:
         """KaTeX as installed."""
-        return self.templates / "node_modules/katex"
+        return self.theme / "node_modules/katex"
 
     def shown(self, path: Path) -> str:
         """*path* as messages name it."""

@@ -46,7 +46,7 @@ class Formulas:
             yield
             return
         if self._katex is None:
-            self._katex = Katex(self._places.templates, self._places.cache, self._site.macros)
+            self._katex = Katex(self._places.theme, self._places.cache, self._site.macros)
             self._inputs.digest(self._places.katex / "package.json")
         pending = self._katex.start(wanted)
         try:

@@ -24,7 +24,7 @@ def page_keys(sources: Sources, context: Context) -> dict[str, str]:
 
 def _shared(sources: Sources, context: Context) -> Iterator[str]:
     """What every page depends on: this program, settings, navigation, templates, static files and references."""
-    digest, templates = sources.inputs.digest, sources.places.templates
+    digest, templates = sources.inputs.digest, sources.places.theme
     yield from (digest(path) for path in sorted(Path(__file__).parent.glob("*.py")))
     yield from (digest(path) for path in _libraries())
     for folder in ("layouts", "figures"):

@@ -35,6 +35,7 @@ class SiteRequest:
     A *site* that is a symbolic link is written where it leads.
 
     ``statuses`` is the plan's word on every experiment. ``strict`` makes a fault of what is stale, missing or damaged.
+    ``theme`` stands in for the project's own layouts, templates of figures, static files and packages, if it is given.
     """
 
     root: Path
@@ -44,6 +45,7 @@ class SiteRequest:
     cache: Path
     statuses: Sequence[Status]
     strict: bool = False
+    theme: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,7 @@ def _identity(request: SiteRequest) -> list[Any]:
     states = [[status.id, status.state, list(status.reasons), list(status.figures)] for status in request.statuses]
     digest = hashlib.sha256(repr(states).encode()).hexdigest()
     places = [os.fspath(path) for path in (request.root, request.templates, request.outputs, request.site)]
+    places.append(os.fspath(request.theme or ""))
     return [VERSION, *places, request.strict, os.environ.get("DARKROOM_BASE_URL"), digest]
 
 
@@ -180,7 +183,7 @@ def _remember(request: SiteRequest, edition: Edition, inputs: record.Inputs) -> 
 
 
 def _places(request: SiteRequest) -> Places:
-    return Places(request.root, request.templates, request.outputs, request.site, request.cache)
+    return Places(request.root, request.templates, request.outputs, request.site, request.cache, request.theme)
 
 
 def _edition(request: SiteRequest, inputs: record.Inputs, memory: record.Record, reuse: bool = True) -> Edition:

@@ -74,6 +74,13 @@ def read_site(text: str, path: str, base_url: str | None = None) -> Site:
         ContentError: not valid TOML, an unknown key, a missing one, or a value of the wrong kind.
     """
     values = read_table(text, SITE_KEYS, path)
+    faults = [
+        Fault(path, 1 + _line_of(name, text), 1, "site", f"{name!r} should be an address that begins with https://")
+        for name in ("base_url", "repository")
+        if values.get(name) and not re.match(r"https?://[^\s\"'<>]+$", values[name])
+    ]
+    if faults:
+        raise ContentError(faults)
     values["authors"] = tuple(values.get("authors", ()))
     if base_url is not None:
         values["base_url"] = base_url

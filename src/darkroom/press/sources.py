@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from darkroom.lab.errors import ContentError, Fault
 from darkroom.lab.manifest import Status
-from darkroom.press.assets import Asset, read_static
+from darkroom.press.assets import PICTURES, Asset, hashed, picture_sizes, read_static
 from darkroom.press.bibliography import Entry, read_bibliography
 from darkroom.press.catalogue import Catalogue, manifests, read_catalogue
 from darkroom.press.files import Places
@@ -76,6 +76,13 @@ class Sources:
             self._pages[url] = _read_page(self.places, self.inputs, self.paths[url], url)
         return self._pages[url]
 
+    def picture_sizes(self, names: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Width and height in pixels of each static picture among *names* that tells them."""
+        theme, own = self.places.theme / "static", self.places.templates / "static"
+        ours = [name for name in names if (theme / name).exists()]
+        sizes = picture_sizes(theme, ours)
+        return sizes if theme == own else {**picture_sizes(own, set(names) - set(ours)), **sizes}
+
 
 def read_sources(
     places: Places, inputs: Inputs, memory: Memory, statuses: Sequence[Status], findings: Findings
@@ -86,17 +93,50 @@ def read_sources(
         ContentError: there is no site.toml, or it cannot be read.
         UsageError: npm packages cannot be had.
     """
+    _refuse_links(places, inputs, findings)
     site = _read_site(places, inputs)
     bibliography: dict[str, Entry] = {}
     with findings.collecting():
         bibliography = _read_bibliography(places, inputs)
-    static_folder = places.templates / "static"
+    static_folder = places.theme / "static"
     static, wrong = read_static(static_folder, inputs, places.cache, places.shown(static_folder))
     findings.faults += wrong
+    static = {**_own_pictures(places, inputs, findings), **static}
     catalogue = _read_catalogue(places, inputs, statuses, site.model)
     outlines, paths, pages = _read_pages(places, inputs, memory, findings)
     digests = {url: inputs.digest(path) for url, path in paths.items()}
     return Sources(places, inputs, site, bibliography, static, catalogue, outlines, paths, digests, pages)
+
+
+def _own_pictures(places: Places, inputs: Inputs, findings: Findings) -> dict[str, Asset]:
+    """The static pictures of a project whose theme counts for nothing: those that are pictures, and no links."""
+    if places.borrowed is None:
+        return {}
+    folder = places.templates / "static"
+    pictures: dict[str, Asset] = {}
+    for path in inputs.walk(folder):
+        name = path.relative_to(folder).as_posix()
+        if path.suffix not in PICTURES:
+            continue
+        digest = inputs.digest_within(places.root, path.relative_to(places.root).as_posix())
+        fault = inputs.fault_of(path) if digest else "a link, or no file"
+        if fault:
+            findings.faults.append(Fault(places.shown(path), 1, 1, "picture", f"{fault}; put a picture there"))
+        else:
+            content = inputs.read(path)
+            pictures[name] = Asset(hashed(name, content), content)
+    return pictures
+
+
+def _refuse_links(places: Places, inputs: Inputs, findings: Findings) -> None:
+    """Report what of the texts of a project is a link out of it: what is not the project's is not published."""
+    real = os.path.realpath(places.root)
+    texts = [places.templates / "site.toml", places.templates / "references.bib"]
+    for path in [*texts, *inputs.walk(places.templates / "pages", ".md")]:
+        if path.exists() and not f"{os.path.realpath(path)}/".startswith(f"{real}/"):
+            message = "a link that leads out of the project; put the file itself there"
+            findings.faults.append(Fault(places.shown(path), 1, 1, "link", message))
+    findings.stop()
 
 
 def _read_site(places: Places, inputs: Inputs) -> Site:
