@@ -1,4 +1,4 @@
-// TeX to HTML and MathML. In: a line of options, then a line [tex, display] for each equation. Out: a line for each, the
+// TeX to HTML and MathML. In: a line of options, then a line [tex, display, macros] for each equation. Out: a line for each, the
 // HTML as a JSON string or {message, position}.
 import { readFileSync, writeFileSync } from "node:fs";
 import katex from "katex";
@@ -12,9 +12,9 @@ function trust({ command }) {
 
 const settings = { throwOnError: true, strict: "error", trust, output: "htmlAndMathml" };
 
-function typeset([tex, displayMode]) {
+function typeset([tex, displayMode, macros]) {
   try {
-    return katex.renderToString(tex, { ...settings, displayMode, macros: { ...options.macros } });
+    return katex.renderToString(tex, { ...settings, displayMode, macros: { ...options.macros, ...Object.fromEntries(macros) } });
   } catch (error) {
     if (!(error instanceof katex.ParseError)) throw error;
     return { message: error.rawMessage ?? error.message, position: error.position ?? null };

@@ -81,7 +81,7 @@ def test_the_card_is_composed_of_a_figure_s_pictures(project: Project) -> None:
     assert Image.open(card).size == SIZE
     html = project.html("index")
     assert f'<meta property="og:image" content="{BASE}assets/{card.name}">' in html and "summary_large_image" in html
-    project.page('Edited. {{ figure("part_b/a/digits") }}')
+    project.page('Edited.\n\n{{ figure("part_b/a/digits") }}')
     assert project.build().written == 1
     project.outputs.add("part_b/a", {"digits": tiles(shade=90)})
     project.build()

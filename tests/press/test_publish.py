@@ -444,7 +444,7 @@ def test_pages_rendered_in_two_processes_are_the_same(project: Project, monkeypa
     """How many processes share the work shows nowhere."""
     project.outputs.add("part_b/a", {"loss": plot()})
     for number in range(6):
-        text = f'## S\n\n$x_{number}$ {{{{ figure("part_b/a/loss") }}}}'
+        text = f'## S\n\n$x_{number}$\n\n{{{{ figure("part_b/a/loss") }}}}'
         project.page(text, f"page-{number}" if number else "index")
     project.build()
     one = snapshot(project.site)

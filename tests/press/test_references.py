@@ -56,8 +56,8 @@ def faults(project: Project) -> list[str]:
 )  # fmt: skip
 def test_a_name_that_leads_nowhere_is_a_fault_with_the_nearest_one(stocked: Project, call: str, message: str) -> None:
     """Each kind of reference that cannot be resolved is named at its line and column, before anything is rendered."""
-    stocked.page(f"## Section\n\nText {{{{ {call} }}}}")
-    assert faults(stocked) == [f"7:9 reference: {message}"]
+    stocked.page(f"## Section\n\n{{{{ {call} }}}}")
+    assert faults(stocked) == [f"7:4 reference: {message}"]
     assert not stocked.site.exists()
 
 
@@ -212,7 +212,7 @@ def test_a_format_that_does_not_fit_is_refused() -> None:
 def test_a_figure_says_which_sections_mention_it(stocked: Project) -> None:
     """Those that refer to it, of its own page and of others, once each; not the section that shows it."""
     loss, digits = "part_b/denoiser/loss", "part_b/denoiser/digits"
-    here = f'## One\n\n{{{{ figure("{loss}") }}}}\n\n{{{{ ref("{loss}") }}}} {{{{ figure("{digits}") }}}}'
+    here = f'## One\n\n{{{{ figure("{loss}") }}}}\n\n{{{{ ref("{loss}") }}}}\n\n{{{{ figure("{digits}") }}}}'
     there = f'## Two\n\n{{{{ ref("{loss}") }}}} and {{{{ ref("{loss}") }}}}'
     stocked.page(f"{here}\n\n{there}", numbered=True, order=1)
     stocked.page(f'## Beyond\n\n{{{{ ref("{loss}") }}}}', "other", order=2)

@@ -195,11 +195,13 @@ def test_jinja_can_repeat_what_is_checked(project: Project) -> None:
         project.build()
 
 
-def test_an_underlined_heading_is_refused(project: Project) -> None:
-    """Headings are written with ##, since those are found without parsing."""
-    project.page("Title\n-----\n")
-    with pytest.raises(ContentError, match="heading: a heading is underlined"):
-        project.build()
+def test_headings_in_quotes_and_lists_are_none_of_the_contents(project: Project) -> None:
+    """Underlined ones are sections like any other; what stands within something else has no number and no anchor."""
+    project.page("Title\n-----\n\n> ## Quoted\n\n- ### Listed\n\n### More", numbered=True)
+    project.build()
+    html = project.html()
+    assert re.findall(r'<li class="level-\d"><a href="#([^"]+)">', html) == ["title", "more"] * 2
+    assert "<h2>Quoted</h2>" in html and "<h3>Listed</h3>" in html and 'id="more"><span class="section">1.1' in html
 
 
 def test_only_the_first_figure_is_loaded_at_once(project: Project) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from darkroom.lab.errors import ContentError, Fault
-from darkroom.press.lift import place
+from darkroom.press.faults import place
 from darkroom.press.settings import Site
 from darkroom.press.tex import address, as_text, is_address
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import html
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
 
 from darkroom.lab.errors import Fault, nearest
-from darkroom.press.lift import place
+from darkroom.press.faults import place
+from darkroom.press.markup import attributes, pieces
 
 if TYPE_CHECKING:
     from darkroom.press.pages import Page
@@ -20,17 +21,18 @@ if TYPE_CHECKING:
 IMAGE_LIMIT = 800_000
 PAGE_LIMIT = 1_500_000
 
-_ANCHOR = re.compile(r'\sid="([^"]*)"')
-_LINK = re.compile(r'<([a-z]+)\b[^>]*?\s(href|src)="([^"]*)"')
+_TAG = re.compile(r"""<!--.*?-->|<(?:script|style)\b[^>]*>.*?</|<[A-Za-z](?:[^<>"']|"[^"]*"|'[^']*')*>""", re.DOTALL)
+_TELLING = re.compile(r"\s(?:id|name|href|src|srcset|poster)\s*=")
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|//", re.IGNORECASE)
 _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".avif"})
 
 
 class LinkUse(NamedTuple):
-    """A link: the element that has it, and where it leads."""
+    """A link: the element that has it, where it leads, and where in the page's file it is written (-1: in a template)."""
 
     element: str
     target: str
+    offset: int = -1
 
 
 @dataclass(frozen=True)
@@ -45,19 +47,44 @@ class PageFacts:
 
 
 def scan(content: str) -> tuple[tuple[str, ...], tuple[LinkUse, ...]]:
-    """The anchors and the distinct links in the HTML of a page."""
-    links = {LinkUse(element, html.unescape(target)) for element, _, target in _LINK.findall(content)}
-    return tuple(_ANCHOR.findall(content)), tuple(sorted(links))
+    """The anchors and the distinct links in the HTML of a page, formulas not yet in it."""
+    anchors: list[str] = []
+    links: set[LinkUse] = set()
+    for found in _TAG.finditer(content):
+        tag = found[0].partition(">")[0] + ">" if found[0].endswith("</") else found[0]
+        if tag.startswith("<!--") or not _TELLING.search(tag):
+            continue
+        element, known = next(pieces(tag)).tag, attributes(tag)
+        names = (known.get("id"), known.get("name") if element == "a" else None)
+        anchors += dict.fromkeys(name for name in names if name)
+        links |= {LinkUse(element, target) for target in targets(element, known)}
+    return tuple(anchors), tuple(sorted(links))
 
 
-def place_of(link: LinkUse, page: Page) -> tuple[int, int]:
-    """Line and column where the page's author wrote a link; those that templates add are put at its top."""
-    written = link.target.replace(".html", ".md", 1)
-    for needle in (f"({link.target}", f'"{link.target}', f"({written}", link.target):
-        offset = page.text.find(needle)
-        if offset >= 0:
-            return place(page.text, offset + (needle[0] in '("'))
-    return 1, 1
+_LINKS = {
+    "a": ("href",), "area": ("href",), "link": ("href",), "img": ("src", "srcset"), "source": ("src", "srcset"),
+    "video": ("src", "poster"), "audio": ("src",), "track": ("src",), "script": ("src",), "iframe": ("src",),
+    "embed": ("src",), "input": ("src",), "image": ("href",),
+}  # fmt: skip
+_CANDIDATE = re.compile(r"([^\s,]\S*[^\s,]|[^\s,])(\s+[\d.]+[wx])?\s*(?:,|$)")
+
+
+def targets(element: str, known: Mapping[str, str]) -> Iterator[str]:
+    """Where the attributes of an element lead."""
+    for name in _LINKS.get(element, ()):
+        if name in known:
+            yield from (found[1] for found in _CANDIDATE.finditer(known[name])) if name == "srcset" else (known[name],)
+
+
+def retargeted(element: str, known: Mapping[str, str], new: Callable[[str], str]) -> dict[str, str]:
+    """The attributes of an element that lead somewhere, led to what *new* makes of it."""
+    made = {}
+    for name in _LINKS.get(element, ()):
+        if name == "srcset" and name in known:
+            made[name] = ", ".join(f"{new(found[1])}{found[2] or ''}" for found in _CANDIDATE.finditer(known[name]))
+        elif name in known:
+            made[name] = new(known[name])
+    return {name: value for name, value in made.items() if value != known[name]}
 
 
 def faults_of(pages: Mapping[str, PageFacts], files: Iterable[str], source: Callable[[str], Page]) -> list[Fault]:
@@ -77,7 +104,8 @@ def faults_of(pages: Mapping[str, PageFacts], files: Iterable[str], source: Call
                 continue
             message = _broken(link, url, known, anchors)
             if message:
-                faults.append(Fault(page.path, *place_of(link, source(url)), "link", message))
+                at = place(source(url).text, link.offset) if link.offset >= 0 else (1, 1)
+                faults.append(Fault(page.path, *at, "link", message))
     return faults
 
 
@@ -106,11 +134,16 @@ def _broken(link: LinkUse, url: str, files: set[str], anchors: Mapping[str, froz
 
 
 def _lost(link: LinkUse, url: str, files: set[str], anchors: Mapping[str, frozenset[str]]) -> str:
-    path, _, anchor = link.target.partition("#")
+    path, _, anchor = map(unquote, link.target.partition("#"))
+    path = path.partition("?")[0] if path.partition("?")[0] in files else path
     target = posixpath.normpath(posixpath.join(posixpath.dirname(url), path)) if path else url
     target = "index.html" if target == "." else target
-    if target not in files and link.element == "img":
-        return f"no picture {link.target!r} in templates/static"
+    if target not in files and link.element in {"img", "source", "video", "audio", "track"}:
+        return (
+            f"no picture {path!r} in templates/static{nearest(path, files)}"
+            if link.element == "img"
+            else (f"no file {path!r} in templates/static{nearest(path, files)}")
+        )
     if target not in files:
         return f"{link.target} leads nowhere{nearest(target, files)}"
     if anchor and target in anchors and anchor not in anchors[target]:

@@ -9,13 +9,15 @@ from typing import NamedTuple
 
 from darkroom.lab.errors import Fault
 from darkroom.press.card import Card
+from darkroom.press.check import LinkUse
 from darkroom.press.figure import FileUse
 from darkroom.press.math import Equation
+from darkroom.press.mathtext import Formula
 from darkroom.press.references import Index
 from darkroom.press.settings import Site
 
-MATH_POLICY = "\uf8fe"  # stands for the hash of a page's own style rules, which come of its formulas
-MATH_STYLE = "\uf8ff"  # stands for the style rules themselves
+MATH_POLICY = "<!--policy-->"  # stands for the hash of a page's own style rules, which come of its formulas
+MATH_STYLE = "<!--style-->"  # stands for the style rules themselves; pages have no comments of their own
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Context:
     ``assets`` maps the name of a static file to its address, ``texts`` that of a script or style sheet to its content,
     ``images`` that of a picture to its size in pixels, ``damaged`` a figure's name to what is wrong with its files,
     ``raw`` a result file, such as "part_b/denoiser/results.safetensors", to its address. ``outputs`` and ``references``
-    are the folder of outputs and the bibliography as messages name them.
+    are the folder of outputs and the bibliography as messages name them; ``commit`` is that of the project, "" where no
+    listing needs it.
     """
 
     site: Site
@@ -51,22 +54,28 @@ class Context:
     references: str = "templates/references.bib"
     card: Card | None = None
     feed: str = ""
+    commit: str = ""
 
 
 class Use(NamedTuple):
-    """An equation, and where it stands: at *offset* of the page, or (-1) at *line* of *path*."""
+    """An equation, and where it stands: at *line* of *path*, or where *formula* does on the page.
+
+    ``pieces`` map its TeX to that of the formula, as in ``mathtext.Rewritten``.
+    """
 
     equation: Equation
-    offset: int
     path: str
     line: int
+    formula: Formula | None = None
+    pieces: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """A page as HTML with a token for each formula, ``uses`` in the order of the tokens, and what it needs.
+    """A page as HTML with a mark for each formula, ``uses`` by number, and what it needs.
 
-    ``files`` are copied from the outputs; ``drawings`` are made along with the page, by address.
+    ``files`` are copied from the outputs; ``drawings`` are made along with the page, by address; ``links`` are those of
+    its text, with their places.
     """
 
     url: str
@@ -75,6 +84,7 @@ class Rendered:
     files: tuple[FileUse, ...]
     drawings: Mapping[str, bytes]
     eager_bytes: int
+    links: tuple[LinkUse, ...] = ()
     faults: tuple[Fault, ...] = field(default=())
 
 

@@ -6,7 +6,8 @@ Pages whose key is that of the last build are kept as they were published.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+import subprocess
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +55,9 @@ def make_edition(
     """
     findings = Findings(strict)
     sources = read_sources(places, inputs, memory, statuses, findings)
-    findings.stop()
+    if findings.faults:  # without these nothing can be told of references
+        findings.faults += [fault for page in sources.read for fault in page.faults]
+        findings.stop()
     index = _index(sources)
     judge_experiments(sources, index, findings)
     card, picture = _card(sources, memory, kept, findings)
@@ -67,10 +70,9 @@ def make_edition(
         if url in memory.pages and memory.pages[url].key == key and _is_kept(url, memory.pages[url], kept)
     }
     findings.problems.extend(warning for page in reused.values() for warning in page.warnings)
-    pages = _read([url for url in keys if url not in reused], sources, findings)
+    pages = [sources.page(url) for url in keys if url not in reused]
     kinds = {path.stem for path in inputs.walk(places.theme / "figures", ".html")}
     warnings = {page.outline.url: _check_references(page, index, kinds, findings) for page in pages}
-    findings.stop()
 
     formulas = Formulas(places, inputs, sources.site)
     contents: dict[str, Content] = {url: Kept(page.sha256, page.bytes) for url, page in reused.items()}
@@ -113,7 +115,17 @@ def _index(sources: Sources) -> Index:
     }
     record = next((o.url for o in ordered if any(call.name == "experiments" for call in o.calls)), "")
     where = {name: tuple(found) for name, found in spots.items()}
-    return Index(sources.catalogue, sources.bibliography, where, sections, record, references.find_mentions(ordered))
+    return Index(
+        sources.catalogue,
+        sources.bibliography,
+        where,
+        sections,
+        record,
+        references.find_mentions(ordered),
+        {outline.url: {each.name: each for each in outline.equations} for outline in ordered},
+        frozenset(sources.static),
+        sources.places.root,
+    )
 
 
 def _in_reading_order(sources: Sources) -> list[Outline]:
@@ -144,7 +156,21 @@ def _context(sources: Sources, index: Index, findings: Findings, card: Card | No
         references=places.shown(places.templates / "references.bib"),
         card=card,
         feed=feeds.FEED if entries else "",
+        commit=_commit(sources),
     )
+
+
+def _commit(sources: Sources) -> str:
+    """The commit that listings are linked to: none where none is shown, or nothing is known of an address."""
+    if not sources.site.repository or not any(
+        call.name == "code" for o in sources.outlines.values() for call in o.calls
+    ):
+        return ""
+    command = ["git", "-C", str(sources.places.root), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def _card(
@@ -184,21 +210,14 @@ def _without_policy(sources: Sources) -> Iterator[Fault]:
 # Pages ----------------------------------------------------------------------------------------------------------------
 
 
-def _read(urls: Iterable[str], sources: Sources, findings: Findings) -> list[Page]:
-    pages = []
-    for url in urls:
-        with findings.collecting():
-            pages.append(sources.page(url))
-    return pages
-
-
 def _check_references(page: Page, index: Index, kinds: Collection[str], findings: Findings) -> tuple[Fault, ...]:
     """Report what a page calls for and cannot have; gives its warnings, which in strict mode are faults as well.
 
     *kinds* are those of figures that there is a template for.
     """
     faults, warnings = references.check(page, index)
-    findings.faults += faults
+    findings.faults += [*page.faults, *faults]
+    warnings = [*page.warnings, *warnings]
     findings.faults += _unknown_kinds(page, index, kinds)
     if findings.strict:
         findings.faults += warnings
@@ -224,9 +243,7 @@ def _render(pages: Sequence[Page], context: Context, formulas: Formulas, finding
     for each in rendered:
         findings.faults += each.faults
         findings.faults += formulas.faults(each, by_url[each.url])
-    if not all(each.html for each in rendered):
-        findings.stop()
-    return rendered
+    return [each for each in rendered if each.html]
 
 
 def _record(
@@ -237,7 +254,9 @@ def _record(
     fonts: tuple[str, ...],
     warnings: tuple[Fault, ...],
 ) -> PageRecord:
-    anchors, links = check.scan(page.html)
+    anchors, found = check.scan(page.html)
+    placed = {(link.element, link.target) for link in page.links}
+    links = {*page.links, *(link for link in found if (link.element, link.target) not in placed)}
     return PageRecord(
         source=sources.digests[page.url],
         outline=sources.outlines[page.url],
@@ -246,7 +265,7 @@ def _record(
         bytes=size_of(content),
         fonts=fonts,
         anchors=anchors,
-        links=links,
+        links=tuple(sorted(links)),
         files=tuple(sorted(page.files, key=lambda use: use.target)),
         drawings=tuple(
             Made(target, digest_of(drawing), len(drawing)) for target, drawing in sorted(page.drawings.items())
@@ -291,7 +310,7 @@ def _faults_of_site(
         )
         for url, record in records.items()
     }
-    yield from check.faults_of(pages, files.keys(), sources.page)
+    yield from check.faults_of(pages, {*files, *sources.outlines}, sources.page)
     drawn = [(use.source, use.bytes) for record in records.values() for use in record.files]
     yield from check.picture_faults(drawn, shown(places.outputs))
     static = [(name, len(asset.content)) for name, asset in sources.static.items()]

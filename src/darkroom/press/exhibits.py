@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from markupsafe import Markup
@@ -14,9 +16,11 @@ from darkroom.lab.errors import Fault
 from darkroom.lab.manifest import ARRAYS
 from darkroom.press import svg
 from darkroom.press.assets import hashed
+from darkroom.press.calls import Call, Literal
 from darkroom.press.catalogue import Experiment
 from darkroom.press.context import Context, root_of, way
 from darkroom.press.figure import (
+    TEXT_WIDTH,
     FileUse,
     alt_texts,
     anchor,
@@ -27,13 +31,13 @@ from darkroom.press.figure import (
     width_of,
 )
 from darkroom.press.layouts import Layouts
-from darkroom.press.lift import Call, Literal
 from darkroom.press.pages import PLACEHOLDER, Page
 from darkroom.press.references import Unknown, number_figures
 from darkroom.press.text import size
 from darkroom.press.texts import Texts
 from darkroom.press.vetting import is_plain
 
+FILMS = frozenset({".mp4", ".webm", ".ogv", ".m4v", ".mov"})
 _IMAGE = re.compile(r'(<img\b[^>]*\bsrc="([^"]*)"[^>]*>)')
 
 
@@ -81,6 +85,32 @@ class Exhibits:
         figures = [Markup(figure) for figure in figures]
         return self._layouts.render("figures/models.html", anchor=anchor(name), models=models, figures=figures)
 
+    def picture(self, call: Call) -> str:
+        """The static file that *call* names, a picture or a film, as a figure with number and caption."""
+        name, options = str(call.arguments[0]), dict(call.options)
+        width, height = self._context.images.get(name, (0, 0))
+        return self._layouts.render(
+            "figures/picture.html",
+            id=name,
+            anchor=anchor(name),
+            number=self._numbers[name],
+            mentions=self._mentions(name),
+            src=self._root + quote(self._context.assets[name]),
+            film=PurePosixPath(name).suffix.lower() in FILMS,
+            alt=str(options["alt"]),
+            caption=Markup(self._texts.rich(str(options.get("caption") or ""))),
+            size=(width, height),
+            width=options.get("width") or ("page" if width > TEXT_WIDTH else "text"),
+            lazy=not self._at_top(call),
+        )
+
+    def _mentions(self, name: str) -> list[tuple[str, str]]:
+        found = self._index.mentions_of(name, self._page.url)
+        return [(f"{way(self._page.url, mention.url)}#{mention.anchor}", mention.name) for mention in found]
+
+    def _at_top(self, call: Call) -> bool:
+        return self._page.text[: call.offset].rpartition("+++")[2].strip(" \n{") == ""
+
     def _figure(self, call: Call, experiment: Experiment, suffix: str = "") -> str:
         """The figure as *experiment* has drawn it, or why there is none; *suffix* sets its anchor apart."""
         name = str(call.arguments[0])
@@ -92,17 +122,13 @@ class Exhibits:
             "number": self._numbers[name],
             "experiment": experiment.id,
             "record": self._record_link(experiment.id),
-            "mentions": [
-                (f"{way(self._page.url, mention.url)}#{mention.anchor}", mention.name)
-                for mention in self._index.mentions_of(name, self._page.url)
-            ],
+            "mentions": self._mentions(name),
         }
         figure = experiment.drawn(short)
         if figure is None or f"{experiment.id}/{short}" in self._context.damaged:
             return self._absent_figure(experiment, short, shared)
         shared["play"] = "once" if options.get("play") else ""
-        at_top = self._page.text[: call.offset].rpartition("+++")[2].strip(" \n{") == ""
-        shared["lazy"] = not at_top or suffix != ""
+        shared["lazy"] = not self._at_top(call) or suffix != ""
         return self._drawn_figure(experiment, short, shared, options.get("width") or width_of(figure))
 
     def _absent_figure(self, experiment: Experiment, short: str, shared: dict[str, Any]) -> str:
@@ -142,7 +168,7 @@ class Exhibits:
             self.drawings[target] = drawing
             return self._root + target
 
-        self._texts.where = (-1, manifest.source.path, figure.line)
+        self._texts.where = (manifest.source.path, figure.line)
         self._check_texts(shared["id"], [figure.caption, *alt_texts(figure)])
         html = self._layouts.render(
             "figures/frame.html",
@@ -165,7 +191,7 @@ class Exhibits:
         return html
 
     def _check_texts(self, figure: str, texts: Sequence[str]) -> None:
-        path, line = self._texts.where[1], self._texts.where[2]
+        path, line = self._texts.where
         if not all(text.strip() for text in texts[1:]):
             message = f"a picture of {figure} has no alt text; say what is to be seen"
             self.faults.append(Fault(path, line, 1, "alt", message))
@@ -183,7 +209,6 @@ class Exhibits:
     def _record(self, experiment: Experiment) -> dict[str, Any]:
         manifest = experiment.manifest
         self._texts.where = (
-            -1,
             manifest.source.path if manifest else experiment.id,
             manifest.source.line if manifest else 1,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -68,7 +69,7 @@ def provenance(manifest: Manifest, repository: str) -> Provenance:
 
 def anchor(figure: str) -> str:
     """The anchor of a figure: ``fig-part_b-denoiser-loss``."""
-    return "fig-" + figure.replace("/", "-")
+    return "fig-" + re.sub(r"[\s/]+", "-", figure)
 
 
 def record_anchor(experiment: str) -> str:

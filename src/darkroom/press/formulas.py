@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import msgspec
 
@@ -12,17 +12,18 @@ from darkroom.lab.errors import Fault
 from darkroom.press.context import MATH_POLICY, MATH_STYLE, Rendered, Use, root_of
 from darkroom.press.files import Places
 from darkroom.press.layouts import policy_digest
-from darkroom.press.lift import lift
 from darkroom.press.math import BadTeX, Equation, Katex, Typeset, classes_of, plain, rules
 from darkroom.press.math_style import MathStyle, font_parts, read_math_style
+from darkroom.press.mathtext import Rewritten, rewrite
 from darkroom.press.pages import Page
 from darkroom.press.record import Inputs
-from darkroom.press.references import Index, number_figures, tex_of
+from darkroom.press.references import Index, Unknown, number_figures, tex_of
 from darkroom.press.settings import Site
-from darkroom.press.texts import FORMULA, FORMULAS
+from darkroom.press.syntax import read_line
+from darkroom.press.texts import FORMULAS
 
 _SHORT = 16  # characters of a formula that fits any line with the marks beside it
-_WITH_MARKS = re.compile(f"([(\\[“‘]*)({FORMULAS.pattern})([,.;:!?)\\]”’]*)")  # a browser would break the line between
+_WITH_MARKS = re.compile(f"([(\\[“‘]*){FORMULAS.pattern}([,.;:!?)\\]”’]*)")  # a browser would break the line between
 
 
 class Formulas:
@@ -83,8 +84,8 @@ class Formulas:
         parts = {file: font_parts(file, self._places.katex, self._inputs, self._places.cache) for file in fonts}
         return self._style.css(active, parts, root_of(page.url)) + rules(classes), fonts
 
-    def _formula(self, page: Rendered, before: str, token: str, after: str) -> str:
-        equation = page.uses[ord(token) - FORMULA].equation
+    def _formula(self, page: Rendered, before: str, number: str, after: str) -> str:
+        equation = page.uses[int(number)].equation
         html = self._made[equation]
         math = html if isinstance(html, str) else ""
         text = f"{before}{math}{after}"
@@ -95,11 +96,14 @@ class Formulas:
 
 def equations_of(page: Page, index: Index) -> Iterator[Equation]:
     """The formulas of a page that are known before it is rendered, so that Node need not wait for that."""
-    for piece in page.lifted.pieces:
-        if piece.kind in {"math", "display"}:
-            yield Equation(tex_of(piece, index)[0], piece.kind == "display")
+    for prepared in page.formulas:
+        with suppress(Unknown):  # a fault that has been found
+            yield Equation(tex_of(prepared, index).tex, prepared.formula.display, prepared.macros)
     yield from _inline_equations(page.outline.meta.title)
     yield from _inline_equations(page.outline.meta.lede)
+    for call in page.outline.calls:
+        if call.name in {"picture", "code"}:
+            yield from _inline_equations(str(dict(call.options).get("caption", "")))
     for name in number_figures(page.outline):
         found = index.catalogue.figure(name)
         figure = found[0].drawn(found[1]) if found else None
@@ -110,9 +114,10 @@ def equations_of(page: Page, index: Index) -> Iterator[Equation]:
 
 def _inline_equations(text: str) -> Iterator[Equation]:
     if "$" in text or "\\" in text:
-        for piece in lift(text).pieces:
-            if piece.kind in {"math", "display"}:
-                yield Equation(piece.source.strip(), piece.kind == "display")
+        for token in read_line(text).tokens:
+            if token.type == "formula":
+                formula = token.meta["formula"]
+                yield Equation(rewrite(formula.tex, []).tex, formula.display)
 
 
 def _texts(layout: object) -> Iterator[str]:
@@ -129,6 +134,7 @@ def _texts(layout: object) -> Iterator[str]:
 
 
 def _bad_tex(use: Use, bad: BadTeX, page: Page) -> Fault:
-    if use.offset >= 0:
-        return page.fault(use.offset + (bad.position or 0), "math", bad.message)
+    if use.formula:
+        source = Rewritten(use.equation.tex, use.pieces).source(bad.position or 0)
+        return page.fault(use.formula.place(source), "math", bad.message)
     return Fault(use.path, use.line, 1, "math", f"{bad.message} in {use.equation.tex!r}")

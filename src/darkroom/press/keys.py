@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
+from importlib.util import find_spec
 from pathlib import Path
 
 from darkroom.press.context import Context
+from darkroom.press.listing import source_file
 from darkroom.press.pages import Outline
 from darkroom.press.references import Unknown
 from darkroom.press.sources import Sources
@@ -17,7 +19,7 @@ def page_keys(sources: Sources, context: Context) -> dict[str, str]:
     """The key of every page by address."""
     shared = _digest(_shared(sources, context))
     return {
-        url: _digest([shared, sources.digests[url], context.outputs, *_of_calls(outline, context)])
+        url: _digest([shared, sources.digests[url], context.outputs, *_of_calls(outline, context, sources)])
         for url, outline in sources.outlines.items()
     }
 
@@ -36,7 +38,7 @@ def _shared(sources: Sources, context: Context) -> Iterator[str]:
     yield context.index.record_url
 
 
-def _of_calls(outline: Outline, context: Context) -> Iterator[str]:
+def _of_calls(outline: Outline, context: Context, sources: Sources) -> Iterator[str]:
     """What a page calls for."""
     catalogue, index = context.index.catalogue, context.index
     for call in outline.calls:
@@ -50,6 +52,11 @@ def _of_calls(outline: Outline, context: Context) -> Iterator[str]:
         elif call.name == "param":
             experiment = catalogue.shown(name)
             yield experiment.record if experiment else ""
+        elif call.name == "picture":
+            yield repr(index.mentions_of(name, outline.url))
+        elif call.name == "code":
+            path = source_file(name, sources.places.root)
+            yield f"{context.commit} {sources.inputs.digest(path) if path else ''}"
         elif call.name == "ref":
             yield _of_reference(name, outline.url, context)
         elif call.name == "experiments":
@@ -58,7 +65,7 @@ def _of_calls(outline: Outline, context: Context) -> Iterator[str]:
 
 def _of_reference(name: str, url: str, context: Context) -> str:
     try:
-        return repr(context.index.section(name, url) if "#" in name else context.index.spot(name, url))
+        return repr(context.index.target(name, url))
     except Unknown as problem:
         return str(problem)
 
@@ -71,12 +78,14 @@ def _of_experiments(pattern: str, context: Context) -> Iterator[str]:
     yield repr(sorted(context.raw.items()))
 
 
-def _libraries() -> list[str]:
+def _libraries() -> Iterator[str]:
     """Files that change when a library that has a say in the output does."""
-    import jinja2
-    import markdown
-
-    return [str(Path(markdown.__file__).with_name("__meta__.py")), str(Path(jinja2.__file__))]
+    for name, file in (
+        ("markdown", "__meta__.py"), ("markdown_it", "__init__.py"), ("mdit_py_plugins", "__init__.py"),
+        ("pygments", "__init__.py"), ("jinja2", "__init__.py"),
+    ):  # fmt: skip
+        spec = find_spec(name)
+        yield str(Path(str(spec.origin)).with_name(file)) if spec else ""
 
 
 def _digest(parts: Iterable[str]) -> str:

@@ -25,10 +25,11 @@ BATCH = 1500  # equations that are worth a second process
 
 
 class Equation(NamedTuple):
-    """TeX without its delimiters, and whether it stands on its own line."""
+    """TeX without its delimiters, whether it stands on its own line, and the macros of its page that it uses."""
 
     tex: str
     display: bool
+    macros: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Katex:
         return Pending(self, known, [equation for equation in wanted if equation not in known])
 
     def _key(self, equation: Equation) -> str:
-        record = json.dumps([FORM, self.version, self.macros, equation.display, equation.tex])
+        record = json.dumps([FORM, self.version, self.macros, equation.display, equation.tex, equation.macros])
         return hashlib.sha256(record.encode()).hexdigest()[:40]
 
     def _known(self, equations: list[Equation]) -> Typeset:

@@ -12,7 +12,7 @@ from darkroom.press.check import LinkUse
 from darkroom.press.figure import FileUse
 from darkroom.press.pages import Outline
 
-VERSION = 3
+VERSION = 4
 
 
 class Made(msgspec.Struct, frozen=True):

@@ -11,18 +11,21 @@ Prose with $math$, {{ figure("part_b/denoiser/loss") }} and {{ metric("part_b/de
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from darkroom.lab.errors import ContentError, Fault, nearest
-from darkroom.press.lift import CALLS, DYNAMIC, FIRST, TOKEN, Call, Lifted, Literal, Piece, fault, lift
-from darkroom.press.math import plain
+from darkroom.lab.errors import ContentError, Fault
+from darkroom.press.calls import Call
+from darkroom.press.faults import fault
+from darkroom.press.mathtext import Prepared, Target, prepare
 from darkroom.press.settings import Key, read_table
 
-if TYPE_CHECKING:
-    from jinja2 import nodes
+if TYPE_CHECKING:  # a build in which no page has changed needs no parser
+    from markdown_it.token import Token
+
+    from darkroom.press.syntax import Document
 
 KEYS = {
     "title": Key(str, required=True),
@@ -34,10 +37,10 @@ KEYS = {
     "toc": Key(bool),
     "layout": Key(str),
     "draft": Key(bool),
+    "macros": Key(dict),
 }
+_MARKUP = re.compile(r"[$\\`]")
 PLACEHOLDER = re.compile(r"\b(?:TODO|FIXME|TBD|XXX|SEED_HERE)\b|\b[Ll]orem [Ii]psum\b")
-_HEADING = re.compile(r"^(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$", re.MULTILINE)
-_JINJA = re.compile(r"\{[{%#]")
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Meta:
 
     ``order`` is the place in the navigation (None: not in it) and ``nav`` the name there; ``numbered`` numbers sections
     and ``toc`` shows the contents; ``lede`` is an opening paragraph under the title; ``layout`` names a file in
-    ``layouts``; a ``draft`` is read and not published.
+    ``layouts``; a ``draft`` is read and not published; ``macros`` are TeX macros of this page.
     """
 
     title: str
@@ -58,6 +61,7 @@ class Meta:
     toc: bool = True
     layout: str = "page"
     draft: bool = False
+    macros: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -76,13 +80,17 @@ class Heading:
 
 @dataclass(frozen=True)
 class Outline:
-    """What other pages may ask of a page: *path* from the project's root, *url* from the site's, *calls* in order."""
+    """What other pages may ask of a page: *path* from the project's root, *url* from the site's, *calls* in order.
+
+    ``equations`` are the formulas that have a name and a number.
+    """
 
     path: str
     url: str
     meta: Meta
     headings: tuple[Heading, ...]
     calls: tuple[Call, ...]
+    equations: tuple[Target, ...] = ()
 
     @property
     def name(self) -> str:
@@ -92,12 +100,14 @@ class Outline:
 
 @dataclass(frozen=True)
 class Page:
-    """A page as read; ``dynamic`` says whether Jinja has anything to do on it beyond calls by literals."""
+    """A page as read: its file's text, its parts, its formulas in order, and what is wrong with it or doubtful."""
 
     outline: Outline
     text: str
-    lifted: Lifted
-    dynamic: bool
+    document: Document
+    formulas: tuple[Prepared, ...]
+    faults: tuple[Fault, ...]
+    warnings: tuple[Fault, ...]
 
     @property
     def url(self) -> str:
@@ -114,28 +124,43 @@ class Page:
 
 
 def read_page(content: bytes, path: str, url: str) -> Page:
-    """Read the page at *path*.
+    """Read the page at *path*. Whatever is wrong with it, it can be read: its faults say what is.
 
-    Raises:
-        ContentError: with every fault: not UTF-8, front matter, unclosed math or code, headings, placeholders, Jinja's
-            syntax, calls whose name is not a literal.
+    They are: not UTF-8, front matter, unclosed math or code, headings, placeholders, Jinja's syntax, calls whose name is
+    not a literal, what only other dialects of Markdown have.
     """
-    text = _decode(content, path)
-    toml, body_start = _front_matter(text, path)
-    meta = Meta(**read_table(toml, KEYS, path, 2))
-    lifted = lift(text, body_start)
-    dynamic = bool(_JINJA.search(lifted.body))
-    faults = [fault(text, path, *wrong) for wrong in lifted.wrong]
-    faults += [*_placeholders(lifted, text, path), *_titles(lifted, text, path)]
-    calls = [call for piece in lifted.pieces for call in piece.calls]
-    if dynamic:
-        found, wrong = _dynamic_calls(lifted, text, path)
-        calls = sorted([*calls, *found], key=lambda call: call.offset)
-        faults += wrong
-    if faults:
-        raise ContentError(faults)
-    outline = Outline(path, url, meta, tuple(_headings(lifted, meta)), tuple(calls))
-    return Page(outline, text, lifted, dynamic)
+    from darkroom.press.convert import texts_of
+
+    text, faults = _decode(content, path)
+    meta, start, unfit = _front_matter(text, path)
+    faults += unfit
+    document, wrong = _read(text, start)
+    tokens = [token for token in texts_of(document) if "formula" in token.meta]
+    prepared, equations, misnamed = prepare([token.meta["formula"] for token in tokens], meta.macros)
+    for token, formula in zip(tokens, prepared, strict=True):
+        token.meta["prepared"] = formula
+    wrong += [(offset, "math", message) for offset, message in misnamed]
+    wrong += [*document.faults, *_placeholders(document, text, start)]
+    faults += [fault(text, path, *each) for each in sorted(dict.fromkeys(wrong))]
+    outline = Outline(path, url, meta, tuple(_headings(document, meta)), document.calls, tuple(equations))
+    warnings = tuple(fault(text, path, *each) for each in document.warnings)
+    return Page(outline, text, document, tuple(prepared), tuple(faults), warnings)
+
+
+def _read(text: str, start: int) -> tuple[Document, list[tuple[int, str, str]]]:
+    """The page's text, read once more where Jinja has changed it, and what is wrong with what Jinja is asked to do."""
+    from darkroom.press import template
+    from darkroom.press.syntax import read
+
+    body = text[start:]
+    document = read(body, lambda offset: start + offset)
+    if not template.is_template(body, document.kept):
+        return document, []
+    try:
+        expanded = template.expand(body, document.kept)
+    except template.Wrong as error:
+        return document, [(start + offset, rule, message) for offset, rule, message in error.complaints]
+    return read(expanded.text, lambda offset: start + expanded.origin(offset)), []
 
 
 def url_of(path: Path, folder: Path) -> str:
@@ -143,56 +168,54 @@ def url_of(path: Path, folder: Path) -> str:
     return path.relative_to(folder).with_suffix(".html").as_posix()
 
 
-def _decode(content: bytes, path: str) -> str:
+def _decode(content: bytes, path: str) -> tuple[str, list[Fault]]:
+    faults = []
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         column = error.start - content.rfind(b"\n", 0, error.start)
-        raise ContentError([Fault(path, line, column, "page", "not UTF-8; save the file as UTF-8")]) from None
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+        faults.append(Fault(path, line, column, "page", "not UTF-8; save the file as UTF-8"))
+        text = content.decode("utf-8-sig", "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n"), faults
 
 
-def _front_matter(text: str, path: str) -> tuple[str, int]:
+def _front_matter(text: str, path: str) -> tuple[Meta, int, list[Fault]]:
+    """The front matter, where the text behind it begins, and what is wrong with it."""
+    unknown = Meta(Path(path).stem, "")
     opening = re.match(r"\+\+\+[ \t]*\n", text)
     if not opening:
         message = 'a page opens with front matter: +++, title = "...", description = "...", +++'
-        raise ContentError([Fault(path, 1, 1, "front-matter", message)])
+        return unknown, 0, [Fault(path, 1, 1, "front-matter", message)]
     closing = re.compile(r"^\+\+\+[ \t]*$\n?", re.MULTILINE).search(text, opening.end())
     if not closing:
-        raise ContentError([Fault(path, 1, 1, "front-matter", "the front matter is not closed; end it with +++")])
-    return text[opening.end() : closing.start()], closing.end()
+        message = "the front matter is not closed; end it with +++"
+        return unknown, len(text), [Fault(path, 1, 1, "front-matter", message)]
+    try:
+        meta = Meta(**read_table(text[opening.end() : closing.start()], KEYS, path, 2))
+    except ContentError as error:
+        return unknown, closing.end(), [*error.faults]
+    return meta, closing.end(), []
 
 
-def _placeholders(lifted: Lifted, text: str, path: str) -> Iterator[Fault]:
-    begin = text.index("+++")
-    end = lifted.source_offset(0) if lifted.body else len(text)
-    for found in PLACEHOLDER.finditer(text, begin, end):
-        yield _placeholder(found[0], text, path, found.start())
-    for found in PLACEHOLDER.finditer(lifted.body):
-        yield _placeholder(found[0], text, path, lifted.source_offset(found.start()))
+def _placeholders(document: Document, text: str, start: int) -> Iterator[tuple[int, str, str]]:
+    front = max(text.find("+++"), 0)
+    for words, offset in [(text[front:start], front), *document.prose]:
+        for found in PLACEHOLDER.finditer(words):
+            message = f"{found[0]!r} is left in the prose; replace it, or write it as `code` if it is meant"
+            yield offset + found.start(), "placeholder", message
 
 
-def _placeholder(word: str, text: str, path: str, offset: int) -> Fault:
-    message = f"{word!r} is left in the prose; replace it, or write it as `code` if it is meant"
-    return fault(text, path, offset, "placeholder", message)
-
-
-def _titles(lifted: Lifted, text: str, path: str) -> Iterator[Fault]:
-    for found in _HEADING.finditer(lifted.body):
-        if len(found[1]) == 1:
-            offset = lifted.source_offset(found.start())
-            yield fault(text, path, offset, "heading", "the title stands in the front matter; begin sections with ##")
-
-
-def _headings(lifted: Lifted, meta: Meta) -> Iterator[Heading]:
+def _headings(document: Document, meta: Meta) -> Iterator[Heading]:
+    """The headings that stand in no list, quote or note."""
     taken: dict[str, int] = {}
     counts = [0, 0]
-    for found in _HEADING.finditer(lifted.body):
-        level = len(found[1])
-        text, name = _plain_heading(found[2], lifted.pieces)
-        number, offset = _number(level, counts, meta.numbered), lifted.source_offset(found.start())
-        yield Heading(level, _unique(name or slug(text), taken), number, text, offset)
+    for token, inline in zip(document.tokens, document.tokens[1:], strict=False):
+        if token.type == "heading_open" and token.level == 0:
+            level = int(token.tag[1])
+            text, name = _plain_heading(inline.children or ())
+            number = _number(level, counts, meta.numbered)
+            yield Heading(level, _unique(name or slug(text), taken), number, text, token.meta["at"])
 
 
 def _number(level: int, counts: list[int], numbered: bool) -> str:
@@ -206,25 +229,21 @@ def _number(level: int, counts: list[int], numbered: bool) -> str:
     return f"{counts[0]}.{counts[1]}"
 
 
-def _plain_heading(text: str, pieces: tuple[Piece, ...]) -> tuple[str, str]:
-    name = ""
+def _plain_heading(tokens: Sequence[Token]) -> tuple[str, str]:
+    from darkroom.press.convert import plain_of
 
-    def reveal(token: re.Match[str]) -> str:
-        nonlocal name
-        piece = pieces[ord(token[0]) - FIRST]
-        name = piece.source if piece.kind == "anchor" else name
-        return plain(piece.source) if piece.kind == "math" else piece.source if piece.kind in {"code", "text"} else ""
-
-    shown = TOKEN.sub(reveal, text)
-    shown = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", shown)
-    return re.sub(r"[*_]{1,2}(?=\S)(.+?)(?<=\S)[*_]{1,2}", r"\1", shown).strip(), name
+    names = [token.meta["name"] for token in tokens if token.type == "name"]
+    return plain_of(tokens).strip(), names[-1] if names else ""
 
 
 def plain_text(text: str) -> str:
     """A short text without markup, its formulas as a reader would type them."""
-    lifted = lift(text)
-    shown = [plain(piece.source) if piece.kind == "math" else piece.source for piece in lifted.pieces]
-    return TOKEN.sub(lambda token: shown[ord(token[0]) - FIRST], lifted.body)
+    if not _MARKUP.search(text):
+        return text
+    from darkroom.press.convert import plain_of
+    from darkroom.press.syntax import read_label
+
+    return plain_of(read_label(text).tokens).replace("\n", " ")
 
 
 def slug(text: str) -> str:
@@ -235,54 +254,3 @@ def slug(text: str) -> str:
 def _unique(name: str, taken: dict[str, int]) -> str:
     taken[name] = taken.get(name, 0) + 1
     return name if taken[name] == 1 else _unique(f"{name}-{taken[name]}", taken)
-
-
-def _dynamic_calls(lifted: Lifted, text: str, path: str) -> tuple[list[Call], list[Fault]]:
-    """The calls that Jinja is to make itself, such as those in a loop; their names have to be literals all the same."""
-    from jinja2 import Environment, TemplateSyntaxError, nodes
-
-    try:
-        tree = Environment(autoescape=False).parse(lifted.body)
-    except TemplateSyntaxError as error:
-        offset = lifted.source_offset(_line_start(lifted.body, error.lineno))
-        message = f"{error.message}; Jinja's braces that are meant as text go into `code`"
-        return [], [fault(text, path, offset, "jinja", message)]
-    calls, faults = [], []
-    for node in tree.find_all(nodes.Call):
-        if not isinstance(node.node, nodes.Name) or node.node.name not in CALLS:
-            name = getattr(node.node, "name", "")
-            if name in {"range", "dict"} or not name:
-                continue
-            offset = _locate(lifted, node.lineno, name)
-            faults.append(fault(text, path, offset, "reference", f"unknown function {name!r}{nearest(name, CALLS)}"))
-            continue
-        first = node.args[0] if node.args else None
-        offset = _locate(lifted, node.lineno, node.node.name)
-        if isinstance(first, nodes.Const) or not node.args:
-            calls.append(_as_call(node, offset))
-        else:
-            message = f"write the name in {node.node.name}(...) as a literal, so that it can be checked"
-            faults.append(fault(text, path, offset, "reference", message))
-    return calls, faults
-
-
-def _as_call(node: nodes.Call, offset: int) -> Call:
-    name = getattr(node.node, "name", "")
-    options = tuple((pair.key, _literal(pair.value)) for pair in node.kwargs)
-    return Call(name, tuple(_literal(item) for item in node.args), options, offset)
-
-
-def _literal(node: nodes.Node) -> Literal:
-    return getattr(node, "value", DYNAMIC) if type(node).__name__ == "Const" else DYNAMIC
-
-
-def _locate(lifted: Lifted, line: int, name: str) -> int:
-    start = _line_start(lifted.body, line)
-    return lifted.source_offset(max(lifted.body.find(name, start), start))
-
-
-def _line_start(body: str, line: int) -> int:
-    start = 0
-    for _ in range(line - 1):
-        start = body.find("\n", start) + 1
-    return start

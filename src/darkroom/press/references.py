@@ -1,12 +1,15 @@
 """References by literal name: checked with nearest spellings, numbered and resolved, before anything is rendered.
 
-figure(id, width=None, play=False) a figure, numbered in order of first appearance on its page
-metric(id, at=None, format=None)   a number that a run gave; ``at`` picks a label where there are several
-param(id, name, format=None)       a parameter of the run
-ref(id)                            "Figure 3", for a figure's name; "Section 2.1", for "#anchor" or "page#anchor"
-cite(key, ..., text=False)         "(Ho et al., 2020)"; with text=True "Ho et al. (2020)"
-experiments(pattern="*")           the record of every experiment whose id matches
-citation()                         how to cite the site, as BibTeX
+figure(id, width=None, play=False)     a figure, numbered in order of first appearance on its page
+picture(file, caption, alt, width)     a picture or film of ``static/``, numbered with the figures
+metric(id, at=None, format=None)       a number that a run gave; ``at`` picks a label where there are several
+param(id, name, format=None)           a parameter of the run
+ref(id)                                "Figure 3" for a figure or picture, "Section 2.1" for "#anchor" or "page#anchor",
+                                       "Equation (4)" for a formula's name
+cite(key, ..., text=False)             "(Ho et al., 2020)"; with text=True "Ho et al. (2020)"
+code(name, mark=None, caption=None)    the source of a function or class
+experiments(pattern="*")               the record of every experiment whose id matches
+citation()                             how to cite the site, as BibTeX
 """
 
 from __future__ import annotations
@@ -16,15 +19,18 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 from darkroom.lab.errors import Fault, nearest
 from darkroom.lab.manifest import Manifest
 from darkroom.press.bibliography import Entry
+from darkroom.press.calls import Call, Literal
 from darkroom.press.catalogue import Catalogue
-from darkroom.press.lift import DYNAMIC, Call, Literal, Piece
+from darkroom.press.mathtext import Edit, Prepared, Rewritten, Target, rewrite
 from darkroom.press.pages import Heading, Outline, Page
 
+SHOWN = frozenset({"figure", "picture"})
 WIDTHS = ("text", "middle", "page", "screen")
 
 Value = float | int | str | bool | None | list[object] | dict[str, object]
@@ -58,7 +64,11 @@ class Mention:
 
 @dataclass(frozen=True)
 class Index:
-    """Everything that a page can refer to; ``mentions`` are the sections that refer to a figure."""
+    """Everything that a page can refer to.
+
+    ``mentions`` are the sections that refer to a figure, ``equations`` the named formulas by the page's address and
+    their name, ``static`` the names of static files, ``root`` the project's folder.
+    """
 
     catalogue: Catalogue
     bibliography: Mapping[str, Entry]
@@ -66,6 +76,9 @@ class Index:
     sections: Mapping[str, tuple[str, Mapping[str, Heading]]]
     record_url: str
     mentions: Mapping[str, tuple[Mention, ...]] = field(default_factory=dict)
+    equations: Mapping[str, Mapping[str, Target]] = field(default_factory=dict)
+    static: frozenset[str] = frozenset()
+    root: Path = Path()
 
     def mentions_of(self, figure: str, url: str) -> tuple[Mention, ...]:
         """The sections whose references lead to *figure* on the page at *url*."""
@@ -81,9 +94,35 @@ class Index:
         if figure not in self.spots:
             if self.catalogue.figure(figure):
                 raise Unknown(f"no page shows {figure!r}; show it with figure({figure!r})")
-            raise Unknown(f"unknown figure {figure!r}{nearest(figure, self.catalogue.figure_names)}")
+            if figure in self.static:
+                raise Unknown(f"no page shows {figure!r}; show it with picture({figure!r}, caption=..., alt=...)")
+            known = [*self.catalogue.figure_names, *self.spots, *self.equations.get(url, ())]
+            raise Unknown(f"unknown figure {figure!r}{nearest(figure, known)}")
         places = self.spots[figure]
         return next((spot for spot in places if spot.url == url), places[0])
+
+    def target(self, name: str, url: str) -> tuple[str, Target | Heading | Spot]:
+        """The address of the page, and what *name* stands for there: a formula, a section, a figure or a picture.
+
+        Raises:
+            Unknown: there is no such thing.
+        """
+        page, mark, anchor = name.partition("#")
+        address = self._address(page, url) if mark else url
+        equation = self.equations.get(address, {}).get(anchor if mark else name)
+        if equation:
+            return address, equation
+        if mark:
+            return self.section(name, url)
+        own = next((headings for found, headings in self.sections.values() if found == url), {})
+        if name not in self.spots and name in own:
+            return url, own[name]
+        spot = self.spot(name, url)
+        return spot.url, spot
+
+    def _address(self, page: str, url: str) -> str:
+        page = page.removesuffix(".md").removesuffix(".html")
+        return self.sections[page][0] if page in self.sections else url
 
     def section(self, target: str, url: str) -> tuple[str, Heading]:
         """The address of the page and the heading that "#anchor" or "page#anchor" names.
@@ -98,7 +137,8 @@ class Index:
             raise Unknown(f"unknown page {page!r}{nearest(page, self.sections)}")
         address, headings = self.sections[page]
         if anchor not in headings:
-            raise Unknown(f"no section {'#' + anchor!r} on page {page!r}{nearest(anchor, headings)}")
+            known = [*headings, *self.equations.get(address, ())]
+            raise Unknown(f"no section {'#' + anchor!r} on page {page!r}{nearest(anchor, known)}")
         return address, headings[anchor]
 
     def metric(self, name: str, at: Literal = None) -> Value:
@@ -168,8 +208,8 @@ def _list(opening: str, names: Iterable[str]) -> str:
 
 
 def number_figures(page: Outline) -> dict[str, int]:
-    """The figures of *page* by name, numbered from 1 in order of first appearance."""
-    shown = [call.arguments[0] for call in page.calls if call.name == "figure" and call.arguments]
+    """The figures and pictures of *page* by name, numbered from 1 in order of first appearance."""
+    shown = [call.arguments[0] for call in page.calls if call.name in SHOWN and call.arguments]
     return {str(name): number for number, name in enumerate(dict.fromkeys(shown), 1)}
 
 
@@ -187,7 +227,7 @@ def find_mentions(outlines: Iterable[Outline]) -> dict[str, tuple[Mention, ...]]
 
 
 def _shown_in(outline: Outline, figure: str) -> Heading | None:
-    shown = (call for call in outline.calls if call.name == "figure" and call.arguments[:1] == (figure,))
+    shown = (call for call in outline.calls if call.name in SHOWN and call.arguments[:1] == (figure,))
     call = next(shown, None)
     return _section_at(outline, call) if call else None
 
@@ -206,7 +246,7 @@ def check(page: Page, index: Index) -> tuple[list[Fault], list[Fault]]:
     waiting: dict[str, list[int]] = {}
     for call in page.outline.calls:
         try:
-            _check_form(call)
+            check_form(call)
             _CHECKS[call.name](call, page, index)
         except Unknown as problem:
             faults.append(page.fault(call.offset, "reference", str(problem)))
@@ -224,7 +264,7 @@ def _counted(problem: str, places: int) -> str:
 def _shown_twice(page: Page) -> Iterator[tuple[Call, str]]:
     seen = set()
     for call in page.outline.calls:
-        if call.name == "figure" and call.arguments:
+        if call.name in SHOWN and call.arguments:
             if call.arguments[0] in seen:
                 yield call, f"{call.arguments[0]!r} is shown twice on this page; refer back with ref(...)"
             seen.add(call.arguments[0])
@@ -232,16 +272,23 @@ def _shown_twice(page: Page) -> Iterator[tuple[Call, str]]:
 
 _FORMS: dict[str, tuple[int, int, dict[str, type | tuple[type, ...]]]] = {
     "figure": (1, 1, {"width": str, "play": bool}),
+    "picture": (1, 1, {"caption": str, "alt": str, "width": str}),
+    "code": (1, 1, {"mark": str, "caption": str}),
     "metric": (1, 1, {"at": (str, int, float), "format": str}),
     "param": (2, 2, {"format": str}),
-    "ref": (1, 1, {}),
+    "ref": (1, 1, {"short": str}),
     "cite": (1, 99, {"text": bool}),
     "experiments": (0, 1, {}),
     "citation": (0, 0, {}),
 }
 
 
-def _check_form(call: Call) -> None:
+def check_form(call: Call) -> None:
+    """That a call has the arguments and options that it takes.
+
+    Raises:
+        Unknown: it has others.
+    """
     least, most, options = _FORMS[call.name]
     if not least <= len(call.arguments) <= most:
         wanted = {1: "one name", 2: "an experiment and a name", 0: "at most one pattern" if most else "nothing"}[least]
@@ -253,41 +300,58 @@ def _check_form(call: Call) -> None:
         if name not in options:
             choices = nearest(name, options) or _list("; it takes", options)
             raise Unknown(f"{call.name}(...) has no option {name!r}{choices}")
-        if value != DYNAMIC and not isinstance(value, options[name]):
+        if not isinstance(value, options[name]):
             raise Unknown(f"{name}={value!r} in {call.name}(...) is of the wrong kind")
+
+
+def _check_width(call: Call) -> None:
+    width = dict(call.options).get("width", "text")
+    if width not in WIDTHS:
+        raise Unknown(f"unknown width {width!r}{nearest(str(width), WIDTHS) or _list('; known are', WIDTHS)}")
+
+
+def _check_picture(call: Call, page: Page, index: Index) -> None:
+    name = str(call.arguments[0])
+    _check_width(call)
+    if name not in index.static:
+        raise Unknown(f"no file {name!r} in templates/static{nearest(name, index.static)}")
+    if not str(dict(call.options).get("alt", "")).strip():
+        raise Unknown(f'{name} has no alt text; write picture({name!r}, caption="...", alt="what is seen")')
+
+
+def _check_code(call: Call, page: Page, index: Index) -> None:
+    from darkroom.press.listing import NoSource, listing_of
+
+    try:
+        listing_of(str(call.arguments[0]), index.root)
+    except NoSource as problem:
+        raise Unknown(str(problem)) from None
 
 
 def _check_figure(call: Call, page: Page, index: Index) -> None:
     name = str(call.arguments[0])
-    width = dict(call.options).get("width", "text")
-    if width not in WIDTHS:
-        raise Unknown(f"unknown width {width!r}{nearest(str(width), WIDTHS) or _list('; known are', WIDTHS)}")
+    _check_width(call)
     if index.catalogue.figure(name) is None:
         raise Unknown(f"unknown figure {name!r}{nearest(name, index.catalogue.figure_names)}")
 
 
 def _check_metric(call: Call, page: Page, index: Index) -> None:
     options = dict(call.options)
-    if options.get("at") != DYNAMIC:
-        _check_format(index.metric(str(call.arguments[0]), options.get("at")), options.get("format"))
+    check_format(index.metric(str(call.arguments[0]), options.get("at")), options.get("format"))
 
 
 def _check_param(call: Call, page: Page, index: Index) -> None:
     owner, name = map(str, call.arguments)
-    _check_format(index.parameter(owner, name), dict(call.options).get("format"))
+    check_format(index.parameter(owner, name), dict(call.options).get("format"))
 
 
-def _check_format(value: Value, spec: Literal) -> None:
+def check_format(value: Value, spec: Literal) -> None:
     if isinstance(spec, str):
         show(value, spec)
 
 
 def _check_ref(call: Call, page: Page, index: Index) -> None:
-    target = str(call.arguments[0])
-    if "#" in target:
-        index.section(target, page.url)
-    else:
-        index.spot(target, page.url)
+    index.target(str(call.arguments[0]), page.url)
 
 
 def _check_cite(call: Call, page: Page, index: Index) -> None:
@@ -303,6 +367,8 @@ def _check_experiments(call: Call, page: Page, index: Index) -> None:
 
 _CHECKS: dict[str, Callable[[Call, Page, Index], None]] = {
     "figure": _check_figure,
+    "picture": _check_picture,
+    "code": _check_code,
     "metric": _check_metric,
     "param": _check_param,
     "ref": _check_ref,
@@ -375,6 +441,7 @@ def number_text(call: Call, index: Index) -> str:
         Unknown: the name leads nowhere, or the format does not fit.
         NotRun: there are no outputs yet.
     """
+    check_form(call)
     options = dict(call.options)
     names = [str(argument) for argument in call.arguments]
     value = index.parameter(*names) if call.name == "param" else index.metric(names[0], options.get("at"))
@@ -382,16 +449,14 @@ def number_text(call: Call, index: Index) -> str:
     return show(value, spec if isinstance(spec, str) else None)
 
 
-def tex_of(piece: Piece, index: Index) -> tuple[str, int]:
-    """The TeX of a piece of math with the numbers that are called in it, and where on the page it begins."""
-    tex, shift = piece.source, -piece.offset
-    for call in piece.calls:
-        start = tex.rindex("{{", 0, call.offset + shift)
-        end = tex.index("}}", call.offset + shift) + 2
+def tex_of(prepared: Prepared, index: Index) -> Rewritten:
+    """The TeX of a formula with the numbers that are called in it, and where each part of it came from."""
+    tex = prepared.formula.tex
+    edits: list[Edit] = [*prepared.edits]
+    for call in prepared.formula.calls:
+        start, end = tex.rindex("{{", 0, call.offset), tex.index("}}", call.offset) + 2
         try:
-            text = as_tex(number_text(call, index))
+            edits.append((start, end, as_tex(number_text(call, index))))
         except NotRun:
-            text = r"\text{?}"
-        tex, shift = tex[:start] + text + tex[end:], shift + len(text) - (end - start)
-    lead = 0 if piece.calls else len(tex) - len(tex.lstrip())
-    return tex.strip(), piece.offset + lead
+            edits.append((start, end, r"\text{?}"))
+    return rewrite(tex, edits)

@@ -1,4 +1,4 @@
-"""Pages to HTML: pieces put back, Markdown, figures, contents and layout. Only formulas are still tokens afterwards.
+"""Pages to HTML: what formulas, calls, links, pictures and headings become, then the layout. Formulas are still marks.
 
 A ``Renderer`` sets up Markdown and Jinja once; many pages are shared out among processes, one renderer each.
 """
@@ -8,31 +8,33 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+from xml.etree.ElementTree import Element, SubElement
 
-import jinja2
-import jinja2.sandbox
-import markdown
-from markdown.extensions.def_list import DefListExtension
-from markdown.extensions.footnotes import FootnoteExtension
-from markdown.extensions.sane_lists import SaneListExtension
-from markdown.extensions.tables import TableExtension
+from markdown.treeprocessors import Treeprocessor
+from markdown_it.token import Token
 from markupsafe import Markup
 
 from darkroom.lab.errors import Fault
 from darkroom.press import feeds
 from darkroom.press.bibliography import Entry, bibtex
-from darkroom.press.context import MATH_POLICY, MATH_STYLE, Context, Rendered, root_of, way
+from darkroom.press.calls import Call, Literal
+from darkroom.press.check import LinkUse, retargeted
+from darkroom.press.context import MATH_POLICY, MATH_STYLE, Context, Rendered, Use, root_of, way
+from darkroom.press.convert import AT, Converter, Typography, is_raw, raw, written
 from darkroom.press.exhibits import Exhibits
 from darkroom.press.figure import anchor
-from darkroom.press.layouts import Layouts, Refused, environment, template_line
-from darkroom.press.lift import FIRST, LAST, TOKEN, Call, Literal, Piece
-from darkroom.press.math import plain
+from darkroom.press.layouts import Layouts, Refused, environment
+from darkroom.press.listing import Listing, NoSource, highlighted, listing_of
+from darkroom.press.markup import VOID, attributes, pieces, with_attributes
+from darkroom.press.math import Equation
+from darkroom.press.mathtext import Formula, Prepared, Target
 from darkroom.press.pages import Heading, Page, plain_text
-from darkroom.press.references import NotRun, Unknown, as_html, number_text, tex_of
-from darkroom.press.text import escape, typographic
-from darkroom.press.texts import Texts, code
+from darkroom.press.references import SHOWN, NotRun, Unknown, as_html, check_form, number_text, tex_of
+from darkroom.press.text import escape
+from darkroom.press.texts import Texts
 
 PARALLEL = 12  # pages that are worth a second process
 
@@ -50,21 +52,22 @@ def render_pages(pages: Sequence[Page], context: Context) -> list[Rendered]:
 
     method = "fork" if sys.platform == "linux" else "spawn"
     chunk = max(1, min(16, len(pages) // (workers * 4)))
-    with ProcessPoolExecutor(workers, get_context(method), _start_worker, (context,)) as pool:
-        return list(pool.map(_render_in_worker, pages, chunksize=chunk))
+    with ProcessPoolExecutor(workers, get_context(method), _start_worker, (context, pages)) as pool:
+        return list(pool.map(_render_in_worker, range(len(pages)), chunksize=chunk))
 
 
 _renderer: Renderer | None = None
+_pages: Sequence[Page] = ()
 
 
-def _start_worker(context: Context) -> None:
-    global _renderer  # noqa: PLW0603  # one a process, set up when the process starts
-    _renderer = Renderer(context)
+def _start_worker(context: Context, pages: Sequence[Page]) -> None:
+    global _renderer, _pages  # one a process, set up when the process starts
+    _renderer, _pages = Renderer(context), pages
 
 
-def _render_in_worker(page: Page) -> Rendered:
+def _render_in_worker(number: int) -> Rendered:
     assert _renderer is not None
-    return _renderer.page(page)
+    return _renderer.page(_pages[number])
 
 
 class Renderer:
@@ -72,211 +75,124 @@ class Renderer:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self.markdown = _markdown()
+        self.converter = Converter((Links, Typography, Headings, Tables))
         self.layouts = environment(context.templates, context.cache)
-        self.expressions = jinja2.sandbox.SandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
 
     def page(self, page: Page) -> Rendered:
         """The page as HTML, or its faults."""
-        return _PageRenderer(self, page).run()
+        return PageRenderer(self, page).run()
 
 
-def _markdown() -> markdown.Markdown:
-    notes = FootnoteExtension(BACKLINK_TEXT="↩", BACKLINK_TITLE="Back to the text", SEPARATOR="-")
-    extensions = [TableExtension(), notes, DefListExtension(), SaneListExtension()]  # by name they are slow to find
-    converter = markdown.Markdown(extensions=extensions, output_format="html")
-    converter.parser.blockprocessors.deregister("code")  # four spaces are no code: fences are
-    for name in ("backtick", "automail", "image_reference", "short_image_ref"):
-        converter.inlinePatterns.deregister(name)
-    return converter
-
-
-class _PageRenderer:
-    """One page on its way to HTML."""
+class PageRenderer:
+    """One page on its way to HTML; the writer of its formulas, calls and code."""
 
     def __init__(self, renderer: Renderer, page: Page) -> None:
         self.renderer, self.page = renderer, page
         self.context, self.index = renderer.context, renderer.context.index
         self.root = root_of(page.url)
-        self.texts = Texts(self._convert, page.outline.path)
+        self.texts = Texts(renderer.converter, page.outline.path)
         self.layouts = Layouts(renderer.layouts, self.context, self.texts, page.url, page.outline.path)
         self.exhibits = Exhibits(page, self.context, self.texts, self.layouts)
-        self.tokens: dict[int, str] = {}
-        self.blocks: set[int] = set()
+        self.contents: list[tuple[Heading, str]] = []
+        self.links: list[LinkUse] = []
+        self.outward: dict[str, int] = {}
         self.cited: dict[str, Entry] = {}
+        self.shown: set[Literal] = set()
         self.faults: list[Fault] = []
 
     def run(self) -> Rendered:
+        """Everything of the page but what KaTeX makes."""
         try:
-            content = self._content()
-            html = self._layout(content)
+            html = self._layout(self._content())
         except Refused as refused:
-            return Rendered(self.page.url, "", (), (), {}, 0, (refused.fault, *self.faults, *self.exhibits.faults))
-        exhibits = self.exhibits
+            return Rendered(self.page.url, "", (), (), {}, 0, faults=(refused.fault, *self._faults()))
+        exhibits, uses = self.exhibits, tuple(self.texts.uses)
+        files, links = tuple(exhibits.files), tuple(dict.fromkeys(self.links))
         return Rendered(
-            self.page.url,
-            html,
-            tuple(self.texts.uses),
-            tuple(exhibits.files),
-            exhibits.drawings,
-            exhibits.eager_bytes,
-            (*self.faults, *exhibits.faults),
+            self.page.url, html, uses, files, exhibits.drawings, exhibits.eager_bytes, links, tuple(self._faults())
         )
 
-    # Pieces -----------------------------------------------------------------------------------------------------------
+    def _faults(self) -> list[Fault]:
+        return [*self.faults, *self.exhibits.faults, *self.texts.faults]
 
     def _content(self) -> str:
-        for number, piece in enumerate(self.page.lifted.pieces):
-            self._put(FIRST + number, piece)
-        body = self._evaluate(self.page.lifted.body)
-        body = re.sub(rf"^([ \t]*)({TOKEN.pattern})[ \t]*$", self._apart, body, flags=re.MULTILINE)
-        html = self._convert(body)
-        html = self._anchored(html)
-        html = self._media(html)
-        html, links = _numbered(typographic(html))
-        return self._restore(html) + self._works_cited() + links
+        converter = self.renderer.converter
+        converter.page = self
+        body = converter.document(self.page.document, self)
+        return body + self._works_cited() + self._addresses()
 
-    def _put(self, token: int, piece: Piece) -> None:
-        self.texts.where = (piece.offset, self.page.outline.path, 0)
-        if piece.kind == "call":
-            html, block = self._call(piece.calls[0])
-        else:
-            html, block = getattr(self, f"_{piece.kind}")(piece)
-        self.tokens[token] = html
-        if block:
-            self.blocks.add(token)
+    # What stands in the text ------------------------------------------------------------------------------------------
 
-    def _math(self, piece: Piece) -> tuple[str, bool]:
-        return self.texts.formula(self._tex(piece), False), False
-
-    def _display(self, piece: Piece) -> tuple[str, bool]:
-        return self.texts.formula(self._tex(piece), True), True
-
-    def _code(self, piece: Piece) -> tuple[str, bool]:
-        return code(piece.source), False
-
-    def _fence(self, piece: Piece) -> tuple[str, bool]:
-        language = f' class="language-{escape(piece.language.split()[0])}"' if piece.language else ""
-        return f'<pre tabindex="0"><code{language}>{escape(piece.source)}</code></pre>', True
-
-    def _text(self, piece: Piece) -> tuple[str, bool]:
-        return escape(piece.source), False
-
-    def _anchor(self, piece: Piece) -> tuple[str, bool]:
-        return "", False
-
-    def _comment(self, piece: Piece) -> tuple[str, bool]:
-        return "", True
-
-    def _tex(self, piece: Piece) -> str:
-        tex, offset = tex_of(piece, self.index)
-        self.texts.where = (offset, self.page.outline.path, 0)
-        return tex
-
-    def _evaluate(self, body: str) -> str:
-        if not self.page.dynamic:
-            return body
+    def formula(self, formula: Formula, token: Token, block: bool) -> str:
+        """The mark of a formula, in a box of its own where it is displayed; its number has an anchor."""
+        prepared: Prepared = token.meta["prepared"]
         try:
-            return self.renderer.expressions.from_string(body).render(self._functions())
-        except jinja2.TemplateError as error:
-            raise Refused(self._jinja_fault(error)) from None
-        except Exception as error:  # an expression of the page's author
-            raise Refused(self._jinja_fault(error)) from None
-
-    def _jinja_fault(self, error: Exception) -> Fault:
-        line = template_line(error)
-        start = 0
-        for _ in range(line - 1):
-            start = self.page.lifted.body.find("\n", start) + 1
-        rule = "reference" if isinstance(error, Unknown | NotRun) else "jinja"
-        return self.page.fault(self.page.lifted.source_offset(start), rule, f"{error}")
-
-    def _functions(self) -> dict[str, Any]:
-        def function(name: str) -> Callable[..., str]:
-            def call(*arguments: Literal, **options: Literal) -> str:
-                html, block = self._call(Call(name, arguments, tuple(options.items()), -1))
-                return self._dynamic_token(html, block)
-
-            return call
-
-        return {
-            name: function(name) for name in ("figure", "metric", "param", "ref", "cite", "experiments", "citation")
-        }
-
-    def _dynamic_token(self, html: str, block: bool) -> str:
-        token = FIRST + len(self.tokens)
-        if token > LAST:
-            raise Unknown("too many calls on one page; split it")
-        self.tokens[token] = html
+            tex = tex_of(prepared, self.index)
+        except Unknown:
+            return ""  # a fault that has been found
+        if not tex.tex:
+            return ""  # it defines macros, and no more
+        equation = Equation(tex.tex, formula.display, prepared.macros)
+        mark = self.texts.mark(Use(equation, self.page.outline.path, 0, formula, tex.pieces))
+        if not formula.display:
+            return mark
+        first, *others = prepared.anchors or ("",)
+        name = f' id="{escape(first)}"' if first else ""
+        marks = "".join(f'<span id="{escape(each)}"></span>' for each in others)
         if block:
-            self.blocks.add(token)
-        return chr(token)
+            return f'<div class="equation"{name} tabindex="0">{marks}{mark}</div>'
+        return f'<span class="equation"{name}>{marks}{mark}</span>'
 
-    def _apart(self, found: re.Match[str]) -> str:
-        """A block on its own line stands between blank lines, so that Markdown takes it for a paragraph of its own."""
-        alone = ord(found[2]) in self.blocks
-        return f"\n{found[0]}\n" if alone else found[0]
+    def code(self, source: str, info: str) -> str:
+        """A block of code."""
+        return highlighted(source, info)
 
-    def _restore(self, html: str) -> str:
-        alone = re.compile(rf"<p>\s*({TOKEN.pattern})\s*</p>")
-        html = alone.sub(self._alone, html)
-        html = re.sub(r"<[^<>]*[\U000F0000-\U0010FFFD][^<>]*>", self._in_attribute, html)
-        return self._put_back(html)
+    def call(self, call: Call, block: bool) -> str:
+        """What a call gives; nothing where it names what there is not, which is a fault that has been found."""
+        try:
+            check_form(call)
+            if call.name in SHOWN and call.arguments[0] in self.shown:
+                return ""
+            self.shown |= {call.arguments[0]} if call.name in SHOWN else set()
+            return str(getattr(self, f"_call_{call.name}")(call))
+        except (Unknown, NoSource, LookupError):
+            return ""
 
-    def _put_back(self, html: str) -> str:
-        return TOKEN.sub(lambda token: self.tokens[ord(token[0])], html)
-
-    def _alone(self, found: re.Match[str]) -> str:
-        token = ord(found[1])
-        if token not in self.blocks:
-            return found[0]
-        html = self.tokens[token]
-        if html.startswith('<span class="equation">'):
-            return f'<div class="equation" tabindex="0">{html[23:-7]}</div>'
-        return html
-
-    def _in_attribute(self, found: re.Match[str]) -> str:
-        """Inside a tag only text will do: a formula as a reader would type it."""
-
-        def text(token: re.Match[str]) -> str:
-            piece = self.page.lifted.pieces[ord(token[0]) - FIRST]
-            return escape(plain(piece.source) if piece.kind in {"math", "display"} else piece.source)
-
-        return TOKEN.sub(text, found[0])
-
-    # Calls ------------------------------------------------------------------------------------------------------------
-
-    def _call(self, call: Call) -> tuple[str, bool]:
-        return getattr(self, f"_call_{call.name}")(call)  # type: ignore[no-any-return]
-
-    def _call_metric(self, call: Call) -> tuple[str, bool]:
+    def _call_metric(self, call: Call) -> str:
         try:
             text = as_html(number_text(call, self.index))
-            return text if ", " in text else f'<span class="number">{text}</span>', False  # a list may be broken
+            return text if ", " in text else f'<span class="number">{text}</span>'  # a list may be broken
         except NotRun:
-            return '<span class="number unknown" title="This experiment has not been run yet">not yet run</span>', False
+            return '<span class="number unknown" title="This experiment has not been run yet">not yet run</span>'
 
     _call_param = _call_metric
 
-    def _call_ref(self, call: Call) -> tuple[str, bool]:
-        target = str(call.arguments[0])
-        if "#" in target:
-            return self._section_ref(target), False
-        spot = self.index.spot(target, self.page.url)
-        href = f"{way(self.page.url, spot.url)}#{anchor(target)}"
-        suffix = "" if spot.url == self.page.url else f" of {self.texts.inline(spot.page)}"
-        return f'<a class="ref" href="{href}">Figure&nbsp;{spot.number}{suffix}</a>', False
+    def _call_ref(self, call: Call) -> str:
+        name, short = str(call.arguments[0]), dict(call.options).get("short")
+        url, found = self.index.target(name, self.page.url)
+        page = next((name for address, name in self._pages() if address == url), "")
+        suffix = "" if url == self.page.url else f" of {self.texts.inline(page)}"
+        if isinstance(found, Target):
+            shown = {"ref": found.number, "eqref": f"({found.number})"}.get(
+                str(short), f"Equation&nbsp;({found.number})"
+            )
+            target = found.anchor
+        elif isinstance(found, Heading):
+            shown = f"Section&nbsp;{found.number}" if found.number else f"“{escape(found.text)}”"
+            shown, target, suffix = (found.number if short == "ref" and found.number else shown), found.anchor, ""
+        else:
+            shown, target = str(found.number) if short == "ref" else f"Figure&nbsp;{found.number}", anchor(name)
+        return f'<a class="ref" href="{way(self.page.url, url)}#{target}">{shown}{suffix}</a>'
 
-    def _section_ref(self, target: str) -> str:
-        url, heading = self.index.section(target, self.page.url)
-        href = f"{way(self.page.url, url)}#{heading.anchor}"
-        name = f"Section&nbsp;{heading.number}" if heading.number else f"“{escape(heading.text)}”"
-        return f'<a class="ref" href="{href}">{name}</a>'
+    def _pages(self) -> list[tuple[str, str]]:
+        return [(spot.url, spot.page) for spots in self.index.spots.values() for spot in spots] + [
+            (link.url, link.name) for link in self.context.navigation
+        ]
 
-    def _call_cite(self, call: Call) -> tuple[str, bool]:
+    def _call_cite(self, call: Call) -> str:
         in_text = bool(dict(call.options).get("text"))
         links = [self._citation(self.index.entry(str(key)), in_text) for key in call.arguments]
-        return ", ".join(links) if in_text else f"({'; '.join(links)})", False
+        return ", ".join(links) if in_text else f"({'; '.join(links)})"
 
     def _citation(self, entry: Entry, in_text: bool) -> str:
         self.cited[entry.key] = entry
@@ -293,81 +209,96 @@ class _PageRenderer:
     def _placed(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         """The same; a fault in a formula of a title is told where the entry stands."""
         for entry in entries:
-            self.texts.where = (-1, self.context.references, entry.line)
+            self.texts.where = (self.context.references, entry.line)
             yield entry
 
-    def _call_experiments(self, call: Call) -> tuple[str, bool]:
-        pattern = str(call.arguments[0]) if call.arguments else "*"
-        return self.exhibits.records(pattern), True
+    def _call_experiments(self, call: Call) -> str:
+        return self.exhibits.records(str(call.arguments[0]) if call.arguments else "*")
 
-    def _call_figure(self, call: Call) -> tuple[str, bool]:
-        return self.exhibits.figure(call), True
+    def _call_figure(self, call: Call) -> str:
+        return self.exhibits.figure(call)
 
-    def _call_citation(self, call: Call) -> tuple[str, bool]:
-        return f'<pre tabindex="0"><code>{escape(bibtex(self.context.site))}</code></pre>', True
+    def _call_picture(self, call: Call) -> str:
+        return self.exhibits.picture(call)
 
-    def _convert(self, body: str) -> str:
-        self.renderer.markdown.reset()
-        return str(self.renderer.markdown.convert(body))
-
-    # Headings, pictures and links of the page -------------------------------------------------------------------------
-
-    def _anchored(self, html: str) -> str:
-        headings = list(self.page.outline.headings)
-        found = re.findall(r"<h[1-6]>", html)
-        if len(found) != len(headings):
-            message = "a heading is underlined, indented, quoted or in a list; open it with ## at the start of its line"
-            raise Refused(self.page.fault(self.page.find("\n##") + 1, "heading", message))
-        self.contents: list[tuple[Heading, str]] = []
-        iterator = iter(headings)
-        return re.sub(
-            r"<h([1-6])>(.*?)</h\1>", lambda match: self._heading(next(iterator), match[2]), html, flags=re.DOTALL
+    def _call_code(self, call: Call) -> str:
+        listing = listing_of(str(call.arguments[0]), self.index.root)
+        options = dict(call.options)
+        marks = f" {{{options['mark']}}}" if options.get("mark") else ""
+        return self.layouts.render(
+            "layouts/listing.html",
+            listing=listing,
+            link=_source_link(self.context, listing),
+            caption=Markup(self.texts.rich(str(options.get("caption", "")))),
+            content=Markup(highlighted(listing.text + "\n", f"python{marks}")),
         )
 
-    def _heading(self, heading: Heading, inner: str) -> str:
-        inner = inner.strip()
-        if heading.level <= 3:
-            self.contents.append((heading, re.sub(r"<sup.*?</sup>|</?a\b[^>]*>", "", inner)))
-        number = f'<span class="section">{heading.number}</span> ' if heading.number else ""
-        link = f'<a class="anchor" href="#{heading.anchor}" aria-label="Link to this section">#</a>'
-        return f'<h{heading.level} id="{heading.anchor}">{number}{inner} {link}</h{heading.level}>'
+    def _call_citation(self, call: Call) -> str:
+        return f'<pre tabindex="0"><code>{escape(bibtex(self.context.site))}</code></pre>'
 
-    def _media(self, html: str) -> str:
-        html = re.sub(r"<img\b[^>]*>", self._image, html)
-        html = re.sub(r'(<a\b[^>]*\bhref=")([^"#:?]+)((?:#[^"]*)?")', self._page_link, html)
-        html = re.sub(r' style="text-align: (left|right|center);"', r' class="\1"', html)
-        html = html.replace("<table>", '<div class="table" tabindex="0"><table>').replace("</table>", "</table></div>")
-        return html.replace(
-            '<div class="footnote">\n<hr>', '<section class="footnotes" aria-label="Notes">\n<h2>Notes</h2>'
-        ).replace("</ol>\n</div>", "</ol>\n</section>")
+    # Links ------------------------------------------------------------------------------------------------------------
 
-    def _page_link(self, found: re.Match[str]) -> str:
-        target = found[2]
-        if target.endswith(".md"):
-            target = target[:-3] + ".html"
-        elif target in self.context.assets:
-            target = self.root + self.context.assets[target]
-        return found[1] + target + found[3]
+    def lead(self, element: str, target: str, at: int) -> str:
+        """The address that a link of the page's author leads to; it is noted, with its place."""
+        address = self._address(target)
+        begin = self.page.text.find(target, at, at + 400) if at >= 0 else -1
+        self.links.append(LinkUse(element, address, begin if begin >= 0 else at))
+        return address
 
-    def _image(self, found: re.Match[str]) -> str:
-        attributes = dict(re.findall(r'([a-z-]+)="([^"]*)"', found[0]))
-        source = attributes.get("src", "")
-        where = self.page.find(source)
-        if not attributes.get("alt", "").strip():
-            self.faults.append(
-                self.page.fault(where, "alt", f"{source} has no alt text; write ![what is seen]({source})")
-            )
-        width, height = self.context.images.get(source, (0, 0))
-        given = {"width": str(width), "height": str(height)} if width else {}
-        attributes = {"loading": "lazy", "decoding": "async", **given, **attributes}
-        attributes["src"] = self.root + self.context.assets.get(source, source)
-        return "<img " + " ".join(f'{name}="{value}"' for name, value in attributes.items()) + ">"
+    def _address(self, target: str) -> str:
+        try:
+            scheme = urlsplit(target).scheme
+        except ValueError:
+            return target
+        whole = unquote(target)
+        if whole in self.context.assets:
+            return self.root + _encoded(self.context.assets[whole])
+        if scheme or target.startswith(("/", "#", "?")):
+            return target
+        path, mark, fragment = target.partition("#")
+        path = unquote(path)
+        if path.endswith(".md"):
+            path = path[:-3] + ".html"
+        elif path in self.context.assets:
+            path = self.root + self.context.assets[path]
+        return f"{_encoded(path)}{mark}{fragment}"
+
+    def number_of(self, address: str) -> str:
+        """The mark beside a link to another site, which is seen on paper alone, or ""."""
+        if not address.startswith(("http://", "https://")):
+            return ""
+        number = self.outward.setdefault(address, len(self.outward) + 1)
+        return f'<sup class="on-paper">[{number}]</sup>'
+
+    def _addresses(self) -> str:
+        """The addresses of links to other sites, for paper."""
+        if not self.outward:
+            return ""
+        items = "".join(f"<li>{escape(url)}</li>" for url in self.outward)
+        return f'\n<section class="on-paper"><h2>Links</h2><ol>{items}</ol></section>'
+
+    def picture_attributes(self, known: dict[str, str], at: int) -> dict[str, str]:
+        """What an image has beside what its author gave it: size, and that it need not be there at once."""
+        source = known.get("src", "")
+        if not known.get("alt", "").strip():
+            place = self.page.text.find(source, at, at + 400)
+            message = f"{source} has no alt text; write ![what is seen]({source})"
+            self.faults.append(self.page.fault(place if place >= 0 else at, "alt", message))
+        size = self.context.images.get(unquote(source))
+        given = (
+            {} if "width" in known or "height" in known or not size else {"width": str(size[0]), "height": str(size[1])}
+        )
+        return {
+            name: value
+            for name, value in ({"loading": "lazy", "decoding": "async"} | given).items()
+            if name not in known
+        }
 
     # Layout -----------------------------------------------------------------------------------------------------------
 
     def _layout(self, content: str) -> str:
         meta, site = self.page.outline.meta, self.context.site
-        self.texts.where = (self.page.find(meta.title), self.page.outline.path, 0)
+        self.texts.where = (self.page.outline.path, self.page.text.count("\n", 0, self.page.find(meta.title)) + 1)
         title = Markup(self.texts.inline(meta.title))
         canonical = feeds.address(site, self.page.url) if site.base_url else ""
         html = self.layouts.render(
@@ -398,7 +329,7 @@ class _PageRenderer:
                 "level": heading.level,
                 "anchor": heading.anchor,
                 "number": heading.number,
-                "html": Markup(self._entry(inner)),
+                "html": Markup(inner),
             }
             for heading, inner in self.contents
         ]
@@ -406,23 +337,155 @@ class _PageRenderer:
             entries.append({"level": 2, "anchor": "references", "number": "", "html": Markup("References")})
         return entries
 
-    def _entry(self, inner: str) -> str:
-        return self._put_back(typographic(inner))
+
+def _source_link(context: Context, listing: Listing) -> str:
+    """Where a listing can be seen at the project's own address, or ""."""
+    if not (context.site.repository and context.commit and listing.path):
+        return ""
+    return f"{context.site.repository}/blob/{context.commit}/{listing.path}#L{listing.first}-L{listing.last}"
 
 
-_OUTWARD = re.compile(r'<a\b[^>]*\bhref="(https?://[^"]*)"[^>]*>.*?</a>', re.DOTALL)
+def _encoded(path: str) -> str:
+    """A path as it stands in an address."""
+    return quote(path, safe="/:@!$&'()*+,;=~-._")
 
 
-def _numbered(html: str) -> tuple[str, str]:
-    """Links to other sites with a number beside them, and the list of their addresses; both are seen on paper alone."""
-    numbers: dict[str, int] = {}
+# What becomes of the tree ---------------------------------------------------------------------------------------------
 
-    def mark(found: re.Match[str]) -> str:
-        number = numbers.setdefault(found[1], len(numbers) + 1)
-        return f'{found[0]}<sup class="on-paper">[{number}]</sup>'
 
-    marked = _OUTWARD.sub(mark, html)
-    if not numbers:
-        return html, ""
-    items = "".join(f"<li>{url}</li>" for url in numbers)
-    return marked, f'\n<section class="on-paper"><h2>Links</h2><ol>{items}</ol></section>'
+class Links(Treeprocessor):
+    """Links and pictures lead to where things stand on the site, those of raw HTML as well; its elements are closed."""
+
+    def run(self, root: Element) -> None:
+        """Go through the elements in order."""
+        self.page: PageRenderer = self.md.page
+        self.own = self.md.writer is self.page
+        self.opened: list[tuple[str, int, str]] = []
+        self._inside(root)
+        if self.own:
+            for tag, at, _ in self.opened:
+                self.page.faults.append(
+                    self.page.page.fault(at, "html", f"<{tag}> is not closed; end it with </{tag}>")
+                )
+
+    def _inside(self, parent: Element) -> None:
+        index = 0
+        for child in list(parent):
+            at = int(child.get(AT, -1) if is_raw(child) else child.attrib.pop(AT, -1))
+            index += 1
+            number = self._tag(child, at) if is_raw(child) and at >= 0 else self._element(child, at)
+            if number:
+                mark = raw(number)
+                mark.tail, child.tail = child.tail, None
+                parent.insert(index, mark)
+                index += 1
+
+    def _element(self, element: Element, at: int) -> str:
+        """Lead an element of Markdown's elsewhere; gives the mark behind it."""
+        if element.tag == "img":
+            known = dict(element.attrib)
+            new = self.page.picture_attributes(known, at) if self.own else {}
+            source = self._lead("img", known["src"], at)
+            element.attrib.clear()
+            element.attrib.update(new | known | {"src": source})
+        elif element.tag == "a" and not element.get("href", "#").startswith("#fn"):
+            element.set("href", self._lead("a", element.get("href", ""), at))
+        self._inside(element)
+        return self.page.number_of(element.get("href", "")) if element.tag == "a" and self.own else ""
+
+    def _lead(self, element: str, target: str, at: int) -> str:
+        return self.page.lead(element, target, at if self.own else -1)
+
+    def _tag(self, element: Element, at: int) -> str:
+        """Lead a tag of raw HTML elsewhere; gives the mark behind it."""
+        content = element.text or ""
+        piece = next(iter(pieces(content)), None)
+        if piece is None or piece.tag in {"", "!--"}:
+            return ""
+        if piece.closes:
+            return self._close(piece.tag, at)
+        known = attributes(content)
+        new = retargeted(piece.tag, known, lambda target: self._lead(piece.tag, target, at))
+        if piece.tag == "img":
+            new |= self.page.picture_attributes(known, at)
+        if new:
+            element.text = with_attributes(content, new)
+        if piece.tag not in VOID and not content.endswith("/>") and piece.tag not in _OPTIONAL:
+            self.opened.append((piece.tag, at, new.get("href", known.get("href", ""))))
+        return ""
+
+    def _close(self, tag: str, at: int) -> str:
+        if tag in _OPTIONAL:
+            return ""
+        if not self.opened or self.opened[-1][0] != tag:
+            before = f"; <{self.opened[-1][0]}> is still open" if self.opened else ""
+            self.page.faults.append(self.page.page.fault(at, "html", f"</{tag}> closes nothing here{before}"))
+            return ""
+        _, _, address = self.opened.pop()
+        return self.page.number_of(address) if tag == "a" else ""
+
+
+_OPTIONAL = frozenset(
+    {"p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "colgroup", "rp", "rt"}
+)
+
+
+class Headings(Treeprocessor):
+    """The page's own headings get their anchors and numbers, and go into its contents."""
+
+    def run(self, root: Element) -> None:
+        """Those that stand in nothing else, in order; the outline has the same."""
+        page: PageRenderer = self.md.page
+        if self.md.writer is not page:
+            return
+        own = [each for each in root if re.fullmatch("h[1-6]", str(each.tag))]
+        for element, heading in zip(own, page.page.outline.headings, strict=True):
+            _trim(element)
+            if heading.level <= 3:
+                page.contents.append((heading, _entry(element)))
+            element.set("id", heading.anchor)
+            if heading.number:
+                number = Element("span", {"class": "section"})
+                number.text, number.tail = heading.number, f" {element.text or ''}"
+                element.text = None
+                element.insert(0, number)
+            link = SubElement(
+                element, "a", {"class": "anchor", "href": f"#{heading.anchor}", "aria-label": "Link to this section"}
+            )
+            link.text = "#"
+            _add_space(element)
+
+
+def _trim(element: Element) -> None:
+    element.text = (element.text or "").lstrip()
+    if len(element):
+        element[-1].tail = (element[-1].tail or "").rstrip()
+    else:
+        element.text = element.text.rstrip()
+
+
+def _add_space(element: Element) -> None:
+    if len(element) > 1:
+        element[-2].tail = f"{element[-2].tail or ''} "
+    else:
+        element.text = f"{element.text or ''} "
+
+
+def _entry(element: Element) -> str:
+    """A heading's words for the contents: without links, and without the numbers of notes."""
+    inner = re.sub(r'<sup (?:id="fnref|class="on-paper).*?</sup>', "", written(element))
+    return re.sub(r"</?a\b[^>]*>", "", inner)
+
+
+class Tables(Treeprocessor):
+    """A table may be wider than the text: it gets a box that can be scrolled."""
+
+    def run(self, root: Element) -> None:
+        """Put each table into its box."""
+        for parent in list(root.iter()):
+            for index, child in enumerate(list(parent)):
+                if child.tag == "table":
+                    box = Element("div", {"class": "table", "tabindex": "0"})
+                    box.tail, child.tail = child.tail, None
+                    parent[index] = box
+                    box.append(child)

@@ -66,12 +66,13 @@ class Sources:
     digests: Mapping[str, str]
     _pages: dict[str, Page] = field(default_factory=dict, repr=False)
 
-    def page(self, url: str) -> Page:
-        """The page at an address, taken apart when it is first asked for.
+    @property
+    def read(self) -> list[Page]:
+        """The pages that have been taken apart so far."""
+        return [*self._pages.values()]
 
-        Raises:
-            ContentError: it cannot be read.
-        """
+    def page(self, url: str) -> Page:
+        """The page at an address, taken apart when it is first asked for."""
         if url not in self._pages:
             self._pages[url] = _read_page(self.places, self.inputs, self.paths[url], url)
         return self._pages[url]
@@ -174,9 +175,8 @@ def _read_pages(
         if known and known.source == inputs.digest(path):
             outlines[url] = known.outline
             continue
-        with findings.collecting():
-            pages[url] = _read_page(places, inputs, path, url)
-            outlines[url] = pages[url].outline
+        pages[url] = _read_page(places, inputs, path, url)
+        outlines[url] = pages[url].outline
     if "index.html" not in paths:
         message = "there is no index.md, which every page links to; write one"
         findings.faults.append(Fault(places.shown(folder), 1, 1, "page", message))

@@ -5,54 +5,35 @@ from __future__ import annotations
 import html
 import re
 
-_MARKS = re.compile(
-    r"<(?P<verbatim>pre|code|kbd|script|style)\b.*?</(?P=verbatim)>"
-    r"|<(?P<name>/?[a-z][a-z0-9]*)[^>]*>|-{2,3}|\.{3}|[\"']",
-    re.DOTALL,
-)
-_INLINE_TAGS = frozenset(
-    {"a", "em", "strong", "b", "i", "q", "abbr", "cite", "mark", "small", "span", "sub", "sup", "u"}
-)
+_MARKS = re.compile(r"-{2,3}|\.{3}|[\"']")
+_SET = {"--": "–", "---": "—", "...": "…"}
 _OPENS = frozenset(" \t\n\u00a0([{<—–-/“‘")
 
 
-def typographic(content: str) -> str:
-    """HTML with straight quotes, double hyphens and three dots set as a typesetter would, but for tags and code."""
-    parts: list[str] = []
-    before, at = " ", 0
-    for found in _MARKS.finditer(content):
-        gap = content[at : found.start()]
+def typographic(text: str, before: str = " ") -> tuple[str, str]:
+    """Straight quotes, double hyphens and three dots in a text set as a typesetter would, and its last character.
+
+    *before* is the character that stands before it, which tells whether a quote opens.
+    """
+    parts, at = [], 0
+    for found in _MARKS.finditer(text):
+        gap, mark = text[at : found.start()], found[0]
         before = gap[-1:] or before
-        mark, before = _mark(found, before)
+        if mark in _SET:
+            mark = _SET[mark]
+        elif before in _OPENS:
+            mark = "“" if mark == '"' else "‘"
+        else:
+            mark = "”" if mark == '"' else "’"
         parts += [gap, mark]
-        at = found.end()
-    parts.append(content[at:])
-    return "".join(parts)
-
-
-def _mark(found: re.Match[str], before: str) -> tuple[str, str]:
-    mark = found[0]
-    if found["verbatim"]:
-        return mark, "x"
-    if found["name"]:
-        return mark, before if found["name"].lstrip("/") in _INLINE_TAGS else " "
-    if mark[0] in "-.":
-        mark = {"--": "–", "---": "—", "...": "…"}[mark]
-    elif before in _OPENS:
-        mark = "“" if mark == '"' else "‘"
-    else:
-        mark = "”" if mark == '"' else "’"
-    return mark, mark
+        before, at = mark, found.end()
+    rest = text[at:]
+    return "".join([*parts, rest]), rest[-1:] or before
 
 
 def escape(text: str) -> str:
     """*text* as HTML, fit for an element or an attribute in double quotes."""
     return html.escape(text)
-
-
-def without_tags(content: str) -> str:
-    """The text of an HTML fragment."""
-    return html.unescape(re.sub(r"<[^>]*>", "", content))
 
 
 def duration(seconds: float) -> str:

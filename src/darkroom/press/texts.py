@@ -1,59 +1,73 @@
-"""Short texts to HTML: captions, headings, numbers. Formulas become tokens, which stay until KaTeX has answered."""
+"""Short texts to HTML: captions, headings, numbers. A formula is a comment with its number until KaTeX has answered."""
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Callable, Sequence
 
+from markdown_it.token import Token
+
+from darkroom.lab.errors import Fault
+from darkroom.press.calls import Call
 from darkroom.press.context import Use
-from darkroom.press.lift import FIRST, LAST, TOKEN, Piece, lift
+from darkroom.press.convert import Converter
+from darkroom.press.listing import highlighted
 from darkroom.press.math import Equation
+from darkroom.press.mathtext import Formula, rewrite
 from darkroom.press.pages import plain_text
 from darkroom.press.references import as_html, show
 from darkroom.press.text import escape, typographic
 
-FORMULA = 0x100000  # the first token of a formula
-FORMULAS = re.compile(f"[{chr(FORMULA)}-{chr(0x10FFFD)}]")
+FORMULAS = re.compile(r"<!--(\d+)-->")  # no page has comments once it is rendered, so nothing else looks like this
 
-_NO_BLOCK = chr(LAST)  # before a text that is no heading, list or table, however it begins
-_TAG = re.compile(r"<(/?)([a-z0-9]+)([^<>]*)>")
-_HREF = re.compile(r'href="([^"]*)"')
-
-_MARKDOWN_MARKS = re.compile(r"[*_`\[\]<>&!#\\]|^[ \t]*(?:[-+]|\d+\.)[ \t]|\n")
+_LABEL_MARKS = re.compile(r"[$\\`]")
+_MARKDOWN_MARKS = re.compile(r"[$\\`*_~\[\]<>&!{^:=]|\n")
 
 
 class Texts:
     """The texts of one page.
 
     Attributes:
-        uses: the formulas so far, in the order of their tokens.
-        where: the place that a formula is taken to stand at: an offset of the page or -1, a path, and a line.
+        uses: the formulas so far; a formula is marked by its index here.
+        where: the file and line that a short text is taken to stand at.
+        faults: what is wrong with short texts.
     """
 
-    def __init__(self, convert: Callable[[str], str], path: str) -> None:
+    def __init__(self, converter: Converter, path: str) -> None:
         self.uses: list[Use] = []
-        self.where = (-1, path, 1)
-        self._convert = convert
-        self._tokens: dict[tuple[Equation, int], int] = {}
+        self.where = (path, 1)
+        self.faults: list[Fault] = []
+        self._converter = converter
+        self._known: dict[Use, int] = {}
 
-    def formula(self, tex: str, display: bool) -> str:
-        """The token of a formula, one for each place."""
-        use = Use(Equation(tex, display), *self.where)
-        key = (use.equation, use.offset)
-        if key not in self._tokens:
-            self._tokens[key] = FORMULA + len(self.uses)
+    def mark(self, use: Use) -> str:
+        """The mark of a formula, one for each place."""
+        if use not in self._known:
+            self._known[use] = len(self.uses)
             self.uses.append(use)
-        token = chr(self._tokens[key])
-        return f'<span class="equation">{token}</span>' if display else token
+        return f"<!--{self._known[use]}-->"
+
+    def formula(self, formula: Formula, token: Token, block: bool) -> str:
+        """A formula of a short text."""
+        tex = rewrite(formula.tex, [])
+        mark = self.mark(Use(Equation(tex.tex, formula.display), *self.where))
+        return f'<span class="equation">{mark}</span>' if formula.display else mark
+
+    def call(self, call: Call, block: bool) -> str:
+        """Short texts have none: they come from experiments, which know their numbers."""
+        return ""
+
+    def code(self, source: str, info: str) -> str:
+        """A block of code."""
+        return highlighted(source, info)
 
     def inline(self, text: object) -> str:
         """A short text with inline math as HTML; nothing else in it is markup."""
         if isinstance(text, int | float) and not isinstance(text, bool):
             return as_html(show(text))
-        lifted = lift(str(text))
-        shown = typographic(escape(lifted.body).replace("&quot;", '"').replace("&#x27;", "'"))
-        return self._put_short_back(shown, lifted.pieces)
+        content = str(text)
+        if not _LABEL_MARKS.search(content):
+            return escape_text(typographic(content)[0])
+        return self._converter.label(content, self)
 
     def heading(self, heading: object) -> str:
         """The heading of a row or column; one with formulas is told as text to those who hear it."""
@@ -67,49 +81,12 @@ class Texts:
 
         It comes with somebody's outputs. A link that leads to anything but pages and mail is text, and so is a picture.
         """
-        lifted = lift(text)
-        shown = escape(" ".join(lifted.body.split())).replace("&quot;", '"').replace("&#x27;", "'")
-        if _MARKDOWN_MARKS.search(shown):
-            shown = self._convert(f"{_NO_BLOCK}{shown}").replace(_NO_BLOCK, "", 1)
-            shown = _TAG.sub(_inline_tag, shown.replace("\n", " "))
-        return self._put_short_back(typographic(shown), lifted.pieces)
-
-    def _put_short_back(self, shown: str, pieces: Sequence[Piece]) -> str:
-        return TOKEN.sub(lambda token: self._short_piece(pieces[ord(token[0]) - FIRST]), shown) if pieces else shown
-
-    def _short_piece(self, piece: Piece) -> str:
-        if piece.kind in {"math", "display"}:
-            return self.formula(piece.source.strip(), piece.kind == "display")
-        if piece.kind == "code":
-            return code(piece.source)
-        return escape(piece.source)
+        text = " ".join(text.split())
+        if not _MARKDOWN_MARKS.search(text):
+            return escape_text(typographic(text)[0])
+        return self._converter.line(text, self)
 
 
-def _inline_tag(tag: re.Match[str]) -> str:
-    """A tag that Markdown has made, if a line of text may have it."""
-    closing, name, attributes = tag.groups()
-    if name in {"em", "strong"} or (name == "a" and closing):
-        return f"<{closing}{name}>"
-    if name == "a":
-        found = _HREF.search(attributes)
-        address = found[1] if found and leads_to_pages(html.unescape(found[1])) else ""
-        return f'<a href="{address}">' if address else "<a>"
-    return ""
-
-
-def leads_to_pages(address: str) -> bool:
-    """Whether a link's address is one of a page, of this site or another, or of mail, whatever a browser leaves out of it."""
-    plain = "".join(each for each in address if each > " " and each != "\x7f").lower()
-    scheme = _SCHEME.match(plain)
-    return scheme[1] in {"http", "https", "mailto"} if scheme else not plain.startswith(("//", "/\\", "\\"))
-
-
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):")
-
-
-def code(source: str) -> str:
-    """Code in a line of text: a space at each end only keeps backticks apart."""
-    source = source.replace("\n", " ")
-    if len(source) > 2 and source[0] == source[-1] == " " and source.strip():
-        source = source[1:-1]
-    return f"<code>{escape(source)}</code>"
+def escape_text(text: str) -> str:
+    """*text* as HTML, fit for an element."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

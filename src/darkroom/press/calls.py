@@ -1,0 +1,63 @@
+"""Calls by literal name, such as ``{{ metric("part_b/denoiser/test_mse", at=5) }}``, read without Jinja."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+BLOCKS = frozenset({"figure", "picture", "experiments", "citation", "code"})  # these stand on a line of their own
+INLINE = frozenset({"metric", "param", "ref", "cite"})
+CALLS = BLOCKS | INLINE
+
+Literal = None | bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call whose arguments are all literals; *offset* is where its name begins in the page's file."""
+
+    name: str
+    arguments: tuple[Literal, ...]
+    options: tuple[tuple[str, Literal], ...]
+    offset: int
+
+
+def literal_call(text: str, offset: int) -> tuple[Call, int] | None:
+    """The call whose name begins at *offset* and that ``}}`` closes, with the offset behind that.
+
+    None where it is no call, or an argument is not a literal: Jinja then evaluates it.
+    """
+    end = text.find("}}", offset)
+    while end >= 0:
+        source = text[offset:end].rstrip().removesuffix("-")
+        try:
+            tree = ast.parse(source.strip(), mode="eval").body
+        except (SyntaxError, ValueError):
+            end = text.find("}}", end + 1)
+            if end >= 0 and "\n\n" in text[offset:end]:
+                return None
+            continue
+        call = _as_call(tree, offset)
+        return (call, end + 2) if call else None
+    return None
+
+
+def _as_call(tree: ast.expr, offset: int) -> Call | None:
+    if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
+        return None
+    try:
+        arguments = tuple(_literal(node) for node in tree.args)
+        options = tuple((str(keyword.arg), _literal(keyword.value)) for keyword in tree.keywords)
+    except ValueError:
+        return None
+    return Call(tree.func.id, arguments, options, offset)
+
+
+def _literal(node: ast.expr) -> Literal:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        value = _literal(node.operand)
+        if isinstance(value, int | float):
+            return -value
+    if isinstance(node, ast.Constant) and isinstance(node.value, None | bool | int | float | str):
+        return node.value
+    raise ValueError(ast.dump(node))

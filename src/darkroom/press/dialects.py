@@ -1,0 +1,267 @@
+r"""What other dialects of Markdown have and this one does not, each with what to write instead.
+
+kramdown, Jekyll, Hugo, MyST, Pandoc, Obsidian and LaTeX mark things up in ways that would be printed as they stand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from darkroom.press.markup import attributes, pieces
+
+CALLOUTS = ("note", "tip", "important", "warning", "caution")
+
+_PICTURE = '{{ picture("name.png", caption="...", alt="...") }}'
+
+# Paragraphs: a pattern in their text, and what is said of it -----------------------------------------------------------
+
+_PARAGRAPHS = (
+    (re.compile(r"^#{2,6}[^#\s]", re.MULTILINE), "a heading has a space after its #; write ## Title"),
+    (re.compile(r"^#{1,6}[A-Z]\w*$", re.MULTILINE), "a heading has a space after its #; write ## Title"),
+    (
+        re.compile(r"^:{3,}", re.MULTILINE),
+        "::: is a block of Pandoc's, MyST's or Docusaurus'; write > [!NOTE] for a callout",
+    ),
+    (re.compile(r"^\+[-=]{2,}\+", re.MULTILINE), "a table with +--+ is none of GitHub's; part its cells by | alone"),
+    (
+        re.compile(r"\A[^\n]*\n[ \t]*\|?[ \t]*:?-+:?[ \t]*\|[-|: \t]*$", re.MULTILINE),
+        "this is no table, since its header has another number of cells than the line under it",
+    ),
+    (re.compile(r"^\*\[[^\]\n]+\]:", re.MULTILINE), 'abbreviations are not read; write <abbr title="...">...</abbr>'),
+    (
+        re.compile(
+            r"^\\(?:newpage|pagebreak|clearpage|noindent|bigskip|medskip|smallskip|maketitle|tableofcontents)\b", re.M
+        ),
+        "this command of LaTeX's has no meaning on a page; remove it",
+    ),
+    (
+        re.compile(r"^\[!(?P<kind>[A-Za-z]+)\][-+]?", re.MULTILINE),
+        f"a callout begins with > [!NOTE] alone on its line; it may be {', '.join(CALLOUTS)}",
+    ),
+    (
+        re.compile(r"^\[{1,2}toc\]{1,2}$", re.MULTILINE | re.IGNORECASE),
+        "the contents come by themselves; toc = false hides them",
+    ),
+    (
+        re.compile(r"^(?:---|\+\+\+)[ \t]*$", re.MULTILINE),
+        "front matter stands at the top of the file, between +++ lines",
+    ),
+)
+
+
+def of_paragraph(content: str) -> Iterator[tuple[int, str]]:
+    """Where a paragraph is meant to be something else, and what."""
+    for pattern, message in _PARAGRAPHS:
+        for found in pattern.finditer(content):
+            yield found.start(), message
+
+
+# TeX outside of formulas ----------------------------------------------------------------------------------------------
+
+_COMMAND = re.compile(r"\\(?P<name>[A-Za-z]+)\*?(?P<after>[{_^\[]?)(?P<argument>[^{}\n]*)")
+_INSTEAD = {
+    "cite": '{{ cite("key") }}', "citep": '{{ cite("key") }}', "citet": '{{ cite("key", text=True) }}',
+    "textbf": "**...**", "textit": "*...*", "emph": "*...*", "texttt": "`...`", "section": "## ...", "subsection": "### ...",
+    "footnote": "[^1], and [^1]: ... below", "href": "[text](address)", "url": "<address>", "includegraphics": _PICTURE,
+    "label": "{#name} behind a heading, or \\label within a formula", "item": "- ...", "paragraph": "**...**",
+}  # fmt: skip
+_LETTERS = frozenset(
+    [
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "varepsilon",
+        "zeta",
+        "eta",
+        "theta",
+        "kappa",
+        "lambda",
+        "mu",
+        "nu",
+        "xi",
+        "pi",
+        "rho",
+        "sigma",
+        "tau",
+        "phi",
+        "varphi",
+        "chi",
+        "psi",
+        "omega",
+        "Gamma",
+        "Delta",
+        "Theta",
+        "Lambda",
+        "Sigma",
+        "Phi",
+        "Psi",
+        "Omega",
+        "nabla",
+        "infty",
+        "partial",
+        "mathbb",
+        "mathcal",
+        "mathbf",
+        "mathrm",
+        "frac",
+        "sqrt",
+        "sum",
+    ]
+)
+
+
+def of_tex(text: str, at: int) -> str:
+    """What to say of a command of LaTeX's at *at*, or ""."""
+    found = _COMMAND.match(text, at)
+    if not found or text[max(at - 1, 0) : at] == "\\":
+        return ""
+    name = found["name"]
+    if name in _INSTEAD and found["after"]:
+        return f"\\{name} is LaTeX's; write {_INSTEAD[name]}"
+    if name in _LETTERS or found["after"] in {"_", "^", "{"}:
+        return f"\\{name} is TeX outside of a formula; write $\\{name}{found['after']}...$ for a formula, or `\\{name}`"
+    return ""
+
+
+# Braces ---------------------------------------------------------------------------------------------------------------
+
+_BRACES: tuple[tuple[re.Pattern[str], Callable[[str], str]], ...] = (
+    (
+        re.compile(r"\{\{[<%].*?[>%]\}\}", re.DOTALL),
+        lambda text: f"{_short(text)} is a shortcode of Hugo's; write {_PICTURE} for a picture, HTML for the rest",
+    ),
+    (
+        re.compile(r"\{:\s*toc\b[^}\n]*\}|\{toc\}", re.IGNORECASE),
+        lambda text: f"{text} is kramdown's; the contents come by themselves, and toc = false hides them",
+    ),
+    (re.compile(r"\{:{1,2}[^{}\n]*\}"), lambda text: _of_attributes(text, "kramdown's")),
+    (re.compile(r"\{(?:[.#][A-Za-z]|[\w-]+=)[^{}\n]*\}"), lambda text: _of_attributes(text, "Pandoc's")),
+    (re.compile(r"\{=\w+\}"), lambda text: f"{text} is Pandoc's; HTML is written as it is"),
+    (
+        re.compile(
+            r"\{%-?\s*(?:include|link|post_url|highlight|endhighlight|figure|cite|gist|youtube)\b.*?%\}", re.DOTALL
+        ),
+        lambda text: f"{_short(text)} is Jekyll's; write {_PICTURE} for a picture, a fence of ``` for code",
+    ),
+    (
+        re.compile(r"\{(?:ref|eq|cite|math|numref|doc|term)[\w:]*\}(?=`)"),
+        lambda text: f'{text} is a role of MyST\'s; write $...$, or {{{{ ref("...") }}}} or {{{{ cite("...") }}}}',
+    ),
+)
+
+
+def of_braces(text: str, at: int) -> tuple[str, int] | None:
+    """What to say of the braces that open at *at*, and where they end."""
+    for pattern, message in _BRACES:
+        if found := pattern.match(text, at):
+            return message(found[0]), found.end()
+    return None
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 40 else f"{text[:36]}...{text[-3:]}"
+
+
+def _of_attributes(text: str, whose: str) -> str:
+    if "width" in text or "height" in text:
+        return f'{_short(text)} is {whose}; write {{{{ picture("name.png", alt="...", width="text") }}}}'
+    return f"{_short(text)} is {whose}; name a heading by {{#name}} behind it, and write HTML for a class"
+
+
+# Anything in a line ---------------------------------------------------------------------------------------------------
+
+_TEXTS: Mapping[str, tuple[tuple[re.Pattern[str], str], ...]] = {
+    "[": (
+        (re.compile(r"\[\^([^\]\s]+)\]"), "there is no note {0}; write [^{1}]: ... on a line of its own"),
+        (re.compile(r"\[@[\w:-][^\]\n]*\]"), '{0} is a citation of Pandoc\'s; write {{{{ cite("key") }}}}'),
+        (re.compile(r"\[\[[A-Za-z][^\[\]\n]*\]\]"), "{0} is a link of a wiki's; write [text](page.md)"),
+        (re.compile(r"\[(?:[^\[\]\\]|\\.)*\]\[((?:[^\[\]\\]|\\.)+)\]"), "{0} leads nowhere; write [{1}]: address below"),
+        (re.compile(r"\[((?:[^\[\]\\]|\\.)+)\]\[\]"), "{0} leads nowhere; write [{1}]: address below"),
+        (
+            re.compile(r"\[(?:[^\[\]\\]|\\.)*\]\((?:[^()\n]|\([^()\n]*\))*\)"),
+            "{0} is no link, since its address cannot be read; put an address with spaces between < and >",
+        ),
+    ),
+    "=": ((re.compile(r"==(?=[^\s=])[^=\n]*(?<!\s)==(?!=)"), "{0} is not read; write <mark>...</mark>"),),
+    "~": (
+        (
+            re.compile(r"(?<!~)~(?=[^\s~])[^\s~]{1,20}~(?!~)"),
+            "{0} is not read; write ~~...~~ to strike, <sub>...</sub> to lower",
+        ),
+    ),
+    "^": ((re.compile(r"\^(?=[^\s^\[])[^\s^]{1,20}\^"), "{0} is not read; write <sup>...</sup> to raise"),),
+    ":": (
+        (
+            re.compile(r":(?:math|ref|cite|code|eq|doc)[\w:]*:`[^`\n]*`"),
+            "{0} is a role of reStructuredText's; write $...$ or a call",
+        ),
+        (
+            re.compile(r"(?<![\w:]):[a-z][a-z_]+[a-z0-9]:(?![\w:])"),
+            "{0} would be printed as it is; write the character itself",
+        ),
+    ),
+}  # fmt: skip
+
+
+def of_text(text: str, at: int, env: Mapping[str, Any]) -> str:
+    """What to say of a sign at *at* that no rule took, or ""."""
+    for pattern, message in _TEXTS.get(text[at], ()):
+        found = pattern.match(text, at)
+        if found:
+            return message.format(_short(found[0]), *found.groups())
+    return ""
+
+
+def of_fence(info: str) -> str:
+    """What to say of the words behind a fence, or ""."""
+    found = re.match(r"\{(?P<name>[^{}]*)\}", info.strip())
+    if not found:
+        return ""
+    name = found["name"].strip().lstrip(".").split(" ")[0]
+    if name in {"note", "tip", "warning", "important", "caution", "admonition"}:
+        return f"```{{{name}}} is MyST's; write > [!{name.upper()}]"
+    return (
+        f"```{info.strip()} is of another program; write ```{name or 'python'}, and {{1,3-5}} behind it to mark lines"
+    )
+
+
+# HTML -----------------------------------------------------------------------------------------------------------------
+
+_BLOCKED = {
+    "style": "the page's policy blocks it; styles go into templates/static/style.css",
+    "iframe": "the page's policy blocks what other sites show; link to it",
+    "object": "the page's policy blocks it; write <video> or <img>, or link to the file",
+    "embed": "the page's policy blocks it; write <video> or <img>, or link to the file",
+    "base": "it would change where the links of the page lead",
+    "form": "the page's policy lets no form be sent",
+    "meta": "it belongs to templates/layouts/page.html",
+    "link": "it belongs to templates/layouts/page.html",
+}
+
+
+def of_tag(tag: str) -> Iterator[tuple[int, str]]:
+    """Where a tag has what the page's Content-Security-Policy blocks, and where it should go."""
+    piece = next(iter(pieces(tag)), None)
+    if piece is None or not piece.tag or piece.closes:
+        return
+    known = attributes(tag)
+    if piece.tag in _BLOCKED:
+        yield 0, f"<{piece.tag}>: {_BLOCKED[piece.tag]}"
+    if piece.tag == "script" and "src" not in known:
+        yield (
+            0,
+            "<script>: the page's policy blocks it; put it into a file of templates/static, and write <script src=...>",
+        )
+    for name, value in known.items():
+        at = tag.lower().find(name)
+        if name == "style":
+            yield at, "style=: the page's policy blocks it; give it a class, with a rule in templates/static/style.css"
+        elif re.fullmatch(r"on[a-z]+", name):
+            yield at, f"{name}=: the page's policy blocks it; scripts go into templates/static"
+        elif name in {"href", "src", "action"} and re.match(r"\s*(?:javascript|vbscript):", value, re.IGNORECASE):
+            yield at, f"{name}=: the page's policy blocks scripts; they go into templates/static"

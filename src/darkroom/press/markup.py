@@ -1,0 +1,84 @@
+"""HTML as it is written: its tags and the texts between them, and the attributes of a tag (HTML, section 13.1.2)."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+_NAME, _VALUE = r"""[^\s"'<>/=]+""", r"""(?:"[^"]*"|'[^']*'|[^\s"'=<>`]+)"""
+_TAG = re.compile(
+    rf"<!--.*?(?:-->|\Z)|<\?.*?\?>|<!\[CDATA\[.*?\]\]>|<![A-Za-z][^>]*>"
+    rf"|<(?P<close>/?)(?P<name>[A-Za-z][^\s/>]*)(?:[\s/]+{_NAME}(?:\s*=\s*{_VALUE})?)*\s*/?>",
+    re.DOTALL,
+)
+_ATTRIBUTES = re.compile(rf"({_NAME})(?:\s*=\s*({_VALUE}))?")
+VERBATIM = frozenset({"script", "style", "textarea"})  # up to their end tag they hold no tags
+VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())  # noqa: SIM905
+
+
+class Piece(NamedTuple):
+    """A tag or a text. ``tag`` is the name in lower case, ``!--`` of comments and the like, "" of texts."""
+
+    start: int
+    end: int
+    tag: str
+    closes: bool = False
+
+
+def pieces(content: str) -> Iterator[Piece]:
+    """The tags and texts of a piece of HTML, in order and without gaps."""
+    at = 0
+    while found := _TAG.search(content, at):
+        if found.start() > at:
+            yield Piece(at, found.start(), "")
+        name = (found["name"] or "!--").lower()
+        yield Piece(found.start(), found.end(), name, bool(found["close"]))
+        at = found.end()
+        if name in VERBATIM and not found["close"]:
+            end = re.compile(rf"</{name}\b", re.IGNORECASE).search(content, at)
+            begin = end.start() if end else len(content)
+            if begin > at:
+                yield Piece(at, begin, "")
+            at = begin
+    if at < len(content):
+        yield Piece(at, len(content), "")
+
+
+def attributes(tag: str) -> dict[str, str]:
+    """The attributes of a start tag, names in lower case, values without quotes and character references."""
+    opening = re.match(r"<[A-Za-z][^\s/>]*", tag)
+    if not opening:
+        return {}
+    known: dict[str, str] = {}
+    for found in _ATTRIBUTES.finditer(tag, opening.end(), len(tag) - 1):
+        value = found[2] or ""
+        known.setdefault(found[1].lower(), html.unescape(value[1:-1] if value[:1] in {'"', "'"} else value))
+    return known
+
+
+def with_attributes(tag: str, new: Mapping[str, str]) -> str:
+    """A start tag with other values for some of its attributes, and with new ones; the others are left as they are."""
+    opening = re.match(r"<[A-Za-z][^\s/>]*", tag)
+    assert opening
+    parts, at, missing = [], 0, dict(new)
+    for found in _ATTRIBUTES.finditer(tag, opening.end(), len(tag) - 1):
+        name = found[1].lower()
+        if name in missing:
+            parts += [tag[at : found.start(1)], f'{found[1]}="{html.escape(missing.pop(name))}"']
+            at = found.end()
+    added = "".join(f' {name}="{html.escape(value)}"' for name, value in missing.items())
+    rest = tag[at:]
+    end = len(rest) - (2 if rest.endswith("/>") else 1)
+    return "".join(parts) + rest[:end].rstrip() + added + rest[end:]
+
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):")
+
+
+def leads_to_pages(address: str) -> bool:
+    """Whether a link's address is one of a page, of this site or another, or of mail, whatever a browser leaves out of it."""
+    plain = "".join(each for each in address if each > " " and each != "\x7f").lower()
+    scheme = _SCHEME.match(plain)
+    return scheme[1] in {"http", "https", "mailto"} if scheme else not plain.startswith(("//", "/\\", "\\"))

@@ -1,0 +1,419 @@
+r"""Formulas in text: where they begin and end, and what a page adds to their TeX before KaTeX sees it.
+
+    $x$   $`x`$   \(x\)   \\(x\\)              in the line
+    $$x$$   \[x\]   \\[x\\]   \begin{align}    on their own
+
+A dollar opens a formula as in Pandoc: no space follows it; the one that closes it has no space before it and no digit
+after. Dollars within braces, as in ``$\text{if $y > 0$}$``, belong to the formula around them.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from darkroom.press.calls import Call, literal_call
+
+OPENING = re.compile(
+    r"\$\$|\$`|\$(?=\S)|\\\\?[(\[]|\\begin\{(?P<name>[A-Za-z]+\*?)\}",
+)
+_CLOSING = {"$$": "$$", "$`": "`$", "\\(": "\\)", "\\[": "\\]", "\\\\(": "\\\\)", "\\\\[": "\\\\]"}
+_DISPLAY = frozenset({"$$", "\\[", "\\\\["})
+_NUMBERED = frozenset({"equation", "align", "gather", "alignat"})  # LaTeX numbers their rows
+_CALL = re.compile(r"\{\{\s*(?=(?:metric|param)\s*\()")
+_DEFINITION = re.compile(
+    r"\\(?:(?P<new>(?:re|provide)?newcommand|providecommand)\*?\s*(?:\{\s*(?P<name>\\[A-Za-z]+)\s*\}|(?P<bare>\\[A-Za-z]+))"
+    r"\s*(?:\[\d\])?|(?P<def>g?def)\s*(?P<plain>\\[A-Za-z]+)(?:#\d)*"
+    r"|(?P<operator>DeclareMathOperator)(?P<star>\*?)\s*\{\s*(?P<command>\\[A-Za-z]+)\s*\})\s*(?=\{)"
+)
+_PROSE = re.compile(r"(?=.*\s)(?!.*[\\^_=+<>|{}])(?:.*[A-Za-z]{2,}|\d.*[;:,.]\s)")
+_TEX = re.compile(r"\\[A-Za-z]|[\^_=]|^\s*\S\s*$")
+
+
+class Span(NamedTuple):
+    """A formula in a text: where all of it and its TeX begin and end, and whether it stands on its own."""
+
+    start: int
+    inner: int
+    inner_end: int
+    end: int
+    display: bool
+
+
+@dataclass(frozen=True)
+class Formula:
+    """TeX between its delimiters as a page has it, its lines mapped to the file, and what it calls and is called.
+
+    ``lines`` are (index in the TeX, offset in the file), ascending; ``name`` is what ``{#name}`` after it says.
+    """
+
+    tex: str
+    display: bool
+    lines: tuple[tuple[int, int], ...]
+    calls: tuple[Call, ...] = ()
+    name: str = ""
+
+    @property
+    def offset(self) -> int:
+        """Where the TeX begins in the file."""
+        return self.lines[0][1]
+
+    def place(self, index: int) -> int:
+        """The offset in the file of the character at *index* of the TeX."""
+        start, offset = self.lines[bisect_right(self.lines, (max(index, 0), 1 << 60)) - 1]
+        return offset + index - start
+
+
+# Delimiters -----------------------------------------------------------------------------------------------------------
+
+
+def span_at(text: str, start: int, end: int | None = None) -> Span | None:
+    """The formula that opens at *start* of *text*, or None where nothing opens or what opens is not closed."""
+    end = len(text) if end is None else end
+    opening = OPENING.match(text, start, end)
+    if opening is None:
+        return None
+    mark, inner = opening[0], opening.end()
+    if opening["name"]:
+        closed = _environment_end(text, start, end, opening["name"])
+        return Span(start, start, closed, closed, True) if closed else None
+    if mark == "$":
+        close = _dollar(text, inner, end)
+    elif mark == "$$":
+        close = _closing(text, inner, end, "$$")
+    elif mark == "$`":
+        close = text.find("`$", inner, end)
+    else:
+        close = _closing(text, inner, end, _CLOSING[mark])
+    if close < 0 or not text[inner:close].strip():
+        return None
+    return Span(start, inner, close, close + len(_CLOSING.get(mark, mark)), mark in _DISPLAY)
+
+
+def closing_of(opening: str) -> str:
+    """What has to follow *opening* somewhere."""
+    return _CLOSING.get(opening) or opening.replace("begin", "end")
+
+
+def _environment_end(text: str, start: int, end: int, name: str) -> int:
+    depth = 0
+    for edge in re.compile(rf"\\(begin|end)\{{{re.escape(name)}\}}").finditer(text, start, end):
+        depth += 1 if edge[1] == "begin" else -1
+        if depth == 0:
+            return edge.end()
+    return 0
+
+
+def _dollar(text: str, start: int, end: int) -> int:
+    """Where the dollar that closes a formula stands, or -1; braces are minded unless they are not closed themselves."""
+    close = _scan(text, start, end, "$", True)
+    return close if close is not None else _scan(text, start, end, "$", False) or -1
+
+
+def _closing(text: str, start: int, end: int, mark: str) -> int:
+    close = _scan(text, start, end, mark, True)
+    return close if close is not None else _scan(text, start, end, mark, False) or -1
+
+
+def _scan(text: str, start: int, end: int, mark: str, braces: bool) -> int | None:
+    """Where *mark* closes, -1 if it cannot, None if the text ends within braces."""
+    at, depth, single = start, 0, mark == "$"
+    while at < end:
+        if depth <= 0 and text.startswith(mark, at, end):
+            if not single:
+                return at
+            before, after = text[at - 1], text[at + 1 : at + 2]
+            return at if at > start and not before.isspace() and not after.isdigit() else -1
+        character = text[at]
+        if character == "\\":
+            at += 1
+        elif character == "`" and single:
+            return -1  # code holds tighter
+        elif braces and character in "{}":
+            depth += 1 if character == "{" else -1
+        at += 1
+    return None if depth > 0 else -1
+
+
+def spans(text: str) -> Iterator[Span]:
+    """The formulas of a text of one paragraph, code and escapes left out."""
+    at = 0
+    while found := re.compile(r"[`$\\]").search(text, at):
+        at = found.start()
+        if span := span_at(text, at):
+            yield span
+            at = span.end
+        elif text[at] == "`":
+            at = _behind_code(text, at)
+        else:
+            at += 2 if text[at] == "\\" else 1
+
+
+def _behind_code(text: str, at: int) -> int:
+    ticks = re.compile("`+").match(text, at)
+    assert ticks
+    close = re.compile(rf"(?<!`){ticks[0]}(?!`)").search(text, ticks.end())
+    return close.end() if close else ticks.end()
+
+
+def reads_as_prose(tex: str) -> bool:
+    """Whether what stands between two dollars is words or prices rather than a formula."""
+    return _PROSE.match(tex) is not None
+
+
+def reads_as_tex(text: str) -> bool:
+    """Whether a text between dollars that have spaces inside is plainly a formula."""
+    return _TEX.search(text) is not None
+
+
+def calls_in(tex: str) -> tuple[list[Call], list[int]]:
+    """The numbers that a formula calls, and where one is called by more than literals; offsets count within *tex*."""
+    calls, wrong = [], []
+    for opening in _CALL.finditer(tex):
+        found = literal_call(tex, opening.end())
+        if found is None:
+            wrong.append(opening.start())
+        else:
+            calls.append(found[0])
+    return calls, wrong
+
+
+# Rewriting ------------------------------------------------------------------------------------------------------------
+
+
+class Rewritten(NamedTuple):
+    """TeX as KaTeX gets it, and where each piece of it came from: (index in it, index in the source), ascending."""
+
+    tex: str
+    pieces: tuple[tuple[int, int], ...]
+
+    def source(self, index: int) -> int:
+        """The index in the source of the character at *index*."""
+        start, source = self.pieces[max(bisect_right(self.pieces, (index, 1 << 60)) - 1, 0)]
+        return source + index - start
+
+
+Edit = tuple[int, int, str]  # from, to, what stands there instead
+
+
+def rewrite(tex: str, edits: list[Edit]) -> Rewritten:
+    """*tex* with *edits*, which do not overlap, and without the space around it."""
+    parts, pieces, at, length = [], [], 0, 0
+    start = len(tex) - len(tex.lstrip())
+    for begin, end, new in sorted(edits):
+        kept = tex[max(at, start) : begin]
+        pieces += [(length, max(at, start)), (length + len(kept), begin)]
+        parts += [kept, new]
+        length += len(kept) + len(new)
+        at = max(end, at)
+    pieces.append((length, max(at, start)))
+    return Rewritten("".join([*parts, tex[max(at, start) :]]).strip(), tuple(pieces))
+
+
+# Numbers and names ----------------------------------------------------------------------------------------------------
+
+
+class Row(NamedTuple):
+    """A row of a formula that has a number or a name: where it ends in the TeX, its name, and a tag that it has."""
+
+    end: int
+    name: str
+    tag: str
+    label: tuple[int, int]  # where \label stands; (0, 0) without one
+
+
+_ROW = re.compile(
+    r"\\begin\{[^}]*\}|\\end\{[^}]*\}|\\label\s*\{(?P<label>[^{}]*)\}|\\tag\*?\s*\{(?P<tag>[^{}]*)\}"
+    r"|\\(?P<no>notag|nonumber)(?![A-Za-z])|\\\\|\\.|[{}]",
+    re.DOTALL,
+)
+
+
+def rows(formula: Formula) -> tuple[list[Row], list[Edit]]:
+    r"""The rows of a display formula that are numbered or named, and the edits that take LaTeX's own marks out.
+
+    The rows of ``align`` and its kind are numbered but for those with ``\notag``; other formulas where they have a
+    ``\label`` or a name. Environments lose what numbers them, so that the page's numbers are the only ones.
+    """
+    tex = formula.tex
+    outer = OPENING.match(tex.lstrip())
+    numbered = bool(outer and outer["name"] in _NUMBERED)
+    found: list[Row] = []
+    edits: list[Edit] = []
+    depth, braces = 0, 0
+    name, tag, silent, label = formula.name, "", False, (0, 0)
+    begun = len(tex) - len(tex.lstrip()) + (outer.end() if numbered and outer else 0)
+    inside = 1 if numbered else 0
+
+    def end_row(at: int) -> None:
+        nonlocal name, tag, silent, label, begun
+        if (name or (numbered and not silent)) and tex[begun:at].strip():
+            found.append(Row(at, name, tag, label))
+        name, tag, silent, label, begun = "", "", False, (0, 0), at + 2
+
+    for mark in _ROW.finditer(tex):
+        if mark[0].startswith("\\begin"):
+            depth += 1
+        elif mark[0].startswith("\\end"):
+            if numbered and depth == 1:
+                end_row(mark.start())
+            depth -= 1
+        elif mark["label"] is not None:
+            name, label = mark["label"].strip(), mark.span()
+            edits.append((*mark.span(), ""))
+        elif mark["tag"] is not None:
+            tag = mark["tag"]
+        elif mark["no"]:
+            silent = True
+            edits += [(*mark.span(), "")] if numbered else []
+        elif mark[0] in "{}":
+            braces += 1 if mark[0] == "{" else -1
+        elif mark[0] == "\\\\" and numbered and depth == inside and braces == 0:
+            end_row(mark.start())
+    if not numbered:
+        end_row(len(tex))
+    if numbered and outer:
+        edits += _starred(tex, outer["name"])
+    return found, edits
+
+
+def _starred(tex: str, name: str) -> Iterator[Edit]:
+    first, last = tex.index(f"\\begin{{{name}}}"), tex.rindex(f"\\end{{{name}}}")
+    for at in (first + len("\\begin{"), last + len("\\end{")):
+        yield at, at + len(name), f"{name}*"
+
+
+# Macros ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """The macros that a formula defines, and the edits that take the definitions out of it."""
+
+    macros: Mapping[str, str] = field(default_factory=dict)
+    edits: tuple[Edit, ...] = ()
+
+
+def definitions(tex: str) -> Definitions:
+    r"""What ``\newcommand``, ``\def`` and ``\DeclareMathOperator`` in *tex* define."""
+    if "\\" not in tex or not _DEFINITION.search(tex):
+        return Definitions()
+    macros: dict[str, str] = {}
+    edits: list[Edit] = []
+    for found in _DEFINITION.finditer(tex):
+        end = _group_end(tex, found.end())
+        if end and (not edits or found.start() >= edits[-1][1]):
+            body = tex[found.end() + 1 : end - 1]
+            name = found["name"] or found["bare"] or found["plain"] or found["command"]
+            macros[name] = rf"\operatorname{found['star']}{{{body}}}" if found["operator"] else body
+            edits.append((found.start(), end, ""))
+    return Definitions(macros, tuple(edits))
+
+
+def _group_end(tex: str, start: int) -> int:
+    depth = 0
+    for mark in re.compile(r"\\.|[{}]", re.DOTALL).finditer(tex, start):
+        depth += {"{": 1, "}": -1}.get(mark[0], 0)
+        if depth == 0:
+            return mark.end()
+    return 0
+
+
+def used(macros: Mapping[str, str], tex: str) -> dict[str, str]:
+    """Those of *macros* that *tex* calls, or that one which it calls does."""
+    found: dict[str, str] = {}
+    waiting = [tex]
+    while waiting:
+        for name in set(re.findall(r"\\[A-Za-z]+", waiting.pop())) & macros.keys() - found.keys():
+            found[name] = macros[name]
+            waiting.append(macros[name])
+    return dict(sorted(found.items()))
+
+
+# The formulas of a page -----------------------------------------------------------------------------------------------
+
+
+class Target(NamedTuple):
+    """What a page can refer to by name: a numbered formula or picture; ``anchor`` is where a link to it leads."""
+
+    kind: str
+    name: str
+    number: str
+    anchor: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A formula with all that its page adds to it: edits of its TeX, the macros that it uses, and the names in it."""
+
+    formula: Formula
+    edits: tuple[Edit, ...]
+    macros: tuple[tuple[str, str], ...]
+    anchors: tuple[str, ...] = ()
+
+
+_REFERENCE = re.compile(r"\\(?P<kind>eqref|ref)\s*\{(?P<name>[^{}]+)\}")
+
+
+def prepare(
+    formulas: Sequence[Formula], macros: Mapping[str, str]
+) -> tuple[list[Prepared], list[Target], list[tuple[int, str]]]:
+    """The formulas of a page, in order, with numbers and macros; what is numbered; and faults at offsets of the file.
+
+    A macro holds from the formula that defines it on; *macros* are those of the front matter.
+    """
+    known, targets, wrong = dict(macros), dict[str, Target](), list[tuple[int, str]]()
+    tags = _tags(formulas)
+    steps: list[tuple[Formula, list[Edit], dict[str, str], list[str]]] = []
+    count = 0
+    for formula in formulas:
+        defined = definitions(formula.tex)
+        known |= defined.macros
+        edits = list(defined.edits)
+        numbered, marks = rows(formula) if _has_rows(formula) else ([], [])
+        edits += marks
+        anchors = []
+        for row in numbered:
+            place = formula.place(row.label[0])
+            if row.name and not formula.display:
+                wrong.append((place, f"{row.name}: a formula in a line has no number; give it lines of its own"))
+            tag = row.tag
+            if not tag and formula.display:
+                count += 1
+                while str(count) in tags:
+                    count += 1
+                tag = str(count)
+                edits.append((row.end, row.end, rf"\tag{{{tag}}}"))
+            if row.name in targets:
+                wrong.append((place, f"two formulas of this page are named {row.name!r}"))
+            elif row.name:
+                anchors.append(anchor_of(row.name))
+                targets[row.name] = Target("Equation", row.name, tag, anchors[-1])
+        steps.append((formula, edits, used(known, formula.tex), anchors))
+    prepared = []
+    for formula, edits, its_macros, anchors in steps:
+        for found in _REFERENCE.finditer(formula.tex):
+            target = targets.get(found["name"].strip())
+            if target is None:
+                wrong.append((formula.place(found.start()), f"no formula of this page is named {found['name']!r}"))
+            else:
+                number = target.number if found["kind"] == "ref" else f"({target.number})"
+                edits.append((*found.span(), rf"\text{{{number}}}"))
+        prepared.append(Prepared(formula, tuple(sorted(edits)), tuple(its_macros.items()), tuple(anchors)))
+    return prepared, list(targets.values()), wrong
+
+
+def anchor_of(name: str) -> str:
+    """The anchor of a formula: ``eq-loss`` for "loss" and for "eq:loss"."""
+    return "eq-" + re.sub(r"[^\w.-]+", "-", name.removeprefix("eq:").removeprefix("eqn:")).strip("-")
+
+
+def _has_rows(formula: Formula) -> bool:
+    return bool(formula.name) or "\\label" in formula.tex or (formula.display and "\\begin" in formula.tex)
+
+
+def _tags(formulas: Iterable[Formula]) -> set[str]:
+    return {tag.strip() for formula in formulas for tag in re.findall(r"\\tag\*?\s*\{([^{}]*)\}", formula.tex)}

@@ -1,0 +1,249 @@
+"""Jinja on pages: loops and conditions are carried out before Markdown is read, so what it reads has literal calls alone.
+
+Code, formulas and calls by literals are kept out of Jinja's sight. A call that Jinja makes, such as one in a loop, gives
+the same call by literals.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from darkroom.lab.errors import nearest
+from darkroom.press.calls import CALLS, Literal
+
+if TYPE_CHECKING:
+    from jinja2 import Environment, nodes
+
+    from darkroom.press.syntax import Complaint
+
+_OPENING = re.compile(r"\{[{%#]")
+_KEPT, _AT = "_kept_", "_at_"
+_FUNCTIONS = frozenset({"range", "dict", "lipsum", "cycler", "joiner", "namespace"})
+
+Ranges = Sequence[tuple[int, int]]
+
+
+class Wrong(Exception):
+    """What is wrong with the template: complaints at offsets of the text."""
+
+    def __init__(self, complaints: Sequence[Complaint]) -> None:
+        super().__init__(complaints)
+        self.complaints = complaints
+
+
+class Expanded:
+    """A text as Jinja leaves it; ``origin`` gives the offset in the text before of one in it."""
+
+    def __init__(self, text: str, pieces: Sequence[tuple[int, int]]) -> None:
+        self.text = text
+        self._pieces = pieces or [(0, 0)]
+
+    def origin(self, offset: int) -> int:
+        """Where the character at *offset* came from."""
+        start, source = self._pieces[max(bisect_right(self._pieces, (offset, 1 << 60)) - 1, 0)]
+        return source + offset - start
+
+
+def is_template(text: str, kept: Ranges) -> bool:
+    """Whether Jinja has anything to do outside of the ranges that it may not touch."""
+    ranges = sorted(kept)
+    for found in _OPENING.finditer(text):
+        index = bisect_right(ranges, (found.start(), 1 << 60)) - 1
+        if index < 0 or found.start() >= max(end for _, end in ranges[: index + 1][-8:]):
+            return True
+    return False
+
+
+def expand(text: str, kept: Ranges) -> Expanded:
+    """Carry out what *text* asks of Jinja.
+
+    Raises:
+        Wrong: a mistake in the template, a name that is not known, a call whose name is no literal.
+    """
+    from jinja2 import TemplateError, TemplateSyntaxError
+
+    template = _Template(text, kept)
+    environment = _environment(template)
+    try:
+        tree = environment.parse(template.source)
+    except TemplateSyntaxError as error:
+        message = f"{error.message}; Jinja's braces that are meant as text go into `code`"
+        raise Wrong([(template.line(error.lineno), "jinja", message)]) from None
+    if wrong := list(_bad_calls(tree, template)):
+        raise Wrong(wrong)
+    try:
+        made = environment.from_string(tree).render()
+    except TemplateError as error:
+        raise Wrong([(template.line(_line_of(error)), "jinja", f"{error}")]) from None
+    except Exception as error:  # an expression of the page's author
+        raise Wrong([(template.line(_line_of(error)), "jinja", f"{error}")]) from None
+    return template.expanded(made)
+
+
+class _Template:
+    """A text as a template, each kept range an expression of as many lines."""
+
+    def __init__(self, text: str, kept: Ranges) -> None:
+        self.ranges = _disjoint(kept)
+        self.text = text
+        self.output: list[tuple[str, int]] = []  # what was put out, and where it came from
+        parts, starts, at, length = [], [(0, 0)], 0, 0
+        for number, (start, end) in enumerate(self.ranges):
+            shown = f"{{{{ {_KEPT}({number}){chr(10) * text.count(chr(10), start, end)} }}}}"
+            parts += [text[at:start], shown]
+            length += start - at + len(shown)
+            starts.append((length, end))
+            at = end
+        self.source = "".join([*parts, text[at:]])
+        self._starts = starts
+
+    def offset(self, index: int) -> int:
+        """The offset in the text of an index of the template."""
+        start, offset = self._starts[bisect_right(self._starts, (index, 1 << 60)) - 1]
+        return offset + index - start
+
+    def line(self, number: int) -> int:
+        """Where a line, counted from 1, begins in the text: its first character that is no space."""
+        start = 0
+        for _ in range(number - 1):
+            start = self.text.find("\n", start) + 1
+        return start + len(self.text[start:]) - len(self.text[start:].lstrip(" \t"))
+
+    def find(self, number: int, name: str) -> int:
+        """Where *name* stands on a line or below."""
+        start = self.line(number)
+        return max(self.text.find(name, start), start)
+
+    def kept(self, number: int) -> _Text:
+        """A range that Jinja may not touch."""
+        start, end = self.ranges[number]
+        return _Text(self.text[start:end], start)
+
+    def put(self, value: object) -> object:
+        """Note what is put out, in order."""
+        before = self.output[-1] if self.output else ("", 0)
+        self.output.append((str(value), value.offset if isinstance(value, _Text) else before[1] + len(before[0])))
+        return value
+
+    def expanded(self, made: str) -> Expanded:
+        """The result, its places known as far as it is what was put out in order."""
+        pieces, length = [], 0
+        for text, offset in self.output:
+            pieces.append((length, offset))
+            length += len(text)
+        in_order = "".join(text for text, _ in self.output) == made
+        return Expanded(made, pieces if in_order else [])
+
+
+class _Text(str):
+    """Text of the page that knows where it stood."""
+
+    offset: int
+
+    def __new__(cls, text: str, offset: int) -> _Text:
+        made = super().__new__(cls, text)
+        made.offset = offset
+        return made
+
+
+def _disjoint(ranges: Ranges) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if found and start < found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        elif end > start:
+            found.append((start, end))
+    return found
+
+
+def _environment(template: _Template) -> Environment:
+    """Jinja with each piece of text an expression, so that ``finalize`` sees all that is put out, and in which order."""
+    from jinja2 import StrictUndefined, pass_context
+    from jinja2.ext import Extension
+    from jinja2.lexer import Token, TokenStream
+    from jinja2.sandbox import SandboxedEnvironment
+
+    offsets: Iterator[int] = iter(())
+
+    class Placed(Extension):
+        def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+            nonlocal offsets
+            offsets = iter(list(_offsets(self.environment, source)))
+            return source
+
+        def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+            """Each text and each expression becomes ``_at_(offset, it)``."""
+            for token in stream:
+                if token.type in {"data", "variable_begin"}:
+                    offset = template.offset(next(offsets, 0))
+                    opening = (("name", _AT), ("lparen", "("), ("integer", offset), ("comma", ","))
+                    yield from (Token(token.lineno, kind, value) for kind, value in (("variable_begin", ""), *opening))  # type: ignore[arg-type]
+                if token.type == "data":
+                    yield Token(token.lineno, "string", token.value)
+                elif token.type not in {"variable_begin", "variable_end"}:
+                    yield token
+                if token.type in {"data", "variable_end"}:
+                    yield from (
+                        Token(token.lineno, kind, value) for kind, value in (("rparen", ")"), ("variable_end", ""))
+                    )
+
+    environment = SandboxedEnvironment(
+        undefined=StrictUndefined,
+        autoescape=False,
+        keep_trailing_newline=True,
+        finalize=pass_context(lambda _, value: template.put(value)),  # with a context none is put out beforehand
+        extensions=[Placed],
+    )
+    environment.globals |= {name: _maker(name) for name in CALLS} | {_KEPT: template.kept, _AT: _at}
+    return environment
+
+
+def _offsets(environment: Environment, source: str) -> Iterator[int]:
+    at = 0
+    for _, kind, value in environment.lexer.tokeniter(source, None):
+        found = source.find(value, at)
+        at = found if found >= 0 else at
+        if kind == "variable_begin" or (kind == "data" and value):
+            yield at
+        at += len(value)
+
+
+def _at(offset: int, value: object) -> _Text:
+    return value if isinstance(value, _Text) else _Text(str(value), offset)
+
+
+def _maker(name: str) -> Callable[..., str]:
+    def call(*arguments: Literal, **options: Literal) -> str:
+        written = [*map(repr, arguments), *(f"{option}={value!r}" for option, value in options.items())]
+        return f"{{{{ {name}({', '.join(written)}) }}}}"
+
+    return call
+
+
+def _bad_calls(tree: nodes.Template, template: _Template) -> Iterator[Complaint]:
+    """Calls of what there is not, and those whose name is no literal: every name is checked before anything runs."""
+    from jinja2 import nodes
+
+    for node in tree.find_all(nodes.Call):
+        name = node.node.name if isinstance(node.node, nodes.Name) else ""
+        if not name or name in _FUNCTIONS or name in {_KEPT, _AT}:
+            continue
+        offset = template.find(node.lineno, name)
+        if name not in CALLS:
+            yield offset, "reference", f"unknown function {name!r}{nearest(name, CALLS)}"
+        elif node.args and not isinstance(node.args[0], nodes.Const):
+            yield offset, "reference", f"write the name in {name}(...) as a literal, so that it can be checked"
+
+
+def _line_of(error: Exception) -> int:
+    """The line of the template that an error came from."""
+    line: Any = getattr(error, "lineno", None)
+    trace = error.__traceback__
+    while line is None and trace is not None:
+        if trace.tb_frame.f_code.co_filename == "<template>":
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line or 1
