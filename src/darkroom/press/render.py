@@ -28,7 +28,7 @@ from darkroom.press.exhibits import Exhibits
 from darkroom.press.figure import anchor
 from darkroom.press.layouts import Layouts, Refused, environment
 from darkroom.press.listing import Listing, NoSource, highlighted, listing_of
-from darkroom.press.markup import VOID, attributes, pieces, with_attributes
+from darkroom.press.markup import VOID, attributes, leads_to_pages, pieces, with_attributes
 from darkroom.press.math import Equation
 from darkroom.press.mathtext import Formula, Prepared, Target
 from darkroom.press.pages import Heading, Page, plain_text
@@ -388,6 +388,8 @@ class Links(Treeprocessor):
             source = self._lead("img", known["src"], at)
             element.attrib.clear()
             element.attrib.update(new | known | {"src": source})
+        elif element.tag == "a" and not self.own and not leads_to_pages(element.get("href", "")):
+            del element.attrib["href"]
         elif element.tag == "a" and not element.get("href", "#").startswith("#fn"):
             element.set("href", self._lead("a", element.get("href", ""), at))
         self._inside(element)
