@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from darkroom.diffusion.metrics import confusion, frechet_distance, wilson_interval
+from darkroom.diffusion.metrics import confusion, wilson_interval
 from darkroom.figures import Drawing, Reference, Series, heat_map, line_plot, table, tiles
 from darkroom.lab import Dataset, Results, Run, dataset, experiment, upstream
 from experiments.part_b import panels
@@ -42,37 +42,26 @@ def quality(
     ``misread`` uint8 (n, 28, 28), with ``misread_as`` and ``misread_asked`` (n,): what was misread at gamma = 1, or at the
     first where that is not among them.
     """
-    from darkroom.diffusion.classifier import Classifier
-    from experiments.part_b import digits
+    from experiments.part_b.judging import Judge
 
     gammas, epochs = swept.parameters["gammas"], trained.parameters["shown_epochs"]
     sets = [panels.from_png(swept[f"samples_{i}"]) for i in range(len(gammas))]
     sets += [trained[f"judged_{epoch}"] for epoch in epochs]
-    network = digits.restored(Classifier(judge.parameters["width"]), judge["weights"])
-    images, labels = digits.load(mnist, "train")
-    _, features = digits.read(network, images, run.device)
-    rng = np.random.default_rng(seed)
     each = len(sets[0]) // 10
-
-    def real() -> np.ndarray:
-        """Features of *each* real digits of every class, and of as many others."""
-        rows = [rng.permutation(np.flatnonzero(labels == digit))[: 2 * each] for digit in range(10)]
-        return features[np.array(rows).reshape(10, 2, each).swapaxes(0, 1).reshape(2, -1)]
-
-    pairs = [real() for _ in range(floor_draws)]
+    reader = Judge(run, judge, mnist, each=each, draws=floor_draws, seed=seed)
     asked = np.repeat(np.arange(10), each)
-    read = [digits.read(network, samples, run.device) for samples in sets]
-    agreed = np.array([(predicted == asked).sum() for predicted, _ in read])
+    read = [reader.read(samples) for samples in sets]
+    agreed = np.array([(reading.digits == asked).sum() for reading in read])
     plain = _plain(gammas)
-    wrong = read[plain][0] != asked
+    wrong = read[plain].digits != asked
     return {
         "agreed": agreed,
         "asked": np.full(len(sets), len(asked)),
-        "frechet": np.array([np.mean([frechet_distance(mine, a) for a, _ in pairs]) for _, mine in read]),
-        "floor": np.array([frechet_distance(a, b) for a, b in pairs]),
-        "confusion": np.stack([confusion(asked, predicted, 10) for predicted, _ in read[: len(gammas)]]),
+        "frechet": np.array([reader.distance(reading) for reading in read]),
+        "floor": reader.floor,
+        "confusion": np.stack([confusion(asked, reading.digits, 10) for reading in read[: len(gammas)]]),
         "misread": sets[plain][wrong],
-        "misread_as": read[plain][0][wrong],
+        "misread_as": read[plain].digits[wrong],
         "misread_asked": asked[wrong],
         "gammas": list(gammas),
         "epochs": list(epochs),

@@ -15,12 +15,14 @@ from darkroom.lab import Results, Run
 from experiments.part_b import panels
 from experiments.part_b.ambigrams import ORDERED, PAIRS, ambigrams
 from experiments.part_b.architecture import architecture
+from experiments.part_b.better_time import better_time
 from experiments.part_b.class_conditioned import class_conditioned
 from experiments.part_b.denoiser import denoiser
 from experiments.part_b.digit_classifier import digit_classifier
 from experiments.part_b.flow_class import flow_class
 from experiments.part_b.flow_time import flow_time
 from experiments.part_b.guidance import guidance
+from experiments.part_b.no_scheduler import no_scheduler
 from experiments.part_b.noising import noising
 from experiments.part_b.out_of_distribution import out_of_distribution
 from experiments.part_b.pure_noise import pure_noise
@@ -54,6 +56,24 @@ TINY: dict[str, dict[str, Any]] = {
     "pure_noise": {"width": 4, "epochs": 2, "batch": 16, "shown_epochs": (1, 2), "shown": 3, "measured": 5},
     "flow_time": {"width": 4, "epochs": 2, "batch": 16, "T": 5, "shown_epochs": (1, 2), "shown": 5},
     "flow_class": {"width": 4, "epochs": 2, "batch": 16, "T": 5, "shown_epochs": (1, 2), "shown_per_digit": 1},
+    "no_scheduler": {
+        "shown_epochs": (1, 2),
+        "shown_per_digit": 1,
+        "judged_per_digit": 2,
+        "judged_steps": 3,
+        "floor_draws": 2,
+    },
+    "better_time": {
+        "trial_epochs": 1,
+        "sinusoids": 4,
+        "schedule_T": 10,
+        "shown_epochs": (1, 2),
+        "shown": 4,
+        "judged": 20,
+        "judged_steps": 3,
+        "floor_draws": 2,
+        "T": 4,
+    },
     "terminal_noise": {"count": 10, "shown": 5, "projected": 20},
 }
 
@@ -92,8 +112,8 @@ def all_results() -> dict[str, tuple[Any, Stored]]:
     run(quality, Handle(), mnist, classes, run(guidance, Handle(), classes), judge)
     run(ambigrams, Handle(), classes, judge, mnist)
     run(pure_noise, Handle(), mnist)
-    run(flow_time, Handle(), mnist)
-    run(flow_class, Handle(), mnist)
+    run(better_time, Handle(), mnist, run(flow_time, Handle(), mnist), judge)
+    run(no_scheduler, Handle(), mnist, run(flow_class, Handle(), mnist), judge)
     run(terminal_noise, Handle(), mnist, run(time_conditioned, Handle(), mnist), judge)
     return done
 
