@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from darkroom.diffusion.denoise import Denoiser, Predicting
-from darkroom.diffusion.process import Process
+from darkroom.diffusion.process import Process, as_times
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class StraightLine(Process):
 
     def alpha(self, t: Tensor | float) -> Tensor:
         """t."""
-        return torch.as_tensor(t).double()
+        return as_times(t).double()
 
     def sigma(self, t: Tensor | float) -> Tensor:
         """1 - t."""
-        return 1 - torch.as_tensor(t).double()
+        return 1 - as_times(t).double()
 
     def slopes(self, t: Tensor | float) -> tuple[Tensor, Tensor]:
         """(1, -1)."""

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import torch
 from torch import Tensor
 
 
@@ -164,6 +165,12 @@ class Process(ABC):
     def _ready(values: tuple[Tensor, Tensor], like: Tensor) -> tuple[Tensor, Tensor]:
         first, second = (broadcast(value, like).to(like.dtype) for value in values)
         return first, second
+
+
+def as_times(t: Tensor | float, device: torch.device | None = None) -> Tensor:
+    """*t* as a tensor on *device*: int64 for a whole number, float64 for another; a tensor stays as precise as it is."""
+    kind = t.dtype if isinstance(t, Tensor) else torch.int64 if isinstance(t, int) else torch.float64
+    return torch.as_tensor(t, dtype=kind, device=device)
 
 
 def broadcast(values: Tensor, like: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from darkroom.diffusion.process import Process
+from darkroom.diffusion.process import Process, as_times
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class Schedule(Process):
 
     def alpha_bar(self, t: Tensor | float) -> Tensor:
         """alpha_bar_t, float64, of the shape of *t*, in [0, T]."""
-        at = torch.as_tensor(t, device=self.alpha_bars.device)
+        at = as_times(t, self.alpha_bars.device)
         return self.clock(at).cos().square() if at.is_floating_point() else self.alpha_bars[at]
 
     def alpha(self, t: Tensor | float) -> Tensor:
@@ -71,7 +71,7 @@ class Schedule(Process):
 
     def clock(self, t: Tensor | float) -> Tensor:
         """The angle phi with alpha = cos phi and sigma = sin phi; in proportion between whole times."""
-        at = torch.as_tensor(t, device=self.alpha_bars.device)
+        at = as_times(t, self.alpha_bars.device)
         if not at.is_floating_point():
             return self._angles[at]
         before = at.floor().long().clamp(0, self.T - 1)
