@@ -13,6 +13,7 @@ from darkroom.lab import Weights
 from experiments.part_a.anagrams import anagrams
 from experiments.part_a.classical import classical
 from experiments.part_a.drawings import drawings
+from experiments.part_a.flow import flow
 from experiments.part_a.forward import forward
 from experiments.part_a.guidance import guidance
 from experiments.part_a.hybrids import hybrids
@@ -37,6 +38,7 @@ TINY: dict[str, dict[str, Any]] = {
     "sampling": {"count": 2},
     "anagrams": {"seeds_each": 2},
     "hybrids": {"seeds_each": 2},
+    "flow": {"steps": 10, "count": 2, "starts": (0.2, 0.25, 0.5), "seeds_each": 2, "shown_at": (0.3, 0.5)},
     "inpainting": {"each": 1, "repeats": 2},
     "logo": {"seeds_each": 2},
     "upsampled": {"steps": 2},
@@ -45,7 +47,7 @@ HASTY = ("guidance", "anagrams", "hybrids")  # drawn in few steps: what must hol
 FEW_TIMES = (991, 691, 391, 91, 1)
 NAMES = (
     *("setup", "forward", "classical", "one_step", "iterative", "sampling", "guidance", "sdedit", "drawings"),
-    *("inpainting", "text_guided", "anagrams", "hybrids", "logo", "upsampled"),
+    *("inpainting", "text_guided", "anagrams", "hybrids", "logo", "upsampled", "flow"),
 )
 
 
@@ -92,6 +94,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, Store
     run(inpainting, small, chapel, masks[0], sailboat, masks[1], tree, masks[2])
     made = run(anagrams, small), run(hybrids, small), run(logo, small, image("drawing_camera.png"))
     run(upsampled, small, large, *made)
+    run(flow, small, chapel, rocket, sailboat)
     patch.undo()
     return finished
 
@@ -164,10 +167,32 @@ def test_stage_two_is_twice_as_large(done):
     assert done["upsampled"][1]["large"].shape == (5, 32, 32, 3)
 
 
+def test_an_update_leads_to_the_estimate(done):
+    """x_t and the predicted update are the one-step estimate, x_t and the true update the picture."""
+    results = done["flow"][1]
+    noisy, original = results["noisy"] / 127.5 - 1, results["original"] / 127.5 - 1
+    inside = (results["noisy"] > 0) & (results["noisy"] < 255)
+    assert np.abs(noisy + results["true_update"] - original)[inside].max() < 0.02
+    reached = np.clip(noisy + results["predicted_update"], -1, 1)
+    assert np.abs(reached - (results["one_step"] / 127.5 - 1))[inside].max() < 0.02
+
+
+def test_a_flow_starts_where_it_is_told_and_is_drawn_step_by_step(done):
+    """The path begins with the noisy picture, and an edit started later is nearer to its original."""
+    results = done["flow"][1]
+    middle = results.parameters["shown_at"].index(results.parameters["midway"])
+    assert np.array_equal(results["path"][0], results["noisy"][middle])
+    assert len(results["path"]) == len(results["path_times"]) == 6 and results["path_times"][-1] == 1
+    for name in ("edits", "prompted"):
+        apart = np.square(results[name] / 255 - results["originals"][:, None] / 255).mean((2, 3, 4))
+        assert (apart.argmin(1) == 2).all()
+
+
 @pytest.mark.parametrize(
     ("experiment", "changed", "message"),
     [
         (sdedit, {"levels": (1, 40)}, "i_start 40 is out of range; choose from 0 to 32"),
+        (flow, {"shown_at": (0.2, 0.7)}, "midway = 0.5 is none of shown_at, 0.2, 0.7; add it there"),
         (anagrams, {"pairs": (("spin", "a hat", "a dog"),)}, "unknown view 'spin'; choose from flip, mirror"),
         (anagrams, {"shares": (0.5,)}, "shares: 1 for 5 pairs; give one for each"),
         (hybrids, {"pairs": (("low", "a hat", "a dog"),)}, "unknown split 'low'; choose from 'low, high'"),
@@ -178,7 +203,7 @@ def test_what_cannot_be_drawn_is_refused(tmp_path, experiment, changed, message)
     from tests.diffusion.cascades import save_cascade
 
     small = Weights(str(save_cascade(tmp_path)[0]))
-    inputs = [image("chapel.png")] * 3 if experiment is sdedit else []
+    inputs = [image("chapel.png")] * 3 if experiment in (sdedit, flow) else []
     parameters = experiment.function.__kwdefaults__ | changed
     with pytest.raises(ValueError, match=message):
         experiment.function(Handle(), small, *inputs, **parameters)

@@ -94,6 +94,21 @@ def _lay_out(pixels: Pixels, columns: int, gap: int, background: int | tuple[int
     return np.ascontiguousarray(whole[: whole.shape[0] - gap, : whole.shape[1] - gap])
 
 
+def shrunk(picture: npt.ArrayLike, side: int) -> Pixels:
+    """*picture*, square, made smaller to *side* by averaging, uint8.
+
+    Raises:
+        FigureError: as :func:`as_picture`, or it is not square, or smaller than *side*.
+    """
+    from PIL import Image
+
+    pixels = as_picture(picture, "shrunk")
+    height, width = pixels.shape[:2]
+    if height != width or side > width:
+        raise FigureError(f"shrunk: a picture of {height} x {width}; it must be square, with a side of {side} or more")
+    return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BOX))
+
+
 def is_grey(pixels: Pixels) -> bool:
     """Whether an RGB array, channels last, holds no colour."""
     return bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 0] == pixels[..., 2]).all())
