@@ -5,6 +5,7 @@ Everything here needs torch, so experiments import it where they compute, not at
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from darkroom.diffusion.denoise import Denoiser
 from darkroom.diffusion.guidance import Guided
-from darkroom.diffusion.pretrained import Prompts, Source, load_stage
+from darkroom.diffusion.pretrained import Convention, Prompts, Source, load_flow, load_stage
 from darkroom.diffusion.sample import Noise, Step, ddpm, last
 from darkroom.lab import Run, Weights
 
@@ -38,10 +39,11 @@ class Painter:
     def __init__(self, run: Run, weights: Weights, cache: Path | None = None) -> None:
         source = Source(weights.name, weights.revision or None)
         kept = cache or Path(platformdirs.user_cache_dir("darkroom")) / "embeddings"
+        convention = _convention(weights)
         self.run, self.device = run, run.device
-        self.prompts = Prompts(source, kept, run.device)
-        self.stage = load_stage(source, run.device)
-        self.side = self.stage.side
+        self.prompts = Prompts(source, kept, run.device, convention=convention)
+        self.stage = load_flow(source, convention, run.device) if convention else load_stage(source, run.device)
+        self.side, self.null = self.stage.side, weights.network.null if weights.network else NULL
 
     def ask(self, prompts: str | Sequence[str], gamma: float = 7.0) -> Denoiser:
         """A denoiser of one prompt for all samples, or of one for each, guided away from the null prompt.
@@ -49,10 +51,10 @@ class Painter:
         Its estimates are not thresholded: compose it as you like, then sample with :meth:`sample`.
         """
         asked = [prompts] if isinstance(prompts, str) else list(prompts)
-        conditional = self.stage.denoiser(self.prompts(asked))
+        conditional = self.stage.denoiser(*self.prompts.conditions([prompt or self.null for prompt in asked]))
         if gamma == 1:
             return conditional
-        return Guided(conditional, self.stage.denoiser(self.prompts([NULL])), gamma)
+        return Guided(conditional, self.stage.denoiser(*self.prompts.conditions([self.null])), gamma)
 
     def noise(self, seeds: Sequence[int]) -> Noise:
         """Noise of the stage's size, sample k from its own seed."""
@@ -123,6 +125,14 @@ class Enlarger:
                 large = step.x_t
             drawn.append(to_bytes(large))
         return np.concatenate(drawn)
+
+
+def _convention(weights: Weights) -> Convention | None:
+    """How a network of flow matching is asked; None for a cascade."""
+    if weights.network is None:
+        return None
+    fields = {field.name: getattr(weights.network, field.name) for field in dataclasses.fields(Convention)}
+    return Convention(**fields)
 
 
 def noised(painter: Painter, original: Tensor, timestep: int, seed: int) -> Tensor:

@@ -11,7 +11,12 @@ from darkroom.diffusion.process import Process
 
 LINEAR, LINE = schedules.linear(), StraightLine()
 ZERO = schedules.zero_terminal(LINEAR)
-PROCESSES = {"linear": (LINEAR, 250, 100), "zero terminal SNR": (ZERO, 250, 100), "straight line": (LINE, 0.2, 0.7)}
+PROCESSES = {
+    "linear": (LINEAR, 250, 100),
+    "zero terminal SNR": (ZERO, 250, 100),
+    "straight line": (LINE, 0.2, 0.7),
+    "line of scale 2": (StraightLine(2.0), 0.2, 0.7),
+}
 EACH = pytest.mark.parametrize(("process", "t", "s"), PROCESSES.values(), ids=PROCESSES)
 
 

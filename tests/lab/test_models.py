@@ -50,6 +50,22 @@ def apart() -> dict[str, object]:
     """Has nothing to do with models."""
     return {"x": 1}
 '''
+SECOND_ROLE = '''"""Draws with two networks."""
+
+from darkroom.lab import Results, Weights, experiment, upstream, weights
+
+
+@experiment()
+def twice(first: Weights = weights("stage_1"), second: Weights = weights("stage_2")) -> dict[str, object]:
+    """Draws with both."""
+    return {"x": 2}
+
+
+@experiment()
+def later(before: Results = upstream(twice)) -> dict[str, object]:
+    """Goes on."""
+    return {"x": 3}
+'''
 MODELS = """
 [small]
 title = "Small"
@@ -166,6 +182,28 @@ def test_a_model_may_have_parameters_of_its_own(drawing: Workshop) -> None:
     assert load(drawing.outputs / "part_z/drawn@hubbed").parameters == {"steps": 8}
 
 
+def test_a_model_may_lack_a_role(drawing: Workshop) -> None:
+    """What asks for that role, and what takes results from it, has no variant; the rest has."""
+    drawing.write("experiments/part_z/twice.py", SECOND_ROLE)
+    first = 'stage_1.result = "pipeline"'
+    second = 'stage_2.upstream = "part_z/trained"\nstage_2.result = "pipeline"'
+    drawing.edit("experiments/models.toml", first, f"{first}\n{second}")
+    drawing.call("run", "part_z/*", "--model", "hubbed")
+    variants = {each for each in states(drawing) if "@" in each}
+    assert variants == {"part_z/drawn@hubbed", "part_z/larger@hubbed"}
+
+
+def test_guidance_may_be_given_in_another_convention(drawing: Workshop) -> None:
+    """w of v_c + w (v_c - v_u) is gamma - 1, and how the network is asked counts as an input."""
+    drawing.edit("experiments/part_z/drawing.py", "*, steps: int = 3", "*, gamma: float = 3.0")
+    network = 'network = {guidance = "w"}\nparameters = {gamma = 7.0}'
+    drawing.edit("experiments/models.toml", 'title = "Hubbed"', f'title = "Hubbed"\n{network}')
+    drawing.call("run", "part_z/drawn", "--model", "hubbed")
+    assert load(drawing.outputs / "part_z/drawn@hubbed").parameters == {"gamma": 8.0}
+    drawing.edit("experiments/models.toml", 'guidance = "w"', 'guidance = "w", tokens = 5')
+    assert states(drawing)["part_z/drawn@hubbed"] == "stale"
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -200,7 +238,10 @@ def test_a_project_without_models_says_so(workshop: Workshop) -> None:
         ('title = "Small"', "", "model 'small' has no title"),
         ('stage_1.result = "pipeline"', "", "stage_1 of model 'small' needs one of"),
         ('stage_1.revision = "abc"', "", "stage_1 of model 'hubbed' needs one of"),
-        ('stage_1.hub = "someone/model"\nstage_1.', 'other.hub = "a/b"\nother.', "model 'hubbed' has no stage_1"),
+        ('stage_1.hub = "someone/model"\nstage_1.', 'other.hub = "a/b"\nother.', "has other, which 'small' has not"),
+        ('stage_1.hub = "someone/model"\nstage_1.revision = "abc"', "", "model 'hubbed' has no stage_1"),
+        ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = {tims = [0, 1]}', "network of model 'hubbed': Object"),
+        ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = {prediction = "v"}', "Invalid enum value 'v' - at `$.prediction`"),
         ("part_z/trained", "part_z/traned", "'part_z/traned', which is no experiment; did you mean 'part_z/trained'?"),
         ("[hubbed]", "[hubbed", "not valid TOML"),
     ],

@@ -21,8 +21,14 @@ from darkroom.diffusion.process import Process, as_times
 
 @dataclass(frozen=True)
 class StraightLine(Process):
-    """The process of flow matching and rectified flow: alpha = t and sigma = 1 - t, for t in [0, 1]."""
+    """The process of flow matching and rectified flow: alpha = t and sigma = scale (1 - t), for t in [0, 1].
 
+    Args:
+        scale: the standard deviation of the noise at t = 0; 1 but for networks that were trained with more, so that large
+            pictures are lost in it too.
+    """
+
+    scale: float = 1.0
     noise_time = 0.0
     data_time = 1.0
 
@@ -31,13 +37,13 @@ class StraightLine(Process):
         return as_times(t).double()
 
     def sigma(self, t: Tensor | float) -> Tensor:
-        """1 - t."""
-        return 1 - as_times(t).double()
+        """scale (1 - t)."""
+        return self.scale * (1 - as_times(t).double())
 
     def slopes(self, t: Tensor | float) -> tuple[Tensor, Tensor]:
-        """(1, -1)."""
+        """(1, -scale)."""
         ones = torch.ones_like(self.alpha(t))
-        return ones, -ones
+        return ones, -self.scale * ones
 
     def clock(self, t: Tensor | float) -> Tensor:
         """t."""
@@ -59,8 +65,8 @@ class StraightLine(Process):
         return [i / count for i in range(count + 1)]
 
     def time_of(self, ratio: float) -> float:
-        """ratio / (1 + ratio)."""
-        return 1.0 if math.isinf(ratio) else ratio / (1 + ratio)
+        """scale ratio / (1 + scale ratio)."""
+        return 1.0 if math.isinf(ratio) else self.scale * ratio / (1 + self.scale * ratio)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +88,7 @@ class AsFlow(Denoiser):
 
 
 def as_flow(denoiser: Denoiser) -> Denoiser:
-    """*denoiser*, of any process, as a denoiser of the straight line.
+    """*denoiser*, of any process, as a denoiser of the straight line from noise of standard deviation 1.
 
     What a denoiser knows of x_t depends on the ratio of data to noise alone. So at time t it is asked at the time t' of its
     own process where alpha_t' / sigma_t' = t / (1 - t), about the picture brought to that scale,
@@ -93,4 +99,4 @@ def as_flow(denoiser: Denoiser) -> Denoiser:
     flow, whose velocity is x_0 - eps, and an Euler step of the flow is a DDIM step of the process. Where a schedule has
     no such time, before its last or after its first, it is asked at that one.
     """
-    return denoiser if isinstance(denoiser.process, StraightLine) else AsFlow(denoiser)
+    return denoiser if denoiser.process == StraightLine() else AsFlow(denoiser)

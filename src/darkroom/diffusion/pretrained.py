@@ -1,5 +1,8 @@
 """Text-to-image cascades of DeepFloyd IF's shape, from diffusers' folders: the only module that imports diffusers.
 
+Another kind of model is one network in pixel space that was trained along the straight line of flow matching, such as a
+transformer: :func:`load_flow` reads it, by a :class:`Convention` that says how it is asked and what it returns.
+
 A cascade is two pipelines. Stage I turns an embedded prompt into 64 x 64 pictures (``IFPipeline``); stage II makes them
 larger (``IFSuperResolutionPipeline``). Of each, this module takes the U-Net and the noise schedule, as a
 :class:`Stage` whose denoisers compose and sample like all others; of stage I also the text encoder, as
@@ -11,11 +14,13 @@ Pictures are (B, 3, N, N) in [-1, 1]. diffusers counts its timesteps from 0, whe
 from __future__ import annotations
 
 import gc
+import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +29,17 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from darkroom.diffusion.arithmetic import has_bfloat16
-from darkroom.diffusion.denoise import Denoiser, LearnedRangePredictor, NoisePredictor, Thresholded
+from darkroom.diffusion.denoise import (
+    DataPredictor,
+    Denoiser,
+    LearnedRangePredictor,
+    NoisePredictor,
+    Predictor,
+    Thresholded,
+    VelocityPredictor,
+)
+from darkroom.diffusion.flow import StraightLine, as_flow
+from darkroom.diffusion.process import Process
 from darkroom.diffusion.sample import Noise, Variance
 from darkroom.diffusion.schedules import Schedule
 
@@ -80,31 +95,60 @@ class Source:
         return sha256(digests.encode()).hexdigest()[:32]
 
 
+@dataclass(frozen=True)
+class Convention:
+    """How a network of flow matching is asked and read, which its files do not say.
+
+    Args:
+        prediction: what it returns: "velocity", "data" or "noise". A velocity is the derivative by the network's own time:
+            x_0 - eps where that rises towards the data, eps - x_0 where it falls.
+        times: what it is told at noise and at the data, such as (0, 1), (1, 0) or (1000, 0).
+        noise_scale: the standard deviation of the noise that it was trained with.
+        side: N of its pictures; 0 for what its configuration says.
+        tokens: how many tokens a prompt is padded or cut to.
+        lower: whether prompts are put in small letters, as DeepFloyd's are.
+        masked: whether it is also told which tokens are there.
+        code: its class, as "package.module:Class" with ``from_pretrained``; empty for the class of diffusers that its
+            configuration names.
+    """
+
+    prediction: str = "velocity"
+    times: tuple[float, float] = (0.0, 1.0)
+    noise_scale: float = 1.0
+    side: int = 0
+    tokens: int = 77
+    lower: bool = False
+    masked: bool = True
+    code: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """One stage of a cascade, ready to sample.
+    """One stage of a cascade, or a network of flow matching, ready to sample.
 
     Args:
         network: (B, 3, N, N), times t / T (B,), embeddings (B, L, D), and for stage II the enlarged picture and its
             noise level, to eps and, with learned variance, 2 v - 1: (B, 3 or 6, N, N), float32.
-        process: of the pipeline's scheduler.
+        process: of the pipeline's scheduler; the straight line for flow matching.
         side: N.
         variance: how its scheduler draws noise.
         threshold: quantile and limit that estimates of x_0 are held to; None where they are left alone.
         noising: stage II only: the schedule that pictures from stage I are noised by.
+        prediction: how the network's output is read.
     """
 
-    network: _UNet
-    process: Schedule
+    network: Callable[..., Tensor]
+    process: Process
     side: int
     variance: Variance
     threshold: tuple[float, float] | None
     noising: Schedule | None = None
+    prediction: type[Predictor] = NoisePredictor
 
     def denoiser(self, *conditions: Tensor) -> Denoiser:
         """The network with *conditions*, of one row or one a sample; compose freely, then :meth:`finished`."""
-        kind = LearnedRangePredictor if self.variance == "learned" else NoisePredictor
-        return kind(self.network, self.process, conditions)
+        denoiser = self.prediction(self.network, self.process, conditions)
+        return as_flow(denoiser) if isinstance(self.process, StraightLine) else denoiser
 
     def finished(self, denoiser: Denoiser) -> Denoiser:
         """*denoiser* with its estimates of x_0 held to the range of pictures, as the pipeline's scheduler does."""
@@ -116,6 +160,8 @@ class Stage:
         Raises:
             ValueError: *steps* is not in [1, T].
         """
+        if not isinstance(self.process, Schedule):
+            raise ValueError("a model of flow matching has no timesteps; sample along the straight line")
         if not 1 <= steps <= self.process.T:
             raise ValueError(f"steps must be between 1 and {self.process.T}, not {steps}")
         stride = self.process.T // steps
@@ -144,14 +190,33 @@ class Prompts:
         cache: a folder to keep embeddings in; the same for all models.
         device: where to encode.
         eight_bit: hold the encoder in 8 bits (needs bitsandbytes and CUDA); DeepFloyd's then fits 8 GB.
+        convention: of a model of flow matching; None for a cascade of DeepFloyd's shape.
     """
 
-    def __init__(self, source: Source, cache: Path, device: str = "cpu", *, eight_bit: bool = False) -> None:
+    def __init__(
+        self,
+        source: Source,
+        cache: Path,
+        device: str = "cpu",
+        *,
+        eight_bit: bool = False,
+        convention: Convention | None = None,
+    ) -> None:
         self.source, self.device, self.eight_bit = source, device, eight_bit
-        self._folder = cache / source.identity
+        self.convention = convention or Convention(tokens=TOKENS, lower=True, masked=False)
+        kind = f"-{self.convention.tokens}" if convention else ""
+        self._folder = cache / f"{source.identity}{kind}"
 
     def __call__(self, prompts: Sequence[str]) -> Tensor:
-        """Embeddings of *prompts*, shape (N, 77, D), float32, on the device; "" is the null prompt.
+        """Embeddings of *prompts*, shape (N, tokens, D), float32, on the device; "" is the null prompt.
+
+        Raises:
+            ModelUnavailable: a prompt is not in the cache and there is no text encoder to be had.
+        """
+        return self.conditions(prompts)[0]
+
+    def conditions(self, prompts: Sequence[str]) -> tuple[Tensor, ...]:
+        """What a network is told of *prompts*: their embeddings and, if it is masked, which tokens are there, (N, tokens).
 
         Raises:
             ModelUnavailable: a prompt is not in the cache and there is no text encoder to be had.
@@ -161,15 +226,20 @@ class Prompts:
         if missing:
             self._encode(missing)
         known = {prompt: _embedding(self._path(prompt)) for prompt in wanted}
-        return torch.stack([known[prompt] for prompt in prompts]).to(self.device)
+        parts = ("embedding", "mask") if self.convention.masked else ("embedding",)
+        return tuple(torch.stack([known[prompt][part] for prompt in prompts]).to(self.device) for part in parts)
+
+    def _plain(self, prompt: str) -> str:
+        """A prompt as the pipeline reads it without cleaning: IFPipeline in small letters."""
+        return prompt.lower().strip() if self.convention.lower else prompt.strip()
 
     def _path(self, prompt: str) -> Path:
-        return self._folder / f"{sha256(_plain(prompt).encode()).hexdigest()[:32]}.safetensors"
+        return self._folder / f"{sha256(self._plain(prompt).encode()).hexdigest()[:32]}.safetensors"
 
     @torch.inference_mode()
     def _encode(self, prompts: list[str]) -> None:
         from safetensors.torch import save
-        from transformers import AutoTokenizer, T5EncoderModel
+        from transformers import AutoModel, AutoTokenizer, T5EncoderModel
 
         try:
             folder = self.source.folder("tokenizer", "text_encoder", half=self.device != "cpu")
@@ -180,15 +250,16 @@ class Prompts:
             ) from error
         tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
         with _memory_watched(self.source):
-            encoder = T5EncoderModel.from_pretrained(
+            kind = T5EncoderModel if _is_t5(folder / "text_encoder") else AutoModel
+            encoder = kind.from_pretrained(
                 folder / "text_encoder", use_safetensors=True, **self._precision(folder / "text_encoder")
             )
             if not self.eight_bit:
                 encoder = encoder.to(self.device)  # type: ignore[arg-type]
             tokens = tokenizer(
-                [_plain(prompt) for prompt in prompts],
+                [self._plain(prompt) for prompt in prompts],
                 padding="max_length",
-                max_length=TOKENS,
+                max_length=self.convention.tokens,
                 truncation=True,
                 return_tensors="pt",
             ).to(self.device)
@@ -196,9 +267,13 @@ class Prompts:
         del encoder
         _let_go()
         self._folder.mkdir(parents=True, exist_ok=True)
-        for prompt, embedding in zip(prompts, embedded, strict=True):
+        masked, present = self.convention.masked, tokens.attention_mask.cpu()
+        for prompt, embedding, mask in zip(prompts, embedded, present, strict=True):
             temporary = self._path(prompt).with_suffix(f".{os.getpid()}")
-            temporary.write_bytes(save({"embedding": embedding.clone()}))
+            parts = (
+                {"embedding": embedding.clone(), "mask": mask.clone()} if masked else {"embedding": embedding.clone()}
+            )
+            temporary.write_bytes(save(parts))
             temporary.replace(self._path(prompt))
 
     def _precision(self, folder: Path) -> dict[str, Any]:
@@ -248,14 +323,103 @@ def load_stage(
         unet = _offloaded(unet, device) if offload else unet.to(device, memory_format=torch.channels_last)
     scheduler = DDPMScheduler.from_pretrained(folder / "scheduler")
     schedule, noising = schedule_of(scheduler), folder / "image_noising_scheduler"
+    variance = _variance(folder, scheduler.config, unet.config)
     return Stage(
         _UNet(unet, schedule, dtype, device, of_velocity=scheduler.config.prediction_type == "v_prediction"),
         schedule,
         unet.config.sample_size,
-        _variance(folder, scheduler.config, unet.config),
+        variance,
         _threshold(scheduler.config),
         schedule_of(DDPMScheduler.from_pretrained(noising)) if noising.is_dir() else None,
+        LearnedRangePredictor if variance == "learned" else NoisePredictor,
     )
+
+
+def load_flow(
+    source: Source, convention: Convention, device: str = "cpu", *, dtype: torch.dtype | None = None
+) -> Stage:
+    """A network of flow matching in pixel space, from a pipeline's folder: its ``transformer`` or ``unet``.
+
+    Args:
+        convention: how it is asked and read.
+        dtype: of its weights and arithmetic; by default bfloat16 on CUDA, else float32.
+
+    Raises:
+        ModelUnavailable: the model cannot be had, does not fit, lacks tensors or has others, or is of another kind.
+    """
+    if convention.prediction not in _READINGS:
+        raise ModelUnavailable(
+            f"{source.place}: prediction = {convention.prediction!r}; choose from {', '.join(_READINGS)}"
+        )
+    dtype = dtype or (torch.bfloat16 if device == "cuda" else torch.float32)
+    folder = source.folder("transformer")
+    weights = folder / "transformer"
+    if not any(weights.glob("*.safetensors")):
+        raise ModelUnavailable(f"{weights}: no safetensors file; weights in pickle files are not read, convert them")
+    _check_room(source, weights, device)
+    with _memory_watched(source):
+        network, report = _class_of(weights, convention.code).from_pretrained(
+            weights, torch_dtype=dtype, use_safetensors=True, output_loading_info=True, low_cpu_mem_usage=False
+        )
+        _check_tensors(weights, report)
+        network = network.eval().requires_grad_(False).to(device)
+    side = convention.side or getattr(network.config, "sample_size", 0)
+    if not side:
+        raise ModelUnavailable(f"{weights}: its configuration has no sample_size; give the model's side in models.toml")
+    return Stage(
+        _FlowNetwork(network, convention, dtype),
+        StraightLine(convention.noise_scale),
+        side,
+        "none",
+        None,
+        prediction=_READINGS[convention.prediction],
+    )
+
+
+_READINGS: dict[str, type[Predictor]] = {
+    "velocity": VelocityPredictor,
+    "data": DataPredictor,
+    "noise": NoisePredictor,
+}
+
+
+def _class_of(weights: Path, code: str) -> Any:
+    """The class that *code* names, or the one of diffusers that the configuration in *weights* names."""
+    import diffusers
+
+    module, _, name = code.partition(":")
+    try:
+        if code:
+            return getattr(import_module(module), name)
+        name = json.loads((weights / "config.json").read_text("utf-8")).get("_class_name", "")
+        return getattr(diffusers, name)
+    except (ImportError, AttributeError) as error:
+        missing = f"{code!r} in models.toml" if code else f"diffusers {diffusers.__version__}, class {name!r}"
+        raise ModelUnavailable(f"{weights}: its network's class is not there ({missing}: {error})") from None
+    except (OSError, ValueError) as error:
+        raise ModelUnavailable(f"{weights}: no config.json that can be read ({error})") from None
+
+
+class _FlowNetwork:
+    """A network of flow matching as one along the straight line: from t in [0, 1] to its own time, float32 in and out."""
+
+    def __init__(self, network: Any, convention: Convention, dtype: torch.dtype) -> None:
+        self.network, self.convention, self.dtype = network, convention, dtype
+
+    @torch.inference_mode()
+    def __call__(self, x: Tensor, t: Tensor, embeddings: Tensor, mask: Tensor | None = None) -> Tensor:
+        """What it returns for *x*; a velocity turned the way of the straight line, from noise to data."""
+        at_noise, at_data = self.convention.times
+        told = {"attention_mask": mask.bool()} if mask is not None else {}
+        output: Tensor = self.network(
+            x.to(self.dtype),
+            (at_noise + (at_data - at_noise) * t).to(self.dtype),
+            embeddings.to(self.dtype),
+            **told,
+            return_dict=False,
+        )[0]
+        falls = self.convention.prediction == "velocity" and at_data < at_noise
+        return -output.float() if falls else output.float()
 
 
 class _UNet:
@@ -297,17 +461,18 @@ def _quick_dtype(device: str) -> torch.dtype:
     return torch.bfloat16 if has_bfloat16(device) else torch.float32
 
 
-def _plain(prompt: str) -> str:
-    """A prompt as IFPipeline reads it without caption cleaning."""
-    return prompt.lower().strip()
+def _is_t5(folder: Path) -> bool:
+    """Whether a text encoder is a T5, of which only the encoder is wanted."""
+    return json.loads((folder / "config.json").read_text("utf-8")).get("model_type") == "t5"
 
 
-def _embedding(path: Path) -> Tensor:
+def _embedding(path: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     try:
-        return load(path.read_bytes())["embedding"]
+        found = load(path.read_bytes())
+        return {"embedding": found["embedding"], **found}
     except (SafetensorError, KeyError):
         path.unlink(missing_ok=True)
         raise ModelUnavailable(

@@ -26,7 +26,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from darkroom.lab.models import Network
 
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
@@ -39,10 +42,12 @@ class Weights:
     Args:
         name: a folder, or a name on the hub.
         revision: on the hub.
+        network: how a network of flow matching is asked and read; None for a cascade, whose files say it.
     """
 
     name: str
     revision: str = ""
+    network: Network | None = None
 
 
 @dataclass(frozen=True)

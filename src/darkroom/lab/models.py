@@ -11,9 +11,16 @@
     stage_1.revision = "main"
     parameters = { gamma = 7.0 }              what its variants have in place of the experiments' own defaults
 
+    [pixels]                                  a network of flow matching in pixel space says how it is asked and read
+    title = "Pixels"
+    stage_1 = { hub = "owner/pixels", revision = "..." }
+    network = { prediction = "velocity", times = [0.0, 1.0], side = 512, tokens = 128, guidance = "w" }
+    parameters = { gamma = 7.0 }              in that convention: v_c + w (v_c - v_u), so gamma = w + 1 = 8 here
+
 An experiment asks for ``weights("stage_1")``, whatever the model. With the default model it is ``part_a/guidance``;
 with another it is a variant of its own, ``part_a/guidance@deepfloyd-m``, with outputs, key and state of its own, and so
-is everything that takes results from it. Variants are there where they have outputs, or are asked for.
+is everything that takes results from it. Variants are there where they have outputs, or are asked for. A model that lacks
+a role has no variants of what asks for that role.
 """
 
 from __future__ import annotations
@@ -21,22 +28,48 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from darkroom.lab.errors import UnknownName, UsageError, nearest
 
 KINDS = ("upstream", "hub", "folder")
+_NOT_ROLES = frozenset({"title", "parameters", "network"})
+
+
+class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a network of flow matching is asked and read: the fields of ``darkroom.diffusion.pretrained.Convention``.
+
+    ``null`` is its null prompt. ``guidance`` is the convention in which the model's parameter ``gamma`` is given: "gamma" is
+    ours, v_u + gamma (v_c - v_u); "w" is v_c + w (v_c - v_u).
+    """
+
+    prediction: Literal["velocity", "data", "noise"] = "velocity"
+    times: tuple[float, float] = (0.0, 1.0)
+    noise_scale: float = 1.0
+    side: int = 0
+    tokens: int = 77
+    lower: bool = False
+    masked: bool = True
+    code: str = ""
+    null: str = ""
+    guidance: Literal["gamma", "w"] = "gamma"
 
 
 class WeightsSource(msgspec.Struct, frozen=True):
-    """Where weights come from: an experiment's result, a name on the hub, or a folder."""
+    """Where weights come from: an experiment's result, a name on the hub, or a folder; and how their network is asked."""
 
     kind: str
     place: str
     result: str = ""
     revision: str = ""
+    network: Network | None = None
+
+    @property
+    def asked(self) -> str:
+        """How the network is asked, as it counts in a key; empty for a cascade."""
+        return f" {msgspec.json.encode(self.network).decode()}" if self.network else ""
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -66,9 +99,17 @@ def declared(path: Path) -> list[Model]:
     if models and models[0].parameters:
         raise UsageError(f"{path}: {models[0].name!r} is the default model; give its parameters in the experiments")
     for model in models[1:]:
-        if lacking := models[0].roles.keys() - model.roles.keys():
-            raise UsageError(f"{path}: model {model.name!r} has no {sorted(lacking)[0]}, which {models[0].name!r} has")
+        _check_roles(path, model, models[0])
     return models
+
+
+def _check_roles(path: Path, model: Model, default: Model) -> None:
+    """Refuse a model with a role that the default one has not, or with none that it has."""
+    if unknown := sorted(model.roles.keys() - default.roles.keys()):
+        offer = nearest(unknown[0], default.roles)
+        raise UsageError(f"{path}: model {model.name!r} has {unknown[0]}, which {default.name!r} has not{offer}")
+    if default.roles and not model.roles:
+        raise UsageError(f"{path}: model {model.name!r} has no {sorted(default.roles)[0]}, which {default.name!r} has")
 
 
 def of_folder(given: str, models: list[Model]) -> Model:
@@ -121,8 +162,8 @@ def with_variants(project: Any, models: Iterable[Model]) -> Any:
         UsageError: a model has a parameter that none of these experiments has, or a value that does not fit it.
     """
     experiments = dict(project.experiments)
-    drawing = [recipe for recipe in project.experiments.values() if recipe.model]
     for model in models:
+        drawing = _drawn_with(model, project.experiments)
         if project.models and model.name != project.models[0].name:
             known = {each.name for recipe in drawing for each in recipe.parameters}
             if unknown := sorted(model.parameters.keys() - known):
@@ -132,6 +173,22 @@ def with_variants(project: Any, models: Iterable[Model]) -> Any:
                 variant = _variant(recipe, model, project.experiments)
                 experiments[variant.id] = variant
     return msgspec.structs.replace(project, experiments=experiments)
+
+
+def _drawn_with(model: Model, experiments: Mapping[str, Any]) -> list[Any]:
+    """The experiments that draw with a model and need no role that *model* lacks, nor anything drawn with one."""
+    lacking: set[str] = set()
+    left = [recipe for recipe in experiments.values() if recipe.model]
+    while True:
+        fitting = [recipe for recipe in left if not any(_lacks(edge, model, lacking) for edge in recipe.edges)]
+        if len(fitting) == len(left):
+            return left
+        lacking |= {recipe.id for recipe in left} - {recipe.id for recipe in fitting}
+        left = fitting
+
+
+def _lacks(edge: Any, model: Model, lacking: set[str]) -> bool:
+    return edge.target not in model.roles if edge.source is not None else edge.target in lacking
 
 
 def _variant(recipe: Any, model: Model, experiments: Mapping[str, Any]) -> Any:
@@ -155,6 +212,9 @@ def _parameter(declared: Any, model: Model) -> Any:
     if declared.name not in model.parameters:
         return declared
     given = model.parameters[declared.name]
+    network = next((source.network for source in model.roles.values() if source.network), None)
+    if network and network.guidance == "w" and "gamma" in declared.name and isinstance(given, int | float):
+        given = given + 1
     setting = f"model {model.name!r}: {declared.name} = {given!r}"
     value = parsed(setting, given if isinstance(given, str) else repr(given), declared.annotation)
     return msgspec.structs.replace(declared, value=value)
@@ -176,13 +236,19 @@ def _model(path: Path, name: str, table: Any) -> Model:
     parameters = table.get("parameters", {})
     if not isinstance(parameters, dict):
         raise UsageError(f"{path}: parameters of model {name!r} is no table; write parameters = {{ name = value }}")
-    roles = {
-        role: _source(path, name, role, given) for role, given in table.items() if role not in {"title", "parameters"}
-    }
+    network = _network(path, name, table["network"]) if "network" in table else None
+    roles = {role: _source(path, name, role, given, network) for role, given in table.items() if role not in _NOT_ROLES}
     return Model(name, table["title"], roles, parameters)
 
 
-def _source(path: Path, model: str, role: str, given: Any) -> WeightsSource:
+def _network(path: Path, model: str, given: Any) -> Network:
+    try:
+        return msgspec.convert(given, Network)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{path}: network of model {model!r}: {error}") from None
+
+
+def _source(path: Path, model: str, role: str, given: Any, network: Network | None) -> WeightsSource:
     kinds = [kind for kind in KINDS if isinstance(given, dict) and isinstance(given.get(kind), str)]
     needed = {"upstream": {"result"}, "hub": {"revision"}, "folder": set()}
     if len(kinds) != 1 or set(given) != {kinds[0], *needed[kinds[0]]}:
@@ -190,4 +256,4 @@ def _source(path: Path, model: str, role: str, given: Any) -> WeightsSource:
             f'{path}: {role} of model {model!r} needs one of upstream = "..." and result = "..."; '
             'hub = "owner/name" and revision = "..."; or folder = "..."'
         )
-    return WeightsSource(kinds[0], given[kinds[0]], given.get("result", ""), given.get("revision", ""))
+    return WeightsSource(kinds[0], given[kinds[0]], given.get("result", ""), given.get("revision", ""), network)

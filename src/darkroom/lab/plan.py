@@ -258,8 +258,8 @@ class Planner:
         if source is None:
             return edge.revision
         if source.kind == "hub":
-            return f"{source.place}@{source.revision}"
-        return _folder_digest(f"{os.fspath(self.root / source.place)}", self.digests)
+            return f"{source.place}@{source.revision}{source.asked}"
+        return _folder_digest(f"{os.fspath(self.root / source.place)}", self.digests) + source.asked
 
     def _orphans(self) -> Iterator[str]:
         for identity in _stored(os.fspath(self.outputs), ""):

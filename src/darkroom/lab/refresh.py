@@ -55,8 +55,9 @@ class Values:
         if source is None:
             return Weights(edge.target, edge.revision)
         if source.kind == "upstream":
-            return Weights(str(open_results(self.outputs, source.place)[source.result]))
-        return Weights(source.place if source.kind == "hub" else str(self.root / source.place), source.revision)
+            return Weights(str(open_results(self.outputs, source.place)[source.result]), network=source.network)
+        place = source.place if source.kind == "hub" else str(self.root / source.place)
+        return Weights(place, source.revision, source.network)
 
 
 def function_of(recipe: Recipe) -> Experiment:
