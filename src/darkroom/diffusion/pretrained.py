@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import torch
@@ -109,7 +109,7 @@ class Convention:
         lower: whether prompts are put in small letters, as DeepFloyd's are.
         masked: whether it is also told which tokens are there.
         code: its class, as "package.module:Class" with ``from_pretrained``; empty for the class of diffusers that its
-            configuration names.
+            configuration names. A key counts this name, not the code behind it.
     """
 
     prediction: str = "velocity"
@@ -387,10 +387,10 @@ def _class_of(weights: Path, code: str) -> Any:
     """The class that *code* names, or the one of diffusers that the configuration in *weights* names."""
     import diffusers
 
-    module, _, name = code.partition(":")
+    name = ""
     try:
         if code:
-            return getattr(import_module(module), name)
+            return resolve_name(code)
         name = json.loads((weights / "config.json").read_text("utf-8")).get("_class_name", "")
         return getattr(diffusers, name)
     except (ImportError, AttributeError) as error:
