@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from darkroom.lab.errors import ContentError
+from darkroom.press import sources
 from darkroom.press.bibliography import Entry, read_bibliography
 from tests.press.projects import Project
 
@@ -477,3 +478,24 @@ def test_a_title_is_set_with_its_formulas(project: Project) -> None:
     with pytest.raises(ContentError) as caught:
         project.build()
     assert str(caught.value).startswith("templates/references.bib:1:1 math: ")
+
+
+def test_a_bibliography_is_read_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as neither it nor what reads it changes; what is remembered and damaged is read anew."""
+    read: list[str] = []
+    monkeypatch.setattr(
+        sources, "read_bibliography", lambda text, path: read.append(path) or read_bibliography(text, path)
+    )
+    for number, text in enumerate(("One.", "Two.", "Three.")):
+        project.page(f'{text} {{{{ cite("ho2020") }}}}')
+        project.build()
+        assert "Ho et al." in project.html()
+        if number == 1:
+            kept = project.root / ".darkroom/references.json"
+            kept.write_bytes(kept.read_bytes().replace(b"Jonathan Ho", b"Jonathan Hm"))
+    assert read == ["templates/references.bib"] * 2
+    assert "Jonathan Ho," in project.html()
+    path = project.root / "templates/references.bib"
+    path.write_text(path.read_text().replace("Ajay Jain", "A. Jain"))
+    project.build()
+    assert len(read) == 3 and "A. Jain" in project.html()

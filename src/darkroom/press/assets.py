@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from darkroom.lab.errors import Fault
+from darkroom.lab.errors import ContentError, Fault
 from darkroom.press.fonts import part, read_ranges
 from darkroom.press.packages import FOLDER, install
 from darkroom.press.record import Inputs, sha256
+from darkroom.press.tree import decode
 
 _URL = re.compile(r"url\(\s*([\"']?)([^)\"']+)\1\s*\)")
 _FACE = re.compile(r"(@font-face\s*\{[^}]*\})")
 _UNICODE_RANGE = re.compile(r"unicode-range\s*:\s*([^;}]+)")
 _SPARE = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|/\*.*?\*/|\s*([{};,])\s*|\s+""", re.DOTALL)
 INLINE = "#inline"
-PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".avif"})
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,12 @@ def read_static(folder: Path, inputs: Inputs, cache: Path, shown: str) -> tuple[
     assets: dict[str, Asset] = {}
     fonts: Fonts = {}
     faults: list[Fault] = []
-    for name in sorted(paths, key=lambda name: (name.endswith(".css"), name)):
+    for name in sorted(paths, key=lambda name: (_is(name, ".css"), name)):
         content = inputs.read(paths[name])
-        if name.endswith(".css"):
-            css = content.decode("utf-8")
+        text, wrong = _text(content, f"{shown}/{name}") if _is(name, ".css", ".js") else ("", [])
+        faults += wrong
+        if _is(name, ".css"):
+            css = text
             new = _new_fonts(css, fonts)
             if new:
                 install(folder.parent)
@@ -67,11 +69,23 @@ def read_static(folder: Path, inputs: Inputs, cache: Path, shown: str) -> tuple[
             fonts |= new
             content, wrong = _rewrite(css, name, assets, fonts, shown)
             faults += wrong
-        elif name.endswith(".js"):
-            content = brief_script(content.decode("utf-8")).encode()
+        elif _is(name, ".js"):
+            content = brief_script(text).encode()
         assets[name] = Asset(hashed(name, content), content)
     within = {name for (target, _), name in fonts.items() if target.endswith(INLINE)}
     return {name: asset for name, asset in assets.items() if name not in within}, faults
+
+
+def _is(name: str, *suffixes: str) -> bool:
+    return name.lower().endswith(suffixes)
+
+
+def _text(content: bytes, shown: str) -> tuple[str, Sequence[Fault]]:
+    """The text of a style sheet or script; where it is in another encoding, nothing and what to say of it."""
+    try:
+        return decode(content, shown), ()
+    except ContentError as error:
+        return "", error.faults
 
 
 Fonts = dict[tuple[str, str], str]  # by source and unicode-range, "" where there is none: the asset's name
@@ -157,19 +171,3 @@ def brief_script(script: str) -> str:
     if any(line.count("`") % 2 or line.endswith("\\") for line in lines):
         return script
     return "\n".join(line for line in lines if line and not line.startswith("//")) + "\n"
-
-
-def picture_sizes(folder: Path, names: Iterable[str]) -> dict[str, tuple[int, int]]:
-    """Width and height in pixels of each picture among *names*; a vector picture without a view box is left out."""
-    sizes = {}
-    for name in names:
-        if PurePosixPath(name).suffix == ".svg":
-            box = re.search(r'viewBox="[\d.]+ [\d.]+ ([\d.]+) ([\d.]+)"', (folder / name).read_text(encoding="utf-8"))
-            if box:
-                sizes[name] = (round(float(box[1])), round(float(box[2])))
-        else:
-            from PIL import Image
-
-            with Image.open(folder / name) as picture:
-                sizes[name] = picture.size
-    return sizes

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
 from string import ascii_lowercase
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlsplit
@@ -32,6 +34,7 @@ _ARXIV = re.compile(
     re.IGNORECASE,
 )
 _SAFE = "/:;()!$&'*+,=?#@~%[]"
+_VERSIONS = ("__version__.py", "version.py")
 Report = Callable[[int, str], None]
 
 
@@ -118,6 +121,13 @@ def read_bibliography(text: str, path: str) -> dict[str, Entry]:
             Fault(path, *place(text, at), "bibliography", message) for at, message in dict.fromkeys(wrong)
         )
     return _told_apart(entries)
+
+
+def bibliography_readers() -> list[Path]:
+    """Files that change when what reads a bibliography does: ours, and the versions of the libraries under it."""
+    found = (find_spec(name) for name in ("pybtex", "pylatexenc"))
+    libraries = [Path(spec.origin).with_name(file) for spec in found if spec and spec.origin for file in _VERSIONS]
+    return [Path(__file__), Path(__file__).with_name("bibtex.py"), Path(__file__).with_name("tex.py"), *libraries]
 
 
 def _with_parent(record: Record, known: Mapping[str, Record]) -> Record:

@@ -6,13 +6,13 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from darkroom.lab.errors import Fault, nearest
 from darkroom.press.faults import place
 from darkroom.press.markup import attributes, pieces
+from darkroom.press.pictures import is_picture
 
 if TYPE_CHECKING:
     from darkroom.press.pages import Page
@@ -24,7 +24,6 @@ PAGE_LIMIT = 1_500_000
 _TAG = re.compile(r"""<!--.*?-->|<(?:script|style)\b[^>]*>.*?</|<[A-Za-z](?:[^<>"']|"[^"]*"|'[^']*')*>""", re.DOTALL)
 _TELLING = re.compile(r"\s(?:id|name|href|src|srcset|poster)\s*=")
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|//", re.IGNORECASE)
-_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".avif"})
 
 
 class LinkUse(NamedTuple):
@@ -153,7 +152,7 @@ def _lost(link: LinkUse, url: str, files: set[str], anchors: Mapping[str, frozen
 
 def picture_faults(files: Iterable[tuple[str, int]], folder: str) -> list[Fault]:
     """A fault for each picture among *files*, (path in *folder*, bytes), that is too heavy."""
-    heavy = {path: count for path, count in files if count > IMAGE_LIMIT and PurePosixPath(path).suffix in _PICTURES}
+    heavy = {path: count for path, count in files if count > IMAGE_LIMIT and is_picture(path)}
     return [
         Fault(f"{folder}/{path}", 1, 1, "size", f"the picture weighs {count / 1e6:.2f} MB; the limit is 0.8 MB")
         for path, count in sorted(heavy.items())

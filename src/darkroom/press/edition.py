@@ -9,11 +9,10 @@ import re
 import subprocess
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from darkroom.lab.errors import Fault, nearest
 from darkroom.lab.manifest import Status
-from darkroom.press import assets, check, feeds, references
+from darkroom.press import check, feeds, references
 from darkroom.press.card import Card, card_of, compose
 from darkroom.press.context import Context, Link, Rendered
 from darkroom.press.files import Content, Copy, Kept, Places, digest_of, size_of
@@ -138,15 +137,14 @@ def _in_reading_order(sources: Sources) -> list[Outline]:
 
 def _context(sources: Sources, index: Index, findings: Findings, card: Card | None) -> Context:
     places = sources.places
-    pictures = [name for name in sources.static if Path(name).suffix in assets.PICTURES]
     entries = feeds.entries(sources.site, sources.outlines.values(), sources.catalogue)
     return Context(
         site=sources.site,
         index=index,
         navigation=tuple(Link(o.url, o.name) for o in _in_reading_order(sources) if o.meta.order is not None),
         assets={name: asset.target for name, asset in sources.static.items()},
-        texts={n: each.content.decode() for n, each in sources.static.items() if n.endswith((".js", ".css"))},
-        images=sources.picture_sizes(pictures) if pictures else {},
+        texts={n: each.content.decode() for n, each in sources.static.items() if n.lower().endswith((".js", ".css"))},
+        images=sources.images,
         damaged=damaged_figures(sources, index, findings),
         raw=raw_files(sources) if index.record_url else {},
         outputs=places.shown(places.outputs),

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from darkroom.lab.errors import ContentError, Fault
 from darkroom.lab.manifest import Status
-from darkroom.press.assets import PICTURES, Asset, hashed, picture_sizes, read_static
-from darkroom.press.bibliography import Entry, read_bibliography
+from darkroom.lab.sealed import unseal
+from darkroom.press import pictures, tree
+from darkroom.press.assets import Asset, hashed, read_static
+from darkroom.press.bibliography import Entry, bibliography_readers, read_bibliography
 from darkroom.press.catalogue import Catalogue, manifests, read_catalogue
 from darkroom.press.files import Places
 from darkroom.press.memory import Memory
 from darkroom.press.pages import Outline, Page, read_page, url_of
-from darkroom.press.record import Inputs
+from darkroom.press.record import Inputs, save, sha256
 from darkroom.press.settings import Site, read_site
 
 
@@ -53,13 +57,18 @@ class Findings:
 
 @dataclass(frozen=True)
 class Sources:
-    """What was read. ``outlines``, ``paths`` and ``digests`` are of the pages that are published, by address."""
+    """What was read.
+
+    ``images`` are the sizes of the pictures in ``static``, by name; ``outlines``, ``paths`` and ``digests`` are of the
+    pages that are published, by address.
+    """
 
     places: Places
     inputs: Inputs
     site: Site
     bibliography: Mapping[str, Entry]
     static: Mapping[str, Asset]
+    images: Mapping[str, tuple[int, int]]
     catalogue: Catalogue
     outlines: Mapping[str, Outline]
     paths: Mapping[str, Path]
@@ -77,13 +86,6 @@ class Sources:
             self._pages[url] = _read_page(self.places, self.inputs, self.paths[url], url)
         return self._pages[url]
 
-    def picture_sizes(self, names: Iterable[str]) -> dict[str, tuple[int, int]]:
-        """Width and height in pixels of each static picture among *names* that tells them."""
-        theme, own = self.places.theme / "static", self.places.templates / "static"
-        ours = [name for name in names if (theme / name).exists()]
-        sizes = picture_sizes(theme, ours)
-        return sizes if theme == own else {**picture_sizes(own, set(names) - set(ours)), **sizes}
-
 
 def read_sources(
     places: Places, inputs: Inputs, memory: Memory, statuses: Sequence[Status], findings: Findings
@@ -91,22 +93,38 @@ def read_sources(
     """Read it all; a page whose text the last build knew is not taken apart again.
 
     Raises:
-        ContentError: there is no site.toml, or it cannot be read.
+        ContentError: a file of the templates cannot be read, or is no file.
         UsageError: npm packages cannot be had.
     """
-    _refuse_links(places, inputs, findings)
-    site = _read_site(places, inputs)
-    bibliography: dict[str, Entry] = {}
+    findings.faults += tree.faults_of(places.templates, places.root, places.shown, texts=places.borrowed is None)
+    findings.stop()
+    try:
+        return _read(places, inputs, memory, statuses, findings)
+    except OSError as error:
+        path = Path(error.filename or places.templates)
+        if not path.is_relative_to(places.templates):
+            raise
+        problem = f"cannot be read: {error.strerror or error}"
+        raise ContentError([Fault(places.shown(path), 1, 1, "file", problem)]) from None
+
+
+def _read(places: Places, inputs: Inputs, memory: Memory, statuses: Sequence[Status], findings: Findings) -> Sources:
+    site, bibliography = Site("", ""), dict[str, Entry]()
+    with findings.collecting():
+        site = _read_site(places, inputs)
     with findings.collecting():
         bibliography = _read_bibliography(places, inputs)
     static_folder = places.theme / "static"
     static, wrong = read_static(static_folder, inputs, places.cache, places.shown(static_folder))
     findings.faults += wrong
-    static = {**_own_pictures(places, inputs, findings), **static}
+    images = _sizes(static, places, findings, static_folder)
+    own = _own_pictures(places, inputs, findings)
+    images = {**_sizes(own, places, findings, places.templates / "static"), **images}
+    static = {**own, **static}
     catalogue = _read_catalogue(places, inputs, statuses, site.model)
     outlines, paths, pages = _read_pages(places, inputs, memory, findings)
     digests = {url: inputs.digest(path) for url, path in paths.items()}
-    return Sources(places, inputs, site, bibliography, static, catalogue, outlines, paths, digests, pages)
+    return Sources(places, inputs, site, bibliography, static, images, catalogue, outlines, paths, digests, pages)
 
 
 def _own_pictures(places: Places, inputs: Inputs, findings: Findings) -> dict[str, Asset]:
@@ -114,10 +132,10 @@ def _own_pictures(places: Places, inputs: Inputs, findings: Findings) -> dict[st
     if places.borrowed is None:
         return {}
     folder = places.templates / "static"
-    pictures: dict[str, Asset] = {}
+    found: dict[str, Asset] = {}
     for path in inputs.walk(folder):
         name = path.relative_to(folder).as_posix()
-        if path.suffix not in PICTURES:
+        if not pictures.is_picture(name):
             continue
         digest = inputs.digest_within(places.root, path.relative_to(places.root).as_posix())
         fault = inputs.fault_of(path) if digest else "a link, or no file"
@@ -125,31 +143,55 @@ def _own_pictures(places: Places, inputs: Inputs, findings: Findings) -> dict[st
             findings.faults.append(Fault(places.shown(path), 1, 1, "picture", f"{fault}; put a picture there"))
         else:
             content = inputs.read(path)
-            pictures[name] = Asset(hashed(name, content), content)
-    return pictures
+            found[name] = Asset(hashed(name, content), content)
+    return found
 
 
-def _refuse_links(places: Places, inputs: Inputs, findings: Findings) -> None:
-    """Report what of the texts of a project is a link out of it: what is not the project's is not published."""
-    real = os.path.realpath(places.root)
-    texts = [places.templates / "site.toml", places.templates / "references.bib"]
-    for path in [*texts, *inputs.walk(places.templates / "pages", ".md")]:
-        if path.exists() and not f"{os.path.realpath(path)}/".startswith(f"{real}/"):
-            message = "a link that leads out of the project; put the file itself there"
-            findings.faults.append(Fault(places.shown(path), 1, 1, "link", message))
-    findings.stop()
+def _sizes(static: Mapping[str, Asset], places: Places, findings: Findings, folder: Path) -> dict[str, tuple[int, int]]:
+    """The sizes of the pictures among static files of a folder; those that no browser shows are reported."""
+    contents = {name: asset.content for name, asset in static.items()}
+    sizes, faults = pictures.look_at(contents, places.cache, places.shown(folder))
+    findings.faults += faults
+    return sizes
 
 
 def _read_site(places: Places, inputs: Inputs) -> Site:
     path = places.templates / "site.toml"
     if not inputs.digest(path):
         raise ContentError([Fault(places.shown(path), 1, 1, "site", "there is no site.toml; write one")])
-    return read_site(inputs.text(path), places.shown(path), os.environ.get("DARKROOM_BASE_URL"))
+    return read_site(
+        tree.decode(inputs.read(path), places.shown(path)), places.shown(path), os.environ.get("DARKROOM_BASE_URL")
+    )
 
 
 def _read_bibliography(places: Places, inputs: Inputs) -> dict[str, Entry]:
     path = places.templates / "references.bib"
-    return read_bibliography(inputs.text(path), places.shown(path)) if inputs.digest(path) else {}
+    digest = inputs.digest(path)
+    if not digest:
+        return {}
+    kept = places.cache / "references.json"
+    key = sha256("\0".join([digest, *map(inputs.digest, bibliography_readers())]).encode())
+    entries = _kept_entries(kept, key)
+    if entries is None:
+        entries = read_bibliography(tree.decode(inputs.read(path), places.shown(path)), places.shown(path))
+        with suppress(OSError):  # read anew next time
+            save(kept, msgspec.json.encode(_Bibliography(key, entries)))
+    return entries
+
+
+class _Bibliography(msgspec.Struct, frozen=True):
+    """The entries that a bibliography gave; *key* is a digest of it and of what read it."""
+
+    key: str
+    entries: dict[str, Entry]
+
+
+def _kept_entries(path: Path, key: str) -> dict[str, Entry] | None:
+    try:
+        kept = msgspec.json.decode(unseal(path.read_bytes()) or b"", type=_Bibliography)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return kept.entries if kept.key == key else None
 
 
 def _read_catalogue(places: Places, inputs: Inputs, statuses: Sequence[Status], model: str) -> Catalogue:

@@ -36,7 +36,7 @@ def fault_of(path: str) -> str:
 
     It must be there, and no link.
     """
-    suffix = PurePosixPath(path).suffix
+    suffix = PurePosixPath(path).suffix.lower()
     if suffix == ".svg":
         try:
             return _fault_of_drawing(read_plain(path, _LARGEST))

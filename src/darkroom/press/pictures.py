@@ -1,0 +1,197 @@
+"""Pictures among the static files: whether a browser shows them, and at what size.
+
+Each is decoded once; the verdict is remembered by content.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from darkroom.lab.errors import Fault
+from darkroom.press.record import sha256
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Opened
+
+SUFFIXES = frozenset({".png", ".apng", ".jpg", ".jpeg", ".jfif", ".gif", ".webp", ".svg", ".avif"})
+WIDEST = 20_000  # pixels
+MOST = 64_000_000
+_DECODED = 500_000_000  # pixels of a film that are looked at
+_FORMATS = {"PNG": "PNG", "JPEG": "JPEG", "GIF": "GIF", "WEBP": "WebP", "AVIF": "AVIF", "MPO": "JPEG"}
+_VERSION = 1
+_UNITS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "pc": 16.0, "in": 96.0, "cm": 96 / 2.54, "mm": 9.6 / 2.54}
+_LENGTH = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([a-z]*)\s*")
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """A picture: its size as it is seen (0 where that is not known), or the *fault* that keeps it from being seen.
+
+    ``line`` and ``column`` are the place of the fault in a drawing.
+    """
+
+    width: int = 0
+    height: int = 0
+    fault: str = ""
+    line: int = 1
+    column: int = 1
+
+
+class _Known(msgspec.Struct, frozen=True):
+    pictures: dict[str, Picture] = {}
+    version: int = _VERSION
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file is meant to be a picture, judged by its suffix."""
+    return PurePosixPath(name).suffix.lower() in SUFFIXES
+
+
+def look_at(contents: Mapping[str, bytes], cache: Path, shown: str) -> tuple[dict[str, tuple[int, int]], list[Fault]]:
+    """The sizes of all pictures among *contents*, by name, and the faults of those that no browser shows.
+
+    *cache* is a folder for what is remembered; *shown* names the folder of the pictures in messages.
+    """
+    names = [name for name in contents if is_picture(name)]
+    if not names:
+        return {}, []
+    path = cache / "pictures.json"
+    known, found = _read(path).pictures, dict[str, Picture]()
+    sizes: dict[str, tuple[int, int]] = {}
+    faults = []
+    for name in names:
+        key = f"{PurePosixPath(name).suffix.lower()} {sha256(contents[name])}"
+        picture = found[key] = known.get(key) or judge(contents[name], name)
+        if picture.fault:
+            faults.append(Fault(f"{shown}/{name}", picture.line, picture.column, "picture", picture.fault))
+        elif picture.width:
+            sizes[name] = (picture.width, picture.height)
+    if found != known:
+        _write(path, _Known(found))
+    return sizes, faults
+
+
+def judge(content: bytes, name: str) -> Picture:
+    """What a browser makes of a picture: its size as seen, or why it is not seen."""
+    if not content:
+        return Picture(fault="the file is empty")
+    return _drawing(content) if name.lower().endswith(".svg") else _pixels(content)
+
+
+def _pixels(content: bytes) -> Picture:
+    from PIL import Image
+
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # ours is told with the size
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            return _judged(picture)
+    except Exception as error:  # whatever a decoder stumbles over
+        return Picture(fault=_reason(content, error))
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _judged(picture: Opened) -> Picture:
+    width, height = picture.size
+    if picture.format not in _FORMATS:
+        return Picture(
+            fault=f"it holds {picture.format}, which browsers do not show; save it as PNG, JPEG, WebP or AVIF"
+        )
+    if width > WIDEST or height > WIDEST or width * height > MOST:
+        return Picture(fault=f"{width:,} x {height:,} pixels; the most are {WIDEST:,} to a side, and {MOST:,} in all")
+    frames = min(getattr(picture, "n_frames", 1), max(1, _DECODED // (width * height)))
+    for frame in range(frames):
+        picture.seek(frame)
+        picture.load()
+    picture.seek(0)
+    turned = picture.getexif().get(0x0112, 1) in {5, 6, 7, 8}
+    if turned and picture.format == "WEBP":  # which some browsers turn and others do not
+        return Picture()
+    return Picture(height, width) if turned else Picture(width, height)
+
+
+def _reason(content: bytes, error: Exception) -> str:
+    from PIL import UnidentifiedImageError
+
+    if content.lstrip()[:1] == b"<":
+        return "it holds HTML or XML, not a picture"
+    if isinstance(error, UnidentifiedImageError):
+        return "it holds no picture that can be recognised"
+    if isinstance(error, EOFError) or "truncated" in str(error).lower():
+        return "the picture is cut short"
+    return f"the picture is damaged ({' '.join(str(error).split())[:100] or type(error).__name__})"
+
+
+# Drawings -------------------------------------------------------------------------------------------------------------
+
+
+def _drawing(content: bytes) -> Picture:
+    from xml.parsers import expat
+
+    attributes: dict[str, str] = {}
+    names: list[str] = []
+
+    def start(name: str, given: dict[str, str]) -> None:
+        if not names:
+            attributes.update(given)
+        names.append(name)
+
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.StartElementHandler = start
+    try:
+        parser.Parse(content, True)
+    except expat.ExpatError as error:
+        reason = expat.ErrorString(error.code)
+        return Picture(
+            fault=f"no XML, so that no browser draws it: {reason}", line=error.lineno, column=error.offset + 1
+        )
+    except ValueError as error:  # an encoding that is not known
+        return Picture(fault=f"no XML, so that no browser draws it: {error}")
+    if names[0] != "http://www.w3.org/2000/svg svg":
+        where = "" if names[0] != "svg" else '; write <svg xmlns="http://www.w3.org/2000/svg">'
+        return Picture(fault=f"it holds <{names[0].rpartition(' ')[2]}>, not <svg> of SVG's namespace{where}")
+    return _natural_size(attributes)
+
+
+def _natural_size(attributes: Mapping[str, str]) -> Picture:
+    """Width and height as given, in pixels; else those of the view box."""
+    given = (_length(attributes.get("width", "")), _length(attributes.get("height", "")))
+    box = [_length(each) for each in re.split(r"[\s,]+", attributes.get("viewBox", "").strip())[2:]]
+    width, height = given if all(given) else box if len(box) == 2 and all(box) else (0, 0)
+    if not all(given) and any(given) and len(box) == 2 and all(box):
+        scale = given[0] / box[0] if given[0] else given[1] / box[1]
+        width, height = box[0] * scale, box[1] * scale
+    return Picture(round(width), round(height)) if round(width) and round(height) else Picture()
+
+
+def _length(text: str) -> float:
+    """A length in pixels, or 0 where it depends on where the drawing stands."""
+    found = _LENGTH.fullmatch(text)
+    return float(found[1]) * _UNITS.get(found[2], 0) if found else 0
+
+
+# What is remembered ---------------------------------------------------------------------------------------------------
+
+
+def _read(path: Path) -> _Known:
+    from darkroom.lab.sealed import unseal
+
+    try:
+        known = msgspec.json.decode(unseal(path.read_bytes()) or b"", type=_Known)
+    except (OSError, msgspec.DecodeError):
+        return _Known()
+    return known if known.version == _VERSION else _Known()
+
+
+def _write(path: Path, known: _Known) -> None:
+    from darkroom.press.record import save
+
+    try:
+        save(path, msgspec.json.encode(known))
+    except OSError:
+        return  # looked at anew next time

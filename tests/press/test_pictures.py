@@ -1,0 +1,191 @@
+"""Pictures among the static files: those that no browser shows are faults, and sizes are those that are seen."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from darkroom.lab.errors import ContentError
+from darkroom.press import pictures
+from darkroom.press.pictures import Picture, judge
+from tests.press.projects import Project
+
+NOISE = np.random.default_rng(0).integers(0, 256, (40, 60, 3)).astype(np.uint8)
+
+
+def encoded(suffix: str, size: tuple[int, int] = (60, 40), **options: object) -> bytes:
+    """A picture of noise."""
+    buffer = io.BytesIO()
+    Image.fromarray(NOISE).resize(size).save(buffer, Image.registered_extensions()[suffix], **options)
+    return buffer.getvalue()
+
+
+def turned(suffix: str, orientation: int) -> bytes:
+    """A picture whose EXIF says how it is to be turned."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return encoded(suffix, exif=exif)
+
+
+def huge(width: int, height: int) -> bytes:
+    """A PNG of one colour and of that size, of few bytes."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    compress = zlib.compressobj(1)
+    data = b"".join(compress.compress(bytes(1 + -(-width // 8))) for _ in range(height)) + compress.flush()
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def film() -> bytes:
+    """A GIF of four frames of noise."""
+    frames = [Image.fromarray(np.roll(NOISE, shift, axis=0)) for shift in range(4)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".gif", ".webp", ".avif"])
+def test_what_browsers_show_has_its_size(suffix: str) -> None:
+    """Also under another name: browsers look at the content."""
+    assert judge(encoded(suffix), f"a{suffix}") == Picture(60, 40) == judge(encoded(suffix), "a.PNG")
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".avif"])
+@pytest.mark.parametrize("orientation", range(10))
+def test_sizes_are_those_that_are_seen(suffix: str, orientation: int) -> None:
+    """Browsers turn what EXIF says is lying; this is what Chromium makes of each."""
+    assert judge(turned(suffix, orientation), "a") == (Picture(40, 60) if 5 <= orientation <= 8 else Picture(60, 40))
+
+
+def test_where_browsers_do_not_agree_no_size_is_told() -> None:
+    """Of a WebP that is lying; the browser finds out by itself."""
+    assert judge(turned(".webp", 6), "a.webp") == Picture() and judge(turned(".webp", 3), "a.webp") == Picture(60, 40)
+
+
+UNSEEN = {
+    "empty": (b"", "the file is empty"),
+    "HTML": (b"\n<!DOCTYPE html><title>Not found</title>", "it holds HTML or XML, not a picture"),
+    "text": (b"404: Not Found", "it holds no picture that can be recognised"),
+    "a head alone": (encoded(".png")[:8], "it holds no picture that can be recognised"),
+    "a PNG without its end": (encoded(".png")[:2000], "the picture is cut short"),
+    "a PNG without its middle": (encoded(".png")[:1000] + encoded(".png")[1500:], "the picture is "),
+    "a JPEG without its end": (encoded(".jpg")[:-300], "the picture is cut short"),
+    "a GIF without its end": (encoded(".gif")[:-300], "the picture is cut short"),
+    "a film without its last frame": (film()[: int(len(film()) * 0.9)], "the picture is cut short"),
+    "a WebP without its end": (encoded(".webp")[:-300], "the picture is damaged"),
+    "a TIFF": (encoded(".tiff"), "it holds TIFF, which browsers do not show; save it as PNG, JPEG, WebP or AVIF"),
+    "a JPEG 2000": (encoded(".jp2"), "it holds JPEG2000, which browsers do not show"),
+    "20,000 x 20,000": (
+        huge(20_000, 20_000),
+        "20,000 x 20,000 pixels; the most are 20,000 to a side, and 64,000,000 in all",
+    ),
+    "one long line": (huge(30_000, 1), "30,000 x 1 pixels; the most are 20,000 to a side"),
+}
+
+
+@pytest.mark.parametrize("name", UNSEEN)
+def test_what_no_browser_shows_is_a_fault(name: str) -> None:
+    """With the reason."""
+    content, reason = UNSEEN[name]
+    assert judge(content, "a.png").fault.startswith(reason)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".gif", ".webp", ".avif", ".svg"])
+def test_no_damage_is_a_traceback(suffix: str) -> None:
+    """Bytes that are changed, missing or too many give a verdict."""
+    rng = np.random.default_rng(1)
+    whole = b'<svg xmlns="http://www.w3.org/2000/svg"><g/></svg>' if suffix == ".svg" else encoded(suffix, (20, 20))
+    for _ in range(60):
+        content = bytearray(whole[: rng.integers(0, len(whole)) if rng.random() < 0.3 else None])
+        for _ in range(rng.integers(1, 6)):
+            if content:
+                content[rng.integers(0, len(content))] = rng.integers(0, 256)
+        assert isinstance(judge(bytes(content), f"a{suffix}"), Picture)
+
+
+SVG = 'xmlns="http://www.w3.org/2000/svg"'
+
+
+@pytest.mark.parametrize(
+    ("attributes", "size"),
+    [
+        ('viewBox="0 0 30 20"', (30, 20)),
+        ("viewBox='-5,-5 , 30.4 20'", (30, 20)),
+        ('width="300" height="200" viewBox="0 0 30 20"', (300, 200)),
+        ('width="3in" height="72pt"', (288, 96)),
+        ('width="60" viewBox="0 0 30 20"', (60, 40)),
+        ('width="100%" height="100%" viewBox="0 0 30 20"', (30, 20)),
+        ('width="1e2px" height=" 5mm "', (100, 19)),
+        ('viewBox="0 0 0 0"', (0, 0)),
+        ('width="10em" height="x"', (0, 0)),
+        ("", (0, 0)),
+    ],
+)
+def test_drawings_have_their_natural_size(attributes: str, size: tuple[int, int]) -> None:
+    """Width and height, in pixels, before the view box; none where it depends on the page."""
+    drawing = f"<?xml version='1.0'?>\n<!-- <svg viewBox='0 0 9 9'> -->\n<svg {SVG} {attributes}><rect/></svg>".encode()
+    assert judge(drawing, "a.svg") == Picture(*size)
+
+
+@pytest.mark.parametrize(
+    ("drawing", "fault"),
+    [
+        (f"<svg {SVG}>", Picture(fault="no XML, so that no browser draws it: no element found", line=1, column=41)),
+        (f"<svg {SVG}>\n <g></svg>", Picture(fault="no XML, so that no browser draws it: mismatched tag", line=2, column=7)),
+        ("<svg></svg>", Picture(fault='it holds <svg>, not <svg> of SVG\'s namespace; write <svg xmlns="http://www.w3.org/2000/svg">')),
+        ("<html><svg/></html>", Picture(fault="it holds <html>, not <svg> of SVG's namespace")),
+    ],
+)  # fmt: skip
+def test_drawings_that_no_browser_draws_are_faults(drawing: str, fault: Picture) -> None:
+    """At line and column."""
+    assert judge(drawing.encode(), "a.svg") == fault
+
+
+def test_what_was_looked_at_is_remembered_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each content is decoded once; a cache that is damaged is made anew."""
+    judged: list[str] = []
+    monkeypatch.setattr(pictures, "judge", lambda content, name: judged.append(name) or judge(content, name))
+    contents = {"a.png": encoded(".png"), "B.JPG": turned(".jpg", 6), "c.css": b"", "d.png": b""}
+    for _ in range(2):
+        sizes, faults = pictures.look_at(contents, tmp_path, "static")
+        assert sizes == {"a.png": (60, 40), "B.JPG": (40, 60)}
+        assert list(map(str, faults)) == ["static/d.png:1:1 picture: the file is empty"]
+    assert judged == ["a.png", "B.JPG", "d.png"]
+    contents["a.png"] = encoded(".png", (50, 40))
+    assert pictures.look_at(contents, tmp_path, "static")[0]["a.png"] == (50, 40)
+    assert judged == ["a.png", "B.JPG", "d.png", "a.png"]
+    (tmp_path / "pictures.json").write_bytes((tmp_path / "pictures.json").read_bytes().replace(b"50", b"51"))
+    assert pictures.look_at(contents, tmp_path, "static")[0]["a.png"] == (50, 40)
+
+
+def test_a_build_tells_every_picture_and_sets_sizes(project: Project) -> None:
+    """Suffixes in any case: the limit of bytes, width and height; all faults in one build."""
+    static = project.root / "templates/static"
+    (static / "Photo.JPG").write_bytes(turned(".jpg", 6))
+    project.page("![A photo.](Photo.JPG)")
+    project.build()
+    assert re.search(r'<img [^>]*width="40" height="60"', project.html())
+    noise = np.random.default_rng(0).integers(0, 256, (700, 700, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(static / "big.JPG", quality=100)
+    with pytest.raises(
+        ContentError, match=r"static/big\.JPG:1:1 size: the picture weighs 0\.\d\d MB; the limit is 0\.8 MB"
+    ):
+        project.build()
+    (static / "empty.PNG").write_bytes(b"")
+    (static / "page.png").write_bytes(b"<html>")
+    with pytest.raises(ContentError) as caught:
+        project.build()
+    assert [line.partition(" ")[0] for line in str(caught.value).splitlines()] == [
+        "templates/static/empty.PNG:1:1",
+        "templates/static/page.png:1:1",
+    ]
