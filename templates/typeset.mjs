@@ -1,6 +1,6 @@
-// TeX to HTML and MathML. In: a line of options, then a line [tex, display, macros] for each equation. Out: a line for each, the
-// HTML as a JSON string or {message, position}.
-import { readFileSync, writeFileSync } from "node:fs";
+// TeX to HTML and MathML. In: a line of options, then a line [tex, display, macros] for each equation. Out: a line for each that
+// opens with the word of the options: its number and the HTML as a JSON string, or {message, position}.
+import { readFileSync, writeSync } from "node:fs";
 import katex from "katex";
 
 const [options, ...tasks] = readFileSync(0, "utf8").trimEnd().split("\n").map((line) => JSON.parse(line));
@@ -10,17 +10,22 @@ function trust({ command }) {
   throw new katex.ParseError(`${command} is not for formulas; links and pictures go into the text beside them`);
 }
 
-const settings = { throwOnError: true, strict: "error", trust, output: "htmlAndMathml" };
+const settings = { throwOnError: true, strict: "error", trust, output: "htmlAndMathml", maxSize: 200, maxExpand: 1000 };
 
 function typeset([tex, displayMode, macros]) {
   try {
-    return katex.renderToString(tex, { ...settings, displayMode, macros: { ...options.macros, ...Object.fromEntries(macros) } });
+    return katex.renderToString(tex, { ...settings, displayMode, macros: { ...options.macros, ...Object.fromEntries(macros ?? []) } });
   } catch (error) {
-    if (!(error instanceof katex.ParseError)) throw error;
+    if (error instanceof RangeError) return { message: "nested too deeply, or too long, for KaTeX", position: null };
     return { message: error.rawMessage ?? error.message, position: error.position ?? null };
   }
 }
 
+function write(text) {
+  for (let rest = Buffer.from(text); rest.length;) rest = rest.subarray(writeSync(1, rest));
+}
+
 for (let at = 0; at < tasks.length; at += 50) {
-  writeFileSync(1, tasks.slice(at, at + 50).map((task) => JSON.stringify(typeset(task)) + "\n").join(""));
+  const answers = tasks.slice(at, at + 50).map((task, index) => `${options.word} ${JSON.stringify([at + index, typeset(task)])}\n`);
+  write("\n" + answers.join(""));
 }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -13,6 +15,7 @@ from urllib.request import urlopen
 import pytest
 
 from darkroom.lab.errors import UsageError
+from darkroom.press.layouts import policy_digest
 from darkroom.press.serve import EVENTS, Workshop, serve, start
 from tests.press.projects import Project
 
@@ -150,3 +153,144 @@ def test_a_port_that_is_taken_is_one_line(project: Project) -> None:
     finally:
         server.shutdown()
         server.server_close()
+
+
+# Who asks, and for what ------------------------------------------------------------------------------------------------
+
+
+def ask(served: Served, request: str) -> bytes:
+    """What the server sends to a request written out, until it hangs up."""
+    host, port = served.address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=15) as connection:
+        connection.sendall(request.replace("\n", "\r\n").encode("latin-1"))
+        answer = b""
+        while chunk := connection.recv(1 << 16):
+            answer += chunk
+    return answer
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "localhost:x", "[::1"]
+)
+def test_it_answers_to_this_machine_alone(project: Project, host: str) -> None:
+    """A name that somebody has led to this machine gets nothing of the site."""
+    project.page("Text of the page.")
+    with serving(project) as served:
+        answer = ask(served, f"GET / HTTP/1.1\nHost: {host}\nConnection: close\n\n")
+        assert answer.startswith(b"HTTP/1.1 403") and b"Text of the page" not in answer
+        answer = ask(served, "GET / HTTP/1.1\nHost: localhost:80\nConnection: close\n\n")
+        assert answer.startswith(b"HTTP/1.1 200") and b"Text of the page" in answer
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/%00", "/" + "a" * 10_000, "/a%00.html", "/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/\xff", "//", "/%"],
+)
+def test_what_is_no_address_is_not_found(project: Project, path: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """It gets the page for addresses that lead nowhere, and the terminal nothing."""
+    project.page("Text.")
+    with serving(project) as served:
+        answer = ask(served, f"GET {path} HTTP/1.1\nHost: localhost\nConnection: close\n\n")
+        assert answer.startswith((b"HTTP/1.1 404", b"HTTP/1.1 414")) or b"<title>A page" in answer
+        assert b"root:x:" not in answer
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("path", ["/", "/index.html", "/nowhere.html", "/sitemap.xml"])
+def test_head_is_get_without_the_content(project: Project, path: str) -> None:
+    """Length and type are those of GET."""
+    project.page("Text.")
+    with serving(project) as served:
+        both = [
+            ask(served, f"{verb} {path} HTTP/1.1\nHost: localhost\nConnection: close\n\n") for verb in ("GET", "HEAD")
+        ]
+    heads = [answer.partition(b"\r\n\r\n") for answer in both]
+    kept = [[line for line in head.splitlines() if not line.startswith(b"Date")] for head, _, _ in heads]
+    assert kept[0] == kept[1]
+    assert heads[0][2] and not heads[1][2]
+
+
+def test_slow_connections_are_hung_up_on(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They hold no more than a number of threads, and not for long; others are answered meanwhile and afterwards."""
+    monkeypatch.setattr("darkroom.press.serve.WAIT_S", 1.0)
+    project.page("Text.")
+    with serving(project) as served:
+        host, port = served.address.removeprefix("http://").split(":")
+        before = threading.active_count()
+        slow = [socket.create_connection((host, int(port)), timeout=15) for _ in range(200)]
+        for connection in slow:
+            with suppress(OSError):
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: lo")
+        assert threading.active_count() - before <= 70
+        until = time.monotonic() + 10
+        while threading.active_count() > before + 2 and time.monotonic() < until:
+            for connection in slow:  # a byte now and then changes nothing
+                with suppress(OSError):
+                    connection.sendall(b"c")
+            time.sleep(0.2)
+        assert threading.active_count() <= before + 2
+        assert "Text." in served.get("/")
+        for connection in slow:
+            connection.close()
+
+
+def test_pages_keep_their_policy(project: Project) -> None:
+    """It is widened by the digest of the script that reloads, and of the panel's style; nothing unsafe is in it."""
+    project.page("Text.")
+    project.page("Nothing.", "404", layout="missing", toc=False)
+    with serving(project) as served:
+        answers = [
+            served.get("/"),
+            ask(served, "GET /x.html HTTP/1.1\nHost: localhost\nConnection: close\n\n").decode(),
+        ]
+    for answer in answers:
+        policy = re.search(r'Content-Security-Policy" content="([^"]*)"', answer)[1]
+        assert "unsafe" not in policy and "'self'" not in re.search(r"script-src ([^;]*)", policy)[1]
+        for script in re.findall(r"<script>(.+?)</script>", answer, re.DOTALL):
+            assert policy_digest(script) in policy
+        for style in re.findall(r"<style>(.*?)</style>", answer, re.DOTALL):
+            assert policy_digest(style) in policy
+
+
+def test_a_drawing_that_is_opened_by_itself_runs_nothing(project: Project) -> None:
+    """The server says so for every file that is no page."""
+    project.page("Text.")
+    with serving(project) as served, urlopen(served.address + icon(project)) as got:
+        assert "sandbox" in got.headers["Content-Security-Policy"]
+        assert got.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def icon(project: Project) -> str:
+    """The address of a file that is no page."""
+    return "/" + next(project.site.glob("assets/favicon*")).relative_to(project.site).as_posix()
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("templates/static/empty.png", b""),
+        ("templates/site.toml", "title = 'ä'".encode("latin-1")),
+        ("templates/pages/index.md", b"+++\ntitle = 'a'\ndescription = 'b'\n+++\n{{" + b"(" * 400 + b"}}"),
+        ("templates/static/style.css", b"\xff"),
+        ("templates/layouts/page.html", b"{{ 1 / 0 }}"),
+    ],
+)
+def test_serving_goes_on_whatever_happens(project: Project, path: str, content: bytes) -> None:
+    """The error is shown, the old site is served, and when it is mended the new one is."""
+    project.page("Text.")
+    target = project.root / path
+    old = target.read_bytes() if target.exists() else None
+    with serving(project) as served:
+        target.write_bytes(content)
+        for _ in range(500):
+            if "darkroom-errors" in served.get("/") or "Text." not in served.get("/"):
+                break
+            time.sleep(0.02)
+        assert "Text." in served.get("/")
+        target.unlink() if old is None else target.write_bytes(old)
+        project.page("Text, mended.")
+        for _ in range(500):
+            if "mended" in served.get("/"):
+                return
+            time.sleep(0.02)
+    pytest.fail(f"it never came; there is {served.lines}")

@@ -11,6 +11,9 @@ import os
 import re
 from pathlib import Path
 
+from darkroom.lab.errors import UsageError
+from darkroom.lab.sealed import mark
+from darkroom.press.packages import FOLDER
 from darkroom.press.record import Inputs, sha256
 
 VERSION = 2  # of what is made of a font and a range
@@ -53,15 +56,44 @@ def written(ranges: list[Range]) -> str:
 
 
 def part(font: Path, ranges: list[Range], inputs: Inputs, cache: Path) -> Path:
-    """A file with those characters of *font* alone that are in *ranges*; its name tells what it was made of."""
+    """A file with those characters of *font* alone that are in *ranges*; its name tells what it was made of.
+
+    Raises:
+        UsageError: the font cannot be read.
+    """
     key = sha256(f"{VERSION} {inputs.digest(font)} {written(ranges)}".encode())
     path = cache / "fonts" / f"{font.stem}.{key[:10]}{font.suffix}"
-    if not path.exists():
+    if not _is_sealed(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-        _write_part(font, ranges, unfinished)
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            _write_part(font, ranges, unfinished)
+        except OSError as error:
+            if error.filename and Path(error.filename) != font:
+                raise
+            raise _unreadable(font, error) from None
+        except Exception as error:  # whatever a reader of fonts trips over
+            raise _unreadable(font, error) from None
+        _seal_of(path).write_text(mark(unfinished.read_bytes()), encoding="ascii")
         unfinished.replace(path)
     return path
+
+
+def _seal_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.seal")
+
+
+def _is_sealed(path: Path) -> bool:
+    """Whether a part is there as this user's Darkroom made it."""
+    try:
+        return _seal_of(path).read_text(encoding="ascii", errors="replace") == mark(path.read_bytes())
+    except OSError:
+        return False
+
+
+def _unreadable(font: Path, error: Exception) -> UsageError:
+    said = " ".join(str(error).split()) or type(error).__name__
+    return UsageError(f"{font} cannot be read as a font ({said[:200]}); delete {FOLDER} beside it and build again")
 
 
 def _write_part(font: Path, ranges: list[Range], target: Path) -> None:

@@ -13,7 +13,7 @@ from darkroom.press.context import MATH_POLICY, MATH_STYLE, Rendered, Use, root_
 from darkroom.press.files import Places
 from darkroom.press.layouts import policy_digest
 from darkroom.press.math import BadTeX, Equation, Katex, Typeset, classes_of, plain, rules
-from darkroom.press.math_style import MathStyle, font_parts, read_math_style
+from darkroom.press.math_style import MathStyle, font_parts, not_whole, read_math_style
 from darkroom.press.mathtext import Rewritten, rewrite
 from darkroom.press.pages import Page
 from darkroom.press.record import Inputs
@@ -79,10 +79,20 @@ class Formulas:
     def _css(self, page: Rendered) -> tuple[str, list[str]]:
         classes = set[str]().union(*(classes_of(str(self._made[each])) for each in {u.equation for u in page.uses}))
         if self._style is None:
-            self._style = read_math_style(self._inputs.text(self._places.katex / "dist/katex.min.css"))
+            self._style = self._read_style()
         active, fonts = self._style.needed(frozenset(classes))
         parts = {file: font_parts(file, self._places.katex, self._inputs, self._places.cache) for file in fonts}
         return self._style.css(active, parts, root_of(page.url)) + rules(classes), fonts
+
+    def _read_style(self) -> MathStyle:
+        path = self._places.katex / "dist/katex.min.css"
+        try:
+            style = read_math_style(self._inputs.text(path))
+        except (OSError, UnicodeDecodeError):
+            raise not_whole(self._places.katex, path) from None
+        if not style.faces or not style.selectors:
+            raise not_whole(self._places.katex, path)
+        return style
 
     def _formula(self, page: Rendered, before: str, number: str, after: str) -> str:
         equation = page.uses[int(number)].equation

@@ -10,14 +10,15 @@ import html
 import json
 import os
 import re
-import subprocess
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from darkroom.lab.errors import UsageError
+from darkroom.lab.sealed import mark
+from darkroom.press.nodetask import NodeTask
 from darkroom.press.packages import install, node, pinned_versions
 
 FORM = 4  # of what is kept; another number, and everything is made anew
@@ -81,7 +82,10 @@ class Katex:
     def __init__(self, templates: Path, cache: Path, macros: Mapping[str, str]) -> None:
         self.script = templates / "typeset.mjs"
         self.folder = install(templates) / "katex"
-        self.version = pinned_versions(templates)["katex"]
+        self.version = pinned_versions(templates).get("katex", "")
+        if not self.version:
+            lock = templates / "package-lock.json"
+            raise UsageError(f"{lock}: katex is not among the packages; restore the file, or run npm install katex")
         self.macros = dict(sorted(macros.items()))
         self._store = cache / "math.sqlite"
 
@@ -100,44 +104,68 @@ class Katex:
         keys = list(by_key)
         found: Typeset = {}
         for rows in self._query(keys):
-            found |= {by_key[key]: html for key, html in rows}
+            found |= {by_key[key]: html for key, html, seal in rows if seal == mark(f"{key} {html}".encode())}
         return found
 
-    def _query(self, keys: list[str]) -> Iterator[list[tuple[str, str]]]:
+    def _query(self, keys: list[str]) -> Iterator[list[tuple[str, str, str]]]:
         import sqlite3
 
-        if not self._store.exists():
+        if not self._store.is_file():
             return
         try:
             connection = sqlite3.connect(self._store)
+            connection.set_progress_handler(_Patience(), 100_000)
             try:
                 for at in range(0, len(keys), 500):
                     chunk = keys[at : at + 500]
                     marks = ",".join("?" * len(chunk))
-                    yield connection.execute(f"SELECT key, html FROM math WHERE key IN ({marks})", chunk).fetchall()
+                    yield connection.execute(
+                        f"SELECT key, html, seal FROM {_TABLE} WHERE key IN ({marks})", chunk
+                    ).fetchall()
             finally:
                 connection.close()
-        except sqlite3.DatabaseError:  # a cache: what cannot be read is made again
-            self._store.unlink(missing_ok=True)
+        except sqlite3.Error:  # a cache: what cannot be read is made again
+            self._forget()
 
     def keep(self, made: Typeset) -> None:
-        """Remember what KaTeX made; errors are not kept."""
+        """Remember what KaTeX made; errors are not kept, and a cache that cannot be written is done without."""
         import sqlite3
 
-        rows = [(self._key(equation), html) for equation, html in made.items() if isinstance(html, str)]
+        keyed = [(self._key(equation), html) for equation, html in made.items() if isinstance(html, str)]
+        rows = [(key, html, mark(f"{key} {html}".encode())) for key, html in keyed]
         if not rows:
             return
-        self._store.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self._store, timeout=10)
         try:
-            connection.execute("PRAGMA synchronous=OFF")
-            connection.execute("CREATE TABLE IF NOT EXISTS math (key TEXT PRIMARY KEY, html TEXT) WITHOUT ROWID")
-            connection.executemany("INSERT OR REPLACE INTO math VALUES (?, ?)", rows)
-            connection.commit()
-        except sqlite3.DatabaseError:
+            self._store.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(self._store, timeout=10)
+            try:
+                connection.execute("PRAGMA synchronous=OFF")
+                columns = "key TEXT PRIMARY KEY, html TEXT, seal TEXT"
+                connection.execute(f"CREATE TABLE IF NOT EXISTS {_TABLE} ({columns}) WITHOUT ROWID")
+                connection.executemany(f"INSERT OR REPLACE INTO {_TABLE} VALUES (?, ?, ?)", rows)
+                connection.commit()
+            finally:
+                connection.close()
+        except (sqlite3.Error, OSError):
+            self._forget()
+
+    def _forget(self) -> None:
+        with suppress(OSError):
             self._store.unlink(missing_ok=True)
-        finally:
-            connection.close()
+
+
+_TABLE = "formulas"
+
+
+class _Patience:
+    """Tells SQLite to give up on a query that takes a thousand times as many steps as any of ours."""
+
+    def __init__(self) -> None:
+        self._left = 1000
+
+    def __call__(self) -> bool:
+        self._left -= 1
+        return self._left < 0
 
 
 class Pending:
@@ -147,38 +175,28 @@ class Pending:
         self._katex, self._known, self._missing = katex, known, missing
         processes = min(2, os.cpu_count() or 1) if len(missing) > BATCH else 1
         shares = [missing[i::processes] for i in range(processes)] if missing else []
-        self._running = [(_launch(katex, share), share) for share in shares]
+        self._running = [NodeTask(node(), katex.script, katex.macros, share) for share in shares]
 
     def finish(self) -> Typeset:
-        """Every equation as HTML, or what is wrong with it."""
+        """Every equation as HTML, or what is wrong with it.
+
+        Raises:
+            UsageError: Node fails, hangs, or does not answer all of them.
+        """
         made: Typeset = {}
-        for (process, output), share in self._running:
-            if process.wait() != 0:
-                output.seek(0)
-                raise UsageError(f"node failed on {self._katex.script}: {_last_line(output.read())}; reinstall KaTeX")
-            output.seek(0)
-            made |= dict(zip(share, map(_reply, output), strict=True))
-            output.close()
+        try:
+            for task in self._running:
+                made |= task.answers()
+        finally:
+            for task in self._running:
+                task.end()
         self._katex.keep(made)
         return self._known | made
 
 
-def _launch(katex: Katex, equations: list[Equation]) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
-    """Node at work; files, not pipes, so that nobody has to listen while pages are rendered."""
-    task = tempfile.TemporaryFile()  # noqa: SIM115  # Node reads it, and writes the other, while we go on
-    task.write((json.dumps({"macros": katex.macros}) + "\n").encode())
-    task.writelines((json.dumps(equation) + "\n").encode() for equation in equations)
-    task.seek(0)
-    output = tempfile.TemporaryFile()  # noqa: SIM115
-    command = [str(node()), str(katex.script)]
-    process = subprocess.Popen(command, stdin=task, stdout=output, stderr=subprocess.STDOUT)
-    task.close()
-    return process, output
-
-
-def _reply(line: bytes) -> str | BadTeX:
-    reply = json.loads(line)
-    return unstyled(_valid(reply)) if isinstance(reply, str) else BadTeX(reply["message"], reply["position"])
+def reply(html: str) -> str:
+    """KaTeX's HTML as pages take it."""
+    return unstyled(_valid(html))
 
 
 def _valid(html: str) -> str:
@@ -234,8 +252,3 @@ def _class_name(declaration: str) -> str:
 def _declaration(name: str) -> str:
     kind, _, rest = name.partition("_")
     return rest.translate(_AS_VALUE) if kind == "k" else bytes.fromhex(rest).decode()
-
-
-def _last_line(output: bytes) -> str:
-    lines = [line.strip() for line in output.decode(errors="replace").splitlines() if "Error" in line]
-    return lines[0] if lines else "no message"

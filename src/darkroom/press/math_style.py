@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from darkroom.lab.errors import UsageError
 from darkroom.press.assets import named
 from darkroom.press.fonts import complement, part, read_ranges, written
 from darkroom.press.record import Inputs
@@ -99,8 +100,14 @@ def read_math_style(css: str) -> MathStyle:
 
 
 def font_parts(file: str, katex: Path, inputs: Inputs, cache: Path) -> list[FontPart]:
-    """A font file of KaTeX as published: whole, or the characters that are often met and the others."""
+    """A font file of KaTeX as published: whole, or the characters that are often met and the others.
+
+    Raises:
+        UsageError: it is missing or cannot be read.
+    """
     path = katex / "dist/fonts" / file
+    if not inputs.digest(path):
+        raise not_whole(katex, path)
     if not _PARTED.match(file):
         digest = inputs.digest(path)
         return [FontPart(named(file, digest, FONTS), path, digest)]
@@ -114,6 +121,11 @@ def font_parts(file: str, katex: Path, inputs: Inputs, cache: Path) -> list[Font
 def _classes_of(selector: str) -> frozenset[str]:
     """The classes without which a selector matches nothing."""
     return frozenset(re.findall(r"\.([A-Za-z_][\w-]*)", _PSEUDO_CLASS.sub("", selector))) - _ROOT
+
+
+def not_whole(katex: Path, lacking: Path) -> UsageError:
+    """What is said where KaTeX's folder lacks a file, or one cannot be read."""
+    return UsageError(f"{lacking} is missing or damaged; delete {katex.parent} and build again")
 
 
 def _style_of(body: str) -> Style:

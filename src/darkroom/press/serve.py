@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import html
 import re
+import socket
 import threading
+import time
+import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from darkroom.lab.errors import ContentError, DarkroomError, UsageError
 from darkroom.press.layouts import policy_digest
@@ -40,6 +45,11 @@ NOTHING = (
     '<!doctype html><meta http-equiv="Content-Security-Policy" content="default-src \'none\'"><title>Darkroom</title>'
 )
 DEBOUNCE_MS = 40
+OUR_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+FOR_OTHERS = b"This server answers to localhost alone.\n"
+WAIT_S = 10.0  # for a request, and for whoever reads an answer
+MOST = 64  # connections at a time
+LONGEST = 2_000  # characters of an address
 
 
 def with_reload(page: str, errors: str) -> str:
@@ -73,7 +83,10 @@ class Workshop:
         self.request = request()
 
     def rebuild(self, replan: bool) -> None:
-        """Build once more; with *replan* the plan is asked first what has become of the experiments."""
+        """Build once more; with *replan* the plan is asked first what has become of the experiments.
+
+        Whatever goes wrong is shown, and serving goes on.
+        """
         try:
             if replan:
                 self.request = self._ask()
@@ -82,6 +95,11 @@ class Workshop:
             self._announce(tuple(map(str, error.faults)))
         except DarkroomError as error:
             self._announce((str(error),))
+        except Exception as error:  # of this program; the next change may take another way
+            said = " ".join(str(error).split())
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(place.filename).name}:{place.lineno}"
+            self._announce((f"the build failed: {type(error).__name__}: {said} ({where}); the old site is served",))
         else:
             self._announce((), report)
 
@@ -109,50 +127,100 @@ class Handler(SimpleHTTPRequestHandler):
     """Serves the site's files; pages get the script, and the errors of the last build."""
 
     protocol_version = "HTTP/1.1"
+    timeout = WAIT_S
+    server: Server
 
     def __init__(self, *arguments: object, workshop: Workshop) -> None:
         self.workshop = workshop
         super().__init__(*arguments, directory=str(workshop.request.site))  # type: ignore[arg-type]
 
+    def handle_one_request(self) -> None:
+        """Wait for a request, not for ever, and answer it."""
+        self.server.waiting[self.connection] = time.monotonic()
+        try:
+            super().handle_one_request()
+        finally:
+            self.server.waiting.pop(self.connection, None)
+
     def do_GET(self) -> None:
         """Answer a request: events, a page, or any other file."""
+        self._answer(with_body=True)
+
+    def do_HEAD(self) -> None:
+        """Answer as to GET, without the content."""
+        self._answer(with_body=False)
+
+    def _answer(self, with_body: bool) -> None:
+        self.server.waiting.pop(self.connection, None)
         path = self.path.partition("?")[0]
-        if path == EVENTS:
-            self._events()
-        elif path.endswith(("/", ".html")):
-            self._page(path)
+        if not self._is_for_us():
+            self._send(
+                403, "text/plain; charset=utf-8", b"This server answers to this machine's own names alone.\n", with_body
+            )
+        elif path == EVENTS:
+            self._events(with_body)
         else:
-            super().do_GET()
+            file = self._file(path)
+            if file is None or file.suffix == ".html":
+                self._page(file, with_body)
+            else:
+                kind = self.guess_type(str(file))
+                self._send(200, kind, file.read_bytes(), with_body, policy=True)
 
-    def _page(self, path: str) -> None:
-        file = Path(self.translate_path(path))
-        file = file / "index.html" if file.is_dir() else file
-        status = 200 if file.is_file() else 404
-        if status == 404:
-            file = self.workshop.request.site / "404.html"
-        content = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else NOTHING
-        errors = "\n".join(self.workshop.errors)
-        body = with_reload(content, errors).encode()
+    def _is_for_us(self) -> bool:
+        """Whether the request was meant for this machine, and not for a name that somebody has led here."""
+        host = self.headers.get("Host", "").lower()
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+        return name in OUR_NAMES
+
+    def _file(self, path: str) -> Path | None:
+        """The file of the site at an address, or None where there is none."""
+        if len(path) > LONGEST:
+            return None
+        try:
+            file = Path(self.translate_path(path))
+            if path.endswith("/"):
+                file /= "index.html"
+            return file if file.is_file() else None
+        except (OSError, ValueError):
+            return None
+
+    def _page(self, file: Path | None, with_body: bool) -> None:
+        status = 404 if file is None else 200
+        shown = file or self.workshop.request.site / "404.html"
+        try:
+            content = shown.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            content = NOTHING
+        body = with_reload(content, "\n".join(self.workshop.errors)).encode()
+        self._send(status, "text/html; charset=utf-8", body, with_body)
+
+    def _send(self, status: int, kind: str, body: bytes, with_body: bool, policy: bool = False) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-Content-Type-Options", "nosniff")
+        if policy:  # of what is opened by itself, such as a drawing
+            self.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
         self.end_headers()
-        self.wfile.write(body)
+        if with_body:
+            self.wfile.write(body)
 
-    def _events(self) -> None:
+    def _events(self, with_body: bool) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
+        self.close_connection = True
         edition = self.workshop.edition
         try:
-            while True:
+            while with_body:
                 now = self.workshop.wait(edition, 5)
                 self.wfile.write(b": still here\n\n" if now == edition else f"data: {now}\n\n".encode())
                 self.wfile.flush()
                 edition = now
         except OSError:
-            self.close_connection = True
+            return
 
     def end_headers(self) -> None:
         """Close the headers; nothing that is served while writing is to be kept by the browser."""
@@ -163,6 +231,44 @@ class Handler(SimpleHTTPRequestHandler):
         """Say nothing of each request."""
 
 
+class Server(ThreadingHTTPServer):
+    """Answers in threads, so many and no more, and hangs up on who takes long to say what they want."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, *arguments: Any) -> None:
+        self.waiting: dict[socket.socket, float] = {}
+        self._room = threading.BoundedSemaphore(MOST)
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread, or hang up where too many are at it."""
+        if self._room.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """The same, and make room for another."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
+
+    def service_actions(self) -> None:
+        """Hang up on connections that have said nothing whole for long."""
+        late = time.monotonic() - WAIT_S
+        for connection, since in list(self.waiting.items()):
+            if since < late:
+                self.waiting.pop(connection, None)
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a connection that broke."""
+
+
 def start(workshop: Workshop, port: int, host: str = "127.0.0.1") -> ThreadingHTTPServer:
     """A server for *workshop* that answers in threads of its own; ``server_address`` tells the port where 0 was asked.
 
@@ -170,10 +276,10 @@ def start(workshop: Workshop, port: int, host: str = "127.0.0.1") -> ThreadingHT
         UsageError: the port is taken.
     """
     try:
-        server = ThreadingHTTPServer((host, port), partial(Handler, workshop=workshop))
-    except OSError as error:
-        raise UsageError(f"cannot serve on port {port}: {error.strerror}; choose another with --port") from None
-    server.daemon_threads = True
+        server = Server((host, port), partial(Handler, workshop=workshop))
+    except (OSError, OverflowError) as error:
+        said = error.strerror if isinstance(error, OSError) else "no such port"
+        raise UsageError(f"cannot serve on port {port}: {said}; choose another with --port") from None
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 

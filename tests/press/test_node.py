@@ -1,0 +1,238 @@
+"""Node and npm that fail, lie, flood or hang: one line that names them and says what to do, within seconds."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from darkroom.lab.errors import ContentError, UsageError
+from darkroom.press import math, nodetask, packages
+from darkroom.press.math import Equation, Katex
+from tests.press.projects import ROOT, Project
+
+pytestmark = pytest.mark.usefixtures("katex")
+
+ANSWER = 'read -r options; word=$(printf %s "$options" | sed "s/.*\\"word\\": \\"\\([^\\"]*\\)\\".*/\\1/")\n'
+
+
+def _fake(folder: Path, script: str) -> Path:
+    path = folder / "node"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def _typeset(tmp_path: Path, *equations: str) -> dict[Equation, object]:
+    katex = Katex(ROOT / "templates", tmp_path / "cache", {})
+    return katex.start([Equation(tex, False) for tex in equations]).finish()
+
+
+FAKES = {
+    "silent": "cat >/dev/null",
+    "one_too_few": ANSWER + 'echo "$word [0, \\"x\\"]"',
+    "a_number": ANSWER + 'echo "$word [0, 3]"; echo "$word [1, 3]"',
+    "no_json": ANSWER + 'echo "$word [0,"; echo "$word"',
+    "without_the_word": 'cat >/dev/null; echo "[0, \\"x\\"]"; echo "[1, \\"x\\"]"',
+    "beyond": ANSWER + 'echo "$word [7, \\"x\\"]"; echo "$word [-9, \\"x\\"]"',
+    "bytes": "cat >/dev/null; head -c 1000 /dev/urandom",
+    "nested": ANSWER + 'printf "%s [0, " "$word"; head -c 100000 /dev/zero | tr "\\0" "["',
+    "failing": "cat >/dev/null; echo 'SyntaxError: no' >&2; exit 1",
+    "killed": "kill -9 $$",
+    "flooding": "cat >/dev/null; yes",
+    "hanging": "cat >/dev/null; sleep 60",
+    "hanging_after_an_answer": ANSWER + 'echo "$word [0, \\"x\\"]"; sleep 60',
+}
+
+
+@pytest.mark.parametrize("name", FAKES)
+def test_node_that_fails_is_one_line(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it prints, it is not believed unless it answers everything."""
+    monkeypatch.setattr(nodetask, "SILENCE_S", 1.0)
+    monkeypatch.setattr(nodetask, "LARGEST", 5_000_000)
+    monkeypatch.setattr(math, "node", lambda: _fake(tmp_path, FAKES[name]))
+    began = time.monotonic()
+    with pytest.raises(UsageError, match=r"^Node failed on .*typeset\.mjs: [^\n]*build again[^\n]*$"):
+        _typeset(tmp_path, "x", "y")
+    assert time.monotonic() - began < 10
+    monkeypatch.undo()
+    assert len(_typeset(tmp_path, "x", "y")) == 2  # nothing of it was kept
+
+
+def test_what_is_printed_beside_answers_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warnings before, between and after them change nothing."""
+    script = (
+        ANSWER
+        + 'echo warning; printf "no end of line"; echo; echo "$word [1, \\"two\\"]"; echo "$word [0, \\"one\\"]"; echo bye'
+    )
+    monkeypatch.setattr(math, "node", lambda: _fake(tmp_path, script))
+    assert list(_typeset(tmp_path, "x", "y").values()) in (["one", "two"], ["two", "one"])
+
+
+@pytest.mark.parametrize("variable", ["NODE_OPTIONS=--inspect=0", "NODE_OPTIONS=--no-such", "NODE_DEBUG=module"])
+def test_the_environment_of_node_is_its_own(variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What makes Node print or stop does not reach it."""
+    monkeypatch.setenv(*variable.split("=", 1))
+    assert len(_typeset(tmp_path, "x^2")) == 1
+
+
+def test_a_node_of_another_machine_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot be run, and that is said."""
+    path = _fake(tmp_path, "")
+    path.write_bytes(b"\x7fELF\x02\x01\x01" + bytes(100))
+    monkeypatch.setattr(math, "node", lambda: path)
+    with pytest.raises(UsageError, match=r"cannot be run: .*; pip install"):
+        _typeset(tmp_path, "x")
+
+
+@pytest.mark.parametrize("tex", ["{" * 2000 + "x" + "}" * 2000, r"\sqrt{" * 3000 + "x" + "}" * 3000, r"\def\a{\a\a}\a"])
+def test_tex_that_is_too_deep_is_a_fault_at_its_place(tex: str, project: Project) -> None:
+    """Not of KaTeX, and not of Node."""
+    project.page(f"Before.\n\nText with ${tex}$ in it.")
+    with pytest.raises(ContentError) as refused:
+        project.build()
+    assert str(refused.value).startswith("templates/pages/index.md:7:")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.fixture
+def broken(project: Project) -> Project:
+    """A project with a copy of KaTeX that can be broken, and fonts of its own."""
+    link = project.root / "templates/node_modules"
+    real = link.resolve()
+    link.unlink()
+    shutil.copytree(real, link)
+    fonts = project.root / ".darkroom/fonts"
+    fonts.unlink()
+    fonts.mkdir()
+    project.page("$x$")
+    return project
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("katex/dist/katex.min.css", None),
+        ("katex/dist/katex.min.css", b""),
+        ("katex/dist/katex.min.css", b"\xff\xfe"),
+        ("katex/dist/fonts/KaTeX_Main-Regular.woff2", None),
+        ("katex/dist/fonts/KaTeX_Main-Regular.woff2", b""),
+        ("katex/dist/fonts/KaTeX_Main-Regular.woff2", b"wOF2 and no more"),
+        ("katex/dist/katex.mjs", b"throw new Error('broken')"),
+        ("katex/dist/katex.mjs", None),
+    ],
+)
+def test_a_katex_that_is_not_whole_is_one_line(path: str, content: bytes | None, broken: Project) -> None:
+    """It names the file, and says what to do."""
+    target = broken.root / "templates/node_modules" / path
+    target.unlink() if content is None else target.write_bytes(content)
+    with pytest.raises(UsageError) as refused:
+        broken.build()
+    assert "\n" not in str(refused.value)
+    assert "build again" in str(refused.value)
+
+
+def test_a_lock_file_without_katex_is_one_line(broken: Project) -> None:
+    """It says what is missing."""
+    lock = broken.root / "templates/package-lock.json"
+    content = json.loads(lock.read_text())
+    del content["packages"]["node_modules/katex"]
+    lock.write_text(json.dumps(content))
+    with pytest.raises(UsageError, match="katex is not among the packages"):
+        broken.build()
+
+
+def test_a_font_part_that_was_changed_is_made_again(broken: Project) -> None:
+    """What the cache holds counts while it is as it was made."""
+    broken.build()
+    published = {path.name: path.read_bytes() for path in broken.site.glob("assets/fonts/*")}
+    for path in (broken.root / ".darkroom/fonts").glob("*.woff2"):
+        path.write_bytes(path.read_bytes()[:-1] + b"x")
+    shutil.rmtree(broken.site)
+    broken.build()
+    assert {path.name: path.read_bytes() for path in broken.site.glob("assets/fonts/*")} == published
+
+
+# npm ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def templates(tmp_path: Path) -> Path:
+    folder = tmp_path / "templates"
+    folder.mkdir()
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(ROOT / "templates" / name, folder)
+    return folder
+
+
+def test_npm_that_hangs_is_ended(
+    templates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After a while, by one line; that packages are fetched is said before, and nothing is left."""
+    monkeypatch.setattr(packages, "_WAIT_S", 1)
+    monkeypatch.setattr(packages, "_npm", lambda: [str(_fake(tmp_path, "exec sleep 60"))])
+    began = time.monotonic()
+    with pytest.raises(UsageError, match="within 1 seconds; try again"):
+        packages.install(templates)
+    assert time.monotonic() - began < 10
+    assert "fetching KaTeX" in capsys.readouterr().err
+    assert sorted(path.name for path in templates.iterdir()) == ["package-lock.json", "package.json"]
+
+
+def test_what_a_killed_installation_left_is_swept(
+    templates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything else is done."""
+    (templates / ".npm-left/node_modules").mkdir(parents=True)
+    monkeypatch.setattr(packages, "_npm", lambda: [str(_fake(tmp_path, "exit 1"))])
+    with pytest.raises(UsageError, match="npm could not fetch"):
+        packages.install(templates)
+    assert not (templates / ".npm-left").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc who runs")
+def test_npm_ends_with_whoever_started_it(templates: Path, tmp_path: Path) -> None:
+    """Killed outright, a build leaves no npm behind."""
+    server = (
+        "import socket, time; s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(); "
+        "print(s.getsockname()[1], flush=True); time.sleep(60)"
+    )
+    registry = subprocess.Popen([sys.executable, "-c", server], stdout=subprocess.PIPE, text=True)
+    port = registry.stdout.readline().strip()
+    code = f"from pathlib import Path; from darkroom.press.packages import install; install(Path({str(templates)!r}))"
+    environment = os.environ | {
+        "npm_config_registry": f"http://127.0.0.1:{port}/",
+        "npm_config_cache": str(tmp_path / "npm"),
+        "PYTHONPATH": str(ROOT / "src"),
+    }
+    build = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE)
+    try:
+        children: list[str] = []
+        until = time.monotonic() + 20
+        while not children and time.monotonic() < until:
+            time.sleep(0.05)
+            children = Path(f"/proc/{build.pid}/task/{build.pid}/children").read_text().split()
+        assert children
+        build.send_signal(signal.SIGKILL)
+        build.wait()
+        until = time.monotonic() + 10
+        while any(_runs(each) for each in children) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not any(_runs(each) for each in children)
+    finally:
+        registry.kill()
+        build.kill()
+
+
+def _runs(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
