@@ -132,7 +132,7 @@ def _convention(weights: Weights) -> Convention | None:
     if weights.network is None:
         return None
     fields = {field.name: getattr(weights.network, field.name) for field in dataclasses.fields(Convention)}
-    return Convention(**fields)
+    return Convention(**fields | {"code": weights.code})
 
 
 def noised(painter: Painter, original: Tensor, timestep: int, seed: int) -> Tensor:

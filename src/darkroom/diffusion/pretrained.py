@@ -21,7 +21,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Any
 
 import torch
@@ -108,8 +107,7 @@ class Convention:
         tokens: how many tokens a prompt is padded or cut to.
         lower: whether prompts are put in small letters, as DeepFloyd's are.
         masked: whether it is also told which tokens are there.
-        code: its class, as "package.module:Class" with ``from_pretrained``; empty for the class of diffusers that its
-            configuration names. A key counts this name, not the code behind it.
+        code: its class, with ``from_pretrained``; None for the class of diffusers that its configuration names.
     """
 
     prediction: str = "velocity"
@@ -119,7 +117,7 @@ class Convention:
     tokens: int = 77
     lower: bool = False
     masked: bool = True
-    code: str = ""
+    code: Any = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -358,7 +356,7 @@ def load_flow(
         raise ModelUnavailable(f"{weights}: no safetensors file; weights in pickle files are not read, convert them")
     _check_room(source, weights, device)
     with _memory_watched(source):
-        network, report = _class_of(weights, convention.code).from_pretrained(
+        network, report = (convention.code or _class_of(weights)).from_pretrained(
             weights, torch_dtype=dtype, use_safetensors=True, output_loading_info=True, low_cpu_mem_usage=False
         )
         _check_tensors(weights, report)
@@ -383,21 +381,20 @@ _READINGS: dict[str, type[Predictor]] = {
 }
 
 
-def _class_of(weights: Path, code: str) -> Any:
-    """The class that *code* names, or the one of diffusers that the configuration in *weights* names."""
+def _class_of(weights: Path) -> Any:
+    """The class of diffusers that the configuration in *weights* names."""
     import diffusers
 
-    name = ""
     try:
-        if code:
-            return resolve_name(code)
         name = json.loads((weights / "config.json").read_text("utf-8")).get("_class_name", "")
-        return getattr(diffusers, name)
-    except (ImportError, AttributeError) as error:
-        missing = f"{code!r} in models.toml" if code else f"diffusers {diffusers.__version__}, class {name!r}"
-        raise ModelUnavailable(f"{weights}: its network's class is not there ({missing}: {error})") from None
     except (OSError, ValueError) as error:
         raise ModelUnavailable(f"{weights}: no config.json that can be read ({error})") from None
+    found = getattr(diffusers, name, None)
+    if found is None:
+        raise ModelUnavailable(
+            f"{weights}: diffusers {diffusers.__version__} has no class {name!r}; upgrade it, or name the class under code"
+        )
+    return found
 
 
 class _FlowNetwork:

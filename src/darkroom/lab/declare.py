@@ -43,11 +43,13 @@ class Weights:
         name: a folder, or a name on the hub.
         revision: on the hub.
         network: how a network of flow matching is asked and read; None for a cascade, whose files say it.
+        code: the class that it names, if it names one.
     """
 
     name: str
     revision: str = ""
     network: Network | None = None
+    code: Any = None
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,16 @@ import re
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from darkroom.lab import data, failures
 from darkroom.lab.declare import Experiment, Weights
-from darkroom.lab.discover import DATA, EXPERIMENTS, DrawingRecipe, EdgeRecipe, Recipe
-from darkroom.lab.errors import DamagedOutputs, DarkroomError, ExperimentError
+from darkroom.lab.discover import DATA, EXPERIMENTS, MODELS, DrawingRecipe, EdgeRecipe, Recipe
+from darkroom.lab.errors import DamagedOutputs, DarkroomError, ExperimentError, UsageError
 from darkroom.lab.kinds import read_layout
 from darkroom.lab.manifest import FIGURES, NAME, Figure, Manifest, Metric, Source, StoredFile, decode, encode, load
+from darkroom.lab.models import Network
 from darkroom.lab.paths import refuse_links
 from darkroom.lab.place import Place
 from darkroom.lab.plan import Planner
@@ -54,10 +56,23 @@ class Values:
         source = edge.source
         if source is None:
             return Weights(edge.target, edge.revision)
+        code = _class_named(source.network)
         if source.kind == "upstream":
-            return Weights(str(open_results(self.outputs, source.place)[source.result]), network=source.network)
+            return Weights(str(open_results(self.outputs, source.place)[source.result]), "", source.network, code)
         place = source.place if source.kind == "hub" else str(self.root / source.place)
-        return Weights(place, source.revision, source.network)
+        return Weights(place, source.revision, source.network, code)
+
+
+def _class_named(network: Network | None) -> Any:
+    """The class that a model's network is of, if it names one. Its code is not followed: a key counts the name."""
+    if network is None or not network.code:
+        return None
+    try:
+        return resolve_name(network.code)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UsageError(
+            f"{MODELS}: code = {network.code!r}: {error}; install it, or name it as module:Class"
+        ) from None
 
 
 def function_of(recipe: Recipe) -> Experiment:
