@@ -207,7 +207,7 @@ def test_guidance_may_be_given_in_another_convention(drawing: Workshop) -> None:
 def test_a_class_that_is_not_there_is_named(drawing: Workshop) -> None:
     """The run ends with the class that the network names, and what to do."""
     drawing.edit("experiments/models.toml", 'title = "Hubbed"', 'title = "Hubbed"\nnetwork = {code = "nowhere:Net"}')
-    done = drawing.call("run", "part_z/drawn", "--model", "hubbed", code=3)
+    done = drawing.call("run", "part_z/drawn", "--model", "hubbed", code=2)
     assert "code = 'nowhere:Net': No module named 'nowhere'; install it, or name it as module:Class" in done.stderr
 
 
