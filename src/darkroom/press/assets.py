@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import base64
+import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
+from urllib.parse import quote, unquote
 
 from darkroom.lab.errors import ContentError, Fault
+from darkroom.press.faults import place
 from darkroom.press.fonts import part, read_ranges
 from darkroom.press.packages import FOLDER, install
 from darkroom.press.record import Inputs, sha256
 from darkroom.press.tree import decode
 
-_URL = re.compile(r"url\(\s*([\"']?)([^)\"']+)\1\s*\)")
+_TOKENS = re.compile(
+    r"""/\*.*?(?:\*/|\Z)"""
+    r"""|(?P<opening>\burl\(\s*|@import\s+)(?:"(?P<double>(?:[^"\\\n]|\\.)*)"|'(?P<single>(?:[^'\\\n]|\\.)*)')(?:\s*\))?"""
+    r"""|\burl\(\s*(?P<bare>(?:[^"'()\\\s]|\\.)+)\s*\)"""
+    r"""|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'""",
+    re.DOTALL | re.IGNORECASE,
+)
+_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|(.))", re.DOTALL)
+_ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|//|/", re.IGNORECASE)
 _FACE = re.compile(r"(@font-face\s*\{[^}]*\})")
 _UNICODE_RANGE = re.compile(r"unicode-range\s*:\s*([^;}]+)")
-_SPARE = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|/\*.*?\*/|\s*([{};,])\s*|\s+""", re.DOTALL)
+_GAP = r"(?>/\*.*?(?:\*/|\Z)|\s)"
+_SPARE = re.compile(
+    rf"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\burl\((?:[^"'()\\]|\\.)*\))|{_GAP}*([{{}};,]){_GAP}*|{_GAP}+""",
+    re.DOTALL | re.IGNORECASE,
+)
+_SAFE = "/-._~!$&*+,;=:@"  # what an address may hold that stands without quotes
 INLINE = "#inline"
 
 
@@ -56,12 +71,16 @@ def read_static(folder: Path, inputs: Inputs, cache: Path, shown: str) -> tuple[
     assets: dict[str, Asset] = {}
     fonts: Fonts = {}
     faults: list[Fault] = []
-    for name in sorted(paths, key=lambda name: (_is(name, ".css"), name)):
-        content = inputs.read(paths[name])
-        text, wrong = _text(content, f"{shown}/{name}") if _is(name, ".css", ".js") else ("", [])
-        faults += wrong
+    contents = {name: inputs.read(path) for name, path in paths.items()}
+    texts: dict[str, str] = {}
+    for name in paths:
+        if _is(name, ".css", ".js"):
+            texts[name], wrong = _text(contents[name], f"{shown}/{name}")
+            faults += wrong
+    for name in _in_order(texts, sorted(paths)):
+        content = contents[name]
         if _is(name, ".css"):
-            css = text
+            css = texts[name]
             new = _new_fonts(css, fonts)
             if new:
                 install(folder.parent)
@@ -70,7 +89,7 @@ def read_static(folder: Path, inputs: Inputs, cache: Path, shown: str) -> tuple[
             content, wrong = _rewrite(css, name, assets, fonts, shown)
             faults += wrong
         elif _is(name, ".js"):
-            content = brief_script(text).encode()
+            content = brief_script(texts[name]).encode()
         assets[name] = Asset(hashed(name, content), content)
     within = {name for (target, _), name in fonts.items() if target.endswith(INLINE)}
     return {name: asset for name, asset in assets.items() if name not in within}, faults
@@ -95,7 +114,7 @@ def _new_fonts(css: str, known: Fonts) -> Fonts:
     """The fonts from npm packages that a style sheet names and no other did."""
     fonts = dict(known)
     for _, spread, text in _pieces(css):
-        for _, target in _URL.findall(text):
+        for _, target in _addresses(text):
             if target.startswith(f"../{FOLDER}/") and (target, spread) not in fonts:
                 path = PurePosixPath(target.removesuffix(INLINE))
                 before = sum(source.removesuffix(INLINE) == str(path) for source, _ in fonts)
@@ -130,36 +149,83 @@ def _read_ranges(spread: str) -> list[tuple[int, int]] | None:
         return None
 
 
+def _in_order(texts: Mapping[str, str], names: Sequence[str]) -> list[str]:
+    """Style sheets after what they name, as far as they do not name each other."""
+    ordered: dict[str, None] = dict.fromkeys(name for name in names if not _is(name, ".css"))
+
+    def add(name: str, above: frozenset[str]) -> None:
+        for _, target in _addresses(texts[name]) if name not in ordered else ():
+            other = _local(target, name)[0]
+            if _is(other, ".css") and other in texts and other not in above:
+                add(other, above | {name})
+        ordered.setdefault(name)
+
+    for name in names:
+        if _is(name, ".css"):
+            add(name, frozenset({name}))
+    return list(ordered)
+
+
+def _addresses(css: str) -> Iterator[tuple[re.Match[str], str]]:
+    """Every address in a style sheet, without its escapes; none in comments and strings."""
+    for found in _TOKENS.finditer(css):
+        target = next((each for each in found.group("double", "single", "bare") if each is not None), None)
+        if target is not None:
+            yield found, _ESCAPE.sub(lambda each: chr(min(int(each[1], 16), 0x10FFFF)) if each[1] else each[2], target)
+
+
+def _local(target: str, name: str) -> tuple[str, str]:
+    """The static file that an address in the style sheet *name* leads to, and what stands behind it, such as ``#icon``."""
+    path, mark, behind = re.fullmatch(r"([^?#]*)([?#]?)(.*)", target, re.DOTALL).groups()  # type: ignore[union-attr]
+    return posixpath.normpath(posixpath.join(posixpath.dirname(name), unquote(path))), mark + behind
+
+
 def _rewrite(css: str, name: str, assets: Mapping[str, Asset], fonts: Fonts, shown: str) -> tuple[bytes, list[Fault]]:
     faults = []
     depth = "../" * (name.count("/"))
 
     def fault(position: int, rule: str, message: str) -> None:
-        faults.append(Fault(f"{shown}/{name}", css.count("\n", 0, position) + 1, 1, rule, message))
+        faults.append(Fault(f"{shown}/{name}", *place(css, position), rule, message))
 
-    def replace(found: re.Match[str], start: int, spread: str) -> str:
-        target = found[2].strip()
-        if target.startswith(("data:", "#")):
-            return found[0]
-        wanted = fonts.get((target, spread)) or str(PurePosixPath(name).parent / target).removeprefix("./")
+    def rewritten(target: str, position: int, start: int, spread: str) -> str:
+        """What is to stand for an address, or "" for the same as before."""
+        if target.startswith("#") or re.match("data:", target, re.IGNORECASE):
+            return ""
+        font, whole = fonts.get((target, spread)), posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
+        wanted, behind = (font, "") if font else (whole, "") if whole in assets else _local(target, name)
         if wanted in assets and target.endswith(INLINE):
             return f"url(data:font/woff2;base64,{base64.b64encode(assets[wanted].content).decode()})"
-        if wanted in assets:
-            return f"url({depth}{assets[wanted].target.removeprefix('assets/')})"
+        if wanted in assets and not _ELSEWHERE.match(target):
+            return f"url({depth}{quote(assets[wanted].target.removeprefix('assets/'), safe=_SAFE)}{behind})"
         if _read_ranges(spread) is None:
             fault(start, "font", f"unicode-range: {spread} is not a list of ranges such as U+20-7E, U+2013")
         else:
             message = f"{target} is not in templates/static or a pinned package; nothing is loaded from elsewhere"
-            fault(start + found.start(), "link", message)
-        return found[0]
+            fault(position, "link", message)
+        return ""
 
-    pieces = [_URL.sub(partial(replace, start=start, spread=spread), text) for start, spread, text in _pieces(css)]
+    pieces = []
+    for start, spread, text in _pieces(css):
+        at = 0
+        for found, target in _addresses(text):
+            new = rewritten(target, start + found.start(), start, spread)
+            opening = "@import " if found[0].startswith("@") else ""
+            pieces += [text[at : found.start()], f"{opening}{new}" if new else found[0]]
+            at = found.end()
+        pieces.append(text[at:])
     return brief("".join(pieces)).encode(), faults
 
 
 def brief(css: str) -> str:
     """A style sheet without its comments and the space that it does not need; strings are left as they are."""
-    return _SPARE.sub(lambda found: found[1] or found[2] or ("" if found[0].startswith("/*") else " "), css).strip()
+    return _SPARE.sub(_briefly, css).strip()
+
+
+def _briefly(found: re.Match[str]) -> str:
+    if found[1] or found[2]:
+        return found[1] or found[2]
+    without = re.sub(r"/\*.*?(?:\*/|\Z)", "", found[0], flags=re.DOTALL)
+    return " " if without else "/**/"  # which parts two words where no space does
 
 
 def brief_script(script: str) -> str:

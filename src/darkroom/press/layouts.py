@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import posixpath
+import re
 from pathlib import Path
 
 import jinja2
@@ -17,6 +19,8 @@ from darkroom.press.context import Context, root_of
 from darkroom.press.references import as_html, show
 from darkroom.press.text import duration, size
 from darkroom.press.texts import Texts
+
+_LOCAL = re.compile(r"url\((?![\"']?(?:data:|#))", re.IGNORECASE)
 
 
 class Refused(Exception):
@@ -106,8 +110,12 @@ class Layouts:
             raise Refused(Fault(f"templates/{name}", line, 1, "template", message)) from None
 
     def _inlined(self, asset: str) -> str:
-        """The text of a style sheet or script, fit to stand in the page."""
-        return self._context.texts[asset].replace("url(fonts/", f"url({self._root}assets/fonts/").strip()
+        """The text of a style sheet or script, fit to stand in the page: there addresses begin at the page."""
+        text = self._context.texts[asset].strip()
+        if not asset.lower().endswith(".css"):
+            return text
+        folder = posixpath.join("assets", posixpath.dirname(asset), "")
+        return _LOCAL.sub(lambda _: f"url({self._root}{folder}", text)
 
 
 def policy_digest(text: str) -> str:

@@ -1,0 +1,221 @@
+"""Static files: what style sheets name is found and written as an address, pages' addresses are decoded and encoded."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from darkroom.lab.errors import ContentError
+from darkroom.press.assets import Asset, brief, read_static
+from darkroom.press.record import Inputs
+from tests.press.projects import Project
+from tests.press.samples import png
+
+NAMES = [
+    "a.png",
+    "my pic.png",
+    "a&b.png",
+    "a#b.png",
+    "a?b.png",
+    "100%.png",
+    "ünï.png",
+    "it's.png",
+    'a"b.png',
+    "a+b.png",
+]
+NAMES += ["plus%20.png", "big.PNG", "sub dir/x.png", "<x>.png", "a\\b.png", "(p).png", "q;r.png", "i.svg", "f.woff2"]
+
+
+def static(folder: Path, **sheets: str) -> tuple[dict[str, Asset], list[str]]:
+    """Static files with those of ``NAMES`` and style sheets (``sub_x`` is ``sub/x.css``), and what is wrong."""
+    for name in [*NAMES, *(f"{sheet.replace('_', '/')}.css" for sheet in sheets)]:
+        path = folder / "static" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(sheets.get(name.removesuffix(".css").replace("/", "_"), name))
+    assets, faults = read_static(folder / "static", Inputs({}), folder, "static")
+    return assets, list(map(str, faults))
+
+
+URLS = {
+    "url(a.png)": "a.png",
+    'url( "my pic.png" )': "my pic.png",
+    "url(my%20pic.png)": "my pic.png",
+    r"url(my\ pic.png)": "my pic.png",
+    r"url('my\20 pic.png')": "my pic.png",
+    "url(a&b.png)": "a&b.png",
+    "url('a%23b.png')": "a#b.png",
+    "url('a#b.png')": "a#b.png",
+    'url("a?b.png")': "a?b.png",
+    "url(100%25.png)": "100%.png",
+    "url(ünï.png)": "ünï.png",
+    'url("it\'s.png")': "it's.png",
+    "url('a\\\"b.png')": 'a"b.png',
+    "url(a+b.png)": "a+b.png",
+    "url(plus%2520.png)": "plus%20.png",
+    "URL(big.PNG)": "big.PNG",
+    "url(./sub%20dir/../a.png)": "a.png",
+    "url('sub dir/x.png')": "sub dir/x.png",
+    'url("(p).png")': "(p).png",
+    "url('q;r.png')": "q;r.png",
+}
+
+
+@pytest.mark.parametrize("url", URLS)
+@pytest.mark.parametrize("sheet", ["x", "sub_x"])
+def test_what_a_style_sheet_names_is_found(url: str, sheet: str, tmp_path: Path) -> None:
+    """Escapes and percent signs undone, and written so that a browser reads the same."""
+    written = re.sub(r"(\(\s*[\"']?)", r"\1../", url, count=1) if sheet == "sub_x" else url
+    assets, faults = static(tmp_path, **{sheet: f"a{{b:{written}}}"})
+    assert faults == []
+    css = assets[f"{sheet.replace('_', '/')}.css"].content.decode()
+    found = re.fullmatch(r"a\{b:url\(([^\s\"'()\\]+)\)\}", css)
+    root = "../" if sheet == "sub_x" else ""
+    assert found and f"assets/{unquote(found[1].removeprefix(root))}" == assets[URLS[url]].target
+
+
+@pytest.mark.parametrize(
+    ("css", "expected"),
+    [
+        ("a{b:url(i.svg#icon)}", "a{b:url(TARGET(i.svg)#icon)}"),
+        ("@font-face{src:url('f.woff2?#iefix')}", "@font-face{src:url(TARGET(f.woff2)?#iefix)}"),
+        ("@import 'y.css' screen;", "@import url(TARGET(y.css)) screen;"),
+        ("@import url(y.css);", "@import url(TARGET(y.css));"),
+        ("/* url(gone.png) */a{b:c}", "/**/a{b:c}"),
+        ("a{content:'url(gone.png)'}", "a{content:'url(gone.png)'}"),
+        ("a{b:url(data:image/gif;base64,AA==)}", "a{b:url(data:image/gif;base64,AA==)}"),
+        ("a{b:url(\"data:image/svg+xml,<svg a='url(x)'/>\")}", "a{b:url(\"data:image/svg+xml,<svg a='url(x)'/>\")}"),
+        ("a{b:url(#local)}", "a{b:url(#local)}"),
+        ("a/**/b{c:d}/* e", "a/**/b{c:d}"),
+    ],
+)
+def test_addresses_of_every_form(css: str, expected: str, tmp_path: Path) -> None:
+    """What is behind a name stays; comments, strings and data are no addresses."""
+    assets, faults = static(tmp_path, x=css, y="")
+    shown = re.sub(r"TARGET\(([^)]*)\)", lambda found: assets[found[1]].target.removeprefix("assets/"), expected)
+    assert (assets["x.css"].content.decode(), faults) == (shown, [])
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["gone.png", "/a.png", "//e.com/a.png", "https://e.com/a.png", "../a.png", "../site.toml", "A.png", "javascript:x"],
+)
+def test_what_is_not_there_is_a_fault_at_its_place(url: str, tmp_path: Path) -> None:
+    """Nothing is loaded from elsewhere."""
+    _, faults = static(tmp_path, x=f"/* é */\na {{\n  b: url({url}) }}")
+    assert faults == [
+        f"static/x.css:3:6 link: {url} is not in templates/static or a pinned package; nothing is loaded from elsewhere"
+    ]
+
+
+def test_style_sheets_that_import_each_other_are_a_fault(tmp_path: Path) -> None:
+    """One of them has to come first, since each name holds a digest of the content; a chain is none."""
+    _, faults = static(tmp_path, a="@import 'b.css';", b="@import 'c.css';", c="")
+    assert faults == []
+    _, faults = static(tmp_path, a="@import 'b.css';", b="@import 'c.css';", c="@import 'a.css';")
+    assert [fault.partition(" is not")[0] for fault in faults] == ["static/c.css:1:1 link: a.css"]
+
+
+@pytest.mark.parametrize("page", ["index", "deep/two"])
+def test_a_style_sheet_that_stands_in_the_page_finds_its_pictures(page: str, project: Project) -> None:
+    """There addresses begin at the page, not at the style sheet."""
+    folder = project.root / "templates/static"
+    (folder / "my bg.png").write_bytes(png())
+    (folder / "style.css").write_text((folder / "style.css").read_text() + "\nbody { background: url('my bg.png') }\n")
+    project.page("Text.")
+    project.page("Text.", page)
+    project.build()
+    (address,) = re.findall(r"background: url\(([^)]*)\)", project.html(page))
+    assert (project.site / page).parent.joinpath(unquote(address)).read_bytes() == png()
+
+
+def test_spare_space_goes_and_text_stays() -> None:
+    """Where a comment parts two words it does so still."""
+    css = "a , b { /* c */ d : 1px/**/2px ;\n e: '/* f */ ; ' ; g: url(data:x;y, z ) }\n/* h */\n\nb:/**/hover{}"
+    assert brief(css) == "a,b{d : 1px/**/2px;e: '/* f */ ; ';g: url(data:x;y, z )}b:/**/hover{}"
+
+
+class Links(HTMLParser):
+    """The addresses of links and pictures of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Take in an element."""
+        given = dict(attrs)
+        address = given.get("src" if tag == "img" else "href") if tag in {"a", "img"} else None
+        if address and "own" in (given.get("title") or ""):
+            self.found.append(address)
+
+
+WRITTEN = {
+    "my%20pic.png": "my pic.png",
+    "<my pic.png>": "my pic.png",
+    "a&b.png": "a&b.png",
+    "a&amp;b.png": "a&b.png",
+    "a%26b.png": "a&b.png",
+    "a%23b.png": "a#b.png",
+    "a#b.png": "a#b.png",
+    "a%3Fb.png": "a?b.png",
+    "a?b.png": "a?b.png",
+    "100%25.png": "100%.png",
+    "100%.png": "100%.png",
+    "ünï.png": "ünï.png",
+    "%C3%BCn%C3%AF.png": "ünï.png",
+    "it's.png": "it's.png",
+    "a%22b.png": 'a"b.png',
+    "a+b.png": "a+b.png",
+    "plus%2520.png": "plus%20.png",
+    "big.PNG": "big.PNG",
+    "sub%20dir/x.png": "sub dir/x.png",
+    "%3Cx%3E.png": "<x>.png",
+    "a%5Cb.png": "a\\b.png",
+    r"\(p\).png": "(p).png",
+    "q;r.png": "q;r.png",
+}
+
+
+@pytest.mark.parametrize("page", ["index", "deep/two"])
+def test_pages_name_files_decoded_or_encoded(page: str, project: Project) -> None:
+    """Every link and picture leads to the file that is meant, as a browser reads its address."""
+    for number, name in enumerate(sorted(set(WRITTEN.values()))):
+        path = project.root / "templates/static" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(png(28, 28, number))
+    project.page("## Café\n\nText.", "my page")
+    project.page("Text.")
+    links = [f'[x]({written} "own")\n\n![x]({written} "own")' for written in WRITTEN]
+    root = "../" if page != "index" else ""
+    pages = [
+        f'[x]({root}my%20page.md#caf%C3%A9 "own")',
+        f'[x](<{root}my page.md> "own")',
+        f'[x]({root}my%20page.html "own")',
+    ]
+    project.page("\n\n".join([*links, *pages]), page)
+    project.build()
+    here = (project.site / page).parent
+    found = Links(project.html(page)).found
+    assert len(found) == 2 * len(WRITTEN) + 3
+    wanted = [name for name in WRITTEN.values() for _ in range(2)]
+    for address, name in zip(found, wanted, strict=False):
+        assert not re.search(r"[\s\"<>\\]", address)
+        published = here / unquote(urlsplit(address).path)
+        assert published.read_bytes() == (project.root / "templates/static" / name).read_bytes()
+    for address in found[2 * len(WRITTEN) :]:
+        assert (here / unquote(urlsplit(address).path)).resolve() == (project.site / "my page.html").resolve()
+
+
+@pytest.mark.parametrize("written", ["gone%20.png", "%ff.png", "plus%20.png", "MY%20pic.png", "my%2520pic.png"])
+def test_what_no_file_is_called_is_a_fault(written: str, project: Project) -> None:
+    """Decoded once, letter by letter."""
+    for name in ("my pic.png", "plus%20.png"):
+        (project.root / "templates/static" / name).write_bytes(png())
+    project.page(f"Text.\n\n![x]({written})")
+    with pytest.raises(ContentError, match=r"^templates/pages/index\.md:7:\d+ link: no picture"):
+        project.build()
