@@ -229,7 +229,7 @@ def test_a_font_that_no_package_has_is_a_fault(project: Project) -> None:
     style = project.root / "templates/static/style.css"
     style.write_text("\n@font-face { src: url(../node_modules/nowhere/a.woff2); }\n" + style.read_text())
     project.page("Text.")
-    with pytest.raises(ContentError, match=r"style\.css:2:1 link: \.\./node_modules/nowhere/a\.woff2 is not in"):
+    with pytest.raises(ContentError, match=r"style\.css:2:19 link: \.\./node_modules/nowhere/a\.woff2 is not in"):
         project.build()
 
 
