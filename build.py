@@ -1,5 +1,10 @@
+import os
+import signal
 import sys
-from pathlib import Path
+
+signal.signal(signal.SIGINT, lambda *_: (os.write(2, b"interrupted; nothing was begun\n"), os._exit(130)))  # no traceback
+
+from pathlib import Path  # noqa: E402
 
 if sys.version_info < (3, 11):  # noqa: UP036  # said before anything is imported that an older one cannot read
     sys.exit("Darkroom needs Python 3.11 or newer; this is " + sys.version.split()[0] + ": " + sys.executable)

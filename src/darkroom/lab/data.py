@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+import queue
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from darkroom.lab.errors import DataUnavailable, UsageError
+from darkroom.lab.paths import check_id, check_path
 
 VARIABLE = "DARKROOM_DATA"
 Progress = Callable[[str, int, int], None]
@@ -68,7 +73,7 @@ class Dataset:
         wanted = self._wanted(file_name)
         faults = []
         for path in self._places(wanted):
-            content = _decompressed(path)
+            content = _decompressed(path, wanted)
             fault = _fault(wanted, content)
             if content is not None and not fault:
                 return content
@@ -79,7 +84,7 @@ class Dataset:
         """The path of a decompressed, verified file: the user's own where it is plain, else one in the user's cache."""
         wanted = self._wanted(file_name)
         for path in self._places(wanted):
-            if path.suffix != ".gz" and not _fault(wanted, _decompressed(path)):
+            if path.suffix != ".gz" and not _fault(wanted, _decompressed(path, wanted)):
                 return path
         kept = self._cache() / wanted.name
         _keep(kept, self.read(file_name))
@@ -107,13 +112,12 @@ class Dataset:
 
     def _fetch(self, wanted: DataFile, faults: list[str]) -> bytes:
         """Fetch a file from each mirror in turn; keep the first that is right."""
-        import zlib
         from http.client import HTTPException
 
         for url in wanted.urls:
             try:
                 content = _download(url, wanted, self._progress)
-            except (OSError, ValueError, EOFError, HTTPException, zlib.error) as error:
+            except (OSError, ValueError, EOFError, MemoryError, HTTPException) as error:
                 faults.append(f"{url} {_plain(error)}")
                 continue
             fault = _fault(wanted, content)
@@ -147,7 +151,7 @@ def declared(path: Path) -> dict[str, Declaration]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from None
     return {name: _declaration(path, name, table) for name, table in content.items()}
 
@@ -158,23 +162,65 @@ def _declaration(path: Path, name: str, table: Mapping[str, Any]) -> Declaration
             DataFile(str(each["name"]), int(each["bytes"]), str(each["sha256"]).lower(), tuple(each.get("urls", ())))
             for each in table["files"]
         )
-        return Declaration(name, table["title"], table["source"], table["licence"], files)
-    except (KeyError, TypeError, ValueError) as error:
+        check_id(name)
+        for each in files:
+            _check_file(each)
+        return Declaration(name, str(table["title"]), str(table["source"]), str(table["licence"]), files)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UsageError(
             f"{path}: data set {name!r} lacks or misstates {error}; it needs title, source, licence and "
             f"[[{name}.files]] with name, bytes, sha256 and urls"
         ) from None
 
 
-def _decompressed(path: Path) -> bytes | None:
-    import gzip
+def _check_file(file: DataFile) -> None:
+    """Refuse a file whose name would lead elsewhere, or whose size and digest are none.
+
+    Raises:
+        ValueError: it is one.
+    """
+    check_path(file.name)
+    if "/" in file.name or not 0 <= file.bytes < 2**40 or len(file.sha256) != 64:
+        raise ValueError(f"the name, size or sha256 of {file.name!r}")
+    if not all(isinstance(url, str) for url in file.urls):
+        raise ValueError(f"urls of {file.name!r}")
+
+
+def _decompressed(path: Path, wanted: DataFile) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return None
+            return _collected(iter(lambda: file.read(1 << 18), b""), wanted)
+    except (OSError, EOFError, ValueError):
+        return None
+
+
+def _collected(chunks: Iterable[bytes], wanted: DataFile) -> bytes:
+    """What comes, decompressed as it comes, and no more of it than is wanted.
+
+    Raises:
+        ValueError: it is more than was declared, or damaged.
+        EOFError: it ends early.
+    """
     import zlib
 
-    try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-    except (OSError, EOFError, zlib.error):
-        return None
+    content, decompressor = bytearray(), None
+    room = wanted.bytes + wanted.bytes // 100 + (1 << 16)  # of what cannot be compressed gzip makes a little more
+    for number, chunk in enumerate(chunks):
+        room -= len(chunk)
+        if number == 0 and chunk[:2] == b"\x1f\x8b":
+            decompressor = zlib.decompressobj(wbits=31)
+        try:
+            made = decompressor.decompress(chunk, wanted.bytes + 1 - len(content)) if decompressor else chunk
+        except zlib.error as error:
+            raise ValueError(f"cannot be decompressed: {error}") from None
+        content += made
+        if len(content) > wanted.bytes or room < 0 or (decompressor and decompressor.unconsumed_tail):
+            raise ValueError(f"has more than the {wanted.bytes} bytes that are declared")
+    if decompressor and not decompressor.eof:
+        raise EOFError("the compressed content ends early")
+    return bytes(content)
 
 
 def _fault(wanted: DataFile, content: bytes | None) -> str:
@@ -187,19 +233,55 @@ def _fault(wanted: DataFile, content: bytes | None) -> str:
 
 
 def _download(url: str, wanted: DataFile, progress: Progress | None) -> bytes:
-    import gzip
+    """The content at an address, bounded in size by what is declared and in time by what a slow line needs.
+
+    Raises:
+        OSError, ValueError, EOFError, HTTPException: it cannot be had.
+    """
+    if not url.lower().startswith(("https://", "http://")):
+        raise ValueError("is no address that begins with https://")
+    limit_s = 4 * WAIT_S + wanted.bytes / SLOWEST
+    answered: queue.SimpleQueue[bytes | BaseException] = queue.SimpleQueue()
+
+    def fetch() -> None:
+        try:
+            answered.put(_collected(_chunks(url, wanted, progress), wanted))
+        except BaseException as error:
+            answered.put(error)
+
+    threading.Thread(target=fetch, daemon=True).start()  # whatever it waits for, it is not waited for
+    try:
+        came = answered.get(timeout=limit_s)
+    except queue.Empty:
+        raise TimeoutError(f"took more than {limit_s:.0f} seconds") from None
+    if isinstance(came, BaseException):
+        raise came
+    return came
+
+
+WAIT_S = 20.0  # for an answer, and for more of it
+SLOWEST = 10_000  # bytes a second, on average, from then on
+
+
+def _chunks(url: str, wanted: DataFile, progress: Progress | None) -> Iterator[bytes]:
     from urllib.request import Request, urlopen
 
+    began = time.monotonic()
     request = Request(url, headers={"User-Agent": "darkroom"})
-    with urlopen(request, timeout=30) as answer:
+    with urlopen(request, timeout=WAIT_S) as answer:
         length = answer.headers.get("Content-Length") or ""
-        total = int(length) if length.isascii() and length.isdigit() else 0
-        content = bytearray()
-        while chunk := answer.read(1 << 18):
-            content += chunk
+        total = int(length) if length.isascii() and length.isdigit() and len(length) < 18 else 0
+        done = 0
+        while chunk := answer.read1(1 << 18):
+            done += len(chunk)
             if progress:
-                progress(wanted.name, len(content), total)
-    return gzip.decompress(bytes(content)) if content[:2] == b"\x1f\x8b" else bytes(content)
+                progress(wanted.name, done, total)
+            yield chunk
+            spent = time.monotonic() - began
+            if spent > WAIT_S and done < SLOWEST * (spent - WAIT_S):
+                raise TimeoutError(f"came at less than {SLOWEST // 1000} kB a second")
+        if total and done < total:
+            raise EOFError(f"ended after {done} of {total} bytes")
 
 
 def _keep(path: Path, content: bytes) -> None:

@@ -16,6 +16,8 @@ Each message is one line: what is wrong, where, and what to do next.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -90,6 +92,36 @@ class ExperimentError(DarkroomError):
     """An experiment raised, or returned what cannot be stored; its last good outputs are untouched."""
 
     exit_code = 3
+
+
+def explained(error: OSError) -> str:
+    """What the system refused, where and why, and what to do: "cannot read pages/index.md: Permission denied; ...".
+
+    Which of reading and writing it was, the system does not say; it is found out by asking what is allowed.
+    """
+    path = error.filename2 or error.filename
+    reason = error.strerror or str(error) or type(error).__name__
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        return f"too many files are open: {reason}; allow more with ulimit -n"
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return f"cannot write{_named(path)}: {reason}; make room, or choose another place"
+    if error.errno == errno.EROFS:
+        return f"cannot write{_named(path)}: {reason}; choose another place"
+    if error.errno in {errno.EACCES, errno.EPERM} and path is not None:
+        verb = "read" if os.path.exists(path) and not os.access(path, os.R_OK) else "write"  # noqa: PTH110
+        return f"cannot {verb}{_named(path)}: {reason}; ask for the right to {verb} it, or choose another place"
+    return f"the system refused{_named(path)}: {reason}"
+
+
+def _named(path: object) -> str:
+    shown = os.fsdecode(path) if isinstance(path, (str, bytes)) else str(path)
+    return (
+        f" {shown!r}"
+        if path is not None and ("\n" in shown or not shown.isprintable())
+        else f" {shown}"
+        if path
+        else ""
+    )
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

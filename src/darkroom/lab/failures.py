@@ -6,11 +6,11 @@ import errno
 import traceback
 from pathlib import Path
 
-from darkroom.lab.errors import DarkroomError, DeviceUnavailable, ExperimentError, UsageError
+from darkroom.lab.errors import DarkroomError, DeviceUnavailable, ExperimentError, UsageError, explained
 
 EXTRAS = ("torch", "diffusers", "transformers", "accelerate")
 INSTALL = "pip install 'darkroom[experiments]', or pip install -e '.[experiments]' in a clone"
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE}
 
 
 def described(error: BaseException, root: Path) -> str:
@@ -31,9 +31,17 @@ def translated(error: BaseException, identity: str, root: Path) -> DarkroomError
     if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in EXTRAS:
         return no_package(identity, [str(error.name).partition(".")[0]])
     if isinstance(error, OSError) and error.errno in _DISK:
-        where = f" {error.filename}" if error.filename else ""
-        return UsageError(f"{identity}: cannot write{where}: {error.strerror}; make room or choose another --outputs")
+        return UsageError(f"{identity}: {explained(error)}")
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return ExperimentError(
+            f"{identity}: memory ran out{_said(error)}; give it more, or smaller parameters with --set"
+        )
     return ExperimentError(f"{identity}: {described(error, root)}")
+
+
+def _said(error: BaseException) -> str:
+    said = " ".join(str(error).split())
+    return f" ({said[:200]})" if said else ""
 
 
 def no_package(identity: str, names: list[str]) -> DeviceUnavailable:

@@ -93,7 +93,7 @@ def declared(path: Path) -> list[Model]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return []
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from None
     models = [_model(path, name, table) for name, table in content.items()]
     if models and models[0].parameters:

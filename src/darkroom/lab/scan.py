@@ -7,6 +7,7 @@ written ``module:name`` (``module:`` for the module itself).
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,12 +32,25 @@ def module_record(source: str | bytes, module: str, path: str, *, package: bool 
     Raises:
         DeclarationError: the text is not Python, or an experiment in it breaks a rule.
     """
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, _DEEPEST))  # a sum of two thousand terms is two thousand deep
     try:
-        tree = ast.parse(source)
+        return _Module(_parsed(source, path), module, path, package).record()
+    except (RecursionError, MemoryError):
+        raise DeclarationError(f"{path}:1:1: an expression is nested too deeply to be read; take it apart") from None
+    finally:
+        sys.setrecursionlimit(before)
+
+
+_DEEPEST = 12_000
+
+
+def _parsed(source: str | bytes, path: str) -> ast.Module:
+    try:
+        return ast.parse(source)
     except (SyntaxError, ValueError) as error:  # a null byte is a ValueError
         where = f"{path}:{getattr(error, 'lineno', None) or 1}:{getattr(error, 'offset', None) or 1}"
         raise DeclarationError(f"{where}: not valid Python: {getattr(error, 'msg', error)}; mend the syntax") from None
-    return _Module(tree, module, path, package).record()
 
 
 @dataclass

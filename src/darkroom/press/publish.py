@@ -17,7 +17,7 @@ from pathlib import Path
 from stat import S_IMODE, S_ISDIR
 from typing import TYPE_CHECKING, Any
 
-from darkroom.lab.errors import ContentError, Fault, Locked, UsageError
+from darkroom.lab.errors import ContentError, Fault, Locked, UsageError, explained
 from darkroom.lab.manifest import Status
 from darkroom.press import folder, record
 from darkroom.press.files import Content, Copy, Kept, Places, digest_of
@@ -179,7 +179,7 @@ def _remember(request: SiteRequest, edition: Edition, inputs: record.Inputs) -> 
         record.save(_pages_path(request), msgspec.json.encode(edition.memory))
         record.save(_record_path(request), msgspec.json.encode(memory))
     except OSError as error:
-        raise UsageError(f"cannot write {request.cache}: {error.strerror}; the site itself is built") from None
+        raise UsageError(f"{explained(error)}; the site itself is built") from None
 
 
 def _places(request: SiteRequest) -> Places:
@@ -370,8 +370,7 @@ def _exchange(a: Path, b: Path) -> bool:
 
 
 def _unwritable(request: SiteRequest, error: OSError) -> UsageError:
-    where = error.filename2 or error.filename or request.site
-    return UsageError(f"cannot write {where}: {error.strerror}; the old site is untouched")
+    return UsageError(f"{explained(error)}; the old site is untouched")
 
 
 @contextmanager
@@ -396,7 +395,7 @@ def _lock(request: SiteRequest) -> Iterator[None]:
     except Timeout:
         raise Locked(f"another build is writing {request.site}; wait for it, or end it") from None
     except OSError as error:
-        raise UsageError(f"cannot write {request.cache}: {error.strerror}; the old site is untouched") from None
+        raise UsageError(f"{explained(error)}; the old site is untouched") from None
     try:
         yield
     finally:
