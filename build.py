@@ -2,7 +2,9 @@ import os
 import signal
 import sys
 
-signal.signal(signal.SIGINT, lambda *_: (os.write(2, b"interrupted; nothing was begun\n"), os._exit(130)))  # no traceback
+signal.signal(
+    signal.SIGINT, lambda *_: (os.write(2, b"interrupted; nothing was begun\n"), os._exit(130))
+)  # no traceback
 
 from pathlib import Path  # noqa: E402
 

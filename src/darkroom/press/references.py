@@ -390,6 +390,8 @@ def show(value: Value, spec: str | None = None) -> str:
     if isinstance(value, list):
         return ", ".join(show(item, spec) for item in value)  # type: ignore[arg-type]
     if spec is not None:
+        if len(spec) > 40 or any(int(digits) > 100 for digits in re.findall(r"\d+", spec)):
+            raise Unknown(f"format={spec[:40]!r} asks for more than 100 characters")
         try:
             return format(value, spec)
         except (TypeError, ValueError) as error:

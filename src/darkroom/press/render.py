@@ -27,6 +27,7 @@ from darkroom.press.convert import AT, Converter, Typography, is_raw, raw, writt
 from darkroom.press.exhibits import Exhibits
 from darkroom.press.figure import anchor
 from darkroom.press.layouts import Layouts, Refused, environment
+from darkroom.press.limits import NO_MEMORY, TooCostly, bounded
 from darkroom.press.listing import Listing, NoSource, highlighted, listing_of
 from darkroom.press.markup import VOID, attributes, leads_to_pages, pieces, with_attributes
 from darkroom.press.math import Equation
@@ -80,7 +81,14 @@ class Renderer:
 
     def page(self, page: Page) -> Rendered:
         """The page as HTML, or its faults."""
-        return PageRenderer(self, page).run()
+        try:
+            with bounded():
+                return PageRenderer(self, page).run()
+        except MemoryError:
+            message = NO_MEMORY
+        except (TooCostly, RecursionError) as error:
+            message = str(error) if isinstance(error, TooCostly) else "something is nested too deeply; take it apart"
+        return Rendered(page.url, "", (), (), {}, 0, faults=(page.fault(0, "cost", message),))
 
 
 class PageRenderer:

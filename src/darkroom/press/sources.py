@@ -18,6 +18,7 @@ from darkroom.press.assets import Asset, hashed, read_static
 from darkroom.press.bibliography import Entry, bibliography_readers, read_bibliography
 from darkroom.press.catalogue import Catalogue, manifests, read_catalogue
 from darkroom.press.files import Places
+from darkroom.press.limits import NO_MEMORY, TooCostly, bounded
 from darkroom.press.memory import Memory
 from darkroom.press.pages import Outline, Page, read_page, url_of
 from darkroom.press.record import Inputs, save, sha256
@@ -227,4 +228,11 @@ def _read_pages(
 
 
 def _read_page(places: Places, inputs: Inputs, path: Path, url: str) -> Page:
-    return read_page(inputs.read(path), places.shown(path), url)
+    try:
+        with bounded():
+            return read_page(inputs.read(path), places.shown(path), url)
+    except MemoryError:
+        message = NO_MEMORY
+    except (TooCostly, RecursionError) as error:
+        message = str(error) if isinstance(error, TooCostly) else "something is nested too deeply; take it apart"
+    raise ContentError([Fault(places.shown(path), 1, 1, "cost", message)])

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from darkroom.lab.errors import nearest
 from darkroom.press.calls import CALLS, Literal
+from darkroom.press.limits import LONGEST, NO_MEMORY, TooCostly
 
 if TYPE_CHECKING:
     from jinja2 import Environment, nodes
+    from jinja2.runtime import Context
 
     from darkroom.press.syntax import Complaint
 
@@ -78,8 +80,15 @@ def expand(text: str, kept: Ranges) -> Expanded:
         made = environment.from_string(tree).render()
     except TemplateError as error:
         raise Wrong([(template.line(_line_of(error)), "jinja", f"{error}")]) from None
+    except MemoryError as error:
+        raise Wrong([(template.line(_line_of(error)), "cost", NO_MEMORY)]) from None
+    except TooCostly as error:
+        raise Wrong([(template.line(_line_of(error)), "cost", f"{error}")]) from None
     except Exception as error:  # an expression of the page's author
         raise Wrong([(template.line(_line_of(error)), "jinja", f"{error}")]) from None
+    if len(made) > LONGEST:
+        message = f"Jinja makes {len(made)} characters of this page; {LONGEST} are the most"
+        raise Wrong([(template.line(1), "cost", message)])
     return template.expanded(made)
 
 
@@ -190,7 +199,16 @@ def _environment(template: _Template) -> Environment:
                         Token(token.lineno, kind, value) for kind, value in (("rparen", ")"), ("variable_end", ""))
                     )
 
-    environment = SandboxedEnvironment(
+    class Bounded(SandboxedEnvironment):
+        """Refuses what makes much of little."""
+
+        intercepted_binops = frozenset({"*", "**"})
+
+        def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+            _check_size(operator, left, right)
+            return super().call_binop(context, operator, left, right)
+
+    environment = Bounded(
         undefined=StrictUndefined,
         autoescape=False,
         keep_trailing_newline=True,
@@ -199,6 +217,19 @@ def _environment(template: _Template) -> Environment:
     )
     environment.globals |= {name: _maker(name) for name in CALLS} | {_KEPT: template.kept, _AT: _at}
     return environment
+
+
+def _check_size(operator: str, left: Any, right: Any) -> None:
+    """Refuse a product or a power that is too large for a page.
+
+    Raises:
+        TooCostly: it is.
+    """
+    for one, other in ((left, right), (right, left)):
+        if operator == "*" and isinstance(one, int) and hasattr(other, "__len__") and one * len(other) > LONGEST:
+            raise TooCostly(f"{one} times {len(other)} characters or items is too much for a page")
+    if operator == "**" and isinstance(left, int) and isinstance(right, int) and left.bit_length() * right > 10_000:
+        raise TooCostly("a power of so many digits is too much for a page")
 
 
 def _offsets(environment: Environment, source: str) -> Iterator[int]:

@@ -1,0 +1,91 @@
+"""What a page may cost: so much time, and so much memory. A page is text that anybody may have written.
+
+Time is kept by an interval timer whose signal raises an error in the midst of whatever takes long; memory by the limit of
+the process's address space, raised again when the page is done. Where a system has neither, a page costs what it costs.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SECONDS = 8.0
+BYTES = 700_000_000
+LONGEST = 5_000_000  # characters of a page once Jinja is done with it
+
+
+class TooCostly(Exception):
+    """A page takes more than it may."""
+
+
+NO_MEMORY = "the page takes more memory than a page may have; take apart what makes so much of it"
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    """Do something for one page, within the limits; those within are those of the whole.
+
+    Raises:
+        TooCostly: it takes too long.
+        MemoryError: it takes too much memory.
+    """
+    with _in_time(), _in_memory():
+        yield
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    import signal
+
+    if signal.getitimer(signal.ITIMER_REAL)[0]:  # within such a limit already
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, _stop)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS, 1.0)  # and once more, where something has caught the error
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise TooCostly(f"the page takes more than {SECONDS:g} seconds; take it apart, or ask less of it")
+
+
+@contextmanager
+def _in_memory() -> Iterator[None]:
+    size = _size()
+    if not size:
+        yield
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = size + BYTES
+    if (soft != resource.RLIM_INFINITY and soft <= limit) or (hard != resource.RLIM_INFINITY and hard < limit):
+        yield  # there is less already
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _size() -> int:
+    """The bytes of address space that the process has, or 0 where they cannot be limited."""
+    try:
+        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123
+            pages = int(file.read().split(b" ", 1)[0])
+    except (OSError, ValueError):
+        return 0
+    import resource
+
+    return pages * resource.getpagesize()

@@ -1,0 +1,121 @@
+"""What a page may cost: whatever stands in it, a build says within seconds, and without much memory, what is too much."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from darkroom.lab.errors import ContentError
+from darkroom.press import limits
+from darkroom.press.limits import TooCostly, bounded
+from tests.press.projects import ROOT, Project
+
+pytestmark = pytest.mark.usefixtures("katex")
+
+PAGES = {
+    "a_long_text": "{{ ('a' * 1000000 * 3000) | length }}",
+    "a_long_list": "{{ ([1] * 1000000000) | length }}",
+    "a_power": "{{ 9 ** 9 ** 9 }}",
+    "doubling": "{% set n = namespace(a='aaaaaaaaaaaaaaaa') %}" + "{% set n.a = n.a ~ n.a %}" * 40 + "{{ n.a | length }}",
+    "nested_ranges": "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    "a_wide_format": "{{ '%2000000000d' % 1 }}",
+    "a_wide_filter": "{{ 'a' | center(2000000000) }}",
+    "a_wide_method": "{{ '{:2000000000}'.format(1) }}",
+    "many_words": "{{ lipsum(n=100000) }}",
+    "much_output": "{% for a in range(99999) %}{{ 'abcdefghij' * 100 }}{% endfor %}",
+    "brackets": "[" * 9000,
+    "brackets_closed": "[" * 9000 + "]" * 9000,
+    "stars": "*a " * 20_000,
+    "underscores": "_a" * 50_000,
+    "ticks": "".join("`" * n + " " for n in range(1, 400)),
+    "quotes": "> " * 5000 + "a",
+    "lists": "".join(" " * (2 * depth) + "- a\n" for depth in range(500)),
+    "braces": "{" * 400,
+    "braces_of_calls": "{{" * 400 + "}}" * 400,
+    "links": "[a](" * 5000,
+    "a_table": "|" * 20_000 + "\n" + "|-" * 10_000,
+    "html": "<" * 20_000,
+    "html_attributes": "<a " + "x " * 20_000,
+    "dollars": "$" * 20_001,
+    "notes": "".join(f"[^{n}]: [^{n + 1}]\n\n" for n in range(2000)) + "[^0]",
+    "backslashes": "\\" * 50_000,
+    "entities": "&" * 50_000,
+    "tildes": "~" * 20_000 + "a",
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_that_costs_much_is_built_or_refused_soon(name: str, project: Project) -> None:
+    """Within ten seconds, and never by a traceback; where it is refused the fault names the page."""
+    project.page(PAGES[name])
+    began = time.monotonic()
+    try:
+        project.build()
+    except ContentError as error:
+        assert all(str(fault).startswith("templates/pages/index.md:") for fault in error.faults)
+    assert time.monotonic() - began < 25  # of which a busy machine takes its share
+
+
+@pytest.mark.parametrize(("name", "line"), [("nested_ranges", 7), ("a_long_text", 7), ("a_wide_filter", 7)])
+def test_the_fault_names_the_line(name: str, line: int, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Jinja was when it had taken too much."""
+    monkeypatch.setattr(limits, "SECONDS", 1.0)
+    project.page(f"A first line.\n\n{PAGES[name]}")
+    with pytest.raises(ContentError, match=rf"index\.md:{line}:\d+ cost: "):
+        project.build()
+
+
+@pytest.mark.parametrize("name", ["a_long_text", "doubling", "a_wide_format", "a_wide_method", "much_output"])
+def test_memory_is_bounded(name: str, project: Project) -> None:
+    """The whole process stays below a gibibyte."""
+    project.page(PAGES[name])
+    code = (
+        "import resource, sys; from pathlib import Path; from darkroom.cli import main; "
+        f"main(['--no-run'], root=Path({str(project.root)!r})); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin:/bin", "HOME": str(Path.home())}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert int(done.stdout.split()[-1]) * 1024 < 1 << 30
+
+
+def test_a_wide_format_of_a_number_is_refused(project: Project) -> None:
+    """Before it is made."""
+    project.outputs.add("part_b/a", {}, metrics={"mse": 0.5})
+    project.page('{{ metric("part_b/a/mse", format="2000000000.1f") }}')
+    with pytest.raises(ContentError, match="asks for more than 100 characters"):
+        project.build()
+
+
+def test_limits_end_with_the_page() -> None:
+    """Neither the timer nor the limit of memory stays."""
+    import signal
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with bounded():
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
+def test_what_takes_long_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where something on the way catches errors."""
+    monkeypatch.setattr(limits, "SECONDS", 0.2)
+    began = time.monotonic()
+    caught = 0
+    with pytest.raises(TooCostly), bounded():
+        while True:
+            try:
+                while True:
+                    pass
+            except TooCostly:
+                caught += 1
+                if caught == 2:
+                    raise
+    assert time.monotonic() - began < 5
