@@ -267,3 +267,42 @@ def test_a_cache_from_elsewhere_is_not_believed(project: Project) -> None:
     os.utime(page, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     project.build()
     assert "Text." in project.html()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<script>alert(1)</script>",
+        "<script src='reader.js'></script>",
+        '<a href="javascript:alert(1)">x</a>',
+        '<a href=" java\nscript:alert(1)">x</a>',
+        '<a href="data:text/html,x">x</a>',
+        "[x](//evil.example)",
+        "[x](javascript:alert(1))",
+        '<iframe src="https://evil.example"></iframe>',
+        '<meta http-equiv="refresh" content="0;url=https://evil.example">',
+        '<form action="https://evil.example"></form>',
+        '<img src="x" onerror="alert(1)" alt="a">',
+        '<base href="https://evil.example/">',
+        "<style>*{display:none}</style>",
+        "<svg><script>alert(1)</script></svg>",
+        '<object data="https://evil.example"></object>',
+        '<b onclick="x()">b</b>',
+        "</main></body>",
+    ],
+)
+def test_a_page_is_text(body: str, project: Project) -> None:
+    """What would do more than be read is a fault at its place."""
+    project.page(f"Before.\n\n{body}")
+    with pytest.raises(ContentError, match=r"^templates/pages/index\.md:7:\d+ \w+: "):
+        project.build()
+
+
+@pytest.mark.parametrize("characters", ["\uf8fe", "\uf8ff", "\U000f0000", "\U00100000", "\U0010fffd", "\ue000"])
+def test_characters_are_characters(characters: str, project: Project) -> None:
+    """Those of the private planes too, in text, headings, formulas beside them, and captions of somebody's outputs."""
+    spoil(sound(project.outputs), lambda m: m["figures"]["loss"].update(caption=f"Of {characters} and $x$."))
+    project.page(f"One {characters} and $y$.\n\n## Heading {characters}\n\n" + '{{ figure("part_b/a/loss") }}')
+    project.build()
+    assert project.html().count(characters) >= 3
+    assert f"Of {characters} and" in project.html() and f"One {characters} and" in project.html()

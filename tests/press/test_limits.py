@@ -21,7 +21,9 @@ PAGES = {
     "a_long_text": "{{ ('a' * 1000000 * 3000) | length }}",
     "a_long_list": "{{ ([1] * 1000000000) | length }}",
     "a_power": "{{ 9 ** 9 ** 9 }}",
-    "doubling": "{% set n = namespace(a='aaaaaaaaaaaaaaaa') %}" + "{% set n.a = n.a ~ n.a %}" * 40 + "{{ n.a | length }}",
+    "doubling": "{% set n = namespace(a='aaaaaaaaaaaaaaaa') %}"
+    + "{% set n.a = n.a ~ n.a %}" * 40
+    + "{{ n.a | length }}",
     "nested_ranges": "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
     "a_wide_format": "{{ '%2000000000d' % 1 }}",
     "a_wide_filter": "{{ 'a' | center(2000000000) }}",

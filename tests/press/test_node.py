@@ -46,7 +46,7 @@ FAKES = {
     "nested": ANSWER + 'printf "%s [0, " "$word"; head -c 100000 /dev/zero | tr "\\0" "["',
     "failing": "cat >/dev/null; echo 'SyntaxError: no' >&2; exit 1",
     "killed": "kill -9 $$",
-    "flooding": "cat >/dev/null; yes",
+    "flooding": "cat >/dev/null; yes | head -c 300000000; sleep 60",
     "hanging": "cat >/dev/null; sleep 60",
     "hanging_after_an_answer": ANSWER + 'echo "$word [0, \\"x\\"]"; sleep 60',
 }

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from darkroom.lab.errors import Fault, nearest
 from darkroom.press.faults import place
-from darkroom.press.markup import attributes, pieces
+from darkroom.press.markup import attributes, leads_to_pages, pieces
 from darkroom.press.pictures import is_picture
 
 if TYPE_CHECKING:
@@ -124,7 +124,10 @@ def _weight(page: PageFacts) -> Iterator[Fault]:
 def _broken(link: LinkUse, url: str, files: set[str], anchors: Mapping[str, frozenset[str]]) -> str:
     """What is wrong with a link, or ""."""
     if _ELSEWHERE.match(link.target):
-        if link.element in {"a", "link"} or link.target.startswith("data:"):
+        if link.element in {"a", "area"}:
+            fault = f"{link.target[:80]!r} is no address of a page; links lead to https:, http:, mailto: or tel:"
+            return "" if leads_to_pages(link.target) else fault
+        if link.element == "link" or link.target.startswith("data:"):
             return ""
         return f"{link.target} is loaded from elsewhere; keep it in templates/static"
     if link.target.startswith("/"):

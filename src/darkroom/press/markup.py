@@ -81,4 +81,4 @@ def leads_to_pages(address: str) -> bool:
     """Whether a link's address is one of a page, of this site or another, or of mail, whatever a browser leaves out of it."""
     plain = "".join(each for each in address if each > " " and each != "\x7f").lower()
     scheme = _SCHEME.match(plain)
-    return scheme[1] in {"http", "https", "mailto"} if scheme else not plain.startswith(("//", "/\\", "\\"))
+    return scheme[1] in {"http", "https", "mailto", "tel"} if scheme else not plain.startswith(("//", "/\\", "\\"))

@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +61,7 @@ class NodeTask:
                     stdout=self._output,
                     stderr=self._errors,
                     env=clean_environment(),
+                    start_new_session=True,
                 )
             except OSError as error:
                 raise UsageError(
@@ -125,17 +128,25 @@ class NodeTask:
             elif time.monotonic() - since > SILENCE_S:
                 self._reason = f"it said nothing for {SILENCE_S:g} seconds"
             if self._reason:
-                self._process.kill()
+                self._kill()
                 return
             time.sleep(0.05)
 
     def end(self) -> None:
         """End the process if it still runs, and close what it wrote to."""
         if self._process.poll() is None:
-            self._process.kill()
+            self._kill()
             self._process.wait()
         self._output.close()
         self._errors.close()
+
+    def _kill(self) -> None:
+        """End the process, and whatever it has started."""
+        with suppress(OSError):
+            if hasattr(os, "killpg"):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
 
 
 def _line(value: Any) -> bytes:
