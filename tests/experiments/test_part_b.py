@@ -20,6 +20,7 @@ from experiments.part_b.class_conditioned import class_conditioned
 from experiments.part_b.denoiser import denoiser
 from experiments.part_b.digit_classifier import digit_classifier
 from experiments.part_b.flow_class import flow_class
+from experiments.part_b.flow_quality import flow_quality
 from experiments.part_b.flow_time import flow_time
 from experiments.part_b.guidance import guidance
 from experiments.part_b.no_scheduler import no_scheduler
@@ -74,6 +75,7 @@ TINY: dict[str, dict[str, Any]] = {
         "floor_draws": 2,
         "T": 4,
     },
+    "flow_quality": {"steps": (2, 5), "per_digit": 2, "alone_steps": (3,), "floor_draws": 2},
     "terminal_noise": {"count": 10, "shown": 5, "projected": 20},
 }
 
@@ -112,9 +114,11 @@ def all_results() -> dict[str, tuple[Any, Stored]]:
     run(quality, Handle(), mnist, classes, run(guidance, Handle(), classes), judge)
     run(ambigrams, Handle(), classes, judge, mnist)
     run(pure_noise, Handle(), mnist)
-    run(better_time, Handle(), mnist, run(flow_time, Handle(), mnist), judge)
-    run(no_scheduler, Handle(), mnist, run(flow_class, Handle(), mnist), judge)
+    straight, told = run(flow_time, Handle(), mnist), run(flow_class, Handle(), mnist)
+    run(better_time, Handle(), mnist, straight, judge)
+    run(no_scheduler, Handle(), mnist, told, judge)
     run(terminal_noise, Handle(), mnist, run(time_conditioned, Handle(), mnist), judge)
+    run(flow_quality, Handle(), mnist, told, classes, straight, done["time_conditioned"][1], judge)
     return done
 
 
