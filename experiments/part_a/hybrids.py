@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from darkroom.figures import Drawing, distances, tiles
+from darkroom.figures.pixels import shrunk
 from darkroom.lab import Results, Run, Weights, experiment, weights
 from experiments.part_a.ranking import best_first
 
@@ -83,6 +84,21 @@ def best(results: Results) -> Drawing:
     said = {"low, high": "From afar {}, from near {}.", "gray, colour": "In light and dark {}, in colour {}."}
     alts = [said.get(kind, "{} and {} in one.").format(first, second) for kind, first, second in pairs]
     return distances(chosen, headings=headings, alts=alts, scale=3)
+
+
+@hybrids.figure(
+    caption="The same at the model's own size, at half and at a quarter of it, pixel for pixel.",
+    alt="Each hybrid three times, ever smaller: what is seen from near gives way to what is seen from afar.",
+)
+def sizes(results: Results) -> Drawing:
+    """A column a pair, a row a size."""
+    pairs = results.parameters["pairs"]
+    chosen = [results["pictures"][number, best_first(results["scores"][number])[0]] for number in range(len(pairs))]
+    side = chosen[0].shape[0]
+    rows = [[shrunk(picture, size) for picture in chosen] for size in (side, side // 2, side // 4)]
+    headings = [f"{size} px" for size in (side, side // 2, side // 4)]
+    alt = [[f"{first} / {second}, {heading}." for _, first, second in pairs] for heading in headings]
+    return tiles(rows, rows=headings, alt=alt, scale=1)
 
 
 @hybrids.figure(

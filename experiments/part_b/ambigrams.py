@@ -13,6 +13,7 @@ from itertools import combinations_with_replacement, permutations
 import numpy as np
 
 from darkroom.figures import Drawing, Turning, distances, heat_map, tiles, turning
+from darkroom.figures.pixels import shrunk
 from darkroom.lab import Dataset, Results, Run, dataset, experiment, upstream
 from experiments.part_b.class_conditioned import class_conditioned
 from experiments.part_b.digit_classifier import digit_classifier
@@ -204,6 +205,18 @@ def hybrids(results: Results) -> Drawing:
         headings=[f"{far} from afar, {near} from near" for far, near in named],
         alts=[f"A {near} whose soft shape is that of a {far}." for far, near in named],
     )
+
+
+@ambigrams.figure(
+    caption="The same at their own size of 28 pixels and at half of it, pixel for pixel.",
+    alt="Six small digits, and below them the same smaller still, where the soft digit is the one that is read.",
+)
+def hybrid_sizes(results: Results) -> Drawing:
+    """A row a size."""
+    order = np.argsort(-results["hybrid_score"], kind="stable")[:6]
+    rows = [[shrunk(results[HYBRIDS][index], size) for index in order] for size in (28, 14)]
+    alt = [[f"{ORDERED[i][0]} from afar, {ORDERED[i][1]} from near, {size} px." for i in order] for size in (28, 14)]
+    return tiles(rows, rows=["28 px", "14 px"], alt=alt, scale=1)
 
 
 def _turning(results: Results, way: str, word: str) -> Drawing:
