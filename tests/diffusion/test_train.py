@@ -7,8 +7,18 @@ import torch
 
 from darkroom.diffusion import schedules
 from darkroom.diffusion.classifier import Classifier
-from darkroom.diffusion.train import Classification, Denoising, NoisePrediction, Recipe, Trainer, seeded
-from darkroom.diffusion.unet import ClassUNet, TimeUNet, UNet
+from darkroom.diffusion.train import (
+    Classification,
+    Denoising,
+    FlowMatching,
+    FromNoise,
+    NoisePrediction,
+    Recipe,
+    Trainer,
+    VelocityPrediction,
+    seeded,
+)
+from darkroom.diffusion.unet import ClassUNet, TimeScaledUNet, TimeUNet, UNet
 
 SCHEDULE = schedules.linear(20)
 RECIPE = Recipe(3, 16, 1e-3, 0.5)
@@ -202,3 +212,107 @@ def test_x_t_and_its_noise_belong_together(digits):
     t = (time * SCHEDULE.T).round().long()
     torch.testing.assert_close(x_t, SCHEDULE.noised(images, t, eps))
     assert set(t.tolist()) == set(range(1, SCHEDULE.T + 1))
+
+
+def many(digits) -> tuple[torch.Tensor, torch.Tensor]:
+    """4,800 digits in [0, 1] and their labels, for what is measured of draws."""
+    images, labels = (torch.from_numpy(part.copy()) for part in digits)
+    return images[:, None].float().repeat(100, 1, 1, 1) / 255, labels.repeat(100)
+
+
+def test_a_flow_s_target_leads_from_noise_to_the_digit(digits):
+    """x_t + (1 - t) u is the digit and x_t - t u standard noise, with t drawn evenly from [0, 1]."""
+    images, labels = many(digits)
+    u, x_t, t, digit = FlowMatching(drop=0.1).draw(images, labels, torch.Generator().manual_seed(1))
+    time = t[:, None, None, None]
+    torch.testing.assert_close(x_t + (1 - time) * u, images, atol=1e-5, rtol=0)
+    noise = x_t - time * u
+    assert noise.mean().item() == pytest.approx(0, abs=0.01) and noise.std().item() == pytest.approx(1, abs=0.01)
+    assert np.histogram(t.numpy(), 4, (0, 1))[0] / len(t) == pytest.approx(0.25, abs=0.03)
+    assert (digit.sum(1) == 0).float().mean().item() == pytest.approx(0.1, abs=0.02)
+    shown = digit.sum(1) == 1
+    assert (digit[shown].argmax(1) == labels[shown]).all()
+
+
+def test_times_may_be_drawn_logit_normal(digits):
+    """logit t is normal with the spread's deviation: half of the times lie within 0.674 of it."""
+    images, labels = many(digits)
+    _, _, t = FlowMatching(spread=0.5).draw(images, labels, torch.Generator().manual_seed(1))
+    logits = torch.logit(t)
+    assert logits.mean().item() == pytest.approx(0, abs=0.03) and logits.std().item() == pytest.approx(0.5, rel=0.05)
+
+
+def test_the_flow_s_loss_of_saying_nothing_is_what_it_should_be(digits):
+    """A network that says 0 has the mean square of x - eps, which is that of x plus 1."""
+    images, labels = many(digits)
+    objective = FlowMatching()
+    drawn = objective.draw(images, labels, torch.Generator().manual_seed(1))
+    loss = objective.loss(lambda x, t: torch.zeros_like(x), *drawn)
+    assert loss.item() == pytest.approx(images.square().mean().item() + 1, rel=0.01)
+
+
+def test_velocities_of_a_schedule_are_its_own(digits):
+    """With x_t they give back the digit, also where the schedule ends in noise alone."""
+    images, labels = (part[:100] for part in many(digits))
+    schedule = schedules.zero_terminal(SCHEDULE)
+    v, x_t, time = VelocityPrediction(schedule).draw(images, labels, torch.Generator().manual_seed(1))
+    t = (time * 20).round().long()
+    assert t.max() == 20
+    torch.testing.assert_close(schedule.clean_of_velocity(x_t, t, v), images, atol=1e-5, rtol=0)
+
+
+def test_noise_alone_holds_nothing_of_the_digit(digits):
+    """The input is standard noise that correlates with no target, and the best constant answer is the mean digit."""
+    images, labels = many(digits)
+    eps, x = FromNoise().draw(images, labels, torch.Generator().manual_seed(1))
+    assert torch.equal(x, images) and eps.std().item() == pytest.approx(1, abs=0.01)
+    shared = (eps * (x - x.mean(0))).mean().item()
+    assert abs(shared) < 3e-4
+    mean = images.mean(0)
+    best = FromNoise().loss(mean.expand_as, eps, x).item()
+    assert best < FromNoise().loss(lambda z: 0.98 * mean.expand_as(z), eps, x).item()
+    assert best == pytest.approx(images.var(0, correction=0).mean().item(), rel=1e-4)
+
+
+def test_a_flow_that_is_trained_learns(digits):
+    """In a few steps the loss falls well below that of saying nothing."""
+    training = Trainer(
+        seeded(lambda: TimeScaledUNet(8), 1), FlowMatching(), Recipe(20, 16, 1e-2), *digits, device="cpu", seed=1
+    )
+    losses = np.concatenate([report.losses for report in training.run()])
+    assert losses[-5:].mean() < 0.5 * losses[:2].mean()
+
+
+def test_the_average_has_batch_norms_of_its_own(digits):
+    """Their statistics are those of its own weights over training batches, not the ones that training gathered."""
+    recipe = Recipe(2, 16, 1e-2, averaging=0.9)
+    training = Trainer(seeded(lambda: UNet(4), 1), Denoising(0.5), recipe, *digits, device="cpu", seed=1)
+    for _ in training.run():
+        pass
+    averaged = training.averaged(batches=3)
+    assert not averaged.training
+    for mine, kept in zip(averaged.parameters(), training.average.parameters(), strict=True):
+        assert torch.equal(mine, kept)
+    first = averaged.a[0]
+    batches = [training.images[rows].float() / 255 for rows in training._order(0)[:3]]
+    seen = torch.stack([first[0](batch).mean((0, 2, 3)) for batch in batches]).mean(0)
+    assert not torch.allclose(first[1].running_mean, training.network.a[0][1].running_mean, atol=1e-3)
+    assert first[1].running_mean.sub(seen).abs().max() < 0.1  # but for the noise, which has mean 0
+    assert all(torch.equal(a, b) for a, b in zip(leaves(training.averaged(3)), leaves(averaged), strict=True))
+
+
+def leaves(network) -> list[torch.Tensor]:
+    return list(network.state_dict().values())
+
+
+def test_asking_for_the_average_changes_nothing(digits):
+    """A training that is looked at on its way ends with the same bits."""
+    recipe = Recipe(2, 16, 1e-2, averaging=0.9)
+    ends = []
+    for looked in (False, True):
+        training = Trainer(seeded(lambda: UNet(4), 1), Denoising(0.5), recipe, *digits, device="cpu", seed=1)
+        for _ in training.run(1):
+            if looked:
+                training.averaged(batches=1)
+        ends.append(leaves(training.network))
+    assert all(torch.equal(a, b) for a, b in zip(*ends, strict=True))

@@ -2,7 +2,17 @@ import pytest
 import torch
 from torch import nn
 
-from darkroom.diffusion.unet import ClassUNet, TimeUNet, UNet, for_inference, parameter_count
+from darkroom.diffusion.unet import (
+    ClassUNet,
+    ResidualBlock,
+    ResidualTimeUNet,
+    Sinusoids,
+    TimeScaledUNet,
+    TimeUNet,
+    UNet,
+    for_inference,
+    parameter_count,
+)
 
 
 @pytest.mark.parametrize(
@@ -10,6 +20,7 @@ from darkroom.diffusion.unet import ClassUNet, TimeUNet, UNet, for_inference, pa
     [
         (UNet, 64, 1_975_361),
         (TimeUNet, 64, 1_996_417),
+        (TimeScaledUNet, 64, 1_996_417),
         (ClassUNet, 64, 2_019_201),
         (UNet, 128, 7_891_073),
         (TimeUNet, 128, 7_974_145),
@@ -48,6 +59,48 @@ def test_folding_batch_norms_changes_nothing():
     torch.testing.assert_close(folded(*inputs()), network(*inputs()), atol=1e-5, rtol=1e-5)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
     assert any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+
+
+def test_time_multiplies_in_the_flow_s_network():
+    """u becomes t1 * u and v becomes t2 * v, with t as it is given."""
+    network = lived_in(TimeScaledUNet(8))
+    x, time, _ = inputs()
+    scales = network.t1(time[:, None]), network.t2(time[:, None])
+    torch.testing.assert_close(network(x, time), network.decode(x, scales=scales))
+    assert not torch.allclose(network(x, time), network.decode(x, shifts=scales))
+
+
+def test_without_changes_the_residual_network_is_the_course_s():
+    """The same names and shapes: the weights of the one fit the other, and give the same output."""
+    course, plain = lived_in(TimeScaledUNet(8)), lived_in(ResidualTimeUNet(8))
+    plain.load_state_dict(course.state_dict())
+    x, time, _ = inputs()
+    torch.testing.assert_close(plain(x, time), course(x, time))
+
+
+def test_a_residual_block_adds_its_input():
+    """With convolutions that give nothing, a block of equal widths is the identity, and another a linear map."""
+    x = torch.randn(2, 4, 6, 6, generator=torch.Generator().manual_seed(1))
+    for outputs in (4, 6):
+        block = ResidualBlock(4, outputs).eval()
+        nn.init.zeros_(block[1][1].weight)
+        expected = x if outputs == 4 else block.skip(x)
+        torch.testing.assert_close(block(x), expected)
+
+
+def test_residual_networks_are_folded_too():
+    """For inference their batch norms go into the convolutions, and the skips stay."""
+    network = lived_in(ResidualTimeUNet(8, sinusoids=6, residual=True))
+    x, time, _ = inputs()
+    torch.testing.assert_close(for_inference(network)(x, time), network(x, time), atol=1e-5, rtol=1e-5)
+
+
+def test_sinusoids_tell_times_apart():
+    """Sines and cosines of 1000 t, the fastest first; no two of a thousand times look alike."""
+    features = Sinusoids(8)(torch.linspace(0, 1, 1000)[:, None])
+    torch.testing.assert_close(features[:, 0], torch.linspace(0, 1000, 1000).sin(), atol=1e-3, rtol=0)
+    apart = torch.cdist(features, features) + 10 * torch.eye(1000)
+    assert apart.min() > 1e-3
 
 
 def test_conditions_enter_as_the_course_says():

@@ -214,6 +214,38 @@ def test_a_training_that_was_killed_goes_on(all_results):
             assert np.array_equal(a, b), name
 
 
+def test_trainings_in_turn_go_on_where_they_were_killed(all_results):
+    """Killed at every checkpoint, one after the other, several trainings of one run end as the straight run does."""
+    _, straight = all_results["no_scheduler"]
+    judge, told = all_results["digit_classifier"][1], all_results["flow_class"][1]
+    kept, resumed = None, None
+    for _ in range(20):
+        handle = Killed()
+        handle.kept = kept
+        try:
+            resumed = computed(no_scheduler, handle, Digits(), told, judge)
+            break
+        except KeyboardInterrupt:
+            kept = handle.kept
+    assert resumed is not None
+    for name, value in straight.items():
+        for a, b in zip(leaves(value), leaves(resumed[name]), strict=True):
+            assert np.array_equal(a, b), name
+
+
+def test_the_centroids_are_means_and_leave_their_variances(all_results):
+    """The floor of pure noise is the variance about the mean; knowing the class leaves less."""
+    from experiments.part_b import digits
+    from experiments.part_b.pure_noise import centroids
+
+    images, labels = digits.load(Digits(), "train")
+    x = images.astype(np.float32) / 255
+    mean, class_means, floor = centroids(x, labels, x)
+    assert np.allclose(mean, x.mean(0)) and floor[0] == pytest.approx(x.var(0).mean(), rel=1e-5)
+    assert floor[1] == pytest.approx(floor[0]) and floor[2] < floor[0]
+    assert np.allclose(class_means[3], x[labels == 3].mean(0))
+
+
 def leaves(value: Any) -> list[Any]:
     return [leaf for item in value.values() for leaf in leaves(item)] if isinstance(value, Mapping) else [value]
 

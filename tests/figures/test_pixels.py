@@ -127,3 +127,22 @@ def test_png_refuses_what_is_no_picture(shape):
     """A picture is (H, W) or (H, W, 3)."""
     with pytest.raises(FigureError, match=r"a picture is \(H, W\) or \(H, W, 3\)"):
         png(np.zeros(shape, np.uint8))
+
+
+def test_a_shrunk_picture_is_its_averages():
+    """Each pixel is the mean of those that it stands for; at its own size a picture stays as it is."""
+    from darkroom.figures.pixels import shrunk
+
+    picture = np.arange(64, dtype=np.uint8).reshape(8, 8) * 3
+    means = picture.reshape(4, 2, 4, 2).mean((1, 3))
+    assert np.abs(shrunk(picture, 4) - means).max() <= 1
+    assert np.array_equal(shrunk(picture, 8), picture)
+
+
+@pytest.mark.parametrize(("shape", "side"), [((8, 6), 4), ((8, 8), 9)])
+def test_what_cannot_be_shrunk_is_refused(shape, side):
+    """A picture that is not square, or too small, is named by its size."""
+    from darkroom.figures.pixels import shrunk
+
+    with pytest.raises(FigureError, match=f"a picture of {shape[0]} x {shape[1]}; it must be square"):
+        shrunk(np.zeros(shape, np.uint8), side)
