@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -350,6 +351,11 @@ def one(fields: str, kind: str = "article") -> Entry:
         ("{The {ATLAS} Collaboration}", "The ATLAS Collaboration", "Collaboration"),
         ("{Nguy{\\~{\\^e}}n, V{\\u a}n}", "Văn Nguyễn", "Nguyễn"),
         ("{Bo Li 0026}", "Bo Li", "Li"),
+        ("{Ho, J. and et al.}", "J. Ho et al.", "Ho et al."),
+        ("{Ho, J. et al.}", "J. Ho et al.", "Ho et al."),
+        ("{given=Hans, family=Müller, prefix=von, suffix=Jr.}", "Hans von Müller, Jr.", "von Müller"),
+        ("{{Barnes \\& Noble} and {AT\\&T; Labs}}", "Barnes & Noble and AT&T; Labs", "Barnes & Noble and AT&T; Labs"),
+        ("{Smith, 3rd, John and 't Hooft, G.}", "John Smith, 3rd and G. 't Hooft", "Smith and 't Hooft"),
         ('"Diederik~P. Kingma" # " and " # "Max Welling"', "Diederik P. Kingma and Max Welling", "Kingma and Welling"),
     ],
 )
@@ -388,6 +394,7 @@ def test_tex_becomes_text(title: str, text: str) -> None:
         ("howpublished = {\\url{https://e.com/a_b}}", "https://e.com/a_b"),
         ("url = {https://e.com/a\\_b{\\_}c\\%20d\\#e{\\textasciitilde}f}", "https://e.com/a_b_c%20d#e~f"),
         ("url = {https://e.com/ü ber}", "https://e.com/%C3%BCber"),
+        ("url = {https://münchen.de:80/ü?q=ü#ü}", "https://münchen.de:80/%C3%BC?q=%C3%BC#%C3%BC"),
         ("url = {www.e.com/~x}", "https://www.e.com/~x"),
         ("eprint = {arXiv:2006.11239v2}, archivePrefix = {arXiv}", "https://arxiv.org/abs/2006.11239v2"),
         ("eprint = {hep-th/9901001}", "https://arxiv.org/abs/hep-th/9901001"),
@@ -427,7 +434,7 @@ def test_every_fault_of_a_file_is_told_at_once() -> None:
     with pytest.raises(ContentError) as caught:
         read_bibliography(text, "r.bib")
     assert str(caught.value).splitlines() == [
-        "r.bib:1:25 bibliography: one: 'A B, C, D, E' has too many commas; write Family, Given, or put a body's name into braces (in author)",
+        "r.bib:1:25 bibliography: one: 'A B, C, D, E' has too many commas; write Family, Given, names joined by `and`, a body's name in braces (in author)",
         "r.bib:1:55 bibliography: one: \\foo has no meaning here; write the letters themselves, in UTF-8 (in title)",
         "r.bib:1:64 bibliography: one: \\baz has no meaning here; write the letters themselves, in UTF-8 (in title)",
         "r.bib:1:78 bibliography: one: no @string defines 'jum'; define it, or put the text itself into braces",
@@ -435,12 +442,69 @@ def test_every_fault_of_a_file_is_told_at_once() -> None:
         "r.bib:4:37 bibliography: three: this $ opens a formula that is not closed; a dollar itself is \\$ (in title)",
         "r.bib:4:52 bibliography: three: year is there twice; remove one",
         "r.bib:5:28 bibliography: four: expected `name = {value},` or the closing }",
-        "r.bib:6:23 bibliography: five: ', J.' is no name; write Family, Given, or put a body's name into braces (in author)",
+        "r.bib:6:23 bibliography: five: ', J.' is no name; write Family, Given, names joined by `and`, a body's name in braces (in author)",
         "r.bib:6:60 bibliography: five: 'javascript:alert(1)' is no address; write it whole, with https:// (in url)",
         "r.bib:7:3 bibliography: an entry opens with @kind{key,",
         "r.bib:8:1 bibliography: 'three' is there twice; remove one",
         'r.bib:10:10 bibliography: three: the value of note is not {...}, "..." or a number that ends',
     ]
+
+
+@pytest.mark.parametrize(
+    ("author", "problem"),
+    [
+        (
+            "Jonathan Ho, Ajay Jain, Pieter Abbeel",
+            "1:20 bibliography: key: 'Jonathan Ho, Ajay Jain, Pieter Abbeel' is read as one name with the suffix 'Ajay Jain'; write",
+        ),
+        ("Ho, J.; Jain, A.", "1:20 bibliography: key: 'Ho, J.; Jain, A.' is read as one name; write"),
+        ("A B \\& C D", "1:20 bibliography: key: 'A B \\& C D' is read as one name; write"),
+        ("A B and and C D", "1:24 bibliography: key: `and` joins 'and C D' to nothing; write"),
+        ("A B and ", "1:23 bibliography: key: `and` joins '' to nothing; write"),
+    ],
+)
+def test_names_that_bibtex_would_misread_are_faults(author: str, problem: str) -> None:
+    """What it takes for one odd name, and what people mean by it."""
+    with pytest.raises(ContentError) as caught:
+        read_bibliography(f"@misc{{key, author={{{author}}}, title={{T}}, year=2000}}", "r.bib")
+    assert str(caught.value).startswith(f"r.bib:{problem}")
+
+
+def test_entries_take_from_others_what_they_lack() -> None:
+    """By crossref and xdata; what names no entry is a fault; sets and xdata are no works."""
+    text = """@inproceedings{a, author={A B}, title={T}, crossref={p}}
+@xdata{x, publisher={P}, year=2002}
+@book{b, author={A B}, title={T}, xdata={x}}
+@set{s, entryset={a,b}}
+@proceedings{p, editor={E F}, title={Conference}, year=2001, url={https://e.com}}"""
+    entries = read_bibliography(text, "x")
+    assert {key: (e.venue, e.year, e.link) for key, e in entries.items()} == {
+        "a": ("Conference", "2001", ""),
+        "b": ("P", "2002", ""),
+        "p": ("", "2001", "https://e.com"),
+    }
+    with pytest.raises(ContentError, match=r"x:1:62 bibliography: a: crossref names 'q', which is not in the file"):
+        read_bibliography(text.replace("={p}", "={q}").replace("title={T}, cross", "title={T}, year=1, cross"), "x")
+
+
+def test_what_an_entry_holds_is_text(project: Project) -> None:
+    """Tags, calls, Markdown and quotes are letters, wherever an entry shows; control characters are faults."""
+    path = project.root / "templates/references.bib"
+    path.write_text(
+        """@misc{a"b<c>&'d, author={<script>x</script> and {O'Brien *Inc*}}, title={<img src=x> \\{\\{ 1+1 \\}\\} *a* `b`},
+        year={<b>}, journal={<i> \\& _c_}, url={https://e.com/"onmouseover="x}}"""
+    )
+    project.page("""See {{ cite("a\\"b<c>&'d") }}.""")
+    project.build()
+    html = project.html().partition("<main")[2]
+    assert not re.search(r"<(script|img|b|i)\b|<em>|<code>|onmouseover=\"", html)
+    assert "{{ 1+1 }} *a* " in html and "&lt;img src=x&gt;" in html
+    for control in "\1\x7f\x9b":
+        path.write_text(f"@misc{{a, author={{A B}}, title={{T{control}}}, year=1, abstract={{{control}}}}}")
+        with pytest.raises(
+            ContentError, match=r"^templates/references\.bib:1:32 bibliography: a: a control character, U\+00"
+        ):
+            project.build()
 
 
 def test_comments_are_no_entries() -> None:

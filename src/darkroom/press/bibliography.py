@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from string import ascii_lowercase
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from darkroom.lab.errors import ContentError, Fault
+from darkroom.lab.errors import ContentError, Fault, nearest
 from darkroom.press.faults import place
+from darkroom.press.names import Name, is_others, names_in
 from darkroom.press.settings import Site
 from darkroom.press.tex import address, as_text, is_address
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 _ONLINE = frozenset({"misc", "online", "electronic", "www", "webpage", "software", "manual", "dataset"})
 _VENUES = ("journal", "journaltitle", "booktitle", "howpublished", "school", "institution", "publisher", "organization")
 _BODIES = ("organization", "institution", "collaboration", "publisher", "howpublished")
+_NO_WORKS = frozenset({"set", "xdata", "control"})
 _INHERITED = frozenset({"booktitle", "editor", "year", "date", "publisher", "organization", "institution", "journal"})
-_SUFFIX = re.compile(r"(?:Jr|Sr|Esq|Ph\.?D|M\.?D)\.?|I{1,3}|IV|VI{0,3}")
 _DOI = re.compile(r"(?:(?:https?://)?[\w.-]*doi\.org/|doi\s*:?\s*)?", re.IGNORECASE)
 _ARXIV = re.compile(
     r"(?:https?://arxiv\.org/(?:abs|pdf)/|arxiv:)?(\d{4}\.\d{4,5}(?:v\d+)?|[a-z-]+(?:\.[a-z]{2})?/\d{7}(?:v\d+)?)(?:\.pdf)?",
@@ -74,18 +75,6 @@ class Entry:
         return " and ".join(families)
 
 
-class Name(NamedTuple):
-    """A person, or a body, which has a family name alone."""
-
-    given: str
-    family: str
-    suffix: str = ""
-
-    def __str__(self) -> str:
-        name = f"{self.given} {self.family}".strip()
-        return f"{name}, {self.suffix}" if self.suffix else name
-
-
 def bibtex(site: Site) -> str:
     """How to cite the site itself: authors, title, year and address as far as ``site.toml`` knows them."""
     year = site.published[:4]
@@ -112,8 +101,8 @@ def read_bibliography(text: str, path: str) -> dict[str, Entry]:
     for record in records:
         if record.key in seen:
             wrong.append((record.offset, f"{record.key!r} is there twice; remove one"))
-        elif record.whole:
-            made = _Reader(_with_parent(record, known), wrong).entry()
+        elif record.whole and record.kind not in _NO_WORKS:
+            made = _Reader(_completed(record, known, wrong), wrong).entry()
             entries[record.key] = replace(made, line=place(text, record.offset)[0])
         seen.add(record.key)
     if wrong:
@@ -127,18 +116,33 @@ def bibliography_readers() -> list[Path]:
     """Files that change when what reads a bibliography does: ours, and the versions of the libraries under it."""
     found = (find_spec(name) for name in ("pybtex", "pylatexenc"))
     libraries = [Path(spec.origin).with_name(file) for spec in found if spec and spec.origin for file in _VERSIONS]
-    return [Path(__file__), Path(__file__).with_name("bibtex.py"), Path(__file__).with_name("tex.py"), *libraries]
+    ours = [Path(__file__).with_name(f"{name}.py") for name in ("bibliography", "bibtex", "names", "tex")]
+    return [*ours, *libraries]
 
 
-def _with_parent(record: Record, known: Mapping[str, Record]) -> Record:
-    """The entry with what it lacks and the one that its ``crossref`` names has, as BibTeX does it."""
-    parent = known.get(record.fields["crossref"].text.strip()) if "crossref" in record.fields else None
-    if parent is None or parent is record:
-        return record
+def _completed(record: Record, known: Mapping[str, Record], wrong: list[tuple[int, str]]) -> Record:
+    """The entry with what it lacks and others have: the one that its ``crossref`` names, and those of its ``xdata``."""
+    fields = dict(record.fields)
+    for name in ("crossref", "xdata"):
+        for key in record.fields[name].text.split(",") if name in record.fields else ():
+            parent = known.get(key.strip())
+            if parent is None and key.strip():
+                message = (
+                    f"{record.key}: {name} names {key.strip()!r}, which is not in the file{nearest(key.strip(), known)}"
+                )
+                wrong.append((record.fields[name].place(0), message))
+            elif parent is not None and parent is not record:
+                fields = {**_inherited(parent, record, name), **fields}
+    return replace(record, fields=fields)
+
+
+def _inherited(parent: Record, record: Record, way: str) -> dict[str, Value]:
+    if way == "xdata":
+        return dict(parent.fields)
     given = {name: value for name, value in parent.fields.items() if name in _INHERITED}
     if "title" in parent.fields and record.kind.startswith("in"):
         given.setdefault("booktitle", parent.fields["title"])
-    return replace(record, fields={**given, **record.fields})
+    return given
 
 
 def _told_apart(entries: dict[str, Entry]) -> dict[str, Entry]:
@@ -168,12 +172,15 @@ class _Reader:
         body = next(filter(None, map(self.text, _BODIES)), "") if online else ""
         if not names and (body or (online and title)):
             names = [Name("", body or title)]
-        given = {"author": bool(names), "title": bool(title), "year": bool(year) or online}
+        given = {"author": bool(names), "title": self._has("title"), "year": bool(year) or online}
         for name in (name for name, there in given.items() if not there):
             self.wrong.append((self.record.offset, f"{self.record.key!r} has no {name}; add it"))
         authors = tuple((name.given, name.family) for name in names)
         listed = _listed(names, others) + role
         return Entry(self.record.key, authors, listed, title, year or "n.d.", self._venue(), link, others)
+
+    def _has(self, name: str) -> bool:
+        return name in self.record.fields and bool(self.record.fields[name].text.strip(" {}\n"))
 
     def text(self, name: str) -> str:
         """A field as text with formulas, or ""."""
@@ -198,22 +205,16 @@ class _Reader:
             value = self.record.fields.get(field)
             if value is not None and value.text.strip(" {}\n"):
                 names = list(self._names_in(field, value))
-                others = len(names) > 1 and names[-1] == Name("", "others")
+                others = len(names) > 1 and is_others(names[-1])
                 role = "" if field == "author" else " (ed.)" if len(names) == 1 else " (eds.)"
                 return names[: len(names) - others], others, role
         return [], False, ""
 
     def _names_in(self, field: str, value: Value) -> Iterator[Name]:
-        from pybtex.bibtex.utils import split_name_list
-
-        end = 0
-        for name in split_name_list(re.sub(r"\s", " ", value.text)):
-            start = max(value.text.find(name.split(" ", maxsplit=1)[0], end), 0)
-            end = start + len(name)
-            problem, parts = _taken_apart(name)
+        for start, name, problem in names_in(value.text):
             if problem:
                 self._report(field, value.place(start), problem)
-            yield Name(*(self._name_part(field, part, value.place(start)) for part in parts))
+            yield Name(*(self._name_part(field, part, value.place(start)) for part in name))
 
     def _name_part(self, field: str, part: str, offset: int) -> str:
         return as_text(part, lambda what, _: self._report(field, offset, what), formulas=False)
@@ -254,7 +255,9 @@ class _Reader:
             whole = False
         if not whole:
             self._report("url", value.place(0), f"{given!r} is no address; write it whole, with https://")
-        return quote(given, safe=_SAFE)
+        scheme, _, rest = given.partition("://")
+        host, slash, path = rest.partition("/")
+        return f"{scheme}://{host}{slash}{quote(path, safe=_SAFE)}" if whole else ""
 
     def _arxiv(self) -> str:
         """The number of the work on arXiv, or ""."""
@@ -270,22 +273,3 @@ def _listed(names: list[Name], others: bool) -> str:
     if others:
         return f"{', '.join(shown)} et al."
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""
-
-
-def _taken_apart(name: str) -> tuple[str, tuple[str, str, str]]:
-    """What is wrong with a name, or "", and its given names, its family name with particles, and its suffix, as TeX."""
-    from pybtex.database import InvalidNameString, Person
-
-    name = re.sub(r"\s+0\d{3}$", "", name.strip())  # how dblp tells namesakes apart
-    try:
-        person = Person(name)
-    except InvalidNameString:
-        return f"{name!r} has too many commas; write Family, Given, or put a body's name into braces", ("", "?", "")
-    given = " ".join(person.first_names + person.middle_names)
-    family = " ".join(person.prelast_names + person.last_names)
-    suffix = " ".join(person.lineage_names)
-    if not suffix and _SUFFIX.fullmatch(given) and len(person.last_names) > 1:  # "Martin Luther King, Jr."
-        return "", (" ".join(person.last_names[:-1]), person.last_names[-1], given)
-    if not family.strip("{} "):
-        return f"{name!r} is no name; write Family, Given, or put a body's name into braces", ("", "?", "")
-    return "", (given, family, suffix)

@@ -16,6 +16,7 @@ _ADDRESS = re.compile(r"\\(?:url|path|nolinkurl)\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
 _ESCAPED = re.compile(
     r"\\([_%&#~$^{}])|\\textunderscore(?:\{\}|\s|\b)|\{?\\textasciitilde(?:\{\}|\s|\b)\}?|\{?\$?\\sim\$?\}?"
 )
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _DBLP = re.compile(r"\{\\textdollar\}(.+?)\{\\textdollar\}")  # how dblp writes a formula
 _PERCENT = re.compile(r"(?<!\\)%")
 _SPECIAL = re.compile(r"([_%&#${}])|([~^])|\\")
@@ -54,6 +55,8 @@ def as_text(tex: str, report: Report, formulas: bool = True) -> str:
         report: called with each thing that cannot be made text, and where in *tex* it is.
         formulas: leave formulas as ``$...$``, with ``\$`` for a dollar of the text; otherwise they become text too.
     """
+    for found in _CONTROL.finditer(tex):
+        report(f"a control character, U+{ord(found[0]):04X}; remove it", found.start())
     if _LETTERS.fullmatch(tex):
         return _spaced(tex)
     if _BRACES.fullmatch(tex) and _balanced(tex):
