@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,7 +45,7 @@ def into(project: Project, site: Path) -> publish.Report:
 
 def refused(project: Project, site: Path) -> str:
     """The line that a folder is refused with; nothing in it has changed."""
-    before = contents(site) if site.is_dir() else None
+    before = contents(site) if os.path.isdir(site) else None  # noqa: PTH112  # which is false for a name that is too long
     with pytest.raises(UsageError) as caught:
         into(project, site)
     assert "\n" not in str(caught.value)
@@ -62,7 +65,7 @@ def test_a_folder_of_somebody_elses_is_refused(project: Project) -> None:
     for name in (".nojekyll", "index.html", "a/b.png", "c.txt", "d.txt"):
         (project.site / name).parent.mkdir(exist_ok=True)
         (project.site / name).write_text("")
-    assert "holds a, c.txt, d.txt and 2 more, which" in refused(project, project.site)
+    assert "holds a, c.txt, d.txt and 1 more, which" in refused(project, project.site)
 
 
 @pytest.mark.parametrize("marked", [False, True])
@@ -75,6 +78,7 @@ def test_a_git_repository_is_refused(project: Project, marked: bool) -> None:
     pub.mkdir(exist_ok=True)
     git(pub, "init", "-q")
     (pub / "CNAME").write_text("example.org")
+    (pub / "README.md").write_text("Mine.")
     git(pub, "add", "-A")
     git(pub, "commit", "-qm", "All")
     project.page("Changed.")
@@ -190,7 +194,7 @@ def test_a_record_without_its_files_protects_what_is_there(project: Project) -> 
     other = project.root / "other"
     other.mkdir()
     (other / "thesis.tex").write_text("years")
-    for content in ((project.site / RECORD).read_bytes(), b"{", b"[]", b'{"thesis.tex": "00"}'):
+    for content in ((project.site / RECORD).read_bytes(), b"{", b"[]", b'{"a":' * 9999, b'{"thesis.tex": "00"}'):
         (other / RECORD).write_bytes(content)
         project.page(f"{content[:4]!r}")
         try:
@@ -198,6 +202,25 @@ def test_a_record_without_its_files_protects_what_is_there(project: Project) -> 
         except UsageError as error:
             assert "did not write" in str(error)
         assert (other / "thesis.tex").read_text() == "years"
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "link"])
+def test_a_record_that_is_no_file_is_refused(project: Project, kind: str) -> None:
+    """And neither waited for nor followed."""
+    project.page("Text.")
+    project.build()
+    shutil.rmtree(project.root / ".darkroom/press", ignore_errors=True)
+    record = project.site / RECORD
+    record.unlink()
+    if kind == "fifo":
+        os.mkfifo(record)
+    elif kind == "folder":
+        (record / "inside").mkdir(parents=True)
+        (record / "inside/file").write_text("mine")
+    else:
+        record.symlink_to("/etc/hostname")
+    project.page("More.")
+    assert "which Darkroom did not write" in refused(project, project.site)
 
 
 @pytest.mark.parametrize("kind", ["fifo", "socket"])
@@ -240,6 +263,10 @@ def test_a_link_that_leads_nowhere_is_refused(project: Project) -> None:
     (project.root / "build.py").write_text("")
     assert refused(project, loop) == f"{loop} is a symbolic link that leads in a circle; name a folder with --site"
     assert refused(project, file) == f"{file} is a file; name a folder with --site"
+    long = project.root / ("n" * 300)
+    assert refused(project, long).endswith("File name too long; name a folder with --site")
+    latin = Path(os.fsdecode(os.fsencode(project.root) + b"/caf\xe9"))
+    assert refused(project, latin).endswith("is no name in UTF-8; name another folder with --site")
 
 
 @pytest.mark.parametrize("name", [".", "..", "templates", "templates/static/site", "experiments/outputs/site", "/"])
@@ -307,6 +334,69 @@ def test_the_folder_keeps_its_mode(project: Project) -> None:
     project.page("Two.")
     project.build()
     assert project.site.stat().st_mode & 0o7777 == 0o2775
+
+
+@pytest.mark.parametrize("number", [errno.EBUSY, errno.EXDEV, errno.EACCES])
+def test_a_folder_that_cannot_be_replaced_is_filled(
+    project: Project, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is mounted, or whose own folder may not be written: new files first, stale ones last, others untouched."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(publish, "swap", refuse)
+    project.page("One.")
+    project.page("Text.", "deep/old")
+    project.site.mkdir()
+    inode = project.site.stat().st_ino
+    project.build()
+    (project.site / "notes.txt").write_text("mine")
+    (project.pages / "deep/old.md").unlink()
+    project.page("Two.")
+    written: list[str] = []
+    put = folder._put
+    monkeypatch.setattr(folder, "_put", lambda path, content: (written.append(path.name), put(path, content))[1])
+    project.build()
+    assert written == [RECORD, "index.html", RECORD]
+    assert "Two." in project.html() and not (project.site / "deep").exists()
+    assert (project.site / "notes.txt").read_text() == "mine" and project.site.stat().st_ino == inode
+    assert set(contents(project.site)) == project_files(project) | {"notes.txt"}
+    assert project.build().written == 0
+
+
+def test_a_fill_that_fails_midway_is_finished_by_the_next_build(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it had written is known to be ours."""
+    project.page("One.")
+    project.page("One.", "other")
+    project.build()
+    (project.site / "notes.txt").write_text("mine")
+    monkeypatch.setattr(publish, "swap", lambda *_: (_ for _ in ()).throw(OSError(errno.EBUSY, "busy")))
+    put = folder._put
+    for count in range(1, 8):
+        calls = iter(range(1, 100))
+
+        def failing(path: Path, content: bytes, calls: Iterator[int] = calls, count: int = count) -> None:
+            if next(calls) == count:
+                path.with_name(f".1{folder.PART}").write_bytes(content[:3])
+                raise KeyboardInterrupt
+            put(path, content)
+
+        monkeypatch.setattr(folder, "_put", failing)
+        style = project.root / "templates/static/style.css"
+        style.write_text(style.read_text() + f"\n.new{count} {{ color: red }}\n")
+        project.page(f"Text {count}.", f"new{count}")
+        with suppress(KeyboardInterrupt):
+            project.build()
+        assert (project.site / "notes.txt").read_text() == "mine"
+        monkeypatch.setattr(folder, "_put", put)
+        (project.pages / f"new{count}.md").unlink()
+        project.page(f"Other {count}.", "other")
+        project.build()
+        assert set(contents(project.site)) == project_files(project) | {"notes.txt"}
+        assert f"Other {count}." in project.html("other") and f".new{count}" in project.html()
 
 
 KILLED = """

@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from darkroom.press.publish import SiteRequest
 
 RECORD = ".darkroom-files"
+PART = ".darkroom-part"  # the end of the name of a file that is being written
 COMPANIONS = frozenset({".git", ".gitignore", ".gitattributes", "CNAME", ".DS_Store"})  # may be there before a site is
 
 
@@ -32,9 +34,18 @@ def real_folder(site: Path) -> Path:
         UsageError: it leads in a circle, or to something that is no folder.
     """
     real = Path(os.path.realpath(site))
-    if real.is_symlink():
+    try:
+        os.fspath(real).encode()
+        mode = real.lstat().st_mode
+    except UnicodeEncodeError:
+        raise UsageError(f"{os.fsencode(site)!r} is no name in UTF-8; name another folder with --site") from None
+    except FileNotFoundError:
+        return real
+    except OSError as error:
+        raise UsageError(f"{os.fspath(site)[:80]}: {error.strerror}; name a folder with --site") from None
+    if S_ISLNK(mode):
         raise UsageError(f"{site} is a symbolic link that leads in a circle; name a folder with --site")
-    if real.exists() and not real.is_dir():
+    if not S_ISDIR(mode):
         raise UsageError(f"{site} is a file; name a folder with --site")
     return real
 
@@ -68,8 +79,8 @@ def written_by_us(site: Path, remembered: Mapping[str, str]) -> dict[str, str]:
         remembered: what the last build that this machine knows of wrote there; a file that is still so counts where
             there is no record.
     """
-    with suppress(OSError, ValueError):
-        known = json.loads((site / RECORD).read_bytes())
+    with suppress(OSError, ValueError, RecursionError):
+        known = json.loads(_read_plain(site / RECORD))
         if isinstance(known, dict) and all(isinstance(digest, str) for digest in known.values()):
             return {**known, RECORD: ""}
     return {path: digest for path, digest in remembered.items() if holds(site / path, digest)}
@@ -88,7 +99,13 @@ def others(site: Path, ours: Mapping[str, str], wanted: Mapping[str, str]) -> li
     Raises:
         UsageError: it cannot be carried over safely, or it stands where a file of the site has to be.
     """
-    found = {path: mode for path, mode in entries(site) if not _is_ours(site, path, mode, ours, wanted)}
+    if not ours and site.is_dir():  # told before all that is in there is looked through
+        known = {path.partition("/")[0] for path in wanted} | COMPANIONS
+        strangers = sorted(path.name for path in site.iterdir() if path.name not in known and not _is_empty(path))
+        if strangers and not (site / ".git").is_dir():
+            raise _refused(site, strangers)
+    everything = ((path, mode) for path, mode in entries(site) if not path.endswith(PART))
+    found = {path: mode for path, mode in everything if not _is_ours(site, path, mode, ours, wanted)}
     repository = next((path for path in found if path.startswith(".git/") or "/.git/" in path), "")
     if repository:
         top = site / repository.partition(".git/")[0]
@@ -103,6 +120,13 @@ def others(site: Path, ours: Mapping[str, str], wanted: Mapping[str, str]) -> li
     if refused:
         raise _refused(site, refused)
     return list(found)
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether it is a folder with nothing but folders in it, not too deep to be looked through."""
+    if path.is_symlink() or not path.is_dir():
+        return False
+    return all(S_ISDIR(mode) for _, mode in islice(entries(path), 1000))
 
 
 def _is_ours(site: Path, path: str, mode: int, ours: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
@@ -208,9 +232,48 @@ def _is_same(one: Path, other: Path) -> bool:
         return False
 
 
+def fill(site: Path, new: Path, ours: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    """Bring a folder that cannot be replaced, such as one that is mounted, to the *new* site, file by file.
+
+    Each file is whole at any moment. New files come first, pages after what they need, and what is no longer wanted goes
+    last, so that every page finds what it names; a build that is killed is finished by the next one.
+    """
+    old = {path: digest for path, digest in ours.items() if path != RECORD}
+    files = {path: digest for path, digest in wanted.items() if path != RECORD}
+    site.mkdir(parents=True, exist_ok=True)
+    _put(site / RECORD, record_of({**files, **old}))
+    for path in sorted(files, key=lambda path: (path in old, path.endswith(".html"), path)):
+        if not holds(site / path, files[path]):
+            _put(site / path, (new / path).read_bytes())
+    for path in old.keys() - files.keys():
+        if holds(site / path, old[path]):
+            (site / path).unlink()
+            for parent in reversed(_parents(path)):
+                with suppress(OSError):  # it holds other files
+                    (site / parent).rmdir()
+    for path, _ in entries(site):
+        if path.endswith(PART):
+            (site / path).unlink()
+    _put(site / RECORD, record_of(files))
+
+
+def _put(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{os.getpid()}{PART}")
+    part.write_bytes(content)
+    part.replace(path)
+
+
 def holds(path: Path, digest: str) -> bool:
     """Whether the file at *path* has that sha256."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest() == digest
+        return hashlib.sha256(_read_plain(path)).hexdigest() == digest
     except OSError:
         return False
+
+
+def _read_plain(path: Path) -> bytes:
+    """The content of a file; a pipe is not waited for, nor a link followed."""
+    if not S_ISREG(path.lstat().st_mode):
+        raise FileNotFoundError(path)
+    return path.read_bytes()

@@ -6,6 +6,7 @@ Darkroom did not write stays in the folder, or the folder is refused (see ``fold
 
 from __future__ import annotations
 
+import errno
 import gc
 import hashlib
 import os
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from darkroom.press.edition import Edition
 
 VERSION = 1
+IMMOVABLE = frozenset(
+    {errno.EBUSY, errno.EXDEV, errno.EACCES, errno.EPERM}
+)  # a folder that is mounted, or not ours to move
 
 
 @dataclass(frozen=True)
@@ -224,8 +228,14 @@ def _publish(request: SiteRequest, edition: Edition, memory: record.Record) -> i
     if standing == wanted and _files_in(request.site) <= wanted.keys() | set(others):
         return 0
     written = _write(request.site, scratch, edition, old, standing)
-    folder.carry_over(request.site, scratch, others)
-    swap(scratch, request.site)
+    try:
+        folder.carry_over(request.site, scratch, others)
+        swap(scratch, request.site)
+    except OSError as error:
+        if error.errno not in IMMOVABLE:
+            raise
+        folder.fill(request.site, scratch, ours, wanted)
+        return written
     folder.bring_back(scratch, request.site, ours.keys() | wanted.keys())
     if not spare:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -258,7 +268,7 @@ def _scratch(request: SiteRequest) -> tuple[Path, bool]:
     """
     parent = request.site.parent
     parent.mkdir(parents=True, exist_ok=True)
-    spare = request.cache.stat().st_dev == parent.stat().st_dev
+    spare = request.cache.stat().st_dev == parent.stat().st_dev or not os.access(parent, os.W_OK)
     return (_record_path(request).with_suffix(".spare") if spare else parent / f".{request.site.name}.new"), spare
 
 
