@@ -113,6 +113,18 @@ def test_no_damage_is_a_traceback(suffix: str) -> None:
         assert isinstance(judge(bytes(content), f"a{suffix}"), Picture)
 
 
+@pytest.mark.parametrize("name", ["f.woff2", "f.WOFF", "f.ttf", "f.otf", "v.mp4", "v.webm", "s.mp3", "s.wav"])
+@pytest.mark.parametrize(
+    ("content", "found"), [(b"", "the file is empty"), (b" <html>", "it holds HTML or XML"), (b"abc", "it is none")]
+)
+def test_fonts_films_and_sounds_are_what_they_are_called(name: str, content: bytes, found: str, tmp_path: Path) -> None:
+    """As far as their first bytes tell."""
+    _, faults = pictures.look_at({name: content}, tmp_path, "static")
+    assert list(map(str, faults)) == [f"static/{name}:1:1 file: a font, film or sound by its name, and {found}"]
+    whole = {"f.woff2": b"wOF2", "v.mp4": b"\0\0\0\x18ftypmp42", "v.webm": b"\x1aE\xdf\xa3", "s.mp3": b"\xff\xfb"}
+    assert pictures.look_at(whole, tmp_path, "static") == ({}, [])
+
+
 SVG = 'xmlns="http://www.w3.org/2000/svg"'
 
 

@@ -12,6 +12,7 @@ import pytest
 from darkroom.lab.errors import ContentError
 from darkroom.press.assets import Asset, brief, read_static
 from darkroom.press.record import Inputs
+from darkroom.press.settings import read_site
 from tests.press.projects import Project
 from tests.press.samples import png
 
@@ -89,7 +90,7 @@ def test_what_a_style_sheet_names_is_found(url: str, sheet: str, tmp_path: Path)
         ("a{b:url(data:image/gif;base64,AA==)}", "a{b:url(data:image/gif;base64,AA==)}"),
         ("a{b:url(\"data:image/svg+xml,<svg a='url(x)'/>\")}", "a{b:url(\"data:image/svg+xml,<svg a='url(x)'/>\")}"),
         ("a{b:url(#local)}", "a{b:url(#local)}"),
-        ("a/**/b{c:d}/* e", "a/**/b{c:d}"),
+        ("a/**/b{c:d}/* e */", "a/**/b{c:d}"),
     ],
 )
 def test_addresses_of_every_form(css: str, expected: str, tmp_path: Path) -> None:
@@ -130,6 +131,87 @@ def test_a_style_sheet_that_stands_in_the_page_finds_its_pictures(page: str, pro
     project.build()
     (address,) = re.findall(r"background: url\(([^)]*)\)", project.html(page))
     assert (project.site / page).parent.joinpath(unquote(address)).read_bytes() == png()
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("../node_modules/katex/package.json", "link"),
+        ("../node_modules/../site.toml", "link"),
+        ("../node_modules/x/../../../../../../etc/passwd.woff2", "link"),
+        ("../node_modules/katex/dist/fonts", "link"),
+    ],
+)
+def test_packages_give_fonts_and_nothing_else(url: str, fault: str, tmp_path: Path) -> None:
+    """No way leads through them to other files."""
+    _, faults = static(tmp_path, x=f"a{{b:url({url})}}")
+    assert [each.partition(" is not")[0] for each in faults] == [f"static/x.css:1:5 {fault}: {url}"]
+
+
+def test_what_stands_in_a_style_sheet_has_its_kind(tmp_path: Path) -> None:
+    """A picture with #inline is one; a comment that does not end is a fault."""
+    assets, faults = static(tmp_path, x="a{b:url(a.png#inline)}")
+    assert assets["x.css"].content == b"a{b:url(data:image/png;base64,YS5wbmc=)}" and faults == []
+    _, faults = static(tmp_path, x="a{}\n  /* b")
+    assert faults == ["static/x.css:2:3 style: this comment does not end; close it with */"]
+
+
+def test_what_stands_in_a_page_does_not_end_its_element(project: Project) -> None:
+    """A style sheet or a script may hold the end of its own element as text."""
+    folder = project.root / "templates/static"
+    (folder / "style.css").write_text("a::after{content:'</style><b>1</b>'}")
+    (folder / "head.js").write_text('const text = "</script><b>2</b><!--";\n')
+    project.page("Text.")
+    project.build()
+    html = project.html()
+    assert "content:'<\\/style><b>1</b>'" in html and '"<\\/script><b>2</b><\\!--"' in html
+    assert html.count("</style>") == html.count("<style") and html.count("</script>") == html.count("<script")
+
+
+@pytest.mark.parametrize(
+    ("layout", "fault"),
+    [
+        ("\n{{ 1 / 0 }}", "2:1 template: division by zero"),
+        (
+            '{{ asset("stile.css") }}',
+            "1:1 template: no file 'stile.css' in templates/static; did you mean 'style.css'?",
+        ),
+        ('{{ inlined("gone.css") }}', "1:1 template: no style sheet or script 'gone.css' in templates/static"),
+        ("{{ title() }}", "1:1 template: "),
+        ("{{ contents[99] }}", "1:1 template: "),
+        ("{% if %}", "1:1 template: "),
+    ],
+)
+def test_a_layout_that_fails_is_a_fault_at_its_line(layout: str, fault: str, project: Project) -> None:
+    """Whatever an expression in it raises."""
+    (project.root / "templates/layouts/page.html").write_text(layout)
+    project.page("Text.")
+    with pytest.raises(ContentError) as caught:
+        project.build()
+    assert str(caught.value).startswith(f"templates/layouts/page.html:{fault}")
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ("raw_limit_mb = nan", "3:1 site: 'raw_limit_mb' should be a number of megabytes, 0 or more"),
+        ("raw_limit_mb = -1", "3:1 site: 'raw_limit_mb' should be"),
+        (f"raw_limit_mb = {'9' * 5000}", "3:1 front-matter: not valid TOML: Exceeds the limit"),
+        ("published = '2026-13-45'", "3:1 site: 'published' should be a day such as \"2026-11-21\""),
+        ("language = 'de\"><script>'", "3:1 site: 'language' should be a tag"),
+        ("base_url = 'https://e.org/x?y'", "3:1 site: 'base_url' should be an address"),
+        ("repository = 'javascript:alert(1)'", "3:1 site: 'repository' should be an address"),
+        ('authors = ["a\\u0001b"]', "3:1 front-matter: 'authors' holds a control character, U+0001; remove it"),
+        (f"a = {'[' * 5000}{']' * 5000}", "1:1 front-matter: not valid TOML: more lists or tables in one another"),
+        ("title = 'again'", "3:"),
+    ],
+)
+def test_settings_that_fit_nowhere_are_faults(settings: str, fault: str) -> None:
+    """At their line, before they are written anywhere."""
+    with pytest.raises(ContentError) as caught:
+        read_site(f"title = 'T'\ndescription = 'D'\n{settings}\n", "site.toml")
+    assert str(caught.value).startswith(f"site.toml:{fault}")
+    assert len(str(caught.value)) < 300
 
 
 def test_spare_space_goes_and_text_stays() -> None:

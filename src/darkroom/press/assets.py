@@ -7,6 +7,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from mimetypes import guess_type
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote
 
@@ -35,6 +36,7 @@ _SPARE = re.compile(
 )
 _SAFE = "/-._~!$&*+,;=:@"  # what an address may hold that stands without quotes
 INLINE = "#inline"
+FONTS = (".woff2", ".woff", ".ttf", ".otf")
 
 
 @dataclass(frozen=True)
@@ -115,11 +117,17 @@ def _new_fonts(css: str, known: Fonts) -> Fonts:
     fonts = dict(known)
     for _, spread, text in _pieces(css):
         for _, target in _addresses(text):
-            if target.startswith(f"../{FOLDER}/") and (target, spread) not in fonts:
+            if _is_packaged(target) and (target, spread) not in fonts:
                 path = PurePosixPath(target.removesuffix(INLINE))
                 before = sum(source.removesuffix(INLINE) == str(path) for source, _ in fonts)
                 fonts[target, spread] = f"fonts/{path.stem}{f'-{before + 1}' if before else ''}{path.suffix}"
     return {key: name for key, name in fonts.items() if key not in known}
+
+
+def _is_packaged(target: str) -> bool:
+    """Whether an address leads to a font in an npm package, and to nothing else."""
+    path = target.removesuffix(INLINE)
+    return path.startswith(f"../{FOLDER}/") and posixpath.normpath(path) == path and path.endswith(FONTS)
 
 
 def _pieces(css: str) -> Iterator[tuple[int, str, str]]:
@@ -194,7 +202,8 @@ def _rewrite(css: str, name: str, assets: Mapping[str, Asset], fonts: Fonts, sho
         font, whole = fonts.get((target, spread)), posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
         wanted, behind = (font, "") if font else (whole, "") if whole in assets else _local(target, name)
         if wanted in assets and target.endswith(INLINE):
-            return f"url(data:font/woff2;base64,{base64.b64encode(assets[wanted].content).decode()})"
+            kind = "font/woff2" if font else guess_type(wanted)[0] or "application/octet-stream"
+            return f"url(data:{kind};base64,{base64.b64encode(assets[wanted].content).decode()})"
         if wanted in assets and not _ELSEWHERE.match(target):
             return f"url({depth}{quote(assets[wanted].target.removeprefix('assets/'), safe=_SAFE)}{behind})"
         if _read_ranges(spread) is None:
@@ -204,6 +213,9 @@ def _rewrite(css: str, name: str, assets: Mapping[str, Asset], fonts: Fonts, sho
             fault(position, "link", message)
         return ""
 
+    for found in _TOKENS.finditer(css):
+        if found[0].startswith("/*") and not found[0].endswith("*/"):
+            fault(found.start(), "style", "this comment does not end; close it with */")
     pieces = []
     for start, spread, text in _pieces(css):
         at = 0

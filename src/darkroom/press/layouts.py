@@ -7,19 +7,25 @@ import hashlib
 import os
 import posixpath
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 import jinja2
 from jinja2.bccache import Bucket
 from markupsafe import Markup
 
-from darkroom.lab.errors import Fault
+from darkroom.lab.errors import Fault, nearest
 from darkroom.lab.sealed import seal, unseal
 from darkroom.press.context import Context, root_of
+from darkroom.press.limits import TooCostly
 from darkroom.press.references import as_html, show
 from darkroom.press.text import duration, size
 from darkroom.press.texts import Texts
 
+_SAFE = "/-._~!$&'()*+,;=:@"
+_END_OF_SCRIPT = re.compile(r"<(/script|!--)", re.IGNORECASE)  # which would end the element, or hide its end
+_END_OF_STYLE = re.compile(r"<(/style)", re.IGNORECASE)
 _LOCAL = re.compile(r"url\((?![\"']?(?:data:|#))", re.IGNORECASE)
 
 
@@ -90,11 +96,11 @@ class Layouts:
                 **values,
                 site=self._context.site,
                 root=self._root,
-                asset=lambda asset: self._root + self._context.assets[asset],
+                asset=lambda asset: self._root + quote(self._known(asset, self._context.assets), safe=_SAFE),
                 inlined=lambda asset: Markup(self._inlined(asset)),
                 digest=lambda asset: policy_digest(self._inlined(asset)),
                 digest_of=lambda text: policy_digest(str(text)),
-                integrity=lambda asset: policy_digest(self._context.texts[asset]),
+                integrity=lambda asset: policy_digest(self._known(asset, self._context.texts)),
                 text=lambda value: Markup(self._texts.inline(value)),
                 heading_text=lambda value: Markup(self._texts.heading(value)),
                 rich=lambda value: Markup(self._texts.rich(value)),
@@ -104,16 +110,25 @@ class Layouts:
             ).strip()
         except jinja2.TemplateNotFound as error:
             raise Refused(Fault(self._path, 1, 1, "template", f"no template templates/{error.name}")) from None
-        except (jinja2.TemplateError, KeyError, TypeError) as error:
+        except (RecursionError, MemoryError, TooCostly, Refused):
+            raise
+        except Exception as error:  # of whoever wrote the layout
             line = template_line(error)
             message = f"{error} (for {values.get('id', self._path)})"
             raise Refused(Fault(f"templates/{name}", line, 1, "template", message)) from None
 
+    def _known(self, asset: str, known: Mapping[str, str]) -> str:
+        if asset not in known:
+            kind = "file" if known is self._context.assets else "style sheet or script"
+            raise jinja2.TemplateRuntimeError(f"no {kind} {asset!r} in templates/static{nearest(asset, known)}")
+        return known[asset]
+
     def _inlined(self, asset: str) -> str:
         """The text of a style sheet or script, fit to stand in the page: there addresses begin at the page."""
-        text = self._context.texts[asset].strip()
+        text = self._known(asset, self._context.texts).strip()
         if not asset.lower().endswith(".css"):
-            return text
+            return _END_OF_SCRIPT.sub(r"<\\\1", text)
+        text = _END_OF_STYLE.sub(r"<\\\1", text)
         folder = posixpath.join("assets", posixpath.dirname(asset), "")
         return _LOCAL.sub(lambda _: f"url({self._root}{folder}", text)
 

@@ -24,6 +24,20 @@ WIDEST = 20_000  # pixels
 MOST = 64_000_000
 _DECODED = 500_000_000  # pixels of a film that are looked at
 _FORMATS = {"PNG": "PNG", "JPEG": "JPEG", "GIF": "GIF", "WEBP": "WebP", "AVIF": "AVIF", "MPO": "JPEG"}
+_OPENINGS: dict[str, tuple[bytes, ...]] = {
+    ".woff2": (b"wOF2",),
+    ".woff": (b"wOFF",),
+    ".ttf": (b"\0\1\0\0", b"true", b"ttcf", b"OTTO"),
+    ".otf": (b"OTTO", b"\0\1\0\0"),
+    ".mp4": (),
+    ".m4v": (),
+    ".mov": (b"\0\0",),
+    ".webm": (b"\x1aE\xdf\xa3",),
+    ".ogg": (b"OggS",),
+    ".ogv": (b"OggS",),
+    ".mp3": (b"ID3", b"\xff"),
+    ".wav": (b"RIFF",),
+}
 _VERSION = 1
 _UNITS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "pc": 16.0, "in": 96.0, "cm": 96 / 2.54, "mm": 9.6 / 2.54}
 _LENGTH = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([a-z]*)\s*")
@@ -58,12 +72,16 @@ def look_at(contents: Mapping[str, bytes], cache: Path, shown: str) -> tuple[dic
     *cache* is a folder for what is remembered; *shown* names the folder of the pictures in messages.
     """
     names = [name for name in contents if is_picture(name)]
+    faults = [
+        Fault(f"{shown}/{name}", 1, 1, "file", fault)
+        for name, each in contents.items()
+        if (fault := of_other(name, each))
+    ]
     if not names:
-        return {}, []
+        return {}, faults
     path = cache / "pictures.json"
     known, found = _read(path).pictures, dict[str, Picture]()
     sizes: dict[str, tuple[int, int]] = {}
-    faults = []
     for name in names:
         key = f"{PurePosixPath(name).suffix.lower()} {sha256(contents[name])}"
         picture = found[key] = known.get(key) or judge(contents[name], name)
@@ -74,6 +92,17 @@ def look_at(contents: Mapping[str, bytes], cache: Path, shown: str) -> tuple[dic
     if found != known:
         _write(path, _Known(found))
     return sizes, faults
+
+
+def of_other(name: str, content: bytes) -> str:
+    """Why a font, a film or a sound is none, judged by how it opens, or ""."""
+    openings = _OPENINGS.get(PurePosixPath(name).suffix.lower())
+    if openings is None or content[4:8] == b"ftyp" or (content and content.startswith(openings)):
+        return ""
+    found = (
+        "the file is empty" if not content else "it holds HTML or XML" if content.lstrip()[:1] == b"<" else "it is none"
+    )
+    return f"a font, film or sound by its name, and {found}"
 
 
 def judge(content: bytes, name: str) -> Picture:

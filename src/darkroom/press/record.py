@@ -125,7 +125,7 @@ class Inputs:
             if path.is_dir():
                 if entry != "node_modules":
                     yield from self.walk(path, suffix)
-            elif entry.endswith(suffix):
+            elif entry.lower().endswith(suffix):
                 yield path
 
     def list_folder(self, folder: Path) -> None:

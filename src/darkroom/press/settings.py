@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
+from math import isfinite
 from typing import Any
 
 from darkroom.lab.errors import ContentError, Fault, nearest
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _KINDS = {
     str: "text in quotes",
     int: "a whole number",
@@ -67,6 +70,26 @@ class Site:
     macros: Mapping[str, str] = field(default_factory=dict)
 
 
+def _is_address(value: str) -> bool:
+    return bool(re.fullmatch(r"https?://[^\s\"'<>?#]+", value))
+
+
+def _is_day(value: str) -> bool:
+    try:
+        return bool(date.fromisoformat(value)) and len(value) == 10
+    except ValueError:
+        return bool(re.fullmatch(r"\d{4}(?:-(?:0[1-9]|1[0-2]))?", value))
+
+
+_FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "base_url": (_is_address, "an address that begins with https://, without ? and #"),
+    "repository": (_is_address, "an address that begins with https://, without ? and #"),
+    "published": (_is_day, 'a day such as "2026-11-21"'),
+    "language": (lambda value: bool(re.fullmatch(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*", value)), 'a tag such as "en"'),
+    "raw_limit_mb": (lambda value: isfinite(value) and value >= 0, "a number of megabytes, 0 or more"),
+}
+
+
 def read_site(text: str, path: str, base_url: str | None = None) -> Site:
     """The site's settings; *base_url*, where given, stands in for the one in the file.
 
@@ -74,13 +97,12 @@ def read_site(text: str, path: str, base_url: str | None = None) -> Site:
         ContentError: not valid TOML, an unknown key, a missing one, or a value of the wrong kind.
     """
     values = read_table(text, SITE_KEYS, path)
-    faults = [
-        Fault(path, 1 + _line_of(name, text), 1, "site", f"{name!r} should be an address that begins with https://")
-        for name in ("base_url", "repository")
-        if values.get(name) and not re.match(r"https?://[^\s\"'<>]+$", values[name])
-    ]
-    if faults:
-        raise ContentError(faults)
+    wrong = {name: wanted for name, (fits, wanted) in _FORMS.items() if values.get(name) and not fits(values[name])}
+    if wrong:
+        raise ContentError(
+            Fault(path, 1 + _line_of(name, text), 1, "site", f"{name!r} should be {wanted}")
+            for name, wanted in wrong.items()
+        )
     values["authors"] = tuple(values.get("authors", ()))
     if base_url is not None:
         values["base_url"] = base_url
@@ -98,8 +120,11 @@ def read_table(text: str, keys: Mapping[str, Key], path: str, first_line: int = 
     """
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # also a number of more digits than Python takes
         raise ContentError([_syntax_fault(error, path, first_line, text)]) from None
+    except RecursionError:
+        message = "not valid TOML: more lists or tables in one another than can be read"
+        raise ContentError([Fault(path, first_line, 1, "front-matter", message)]) from None
     faults = [*_wrong_keys(values, keys, text, path, first_line), *_missing_keys(values, keys, path, first_line)]
     if faults:
         raise ContentError(faults)
@@ -117,12 +142,22 @@ def _wrong_keys(
             faults.append(Fault(path, line, 1, "front-matter", f"unknown key {name!r}{known}"))
         elif not _fits(value, keys[name].kind):
             wanted = _KINDS.get(keys[name].kind, "a table of texts")
-            faults.append(Fault(path, line, 1, "front-matter", f"{name!r} should be {wanted}, not {value!r}"))
+            faults.append(Fault(path, line, 1, "front-matter", f"{name!r} should be {wanted}, not {repr(value)[:80]}"))
+        elif found := _CONTROL.search(_texts_of(value)):
+            message = f"{name!r} holds a control character, U+{ord(found[0]):04X}; remove it"
+            faults.append(Fault(path, line, 1, "front-matter", message))
     return faults
 
 
+def _texts_of(value: object) -> str:
+    """All texts in a value, one after another."""
+    if isinstance(value, Mapping):
+        return "".join(_texts_of([*value, *value.values()]))
+    return "".join(map(_texts_of, value)) if isinstance(value, list) else value if isinstance(value, str) else ""
+
+
 def _missing_keys(values: Mapping[str, Any], keys: Mapping[str, Key], path: str, first_line: int) -> list[Fault]:
-    absent = [name for name, key in keys.items() if key.required and not values.get(name)]
+    absent = [name for name, key in keys.items() if key.required and not str(values.get(name, "")).strip()]
     return [Fault(path, first_line, 1, "front-matter", f"{name!r} is missing; add {name} = ...") for name in absent]
 
 
