@@ -127,6 +127,21 @@ def of_tex(text: str, at: int) -> str:
     return ""
 
 
+_ENVIRONMENTS = {
+    "eqnarray": "align, with one & a row", "eqnarray*": "align*, with one & a row", "multline": "gather or split",
+    "multline*": "gather* or split", "flalign": "align", "itemize": "- ... outside of the formula",
+    "enumerate": "1. ... outside of the formula", "tabular": "a table of |", "figure": _PICTURE, "theorem": "> ... or ## ...",
+    "proof": "> ... or ## ...", "lemma": "> ... or ## ...", "algorithm": "a fence of ```", "algorithmic": "a fence of ```",
+    "verbatim": "a fence of ```", "lstlisting": "a fence of ```", "minted": "a fence of ```", "quote": "> ...",
+}  # fmt: skip
+
+
+def of_environment(message: str) -> str:
+    """KaTeX's complaint about an environment that it does not have, with what to write."""
+    name = message.removeprefix("No such environment: ")
+    return f"{message}; write {_ENVIRONMENTS[name]}" if name in _ENVIRONMENTS else message
+
+
 # Braces ---------------------------------------------------------------------------------------------------------------
 
 _BRACES: tuple[tuple[re.Pattern[str], Callable[[str], str]], ...] = (

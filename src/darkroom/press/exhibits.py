@@ -99,7 +99,7 @@ class Exhibits:
             film=PurePosixPath(name).suffix.lower() in FILMS,
             alt=str(options["alt"]),
             caption=Markup(self._texts.rich(str(options.get("caption") or ""))),
-            size=(width, height),
+            pixels=(width, height),
             width=options.get("width") or ("page" if width > TEXT_WIDTH else "text"),
             lazy=not self._at_top(call),
         )

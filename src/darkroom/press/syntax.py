@@ -662,7 +662,8 @@ _MEANT = re.compile(r"\{\{\s*\w+\s*\(|\$\$|\\begin\{|^\s*(?:[-*+]|\d+[.)])\s", r
 
 def _check_indented(reading: Reading, token: Token) -> None:
     assert token.map
-    place = reading.lines[token.map[0]]
+    first = reading.line(token.map[0])
+    place = reading.lines[token.map[0]] + len(first) - len(first.lstrip())
     reading.kept.append((place, reading.lines[token.map[1] - 1] + len(reading.line(token.map[1] - 1))))
     if _MEANT.search(token.content):
         message = "this is code, since four spaces or more stand before it; indent it less if it is not, or use a fence"

@@ -1,0 +1,228 @@
+"""What pages may hold: every construct as a reader should see it, and what is not supported named at its place.
+
+All pages are built at once: those that are right in one project, those that are refused in another.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from darkroom.lab.errors import ContentError
+from tests.press.projects import Project
+from tests.press.samples import plot, png
+from tests.press.test_render import article
+
+# A body, what its article holds, and what it does not.
+RIGHT: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "formula-in-quote": ("> $$\n> x = y\n> $$", ('<blockquote>\n<div class="equation" tabindex="0">[x = y]</div>',), ("&gt;",)),
+    "environment-in-quote": (
+        "> \\begin{align*}\n> a &= b \\\\\n> c &= d\n> \\end{align*}", ("[\\begin{align*}\na &amp;= b \\\\\nc &amp;= d",), ("&gt;",)
+    ),
+    "dollar-in-text": ("$x \\text{ if $y>0$ else } z$", ("[x \\text{ if $y&gt;0$ else } z]",), ()),
+    "dollar-in-box": ("$\\colorbox{aqua}{$F=ma$}$", ("[\\colorbox{aqua}{$F=ma$}]",), ()),
+    "equation": (
+        "\\begin{equation}\\label{eq:a}a=b\\end{equation}\n\nBy \\eqref{eq:a}, \\ref{eq:a} and {{ ref(\"eq:a\") }}.",
+        ('<div class="equation" id="eq-a"', "[\\begin{equation*}a=b\\tag{1}\\end{equation*}]", '<a class="ref" href="#eq-a">(1)</a>',
+         '<a class="ref" href="#eq-a">1</a>', "Equation&nbsp;(1)</a>"), ("\\label",),
+    ),
+    "rows": (
+        "\\begin{align}\na &= b \\\\\nc &= d \\notag \\\\\ne &= f \\label{last}\n\\end{align}\n\n$$ g = h $$ {#own}\n\n\\eqref{last} \\eqref{own}",
+        ("b \\tag{1}\\\\", "f \n\\tag{2}", "g = h \\tag{3}", ">(2)</a>", ">(3)</a>"), ("\\tag{4}",),
+    ),
+    "macros": (
+        "$$\\newcommand{\\bx}{\\mathbf x} \\DeclareMathOperator{\\argmax}{arg\\,max}$$\n\n$\\bx$ and $\\argmax \\bx$ and $\\def\\by{y}\\by$.",
+        ("[\\bx]", "[\\argmax \\bx]", "[\\by]"), ("newcommand", 'class="equation"'),
+    ),
+    "jekyll": ("\\\\(x_1\\\\) and $ x^2 $", ("[x_1]", "[x^2]"), ("(x_1", "$")),
+    "github-math": ("$`x_1`$\n\n```math\ny = 2\n```", ("[x_1]", '<div class="equation" tabindex="0">[y = 2]</div>'), ("<code",)),
+    "punctuated": ("$$x = 1$$.", ('<div class="equation" tabindex="0">[x = 1.]</div>',), ("<p>",)),
+    "formula-over-lines": ("so $a\n- b$ holds and $$c\n= d$$ too", ("[a\n- b]", "[c\n= d]"), ("<li>", "<h1>")),
+    "private-use": ("a \U000f0000 b \ue000 $x$", ("a \U000f0000 b \ue000 [x]",), ()),
+    "list-after-text": ("Steps:\n- one\n- two", ("<p>Steps:</p>\n<ul>\n<li>one</li>\n<li>two</li>",), ()),
+    "three-levels": ("* a\n  * b\n    * c", ("<li>a<ul>\n<li>b<ul>\n<li>c</li>",), ()),
+    "mixed-lists": ("1. x\n   - y", ("<li>x<ul>\n<li>y</li>",), ()),
+    "formula-in-item": ("1. One\n   $$\n   a=b\n   $$\n2. Two", ('<div class="equation" tabindex="0">[a=b]</div>\n</li>\n<li>Two',), ()),
+    "fence-in-item": ("1. One\n   ```\n   code\n   ```\n2. Two", ('<pre tabindex="0"><code>code\n</code></pre>\n</li>\n<li>Two',), ()),
+    "fence-deep-in-item": ("- a\n\n    ```\n    x\n      y\n    ```", ("<code>x\n  y\n</code>",), ()),
+    "fence-in-quote": ("> ```python\n> x = 1\n> ```", ('<code class="language-python">',), ("&gt;",)),
+    "table-after-text": ("text\n| a | b |\n|---|---|\n| 1 | 2 |", ("<p>text</p>", "<th>a</th>", "<td>2</td>"), ("|",)),
+    "bars-in-cells": ("| $|x|$ | `a|b` | c \\| d |\n|---|---|---|\n| 1 | 2 | 3 |", ("<th>[|x|]</th>", "<code>a|b</code>", "c | d"), ()),
+    "formula-in-note": (
+        "a[^d]\n\n[^d]: See\n\n    $$x=y$$\n\n    end.",
+        ('<li id="fn-d">\n<p>See</p>\n<div class="equation" tabindex="0">[x=y]</div>\n<p>end.',), (),
+    ),
+    "callouts": (
+        "> [!NOTE]\n> One $x$.\n\n!!! warning \"Mind\"\n    Two.\n\n??? note\n    Three.",
+        ('<div class="callout note" role="note">\n<p class="title">Note</p>\n<p>One <span class="together">[x].</span></p>', '<p class="title">Mind</p>\n<p>Two.</p>',
+         '<details class="callout note">\n<summary class="title">Note</summary>'), ("[!", "!!!", "???"),
+    ),
+    "tasks": ("- [x] done\n- [ ] open", ('<li class="task"><input type="checkbox" disabled aria-label="done" checked> done</li>',), ("[x]", "[ ]")),
+    "highlighted": ("```python {2}\nx = 1\ny = 2  # why\n```", ('<mark class="line">y', '<span class="hl-c1"># why</span>'), ()),
+    "capitals": ('<A HREF="right.md">x</A> it\'s', ('<A HREF="right.html">x</A> it’s',), ()),
+    "quoted-singly": ("<img src='pic.png' alt='x'>", ('src="assets/pic.', "alt='x'", 'width="28"'), ()),
+    "film": ('<video src="clip.mp4" poster="pic.png" controls></video>', ('src="assets/clip.', 'poster="assets/pic.'), ()),
+    "srcset": ('<img src="pic.png" srcset="pic.png 1x, other.png 2x" alt="x">', (" 1x, assets/other.", " 2x"), ()),
+    "anchor": ('<a name="s"></a>\n\n[x](#s)', ('<a href="#s">x</a>',), ()),
+    "details": (
+        "<details><summary>S</summary>\n\n**b** and $x$\n\n</details>", ("<summary>S</summary>", "<strong>b</strong> and [x]"), ("**",)
+    ),
+    "formula-in-html": ('<div class="x">$x$ and {{ metric("part_b/a/m") }}</div>', ("[x]", ">0.5<"), ("{{",)),
+    "heading-with-html": ("## The <em>loss</em> &amp; more\n\n{{ ref(\"#the-loss-more\") }}", ('id="the-loss-more"', "“The loss &amp; more”"), ()),
+    "autolink": ("<https://e.com/x--y>", (">https://e.com/x--y</a>",), ("–",)),
+    "encoded": ("![p](my%20pic.png) [q](<my page.md#caf%C3%A9>)", ('src="assets/my%20pic.', 'href="my%20page.html#caf%C3%A9"'), ()),
+    "sharp": ("![p](a%23b.png) ![q](a&b.png)", ('src="assets/a%23b.', 'src="assets/a&amp;b.'), ()),
+    "listing": ('{{ code("pkg.mod.f", mark="2") }}', ("<code>pkg.mod.f</code>", '<span class="hl-nf">f</span>', '<mark class="line">'), ()),
+    "picture": (
+        '{{ picture("pic.png", caption="A *p* $x$.", alt="Grey.") }}\n\n{{ picture("clip.mp4", caption="C.", alt="Moves.") }}\n\n'
+        '{{ ref("clip.mp4") }}',
+        ('Figure 1</a> A <em>p</em>', "[x].", '<video src="assets/clip.', 'aria-label="Moves."', 'href="#fig-clip.mp4">Figure&nbsp;2</a>'), (),
+    ),
+    "loop": ("{% for n in [1, 2] %}\n- item {{ n }} $x$\n{% endfor %}", ("<li>", "item 1 [x]", "item 2 [x]"), ("{%",)),
+    "right": ("Text.", ("<p>Text.</p>",), ()),
+    "my page": ("## Café\n\nText.", ('id="café"',), ()),
+}  # fmt: skip
+
+# A body, and its faults without the page: the line is counted from the body's first, which is 5.
+WRONG: dict[str, tuple[str, tuple[str, ...]]] = {
+    "unclosed": ("a\n$$x\n\n\\[y\n\n\\begin{align}z", (
+        "6:1 math: $$ opens math that is not closed; end it with $$, and leave no blank line in it",
+        "8:1 math: \\[ opens math that is not closed; end it with \\]",
+        "10:1 math: \\begin{align} opens math that is not closed; end it with \\end{align}",
+    )),
+    "fence": ("```\ncode", ("5:1 code: this fence is not closed; end it with ```",)),
+    "note": ("a[^missing]", ("5:2 markdown: there is no note [^missing]; write [^missing]: ... on a line of its own",)),
+    "note-unused": ("[^d]: See", ("5:1 markdown: nothing refers to the note [^d]; refer to it, or remove it",)),
+    "reference": ("[b][ref]", ("5:1 markdown: [b][ref] leads nowhere; write [ref]: address below",)),
+    "kramdown": ("![x](a.png){: width=50%}\n\n{:toc}", (
+        "5:6 link: no picture 'a.png' in templates/static",
+        '5:12 markdown: {: width=50%} is kramdown\'s; write {{ picture("name.png", alt="...", width="text") }}',
+        "7:1 markdown: {:toc} is kramdown's; the contents come by themselves, and toc = false hides them",
+    )),
+    "hugo": ('x\n\n{{< fig src="a.png" >}}', (
+        '7:1 markdown: {{< fig src="a.png" >}} is a shortcode of Hugo\'s; write {{ picture("name.png", caption="...", alt="...") }}'
+        " for a picture, HTML for the rest",
+    )),
+    "colons": (":::{note}\nx\n:::", (
+        "5:1 markdown: ::: is a block of Pandoc's, MyST's or Docusaurus'; write > [!NOTE] for a callout",
+        "7:1 markdown: ::: is a block of Pandoc's, MyST's or Docusaurus'; write > [!NOTE] for a callout",
+    )),
+    "no-space": ("\n\n## Good\n\n\n\n##No space", ("11:1 markdown: a heading has a space after its #; write ## Title",)),
+    "inline-figure": ('Mid {{ figure("part_b/a/loss") }} sentence.', (
+        "5:8 reference: figure(...) stands on a line of its own, between blank lines or at the start of a list item",
+    )),
+    "unknown-equation": ("\\eqref{nope}", ("5:1 reference: unknown figure 'nope'",)),
+    "equation-twice": ("$$a\\label{x}$$\n\n$$b\\label{x}$$", ("7:4 math: two formulas of this page are named 'x'",)),
+    "styles": ('<div style="color: red">x</div>\n\n<style>p {}</style>\n\n<p onclick="x()">y</p>', (
+        "5:6 html: style=: the page's policy blocks it; give it a class, with a rule in templates/static/style.css",
+        "7:1 html: <style>: the page's policy blocks it; styles go into templates/static/style.css",
+        "9:4 html: onclick=: the page's policy blocks it; scripts go into templates/static",
+    )),
+    "script": ("<script>x()</script>", (
+        "5:1 html: <script>: the page's policy blocks it; put it into a file of templates/static, and write <script src=...>",
+    )),
+    "links": ("<a href='nowhere.html'>x</a> <a href=other.md>y</a>", (
+        "5:10 link: nowhere.html leads nowhere; did you mean 'note.html'?", "5:39 link: other.html leads nowhere",
+    )),
+    "open": ("<div>\n\ntext", ("5:1 html: <div> is not closed; end it with </div>",)),
+    "closed-twice": ("<div>x</div></div>", ("5:13 html: </div> closes nothing here",)),
+    "no-alt": ("<img src='pic.png'>", ("5:11 alt: pic.png has no alt text; write ![what is seen](pic.png)",)),
+    "picture-alt": ('{{ picture("pic.png", caption="C") }}', (
+        "5:4 reference: pic.png has no alt text; write picture('pic.png', caption=\"...\", alt=\"what is seen\")",
+    )),
+    "picture-file": ('{{ picture("pix.png", alt="C") }}', (
+        "5:4 reference: no file 'pix.png' in templates/static; did you mean 'pic.png'?",
+    )),
+    "no-listing": ('{{ code("pkg.mod.g") }}', ("5:4 reference: there is no 'g' in mod.py; it has f, C",)),
+    "latex": ("\\emph{x} and \\alpha_t, \\cite{ho}", (
+        "5:1 markdown: \\emph is LaTeX's; write *...*",
+        "5:14 markdown: \\alpha is TeX outside of a formula; write $\\alpha_...$ for a formula, or `\\alpha`",
+        '5:24 markdown: \\cite is LaTeX\'s; write {{ cite("key") }}',
+    )),
+    "bad-table": ("| a | b |\n|---|\n| 1 | 2 |", (
+        "5:1 markdown: this is no table, since its header has another number of cells than the line under it",
+    )),
+    "eqnarray": ("\\begin{eqnarray}a&=&b\\end{eqnarray}", (
+        "5:7 math: No such environment: eqnarray; write align, with one & a row",
+    )),
+    "href": ("$\\href{https://e.com}{x}$", (
+        "5:2 math: \\href is not for formulas; links and pictures go into the text beside them",
+    )),
+    "fault-in-quote": ("> $$\n> x = \\nope\n> $$", ("6:7 math: Undefined control sequence: \\nope",)),
+    "fault-in-item": ("1. a\n   $$\n   x = \\nope\n   $$", ("7:8 math: Undefined control sequence: \\nope",)),
+    "fault-in-loop": ("{% for n in [1] %}\n\nText $\\nope$.\n{% endfor %}", ("7:7 math: Undefined control sequence: \\nope",)),
+}  # fmt: skip
+
+DOUBTFUL: dict[str, tuple[str, tuple[str, ...]]] = {
+    "mid-sentence": ("Let $$x_0$$ be", ("5:5 math: a display formula within a sentence; write $...$, or give it lines of its own",)),
+    "prices": ("$50 to $100; 35$", ("5:8 math: '$100; 35$' is set as a formula; write \\$ where a dollar is meant",)),
+    "spaced": ("a $ b c $ d", ("5:3 math: dollars with spaces inside are text; write $x$ for a formula, \\$ for a dollar",)),
+    "indented": ("text\n\n    $$x$$", (
+        "7:5 markdown: this is code, since four spaces or more stand before it; indent it less if it is not, or use a fence",
+    )),
+    "lone": ("a $x_1 and no more", ("5:3 math: this dollar opens no formula, since none closes it; write \\$ if a dollar is meant",)),
+}  # fmt: skip
+
+
+def stocked(root: Path) -> Project:
+    """A project with a figure, a number, pictures, a film and a module."""
+    project = Project.make(root)
+    project.outputs.add("part_b/a", {"loss": plot()}, metrics={"m": 0.5})
+    for name in ("pic.png", "other.png", "my pic.png", "a#b.png", "a&b.png"):
+        (root / "templates/static" / name).write_bytes(png())
+    (root / "templates/static/clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
+    (root / "src/pkg").mkdir(parents=True)
+    (root / "src/pkg/mod.py").write_text('def f(x):\n    """Doc."""\n    return x\n\n\nclass C:\n    pass\n')
+    return project
+
+
+@pytest.fixture(scope="module")
+def right(tmp_path_factory: pytest.TempPathFactory, katex: Path) -> tuple[Project, list[str]]:
+    """A site of all that is right or doubtful, and its warnings."""
+    project = stocked(tmp_path_factory.mktemp("right"))
+    for name, (body, *_) in (RIGHT | DOUBTFUL).items():
+        project.page(body, name)
+    project.page("Text.")
+    return project, [str(warning) for warning in project.build().warnings]
+
+
+@pytest.fixture(scope="module")
+def wrong(tmp_path_factory: pytest.TempPathFactory, katex: Path) -> list[str]:
+    """The faults of all that is wrong, in one build."""
+    project = stocked(tmp_path_factory.mktemp("wrong"))
+    for name, (body, _) in WRONG.items():
+        project.page(body, name)
+    project.page("Text.")
+    with pytest.raises(ContentError) as caught:
+        project.build()
+    assert not project.site.exists()
+    return [re.sub(r"\.[0-9a-f]{10}\.", ".HASH.", str(fault)) for fault in caught.value.faults]
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_is_right_reads_as_it_is_meant(right: tuple[Project, list[str]], name: str) -> None:
+    """Each construct gives the HTML that it should, and nothing of how it was written is left."""
+    project, warnings = right
+    shown = article(project.html(name))
+    _, there, gone = RIGHT[name]
+    assert [each for each in there if each not in shown] == [], shown
+    assert [each for each in gone if each in shown] == [], shown
+    assert [
+        each for each in warnings if each.startswith(f"templates/pages/{name}.md") and name != "formula-over-lines"
+    ] == []
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_said_at_its_place(wrong: list[str], name: str) -> None:
+    """Every fault of every page comes in one build, with line and column and what to write."""
+    start = f"templates/pages/{name}.md:"
+    assert [each.removeprefix(start) for each in wrong if each.startswith(start)] == [*WRONG[name][1]]
+
+
+@pytest.mark.parametrize("name", DOUBTFUL)
+def test_what_is_doubtful_is_a_warning(right: tuple[Project, list[str]], name: str) -> None:
+    """It is published, and the place is named."""
+    start = f"templates/pages/{name}.md:"
+    assert [each.removeprefix(start) for each in right[1] if each.startswith(start)] == [*DOUBTFUL[name][1]]
