@@ -19,6 +19,7 @@ from markdown_it.common.utils import unescapeAll
 from markdown_it.token import Token
 
 from darkroom.press.calls import Call
+from darkroom.press.dialects import ADMONITIONS
 from darkroom.press.markup import VOID, pieces
 from darkroom.press.mathtext import Formula
 from darkroom.press.syntax import Document, read, read_label, read_line
@@ -267,7 +268,7 @@ class Tree:
         self._open(token, "p", **{"class": "title"})
 
     def _admonition_open(self, token: Token) -> None:
-        kind, folds = ADMONITIONS[token.meta["tag"]], token.markup.startswith("?")
+        kind, folds = ADMONITIONS.get(token.meta["tag"], "note"), token.markup.startswith("?")
         token.attrs = {"open": ""} if token.markup == "???+" else {}
         self._open(
             token, "details" if folds else "div", **{"class": f"callout {kind}", **({} if folds else {"role": "note"})}
@@ -303,15 +304,6 @@ class Tree:
         self._words("\N{NO-BREAK SPACE}")
         back = {"class": "footnote-backref", "href": f"#fnref{again}-{name}", "title": "Back to the text"}
         SubElement(self.stack[-1], "a", back).text = "↩"
-
-
-ADMONITIONS = {
-    **{kind: kind for kind in ("note", "tip", "important", "warning", "caution")},
-    **dict.fromkeys(("info", "abstract", "summary", "question", "example", "quote", "seealso", "todo"), "note"),
-    **dict.fromkeys(("hint", "success"), "tip"),
-    "attention": "warning",
-    **dict.fromkeys(("danger", "error", "failure", "bug"), "caution"),
-}
 
 
 def _note(token: Token) -> tuple[str, str]:

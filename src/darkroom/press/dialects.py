@@ -13,6 +13,14 @@ from darkroom.press.markup import attributes, pieces
 
 CALLOUTS = ("note", "tip", "important", "warning", "caution")
 
+ADMONITIONS = {
+    **{kind: kind for kind in ("note", "tip", "important", "warning", "caution")},
+    **dict.fromkeys(("info", "abstract", "summary", "question", "example", "quote", "seealso", "todo"), "note"),
+    **dict.fromkeys(("hint", "success"), "tip"),
+    "attention": "warning",
+    **dict.fromkeys(("danger", "error", "failure", "bug"), "caution"),
+}
+
 _PICTURE = '{{ picture("name.png", caption="...", alt="...") }}'
 
 # Paragraphs: a pattern in their text, and what is said of it -----------------------------------------------------------
@@ -29,6 +37,12 @@ _PARAGRAPHS = (
         re.compile(r"\A[^\n]*\n[ \t]*\|?[ \t]*:?-+:?[ \t]*\|[-|: \t]*$", re.MULTILINE),
         "this is no table, since its header has another number of cells than the line under it",
     ),
+    (re.compile(r"^#{7,}", re.MULTILINE), "a heading has six # at most"),
+    (
+        re.compile(r"^\.\. [\w-]+::", re.MULTILINE),
+        "this directive is reStructuredText's; write a formula, a fence or > [!NOTE]",
+    ),
+    (re.compile(r"(?<!`)``(?!`)[^`\n]+''"), 'quotes are written "...", and set as a typesetter would'),
     (re.compile(r"^\*\[[^\]\n]+\]:", re.MULTILINE), 'abbreviations are not read; write <abbr title="...">...</abbr>'),
     (
         re.compile(
@@ -41,7 +55,7 @@ _PARAGRAPHS = (
         f"a callout begins with > [!NOTE] alone on its line; it may be {', '.join(CALLOUTS)}",
     ),
     (
-        re.compile(r"^\[{1,2}toc\]{1,2}$", re.MULTILINE | re.IGNORECASE),
+        re.compile(r"^\[{1,2}_?toc_?\]{1,2}$", re.MULTILINE | re.IGNORECASE),
         "the contents come by themselves; toc = false hides them",
     ),
     (
@@ -65,6 +79,7 @@ _INSTEAD = {
     "cite": '{{ cite("key") }}', "citep": '{{ cite("key") }}', "citet": '{{ cite("key", text=True) }}',
     "textbf": "**...**", "textit": "*...*", "emph": "*...*", "texttt": "`...`", "section": "## ...", "subsection": "### ...",
     "footnote": "[^1], and [^1]: ... below", "href": "[text](address)", "url": "<address>", "includegraphics": _PICTURE,
+    **dict.fromkeys(("newcommand", "renewcommand", "def", "DeclareMathOperator"), "it within $...$, or under [macros] above"),
     "label": "{#name} behind a heading, or \\label within a formula", "item": "- ...", "paragraph": "**...**",
 }  # fmt: skip
 _LETTERS = frozenset(
@@ -136,10 +151,19 @@ _ENVIRONMENTS = {
 }  # fmt: skip
 
 
-def of_environment(message: str) -> str:
-    """KaTeX's complaint about an environment that it does not have, with what to write."""
+_COMMANDS = {
+    "mbox": "\\text", "mathds": "\\mathbb", "mathbbm": "\\mathbb", "bbold": "\\mathbb", "unicode": "the character itself",
+    "require": "nothing: what it would load is there", "sideset": "{}_a^b\\sum", "nicefrac": "a/b", "sfrac": "a/b",
+    "ensuremath": "nothing", "intertext": "two formulas with text between", "nonumber": "\\notag",
+}  # fmt: skip
+
+
+def of_math(message: str) -> str:
+    """KaTeX's complaint about what it does not have, with what to write."""
     name = message.removeprefix("No such environment: ")
-    return f"{message}; write {_ENVIRONMENTS[name]}" if name in _ENVIRONMENTS else message
+    command = message.removeprefix("Undefined control sequence: \\")
+    instead = _ENVIRONMENTS.get(name) or _COMMANDS.get(command)
+    return f"{message}; write {instead}" if instead else message
 
 
 # Braces ---------------------------------------------------------------------------------------------------------------
@@ -198,11 +222,16 @@ _TEXTS: Mapping[str, tuple[tuple[re.Pattern[str], str], ...]] = {
         (re.compile(r"\[(?:[^\[\]\\]|\\.)*\]\[((?:[^\[\]\\]|\\.)+)\]"), "{0} leads nowhere; write [{1}]: address below"),
         (re.compile(r"\[((?:[^\[\]\\]|\\.)+)\]\[\]"), "{0} leads nowhere; write [{1}]: address below"),
         (
+            re.compile(r"\[(?:[^\[\]\\]|\\.)*\]\(\s*<?((?:javascript|vbscript|file|data):)"),
+            "{0}...) is no link: the page's policy lets {1} lead nowhere",
+        ),
+        (
             re.compile(r"\[(?:[^\[\]\\]|\\.)*\]\((?:[^()\n]|\([^()\n]*\))*\)"),
             "{0} is no link, since its address cannot be read; put an address with spaces between < and >",
         ),
     ),
     "=": ((re.compile(r"==(?=[^\s=])[^=\n]*(?<!\s)==(?!=)"), "{0} is not read; write <mark>...</mark>"),),
+    "+": ((re.compile(r"\+\+(?=[^\s+])[^+\n]*(?<!\s)\+\+(?!\+)"), "{0} is not read; write <ins>...</ins>"),),
     "~": (
         (
             re.compile(r"(?<!~)~(?=[^\s~])[^\s~]{1,20}~(?!~)"),
@@ -234,10 +263,12 @@ def of_text(text: str, at: int, env: Mapping[str, Any]) -> str:
 
 def of_fence(info: str) -> str:
     """What to say of the words behind a fence, or ""."""
+    if info.split()[:1] in (["mermaid"], ["plantuml"]):
+        return f"diagrams of {info.split(maxsplit=1)[0]} are not drawn; save it as a picture, and write {_PICTURE}"
     found = re.match(r"\{(?P<name>[^{}]*)\}", info.strip())
     if not found:
         return ""
-    name = found["name"].strip().lstrip(".").split(" ")[0]
+    name = re.split(r"[\s,]", found["name"].strip().lstrip("."))[0]
     if name in {"note", "tip", "warning", "important", "caution", "admonition"}:
         return f"```{{{name}}} is MyST's; write > [!{name.upper()}]"
     return (
@@ -265,13 +296,18 @@ def of_tag(tag: str) -> Iterator[tuple[int, str]]:
     if piece is None or not piece.tag or piece.closes:
         return
     known = attributes(tag)
+    if "-" in piece.tag:
+        instead = 'write $...$ for a formula, {{ cite("key") }} for a work, [^1] for a note'
+        yield 0, f"<{piece.tag}> is an element of another program, such as Distill; {instead}"
     if piece.tag in _BLOCKED:
         yield 0, f"<{piece.tag}>: {_BLOCKED[piece.tag]}"
     if piece.tag == "script":
         yield 0, "<script>: the page's policy blocks it; what all pages run goes into templates/static/reader.js"
     for name, value in known.items():
         at = tag.lower().find(name)
-        if name == "style":
+        if name == "markdown":
+            yield at, "markdown= is kramdown's; leave a blank line behind the tag, and Markdown is read within it"
+        elif name == "style":
             yield at, "style=: the page's policy blocks it; give it a class, with a rule in templates/static/style.css"
         elif re.fullmatch(r"on[a-z]+", name):
             yield at, f"{name}=: the page's policy blocks it; scripts go into templates/static"

@@ -10,7 +10,7 @@ import msgspec
 
 from darkroom.lab.errors import Fault
 from darkroom.press.context import MATH_POLICY, MATH_STYLE, Rendered, Use, root_of
-from darkroom.press.dialects import of_environment
+from darkroom.press.dialects import of_math
 from darkroom.press.files import Places
 from darkroom.press.layouts import policy_digest
 from darkroom.press.math import BadTeX, Equation, Katex, Typeset, classes_of, plain, rules
@@ -147,5 +147,5 @@ def _texts(layout: object) -> Iterator[str]:
 def _bad_tex(use: Use, bad: BadTeX, page: Page) -> Fault:
     if use.formula:
         source = Rewritten(use.equation.tex, use.pieces).source(bad.position or 0)
-        return page.fault(use.formula.place(source), "math", of_environment(bad.message))
+        return page.fault(use.formula.place(source), "math", of_math(bad.message))
     return Fault(use.path, use.line, 1, "math", f"{bad.message} in {use.equation.tex!r}")

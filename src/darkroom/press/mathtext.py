@@ -30,6 +30,8 @@ _DEFINITION = re.compile(
     r"|(?P<operator>DeclareMathOperator)(?P<star>\*?)\s*\{\s*(?P<command>\\[A-Za-z]+)\s*\})\s*(?=\{)"
 )
 _PROSE = re.compile(r"(?=.*\s)(?!.*[\\^_=+<>|{}])(?:.*[A-Za-z]{2,}|\d.*[;:,.]\s)")
+_COMMAND = re.compile(r"\\[A-Za-z]|[_^]")
+_COMMENT = re.compile(r"(?<!\\)%[^\n]*\Z")
 _TEX = re.compile(r"\\[A-Za-z]|[\^_=]|^\s*\S\s*$")
 
 
@@ -126,7 +128,9 @@ def _scan(text: str, start: int, end: int, mark: str, braces: bool) -> int | Non
             if not single:
                 return at
             before, after = text[at - 1], text[at + 1 : at + 2]
-            return at if at > start and not before.isspace() and not after.isdigit() else -1
+            if at == start or before.isspace():
+                return -1
+            return -1 if after.isdigit() and not _COMMAND.search(text, start, at) else at
         character = text[at]
         if character == "\\":
             at += 1
@@ -210,7 +214,8 @@ def rewrite(tex: str, edits: list[Edit]) -> Rewritten:
         length += len(kept) + len(new)
         at = max(end, at)
     pieces.append((length, max(at, start)))
-    return Rewritten("".join([*parts, tex[max(at, start) :]]).strip(), tuple(pieces))
+    made = "".join([*parts, tex[max(at, start) :]]).strip()
+    return Rewritten(f"{made}\n" if _COMMENT.search(made) else made, tuple(pieces))
 
 
 # Numbers and names ----------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from mdit_py_plugins.admon import admon_plugin
 from mdit_py_plugins.deflist import deflist_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 
+from darkroom.lab.errors import nearest
 from darkroom.press import dialects, mathtext
 from darkroom.press.calls import BLOCKS, CALLS, Call, literal_call
 from darkroom.press.markup import pieces
@@ -36,6 +37,7 @@ Place = Callable[[int], int]
 
 _NAME = re.compile(r"\{#([A-Za-z][\w.:-]*)\}")
 _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_JINJA_IN_TEX = re.compile(r"\{\{ (?!metric|param)[^{}\\]+ \}\}|\{%.*?%\}")
 _CALLEE = re.compile(r"\{\{-?\s*(?P<name>[a-z_]+)\s*\(")
 _BEHIND = re.compile(
     r"[ \t]*(?P<mark>[.,;:!?]?)[ \t]*(?:\{#(?P<name>[A-Za-z][\w.:-]*)\})?[ \t]*(?P<after>[.,;:!?]?)[ \t]*"
@@ -303,6 +305,9 @@ def _make_formula(
     """A formula, its places those of the file; what it calls is noted."""
     calls, wrong = mathtext.calls_in(source)
     plain = Formula(source, display, lines)
+    for found in _JINJA_IN_TEX.finditer(source):
+        message = f"{found[0]} stays as it is in a formula: Jinja does nothing there"
+        reading.warn(plain.place(found.start()), "math", message)
     for index in wrong:
         message = 'a number in math is called by literals alone, such as {{ param("part/name", "epochs") }}'
         reading.fault(plain.place(index), "reference", message)
@@ -494,7 +499,7 @@ def _formula(state: StateInline, silent: bool) -> bool:
         if not span.display and source[start] == "$" and mathtext.reads_as_prose(inner):
             message = f"'${inner}$' is set as a formula; write \\$ where a dollar is meant"
             reading.warn(place, "math", message)
-        if span.display and "short" not in state.env:
+        if source.startswith("$$", start) and "\n" not in inner and "short" not in state.env:
             message = "a display formula within a sentence; write $...$, or give it lines of its own"
             reading.warn(place, "math", message)
         outer = reading.content.find(source) if source != reading.content else 0
@@ -507,7 +512,7 @@ def _formula(state: StateInline, silent: bool) -> bool:
     return True
 
 
-_SPACED = re.compile(r"\$[ \t\n]+(?P<tex>[^$\n]+?)[ \t\n]+\$(?!\d)")
+_SPACED = re.compile(r"\$(?P<before>\s*)(?P<tex>[^\s$](?:[^$\n]*[^\s$])?)(?P<after>\s*)\$(?!\d)")
 _ALMOST = re.compile(r"\$\S*?(?:\\[A-Za-z]|[_^][\w{\\])")
 
 
@@ -525,7 +530,7 @@ def _unclosed(state: StateInline, start: int) -> bool:
         reading.mark(state, start, spaced.end())
         state.pos = spaced.end()
         return True
-    if spaced:
+    if spaced and spaced["before"] and spaced["after"]:
         message = "dollars with spaces inside are text; write $x$ for a formula, \\$ for a dollar"
         reading.warn(place, "math", message)
     elif opening and opening[0] not in {"$", "$`", "\\\\(", "\\\\["}:
@@ -750,11 +755,24 @@ def _tags(reading: Reading, token: Token, offset: int) -> None:
         reading.fault(offset + at, "html", message)
 
 
+def _check_admonition(reading: Reading, token: Token) -> None:
+    assert token.map
+    first, kind = token.map[0], token.meta["tag"]
+    line = reading.line(first)
+    place = reading.lines[first] + len(line) - len(line.lstrip(" \t>"))
+    if kind not in dialects.ADMONITIONS:
+        near = nearest(kind, dialects.ADMONITIONS) or f"; it may be {', '.join(dialects.CALLOUTS)}"
+        reading.fault(place, "markdown", f"unknown kind of callout {kind!r}{near}")
+    if token.map[1] <= first + 1:
+        reading.fault(place, "markdown", "this callout has no text; indent its text by four spaces")
+
+
 _CHECKS: dict[str, Callable[[Reading, Token], None]] = {
     "fence": _check_fence,
     "code_block": _check_indented,
     "heading_open": _check_heading,
     "html_block": _check_html,
+    "admonition_open": _check_admonition,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-_MARKS = re.compile(r"-{2,3}|\.{3}|[\"']")
+_MARKS = re.compile(r"https?://\S+|-{2,3}|\.{3}|[\"']")
 _SET = {"--": "–", "---": "—", "...": "…"}
 _OPENS = frozenset(" \t\n\u00a0([{<—–-/“‘")
 
@@ -19,14 +19,16 @@ def typographic(text: str, before: str = " ") -> tuple[str, str]:
     for found in _MARKS.finditer(text):
         gap, mark = text[at : found.start()], found[0]
         before = gap[-1:] or before
-        if mark in _SET:
+        if len(mark) > 3:
+            pass  # an address stays as it is
+        elif mark in _SET:
             mark = _SET[mark]
         elif before in _OPENS:
             mark = "“" if mark == '"' else "‘"
         else:
             mark = "”" if mark == '"' else "’"
         parts += [gap, mark]
-        before, at = mark, found.end()
+        before, at = mark[-1], found.end()
     rest = text[at:]
     return "".join([*parts, rest]), rest[-1:] or before
 
