@@ -49,6 +49,12 @@ def test_what_katex_does_not_trust_is_refused(katex: Path, tmp_path: Path, tex: 
     assert isinstance(result, BadTeX) and result.message.startswith(f"{tex.partition('{')[0]} is not for formulas")
 
 
+def test_a_macro_that_calls_itself_is_an_error_of_its_formula(katex: Path, tmp_path: Path) -> None:
+    """Node goes on with the others."""
+    made = typeset(tmp_path, Equation(r"\a", False, ((r"\a", r"\a b"),)), Equation("x", False))
+    assert [isinstance(each, BadTeX) for each in made.values()] == [True, False]
+
+
 def test_bad_tex_tells_why_and_where(katex: Path, tmp_path: Path) -> None:
     """KaTeX's complaint comes with the number of characters into the formula."""
     (result,) = typeset(tmp_path, Equation(r"a + \nope", False)).values()

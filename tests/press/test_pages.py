@@ -117,3 +117,12 @@ def test_calls_in_a_loop_are_seen() -> None:
     shown = [(call.name, call.arguments, call.options) for call in page.outline.calls]
     assert shown == [("metric", ("a/b",), (("at", 1),)), ("metric", ("a/b",), (("at", 5),))]
     assert {page.text[call.offset :][:6] for call in page.outline.calls} == {"metric"}
+
+
+def test_a_macro_is_named_with_a_backslash() -> None:
+    """In the front matter as in site.toml; the fault is at its line."""
+    (fault,) = faults('+++\ntitle = "T"\ndescription = "D"\n[macros]\n"R" = "\\\\mathbb{R}"\n+++\n')
+    assert fault == (
+        "templates/pages/a.md:5:1 front-matter: the macro 'R' should be a backslash and letters; "
+        'write "\\\\R" = "..."'
+    )

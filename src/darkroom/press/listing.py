@@ -1,7 +1,7 @@
 """Code on pages: highlighted by Pygments, with lines marked; and listings of the project's own functions and classes.
 
 A listing is read from the source, without importing it: ``darkroom.diffusion.sample.ddim`` is the function ``ddim`` of
-the module ``darkroom/diffusion/sample.py`` under ``src``, the project's root, or where Python finds the package.
+the module ``darkroom/diffusion/sample.py`` under ``src`` or the project's root; Darkroom's own are found wherever it is installed.
 """
 
 from __future__ import annotations
@@ -126,21 +126,15 @@ def _module(name: str, root: Path) -> tuple[Path, list[str]]:
                 folder.joinpath(*parts[:count]).with_suffix(".py"),
                 folder.joinpath(*parts[:count], "__init__.py"),
             ):
-                if path.is_file():
+                if path.is_file() and path.resolve().is_relative_to(folder.resolve()):
                     return path, parts[count:]
     raise NoSource(f"there is no module {parts[0]!r} with {'.'.join(parts[1:]) or 'anything'!r} in src or beside it")
 
 
 def _folders(package: str, root: Path) -> Iterator[Path]:
     yield from (root / "src", root)
-    from importlib.util import find_spec
-
-    try:
-        spec = find_spec(package)
-    except (ImportError, ValueError):
-        return
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        yield Path(folder).parent
+    if package == "darkroom":  # where it is installed, and not part of the project
+        yield Path(__file__).parents[2]
 
 
 def _definitions(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:

@@ -146,6 +146,12 @@ def _wrong_keys(
         elif found := _CONTROL.search(_texts_of(value)):
             message = f"{name!r} holds a control character, U+{ord(found[0]):04X}; remove it"
             faults.append(Fault(path, line, 1, "front-matter", message))
+        elif name == "macros":
+            faults += [
+                Fault(path, first_line + _line_of(macro, text), 1, "front-matter", _misnamed(macro))
+                for macro in value
+                if not re.fullmatch(r"\\(?:[A-Za-z@]+|.)", macro)
+            ]
     return faults
 
 
@@ -154,6 +160,11 @@ def _texts_of(value: object) -> str:
     if isinstance(value, Mapping):
         return "".join(_texts_of([*value, *value.values()]))
     return "".join(map(_texts_of, value)) if isinstance(value, list) else value if isinstance(value, str) else ""
+
+
+def _misnamed(macro: str) -> str:
+    plain = re.sub(r"[^A-Za-z]", "", macro) or "name"
+    return f'the macro {macro!r} should be a backslash and letters; write "\\\\{plain}" = "..."'
 
 
 def _missing_keys(values: Mapping[str, Any], keys: Mapping[str, Key], path: str, first_line: int) -> list[Fault]:
