@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from darkroom.lab.errors import Fault, nearest
 from darkroom.press.faults import place
-from darkroom.press.markup import attributes, leads_to_pages, pieces
+from darkroom.press.markup import attributes, leads_to_pages
 from darkroom.press.pictures import is_picture
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 IMAGE_LIMIT = 800_000
 PAGE_LIMIT = 1_500_000
 
-_TAG = re.compile(r"""<!--.*?-->|<(?:script|style)\b[^>]*>.*?</|<[A-Za-z](?:[^<>"']|"[^"]*"|'[^']*')*>""", re.DOTALL)
+_TAG = re.compile(
+    r"""<!--.*?-->|<(?:script|style)\b[^>]*>.*?</|<([A-Za-z][^\s/>]*)(?:[^<>"']|"[^"]*"|'[^']*')*>""", re.DOTALL
+)
 _TELLING = re.compile(r"\s(?:id|name|href|src|srcset|poster)\s*=")
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|//", re.IGNORECASE)
 
@@ -53,7 +55,7 @@ def scan(content: str) -> tuple[tuple[str, ...], tuple[LinkUse, ...]]:
         tag = found[0].partition(">")[0] + ">" if found[0].endswith("</") else found[0]
         if tag.startswith("<!--") or not _TELLING.search(tag):
             continue
-        element, known = next(pieces(tag)).tag, attributes(tag)
+        element, known = (found[1] or "script").lower(), attributes(tag)
         names = (known.get("id"), known.get("name") if element == "a" else None)
         anchors += dict.fromkeys(name for name in names if name)
         links |= {LinkUse(element, target) for target in targets(element, known)}

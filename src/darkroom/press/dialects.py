@@ -25,41 +25,40 @@ _PICTURE = '{{ picture("name.png", caption="...", alt="...") }}'
 
 # Paragraphs: a pattern in their text, and what is said of it -----------------------------------------------------------
 
-_PARAGRAPHS = (
-    (re.compile(r"^#{2,6}[^#\s]", re.MULTILINE), "a heading has a space after its #; write ## Title"),
-    (re.compile(r"^#{1,6}[A-Z]\w*$", re.MULTILINE), "a heading has a space after its #; write ## Title"),
+_TELLING = re.compile(r"(?m)^[#:+*.\\\[\-|]|^[ \t:|-]+$|``")  # what most paragraphs have none of
+_PARAGRAPHS = (  # patterns are compiled where they are used
+    (r"(?m)^#{2,6}[^#\s]", "a heading has a space after its #; write ## Title"),
+    (r"(?m)^#{1,6}[A-Z]\w*$", "a heading has a space after its #; write ## Title"),
     (
-        re.compile(r"^:{3,}", re.MULTILINE),
+        r"(?m)^:{3,}",
         "::: is a block of Pandoc's, MyST's or Docusaurus'; write > [!NOTE] for a callout",
     ),
-    (re.compile(r"^\+[-=]{2,}\+", re.MULTILINE), "a table with +--+ is none of GitHub's; part its cells by | alone"),
+    (r"(?m)^\+[-=]{2,}\+", "a table with +--+ is none of GitHub's; part its cells by | alone"),
     (
-        re.compile(r"\A[^\n]*\n[ \t]*\|?[ \t]*:?-+:?[ \t]*\|[-|: \t]*$", re.MULTILINE),
+        r"(?m)\A[^\n]*\n[ \t]*\|?[ \t]*:?-+:?[ \t]*\|[-|: \t]*$",
         "this is no table, since its header has another number of cells than the line under it",
     ),
-    (re.compile(r"^#{7,}", re.MULTILINE), "a heading has six # at most"),
+    (r"(?m)^#{7,}", "a heading has six # at most"),
     (
-        re.compile(r"^\.\. [\w-]+::", re.MULTILINE),
+        r"(?m)^\.\. [\w-]+::",
         "this directive is reStructuredText's; write a formula, a fence or > [!NOTE]",
     ),
-    (re.compile(r"(?<!`)``(?!`)[^`\n]+''"), 'quotes are written "...", and set as a typesetter would'),
-    (re.compile(r"^\*\[[^\]\n]+\]:", re.MULTILINE), 'abbreviations are not read; write <abbr title="...">...</abbr>'),
+    (r"(?<!`)``(?!`)[^`\n]+''", 'quotes are written "...", and set as a typesetter would'),
+    (r"(?m)^\*\[[^\]\n]+\]:", 'abbreviations are not read; write <abbr title="...">...</abbr>'),
     (
-        re.compile(
-            r"^\\(?:newpage|pagebreak|clearpage|noindent|bigskip|medskip|smallskip|maketitle|tableofcontents)\b", re.M
-        ),
+        r"(?m)^\\(?:newpage|pagebreak|clearpage|noindent|bigskip|medskip|smallskip|maketitle|tableofcontents)\b",
         "this command of LaTeX's has no meaning on a page; remove it",
     ),
     (
-        re.compile(r"^\[!(?P<kind>[A-Za-z]+)\][-+]?", re.MULTILINE),
+        r"(?m)^\[!(?P<kind>[A-Za-z]+)\][-+]?",
         f"a callout begins with > [!NOTE] alone on its line; it may be {', '.join(CALLOUTS)}",
     ),
     (
-        re.compile(r"^\[{1,2}_?toc_?\]{1,2}$", re.MULTILINE | re.IGNORECASE),
+        r"(?mi)^\[{1,2}_?toc_?\]{1,2}$",
         "the contents come by themselves; toc = false hides them",
     ),
     (
-        re.compile(r"^(?:---|\+\+\+)[ \t]*$", re.MULTILINE),
+        r"(?m)^(?:---|\+\+\+)[ \t]*$",
         "front matter stands at the top of the file, between +++ lines",
     ),
 )
@@ -67,8 +66,10 @@ _PARAGRAPHS = (
 
 def of_paragraph(content: str) -> Iterator[tuple[int, str]]:
     """Where a paragraph is meant to be something else, and what."""
+    if not _TELLING.search(content):
+        return
     for pattern, message in _PARAGRAPHS:
-        for found in pattern.finditer(content):
+        for found in re.finditer(pattern, content):
             yield found.start(), message
 
 
@@ -168,26 +169,24 @@ def of_math(message: str) -> str:
 
 # Braces ---------------------------------------------------------------------------------------------------------------
 
-_BRACES: tuple[tuple[re.Pattern[str], Callable[[str], str]], ...] = (
+_BRACES: tuple[tuple[str, Callable[[str], str]], ...] = (
     (
-        re.compile(r"\{\{[<%].*?[>%]\}\}", re.DOTALL),
+        r"(?s)\{\{[<%].*?[>%]\}\}",
         lambda text: f"{_short(text)} is a shortcode of Hugo's; write {_PICTURE} for a picture, HTML for the rest",
     ),
     (
-        re.compile(r"\{:\s*toc\b[^}\n]*\}|\{toc\}", re.IGNORECASE),
+        r"(?i)\{:\s*toc\b[^}\n]*\}|\{toc\}",
         lambda text: f"{text} is kramdown's; the contents come by themselves, and toc = false hides them",
     ),
-    (re.compile(r"\{:{1,2}[^{}\n]*\}"), lambda text: _of_attributes(text, "kramdown's")),
-    (re.compile(r"\{(?:[.#][A-Za-z]|[\w-]+=)[^{}\n]*\}"), lambda text: _of_attributes(text, "Pandoc's")),
-    (re.compile(r"\{=\w+\}"), lambda text: f"{text} is Pandoc's; HTML is written as it is"),
+    (r"\{:{1,2}[^{}\n]*\}", lambda text: _of_attributes(text, "kramdown's")),
+    (r"\{(?:[.#][A-Za-z]|[\w-]+=)[^{}\n]*\}", lambda text: _of_attributes(text, "Pandoc's")),
+    (r"\{=\w+\}", lambda text: f"{text} is Pandoc's; HTML is written as it is"),
     (
-        re.compile(
-            r"\{%-?\s*(?:include|link|post_url|highlight|endhighlight|figure|cite|gist|youtube)\b.*?%\}", re.DOTALL
-        ),
+        r"(?s)\{%-?\s*(?:include|link|post_url|highlight|endhighlight|figure|cite|gist|youtube)\b.*?%\}",
         lambda text: f"{_short(text)} is Jekyll's; write {_PICTURE} for a picture, a fence of ``` for code",
     ),
     (
-        re.compile(r"\{(?:ref|eq|cite|math|numref|doc|term)[\w:]*\}(?=`)"),
+        r"\{(?:ref|eq|cite|math|numref|doc|term)[\w:]*\}(?=`)",
         lambda text: f'{text} is a role of MyST\'s; write $...$, or {{{{ ref("...") }}}} or {{{{ cite("...") }}}}',
     ),
 )
@@ -196,7 +195,7 @@ _BRACES: tuple[tuple[re.Pattern[str], Callable[[str], str]], ...] = (
 def of_braces(text: str, at: int) -> tuple[str, int] | None:
     """What to say of the braces that open at *at*, and where they end."""
     for pattern, message in _BRACES:
-        if found := pattern.match(text, at):
+        if found := re.compile(pattern).match(text, at):
             return message(found[0]), found.end()
     return None
 
@@ -214,38 +213,38 @@ def _of_attributes(text: str, whose: str) -> str:
 
 # Anything in a line ---------------------------------------------------------------------------------------------------
 
-_TEXTS: Mapping[str, tuple[tuple[re.Pattern[str], str], ...]] = {
+_TEXTS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "[": (
-        (re.compile(r"\[\^([^\]\s]+)\]"), "there is no note {0}; write [^{1}]: ... on a line of its own"),
-        (re.compile(r"\[@[\w:-][^\]\n]*\]"), '{0} is a citation of Pandoc\'s; write {{{{ cite("key") }}}}'),
-        (re.compile(r"\[\[[A-Za-z][^\[\]\n]*\]\]"), "{0} is a link of a wiki's; write [text](page.md)"),
-        (re.compile(r"\[(?:[^\[\]\\]|\\.)*\]\[((?:[^\[\]\\]|\\.)+)\]"), "{0} leads nowhere; write [{1}]: address below"),
-        (re.compile(r"\[((?:[^\[\]\\]|\\.)+)\]\[\]"), "{0} leads nowhere; write [{1}]: address below"),
+        (r"\[\^([^\]\s]+)\]", "there is no note {0}; write [^{1}]: ... on a line of its own"),
+        (r"\[@[\w:-][^\]\n]*\]", '{0} is a citation of Pandoc\'s; write {{{{ cite("key") }}}}'),
+        (r"\[\[[A-Za-z][^\[\]\n]*\]\]", "{0} is a link of a wiki's; write [text](page.md)"),
+        (r"\[(?:[^\[\]\\]|\\.)*\]\[((?:[^\[\]\\]|\\.)+)\]", "{0} leads nowhere; write [{1}]: address below"),
+        (r"\[((?:[^\[\]\\]|\\.)+)\]\[\]", "{0} leads nowhere; write [{1}]: address below"),
         (
-            re.compile(r"\[(?:[^\[\]\\]|\\.)*\]\(\s*<?((?:javascript|vbscript|file|data):)"),
+            r"\[(?:[^\[\]\\]|\\.)*\]\(\s*<?((?:javascript|vbscript|file|data):)",
             "{0}...) is no link: the page's policy lets {1} lead nowhere",
         ),
         (
-            re.compile(r"\[(?:[^\[\]\\]|\\.)*\]\((?:[^()\n]|\([^()\n]*\))*\)"),
+            r"\[(?:[^\[\]\\]|\\.)*\]\((?:[^()\n]|\([^()\n]*\))*\)",
             "{0} is no link, since its address cannot be read; put an address with spaces between < and >",
         ),
     ),
-    "=": ((re.compile(r"==(?=[^\s=])[^=\n]*(?<!\s)==(?!=)"), "{0} is not read; write <mark>...</mark>"),),
-    "+": ((re.compile(r"\+\+(?=[^\s+])[^+\n]*(?<!\s)\+\+(?!\+)"), "{0} is not read; write <ins>...</ins>"),),
+    "=": ((r"==(?=[^\s=])[^=\n]*(?<!\s)==(?!=)", "{0} is not read; write <mark>...</mark>"),),
+    "+": ((r"\+\+(?=[^\s+])[^+\n]*(?<!\s)\+\+(?!\+)", "{0} is not read; write <ins>...</ins>"),),
     "~": (
         (
-            re.compile(r"(?<!~)~(?=[^\s~])[^\s~]{1,20}~(?!~)"),
+            r"(?<!~)~(?=[^\s~])[^\s~]{1,20}~(?!~)",
             "{0} is not read; write ~~...~~ to strike, <sub>...</sub> to lower",
         ),
     ),
-    "^": ((re.compile(r"\^(?=[^\s^\[])[^\s^]{1,20}\^"), "{0} is not read; write <sup>...</sup> to raise"),),
+    "^": ((r"\^(?=[^\s^\[])[^\s^]{1,20}\^", "{0} is not read; write <sup>...</sup> to raise"),),
     ":": (
         (
-            re.compile(r":(?:math|ref|cite|code|eq|doc)[\w:]*:`[^`\n]*`"),
+            r":(?:math|ref|cite|code|eq|doc)[\w:]*:`[^`\n]*`",
             "{0} is a role of reStructuredText's; write $...$ or a call",
         ),
         (
-            re.compile(r"(?<![\w:]):[a-z][a-z_]+[a-z0-9]:(?![\w:])"),
+            r"(?<![\w:]):[a-z][a-z_]+[a-z0-9]:(?![\w:])",
             "{0} would be printed as it is; write the character itself",
         ),
     ),
@@ -255,7 +254,7 @@ _TEXTS: Mapping[str, tuple[tuple[re.Pattern[str], str], ...]] = {
 def of_text(text: str, at: int, env: Mapping[str, Any]) -> str:
     """What to say of a sign at *at* that no rule took, or ""."""
     for pattern, message in _TEXTS.get(text[at], ()):
-        found = pattern.match(text, at)
+        found = re.compile(pattern).match(text, at)
         if found:
             return message.format(_short(found[0]), *found.groups())
     return ""
@@ -296,7 +295,7 @@ def of_tag(tag: str) -> Iterator[tuple[int, str]]:
     if piece is None or not piece.tag or piece.closes:
         return
     known = attributes(tag)
-    if "-" in piece.tag:
+    if "-" in piece.tag and piece.tag != "!--":
         instead = 'write $...$ for a formula, {{ cite("key") }} for a work, [^1] for a note'
         yield 0, f"<{piece.tag}> is an element of another program, such as Distill; {instead}"
     if piece.tag in _BLOCKED:

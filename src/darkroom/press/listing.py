@@ -1,7 +1,7 @@
 """Code on pages: highlighted by Pygments, with lines marked; and listings of the project's own functions and classes.
 
 A listing is read from the source, without importing it: ``darkroom.diffusion.sample.ddim`` is the function ``ddim`` of
-the module ``darkroom/diffusion/sample.py`` under ``src`` or the project's root; Darkroom's own are found wherever it is installed.
+the module ``darkroom/diffusion/sample.py`` under ``src`` or the project's root; Darkroom's own are found where it lies.
 """
 
 from __future__ import annotations

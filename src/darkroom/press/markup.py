@@ -52,9 +52,8 @@ def attributes(tag: str) -> dict[str, str]:
     if not opening:
         return {}
     known: dict[str, str] = {}
-    for found in _ATTRIBUTES.finditer(tag, opening.end(), len(tag) - 1):
-        value = found[2] or ""
-        known.setdefault(found[1].lower(), html.unescape(value[1:-1] if value[:1] in {'"', "'"} else value))
+    for name, value in _ATTRIBUTES.findall(tag, opening.end(), len(tag) - 1):
+        known.setdefault(name.lower(), html.unescape(value[1:-1] if value[:1] in {'"', "'"} else value))
     return known
 
 
