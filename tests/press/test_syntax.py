@@ -123,7 +123,7 @@ WRONG: dict[str, tuple[str, tuple[str, ...]]] = {
         "9:4 html: onclick=: the page's policy blocks it; scripts go into templates/static",
     )),
     "script": ("<script>x()</script>", (
-        "5:1 html: <script>: the page's policy blocks it; put it into a file of templates/static, and write <script src=...>",
+        "5:1 html: <script>: the page's policy blocks it; what all pages run goes into templates/static/reader.js",
     )),
     "links": ("<a href='nowhere.html'>x</a> <a href=other.md>y</a>", (
         "5:10 link: nowhere.html leads nowhere; did you mean 'note.html'?", "5:38 link: other.html leads nowhere; did you mean 'note.html'?",
