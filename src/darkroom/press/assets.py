@@ -29,10 +29,11 @@ _ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|(.))", re.DOTALL)
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|//|/", re.IGNORECASE)
 _FACE = re.compile(r"(@font-face\s*\{[^}]*\})")
 _UNICODE_RANGE = re.compile(r"unicode-range\s*:\s*([^;}]+)")
-_GAP = r"(?>/\*.*?(?:\*/|\Z)|\s)"
+_GAP = r"(?>/\*.*?(?:\*/|\Z)|\s+)"
 _SPARE = re.compile(
-    rf"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\burl\((?:[^"'()\\]|\\.)*\))|{_GAP}*([{{}};,]){_GAP}*|{_GAP}+""",
-    re.DOTALL | re.IGNORECASE,
+    rf"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\b[uU][rR][lL]\((?:[^"'()\\]|\\.)*\))"""
+    rf"""|{_GAP}*+([{{}};,]){_GAP}*+|{_GAP}++""",
+    re.DOTALL,
 )
 _SAFE = "/-._~!$&*+,;=:@"  # what an address may hold that stands without quotes
 INLINE = "#inline"
@@ -159,7 +160,10 @@ def _read_ranges(spread: str) -> list[tuple[int, int]] | None:
 
 def _in_order(texts: Mapping[str, str], names: Sequence[str]) -> list[str]:
     """Style sheets after what they name, as far as they do not name each other."""
+    sheets = [name for name in names if _is(name, ".css")]
     ordered: dict[str, None] = dict.fromkeys(name for name in names if not _is(name, ".css"))
+    if len(sheets) < 2:
+        return [*ordered, *sheets]
 
     def add(name: str, above: frozenset[str]) -> None:
         for _, target in _addresses(texts[name]) if name not in ordered else ():
@@ -168,9 +172,8 @@ def _in_order(texts: Mapping[str, str], names: Sequence[str]) -> list[str]:
                 add(other, above | {name})
         ordered.setdefault(name)
 
-    for name in names:
-        if _is(name, ".css"):
-            add(name, frozenset({name}))
+    for name in sheets:
+        add(name, frozenset({name}))
     return list(ordered)
 
 
@@ -213,7 +216,7 @@ def _rewrite(css: str, name: str, assets: Mapping[str, Asset], fonts: Fonts, sho
             fault(position, "link", message)
         return ""
 
-    for found in _TOKENS.finditer(css):
+    for found in _TOKENS.finditer(css, max(css.rfind("/*"), 0)) if css.rfind("/*") > css.rfind("*/") else ():
         if found[0].startswith("/*") and not found[0].endswith("*/"):
             fault(found.start(), "style", "this comment does not end; close it with */")
     pieces = []
@@ -236,6 +239,8 @@ def brief(css: str) -> str:
 def _briefly(found: re.Match[str]) -> str:
     if found[1] or found[2]:
         return found[1] or found[2]
+    if "/*" not in found[0]:
+        return " "
     without = re.sub(r"/\*.*?(?:\*/|\Z)", "", found[0], flags=re.DOTALL)
     return " " if without else "/**/"  # which parts two words where no space does
 

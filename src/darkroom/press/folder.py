@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from stat import S_ISDIR, S_ISLNK, S_ISREG
+from stat import S_IFREG, S_ISDIR, S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING
 
 from darkroom.lab.errors import UsageError
@@ -174,6 +174,8 @@ def entries(folder: Path | str) -> Iterator[tuple[str, int]]:
         for entry in inside:
             if entry.is_dir(follow_symlinks=False):
                 waiting.append(f"{place}{entry.name}/")
+            elif entry.is_file(follow_symlinks=False):  # which asks the system nothing more, as its mode would
+                yield f"{place}{entry.name}", S_IFREG
             else:
                 yield f"{place}{entry.name}", entry.stat(follow_symlinks=False).st_mode
 
