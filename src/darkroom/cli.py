@@ -371,10 +371,23 @@ def _run(call: SimpleNamespace, lab: Lab) -> int:
     model = lab.models[0].name if call.model and lab.models else ""
     options = Options(call.device, call.jobs, call.force, call.downstream, tuple(call.settings), model)
     outcome = run(lab, call.ids, options)
-    for fault in outcome.faults:
+    faults = [*outcome.faults, *_left_over(lab, outcome.fresh)]
+    for fault in faults:
         _tell(fault)
     worst = max((error.exit_code for error in outcome.failed.values()), default=0)
-    return worst or (ExperimentError.exit_code if outcome.faults else 0)
+    return worst or (ExperimentError.exit_code if faults else 0)
+
+
+def _left_over(lab: Lab, fresh: Sequence[str]) -> list[str]:
+    """Draw the figures of fresh results that a killed run did not come to; gives what failed."""
+    from darkroom.lab.plan import Plan
+    from darkroom.lab.run import draw
+
+    verdicts = lab.read_anew().planner().plan().verdicts if fresh else {}
+    behind = {
+        identity: verdicts[identity] for identity in fresh if identity in verdicts and verdicts[identity].is_behind
+    }
+    return draw(lab, Plan(behind, ())) if behind else []
 
 
 def _status(call: SimpleNamespace, lab: Lab) -> int:

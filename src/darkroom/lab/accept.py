@@ -54,4 +54,4 @@ def _rewrite(lab: Lab, place: Place, verdict: Verdict, reason: str) -> None:
     accepted = msgspec.structs.replace(
         manifest, key=verdict.key, code=verdict.recipe.code, accepted=[*manifest.accepted, word]
     )
-    write_atomically(place.folder / NAME, encode(accepted))
+    write_atomically(place.folder / NAME, encode(accepted), scratch=place.scratch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
@@ -108,15 +109,16 @@ def _is_current(entry: _Entry, found: os.stat_result) -> bool:
     )
 
 
-def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
+def write_atomically(path: Path, content: bytes, *, durable: bool = True, scratch: Path | None = None) -> None:
     """Put *content* in place whole, or not at all.
 
     Args:
         path: the file; its folder is made.
         content: its bytes.
         durable: wait until the disk has them. Without it, failing to write is no error.
+        scratch: a folder on the same file system for what is half written; by default the file's own.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = (scratch or path.parent) / f".{path.name}.{os.getpid()}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
@@ -125,7 +127,9 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
                 file.flush()
                 os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError:
+    except OSError as error:
         temporary.unlink(missing_ok=True)
-        if durable:
+        if scratch and error.errno == errno.EXDEV:
+            write_atomically(path, content, durable=durable)
+        elif durable:
             raise

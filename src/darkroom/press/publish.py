@@ -11,6 +11,7 @@ import gc
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -214,6 +215,7 @@ def _publish(request: SiteRequest, edition: Edition, memory: record.Record) -> i
     """Bring the site to the edition; gives how many files were written."""
     scratch, spare = _scratch(request)
     _put_back(scratch, request.site)
+    _sweep(request.cache)
     old = memory.outputs
     standing = {
         target: known.sha256
@@ -352,6 +354,19 @@ def swap(new: Path, site: Path) -> None:
         old.rename(site)
         raise
     old.rename(new)
+
+
+def _sweep(cache: Path) -> None:
+    """Remove what killed builds left half written in the caches."""
+    for place in (cache, cache / "jinja", cache / "fonts", cache.parent / "lab"):
+        for leftover in place.glob(".*.*"):
+            if leftover.suffix[1:].isdigit() and leftover.suffix[1:] != str(os.getpid()) and leftover.is_file():
+                with suppress(OSError):
+                    if time.time() - leftover.stat().st_mtime > _LEFT_S:
+                        leftover.unlink()
+
+
+_LEFT_S = 60  # nobody takes that long to write a cache
 
 
 def _set_aside(new: Path) -> Path:
