@@ -52,8 +52,8 @@ ALL, SOME = 10_000, 1_000
 LONGEST_S = 10.0
 
 Reader = Callable[[bytes], object]
-_MARKS = '{{ }} {% %} $ $$ \\ ` ``` [ ]( < > & | +++ ../ \uf8ff \U0010fffd é \u202e null true -1 1e999 " \' , : [] {} {"a": [[[['
-_WORDS = "@ # = == <script> javascript: 9999999999999999999999999999999999"
+_MARKS = r"""{{ }} {% %} $ $$ \ ` ``` [ ]( < > & | +++ ../ é null true -1 1e999 " ' , : [] {} {"a": [[[["""
+_WORDS = "\uf8ff \U0010fffd \u202e @ # = == <script> javascript: 9999999999999999999999999999999999"
 SPECIAL = [
     *(text.encode() for text in f"{_MARKS} {_WORDS}".split()),
     *(b"\n\n", b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\r", b"\x00" * 8, b"\xff" * 4),

@@ -260,7 +260,7 @@ def decode(content: bytes, path: Path | str, *, known: bool = False) -> Manifest
         raise DamagedOutputs(f"{os.fspath(path)}: lists or objects are nested too deeply; {advice}") from None
     except msgspec.ValidationError as error:
         raise DamagedOutputs(f"{os.fspath(path)}: does not fit manifest version {VERSION}: {error}; {advice}") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DamagedOutputs(f"{os.fspath(path)}: not valid JSON ({error}); {advice}") from None
     raise DamagedOutputs(
         f"{os.fspath(path)}: manifest version {version}, but this Darkroom reads version {VERSION}; "

@@ -84,7 +84,10 @@ def _short(path: str) -> str:
     steps: list[tuple[str, list[int]]] = []
     x, y, start = 0, 0, (0, 0)
     for letter, numbers in _COMMAND.findall(path):
-        values = [round(10 * float(number)) for number in numbers.replace(",", " ").split()]
+        try:
+            values = [round(10 * float(number)) for number in numbers.replace(",", " ").split()]
+        except (ValueError, OverflowError):  # no numbers, which browsers draw nothing from
+            return path
         if letter in "Zz":
             steps.append(("z", []))
             x, y = start
