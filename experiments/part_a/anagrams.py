@@ -58,7 +58,7 @@ def anagrams(
         "inner circle": views.inner_circle(),
         "jigsaw": views.jigsaw(seed),
     }
-    painter = Painter(run, stage_1)
+    painter = Painter(run, stage_1, [text for _, *texts in pairs for text in texts])
     seeds = seeds_of(seed, seeds_each)
     pictures, seen, scores = [], [], []
     if shares and len(shares) != len(pairs):

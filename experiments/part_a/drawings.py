@@ -31,7 +31,7 @@ def drawings(
     """Results: those of ``edits.edited``, for the coffee, the sailboat and the tree."""
     from experiments.part_a.painter import Painter
 
-    return edits.edited(Painter(run, stage_1), [coffee, sailboat, tree], [prompt] * 3, levels, gamma, seed)
+    return edits.edited(Painter(run, stage_1, [prompt]), [coffee, sailboat, tree], [prompt] * 3, levels, gamma, seed)
 
 
 @drawings.metric

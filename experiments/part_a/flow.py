@@ -71,7 +71,8 @@ def flow(
         raise ValueError(
             f"midway = {midway:g} is none of shown_at, {', '.join(f'{t:g}' for t in shown_at)}; add it there"
         )
-    painter = Painter(run, stage_1)
+    pairs = [text for pair in (*anagrams, *hybrids) for text in pair]
+    painter = Painter(run, stage_1, [prompt, *edit_prompts, *pairs])
     flowing = Flowing(painter, steps, seed)
     originals = torch.cat([painter.load(path) for path in (chapel, rocket, sailboat)])
     seeds, generic = seeds_of(seed, count), [prompt] * len(originals)

@@ -42,7 +42,7 @@ def guidance(
     from darkroom.diffusion.agreement import agreement
     from experiments.part_a.painter import NULL, Painter, seeds_of, to_tensor
 
-    painter = Painter(run, stage_1)
+    painter = Painter(run, stage_1, [prompt, *swept])
     pictures = painter.sample(painter.ask(prompt, gamma), seeds_of(seed, count))
     prompts = [each_prompt for each_prompt in swept for _ in range(each)]
     seeds = seeds_of(seed + 1, len(prompts))

@@ -51,7 +51,7 @@ def hybrids(
         "gray, colour": filters.gray_colour(),
         "motion, residual": filters.motion_residual(),
     }
-    painter = Painter(run, stage_1)
+    painter = Painter(run, stage_1, [text for _, *texts in pairs for text in texts])
     seeds = seeds_of(seed, seeds_each)
     pictures, afar, scores = [], [], []
     for kind, first, second in pairs:

@@ -48,7 +48,7 @@ def inpainting(
     from darkroom.diffusion.sample import inpaint, last
     from experiments.part_a.painter import TIMES, Painter, seeds_of, to_bytes
 
-    painter = Painter(run, stage_1)
+    painter = Painter(run, stage_1, [prompt, *names])
     originals = torch.cat([painter.load(path) for path in (chapel, sailboat, tree)])
     masks = torch.cat([painter.load_mask(path) for path in (door, sails, crown)])
 

@@ -41,7 +41,7 @@ def iterative(
     from darkroom.diffusion.sample import ddpm
     from experiments.part_a.painter import TIMES, Painter, noised, to_bytes
 
-    painter = Painter(run, stage_1)
+    painter = Painter(run, stage_1, [prompt])
     original = painter.load(picture)
     times = TIMES[i_start:]
     x_t = noised(painter, original, times[0] - 1, seed)

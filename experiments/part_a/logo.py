@@ -38,7 +38,7 @@ def logo(
     from experiments.part_a.choosing import agreements
     from experiments.part_a.painter import TIMES, Painter, seeds_of, to_bytes
 
-    painter = Painter(run, stage_1)
+    painter = Painter(run, stage_1, [prompt])
     original = painter.load(sketch)
     seeds = seeds_of(seed, seeds_each)
     denoiser = painter.stage.finished(painter.ask(prompt, gamma))

@@ -37,7 +37,7 @@ def one_step(
 
     from experiments.part_a.painter import Painter, noised, to_bytes
 
-    painter = Painter(run, stage_1)
+    painter = Painter(run, stage_1, [prompt])
     original = painter.load(picture)
     timesteps = blurs.parameters["timesteps"]
     noisy = [noised(painter, original, timestep, seed) for timestep in timesteps]

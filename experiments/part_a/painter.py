@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from darkroom.diffusion.denoise import Denoiser
 from darkroom.diffusion.guidance import Guided
-from darkroom.diffusion.pretrained import Convention, Prompts, Source, load_flow, load_stage
+from darkroom.diffusion.pretrained import Convention, Prompts, Source, Stage, load_flow, load_stage
 from darkroom.diffusion.sample import Noise, Step, ddpm, last
 from darkroom.lab import Run, Weights
 
@@ -33,17 +34,33 @@ class Painter:
     Args:
         run: the run, which knows the device and is told of progress.
         weights: the stage's folder, or its name on the hub.
+        prompts: all that will be asked for. Those that have not been encoded before are encoded together, and the text
+            encoder is let go before the network is loaded: DeepFloyd's is larger than the network.
         cache: where embeddings of prompts are kept; by default the user's cache.
     """
 
-    def __init__(self, run: Run, weights: Weights, cache: Path | None = None) -> None:
+    def __init__(self, run: Run, weights: Weights, prompts: Sequence[str] = (), *, cache: Path | None = None) -> None:
         source = Source(weights.name, weights.revision or None)
         kept = cache or Path(platformdirs.user_cache_dir("darkroom")) / "embeddings"
         convention = _convention(weights)
         self.run, self.device = run, run.device
+        self._source, self._convention = source, convention
         self.prompts = Prompts(source, kept, run.device, convention=convention)
-        self.stage = load_flow(source, convention, run.device) if convention else load_stage(source, run.device)
-        self.side, self.null = self.stage.side, weights.network.null if weights.network else NULL
+        self.null = weights.network.null if weights.network else NULL
+        if prompts:
+            self.prompts([*(prompt or self.null for prompt in prompts), self.null])
+
+    @cached_property
+    def stage(self) -> Stage:
+        """Its network, loaded when it is first asked for."""
+        if self._convention:
+            return load_flow(self._source, self._convention, self.device)
+        return load_stage(self._source, self.device)
+
+    @property
+    def side(self) -> int:
+        """The side of its pictures, in pixels."""
+        return self.stage.side
 
     def ask(self, prompts: str | Sequence[str], gamma: float = 7.0) -> Denoiser:
         """A denoiser of one prompt for all samples, or of one for each, guided away from the null prompt.

@@ -27,7 +27,7 @@ def sampling(
     """
     from experiments.part_a.painter import Painter, seeds_of
 
-    painter = Painter(run, stage_1)
+    painter = Painter(run, stage_1, [prompt])
     return {"pictures": painter.sample(painter.ask(prompt, gamma=1), seeds_of(seed, count))}
 
 

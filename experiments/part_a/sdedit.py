@@ -31,7 +31,7 @@ def sdedit(
     """Results: those of ``edits.edited``, for the chapel, the rocket and the cat."""
     from experiments.part_a.painter import Painter
 
-    return edits.edited(Painter(run, stage_1), [chapel, rocket, cat], [prompt] * 3, levels, gamma, seed)
+    return edits.edited(Painter(run, stage_1, [prompt]), [chapel, rocket, cat], [prompt] * 3, levels, gamma, seed)
 
 
 @sdedit.metric

@@ -41,7 +41,7 @@ def setup(
 
     from experiments.part_a.painter import Enlarger, Painter, seeds_of
 
-    painter = Painter(run, stage_1)
+    painter = Painter(run, stage_1, prompts)
     seeds = seeds_of(seed, len(prompts))
     asked = painter.ask(prompts, gamma)
     small, seconds = [], []

@@ -31,7 +31,7 @@ def text_guided(
     """Results: those of ``edits.edited``, a prompt each for the chapel, the cat and the sailboat."""
     from experiments.part_a.painter import Painter
 
-    return edits.edited(Painter(run, stage_1), [chapel, cat, sailboat], prompts, levels, gamma, seed)
+    return edits.edited(Painter(run, stage_1, prompts), [chapel, cat, sailboat], prompts, levels, gamma, seed)
 
 
 @text_guided.metric

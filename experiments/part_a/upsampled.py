@@ -47,7 +47,7 @@ def upsampled(
     ]
     chosen.append((painted["pictures"][0, painted["scores"][0].argmax()], painted.parameters["prompt"]))
     small, prompts = np.stack([picture for picture, _ in chosen]), [prompt for _, prompt in chosen]
-    enlarger = Enlarger(run, Painter(run, stage_1), stage_2)
+    enlarger = Enlarger(run, Painter(run, stage_1, prompts), stage_2)
     large = enlarger.enlarge(small, prompts, seeds_of(seed, len(chosen)), enlarging_gamma, steps=steps)
     return {"small": small, "large": large, "prompts": prompts}
 

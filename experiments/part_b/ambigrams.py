@@ -65,7 +65,7 @@ def ambigrams(
 
     known = trained.parameters
     schedule = schedules.linear(known["T"], known["beta_1"], known["beta_T"]).to(run.device)
-    call = digits.in_bfloat16(digits.restored(ClassUNet(known["width"]), trained["weights"]), run.device)
+    call = digits.quick(digits.restored(ClassUNet(known["width"]), trained["weights"]), run.device)
     reader = digits.restored(Classifier(judge.parameters["width"]), judge["weights"])
     times = schedules.strided(known["T"], steps)
     ways = {"half-turn": views.half_turn, "mirror": views.mirror}

@@ -55,7 +55,7 @@ def class_conditioned(
 
     def snapshot(epoch: int, network: object) -> dict[str, np.ndarray]:
         """Samples of the network as it is after *epoch*."""
-        call = digits.in_bfloat16(network, run.device)
+        call = digits.quick(network, run.device)
         shown = digits.guided(call, schedule, digits.one_hot_digits(shown_per_digit, run.device), gamma)
         samples, frames = digits.trajectory(shown, digits.noise(10 * shown_per_digit, seed, run.device))
         judged = digits.guided(call, schedule, digits.one_hot_digits(judged_per_digit, run.device), gamma)

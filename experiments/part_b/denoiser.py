@@ -57,7 +57,7 @@ def denoiser(
 
     def snapshot(epoch: int, network: object) -> dict[str, np.ndarray]:
         """Test error and denoised digits of the network as it is after *epoch*."""
-        estimate = digits.in_bfloat16(network, run.device)(z.to(run.device)).cpu()
+        estimate = digits.quick(network, run.device)(z.to(run.device)).cpu()
         error = torch.nn.functional.mse_loss(estimate, x).numpy()[None]
         denoised = {f"denoised_{epoch}": digits.pixels(estimate[:shown])} if epoch in shown_epochs else {}
         return {f"test_mse_{epoch}": error} | denoised

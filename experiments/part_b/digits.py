@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from darkroom.diffusion.arithmetic import has_bfloat16
+from darkroom.diffusion.arithmetic import sampling_dtype
 from darkroom.diffusion.data import read_idx, to_bytes
 from darkroom.diffusion.denoise import Denoiser, NoisePredictor, Predictor
 from darkroom.diffusion.filters import gaussian_blur
@@ -28,7 +28,7 @@ from experiments.part_b.panels import frame_times
 
 SIDE = 28
 SAVE_EVERY_S = 60.0
-AT_ONCE = {"cpu": 100, "mps": 1000, "cuda": 10_000}  # what fits the caches, or the memory
+AT_ONCE = {"cpu": 100, "mps": 1000, "cuda": 2000}  # what fits the caches, or 3 GB of memory at the largest width
 Arrays = dict[str, np.ndarray]
 
 
@@ -134,14 +134,14 @@ def trained(
     return Trainings(run).train(lambda: trainer, of_network, epochs)
 
 
-def in_bfloat16(network: nn.Module, device: str) -> Callable[..., Tensor]:
-    """*network* on *device*, run without gradients in bfloat16 where the device has it; gives float32."""
-    network = network.to(device)
+def quick(network: nn.Module, device: str) -> Callable[..., Tensor]:
+    """*network* on *device*, run without gradients in what the device is quick in; gives float32."""
+    network, dtype = network.to(device), sampling_dtype(device)
 
     @torch.inference_mode()
     def call(*inputs: Tensor) -> Tensor:
         parts = zip(*(value.split(AT_ONCE[device]) for value in inputs), strict=True)
-        with torch.autocast(device, torch.bfloat16, enabled=has_bfloat16(device)):
+        with torch.autocast(device, dtype, enabled=dtype != torch.float32):
             return torch.cat([network(*part).float() for part in parts])
 
     return call

@@ -51,7 +51,7 @@ def flow_class(
 
     def snapshot(epoch: int, network: object) -> dict[str, np.ndarray]:
         """Samples of the network as it is after *epoch*."""
-        asked, call = digits.one_hot_digits(shown_per_digit, run.device), digits.in_bfloat16(network, run.device)
+        asked, call = digits.one_hot_digits(shown_per_digit, run.device), digits.quick(network, run.device)
         denoiser = digits.guided(call, line, asked, gamma, VelocityPredictor)
         source = digits.noise(len(asked), seed, run.device)
         samples, frames = digits.trajectory(denoiser, source, euler, line.times(T), kept)

@@ -48,7 +48,7 @@ def flow_time(
 
     def snapshot(epoch: int, network: object) -> dict[str, np.ndarray]:
         """Samples of the network as it is after *epoch*."""
-        denoiser = VelocityPredictor(digits.in_bfloat16(network, run.device), line)
+        denoiser = VelocityPredictor(digits.quick(network, run.device), line)
         source = digits.noise(shown, seed, run.device)
         samples, frames = digits.trajectory(denoiser, source, euler, line.times(T), kept)
         return {f"samples_{epoch}": samples, f"frames_{epoch}": frames}

@@ -39,7 +39,7 @@ def guidance(
     known = trained.parameters
     schedule = schedules.linear(known["T"], known["beta_1"], known["beta_T"]).to(run.device)
     network = digits.restored(ClassUNet(known["width"]), trained["weights"])
-    call = digits.in_bfloat16(network, run.device)
+    call = digits.quick(network, run.device)
     asked = digits.one_hot_digits(per_digit, run.device)
     kept = dict(run.load() or {})
     for position, gamma in enumerate(gammas):

@@ -63,7 +63,7 @@ def no_scheduler(
 
     def drawn(network: object, each: int, gamma: float, steps: int, first: int) -> np.ndarray:
         """Samples, digit by digit."""
-        asked, call = digits.one_hot_digits(each, run.device), digits.in_bfloat16(network, run.device)
+        asked, call = digits.one_hot_digits(each, run.device), digits.quick(network, run.device)
         denoiser = digits.guided(call, line, asked, gamma, VelocityPredictor)
         return digits.samples(denoiser, digits.noise(len(asked), first, run.device), euler, line.times(steps))
 

@@ -46,7 +46,7 @@ def out_of_distribution(
     x, data = test[:measured].float()[:, None] / 255, train.float()[:, None] / 255
     eps = digits.noise(measured, seed, "cpu").draw()
     network = digits.restored(UNet(trained.parameters["width"]), trained["weights"])
-    denoise = digits.in_bfloat16(network, run.device)
+    denoise = digits.quick(network, run.device)
 
     def quality(images: torch.Tensor) -> float:
         """Mean PSNR against the clean digits, values clipped to the range of pixels."""

@@ -55,7 +55,7 @@ def pure_noise(
 
     def snapshot(epoch: int, network: object) -> dict[str, np.ndarray]:
         """Test error and outputs of the network as it is after *epoch*."""
-        outputs = digits.in_bfloat16(network, run.device)(eps.to(run.device)).cpu()
+        outputs = digits.quick(network, run.device)(eps.to(run.device)).cpu()
         some = outputs[:measured, 0].double().numpy()
         kept = {f"outputs_{epoch}": digits.pixels(outputs[:shown])} if epoch in shown_epochs else {}
         return kept | {

@@ -54,7 +54,7 @@ def terminal_noise(
     starts = {"pure": eps, "true": schedule.to("cpu").noised(x, known["T"], eps)}
 
     network = digits.restored(TimeUNet(known["width"]), trained["weights"])
-    denoiser = NoisePredictor(digits.in_bfloat16(network, run.device), schedule)
+    denoiser = NoisePredictor(digits.quick(network, run.device), schedule)
     reader = digits.restored(Classifier(judge.parameters["width"]), judge["weights"])
     _, real = digits.read(reader, images[-count:], run.device)
     mean = torch.from_numpy(images.mean(0) / 255).float().flatten()

@@ -49,7 +49,7 @@ def time_conditioned(
 
     def snapshot(epoch: int, network: object) -> dict[str, np.ndarray]:
         """Samples of the network as it is after *epoch*."""
-        denoiser = NoisePredictor(digits.in_bfloat16(network, run.device), schedule)
+        denoiser = NoisePredictor(digits.quick(network, run.device), schedule)
         samples, frames = digits.trajectory(denoiser, digits.noise(shown, seed, run.device))
         return {f"samples_{epoch}": samples, f"frames_{epoch}": frames}
 

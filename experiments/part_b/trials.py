@@ -72,7 +72,7 @@ class Trials:
 
     def denoiser(self, name: str, network: nn.Module) -> Denoiser:
         """A trained *network*, ready for inference, as a denoiser."""
-        call = digits.in_bfloat16(network, self.run.device)
+        call = digits.quick(network, self.run.device)
         if name == "schedule":
             return NoisePredictor(call, self._schedule(name))
         return VelocityPredictor(call, self._schedule(name) if name == "zero_terminal" else LINE)

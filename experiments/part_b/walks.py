@@ -58,7 +58,7 @@ class Walks:
     def _denoiser(self, trained: Results, process: Process, kind: type[Predictor], alone: type[nn.Module]) -> Denoiser:
         told = "drop" in trained.parameters
         network = digits.restored((ClassUNet if told else alone)(trained.parameters["width"]), trained["weights"])
-        call = digits.in_bfloat16(network, self.run.device)
+        call = digits.quick(network, self.run.device)
         if not told:
             return kind(call, process)
         asked = digits.one_hot_digits(self.per_digit, self.run.device)

@@ -52,7 +52,7 @@ def test_one_prompt_is_no_slower_than_diffusers(checkpoint: Path, tmp_path: Path
 
     pipeline = IFPipeline.from_pretrained(checkpoint, safety_checker=None, watermarker=None, feature_extractor=None)
     pipeline.set_progress_bar_config(disable=True)
-    painter = Painter(Handle(), Weights(str(checkpoint)), tmp_path)
+    painter = Painter(Handle(), Weights(str(checkpoint)), cache=tmp_path)
     embedded, null = painter.prompts([PROMPT]), painter.prompts([""])
 
     def theirs() -> object:
@@ -82,7 +82,7 @@ def test_six_levels_of_sdedit_are_at_least_half_as_quick_again(checkpoint: Path,
         checkpoint, safety_checker=None, watermarker=None, feature_extractor=None
     )
     pipeline.set_progress_bar_config(disable=True)
-    painter = Painter(Handle(), Weights(str(checkpoint)), tmp_path)
+    painter = Painter(Handle(), Weights(str(checkpoint)), cache=tmp_path)
     embedded, null = painter.prompts([PROMPT]), painter.prompts([""])
     pixels = np.random.default_rng(1).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
     picture, original = Image.fromarray(pixels), torch.zeros(1, 3, SIDE, SIDE)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from darkroom.diffusion.arithmetic import has_bfloat16
+from darkroom.diffusion.arithmetic import has_bfloat16, sampling_dtype
 from darkroom.diffusion.train import Denoising, Recipe, Trainer
 
 
@@ -35,6 +35,18 @@ def test_a_training_computes_in_bfloat16_where_the_processor_can(monkeypatch, qu
     assert network.convolution.weight.is_contiguous(memory_format=layout)
 
 
-def test_only_processors_are_asked():
-    """CUDA has bfloat16; Apple's chips train in float32 here."""
-    assert has_bfloat16("cuda") and not has_bfloat16("mps")
+@pytest.mark.parametrize(
+    ("capability", "trains_in", "samples_in"),
+    [((9, 0), torch.bfloat16, torch.bfloat16), ((8, 0), torch.bfloat16, torch.bfloat16), ((7, 5), None, torch.float16)],
+)
+def test_gpus_are_asked_for_their_capability(monkeypatch, capability, trains_in, samples_in):
+    """Ampere and later have bfloat16. A T4 trains in float32 and samples in float16, whatever torch says of emulation."""
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    assert has_bfloat16("cuda") == (trains_in is not None)
+    assert sampling_dtype("cuda") == samples_in
+
+
+def test_apple_s_gpu_computes_in_float32():
+    """For training and sampling alike."""
+    assert not has_bfloat16("mps") and sampling_dtype("mps") == torch.float32

@@ -315,3 +315,104 @@ def test_bfloat16_is_float32_but_for_its_precision(cascade):
     assert other.dtype == torch.float32
     assert ((one - other).norm() / one.norm()) < 0.03
     assert not torch.equal(one, other)
+
+
+def with_sentencepiece(folder: Path, copies: Path) -> Path:
+    """The pipeline in *folder* with its tokenizer as DeepFloyd's is published: a ``spiece.model``, no ``tokenizer.json``."""
+    sentencepiece = pytest.importorskip("sentencepiece")
+    copy = shutil.copytree(folder, copies / "published")
+    for path in (copy / "tokenizer").iterdir():
+        path.unlink()
+    with (copy / "tokenizer/spiece.model").open("wb") as file:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(["a rocket ship", "an oil painting of a snowy mountain village"] * 20),
+            model_writer=file,
+            vocab_size=40,
+            model_type="unigram",
+            hard_vocab_limit=False,
+            pad_id=0,
+            eos_id=1,
+            unk_id=2,
+            bos_id=-1,
+            minloglevel=2,
+        )
+    config = {
+        "tokenizer_class": "T5Tokenizer",
+        "extra_ids": 0,
+        "eos_token": "</s>",
+        "pad_token": "<pad>",
+        "unk_token": "<unk>",
+    }
+    (copy / "tokenizer/tokenizer_config.json").write_text(json.dumps(config))
+    return copy
+
+
+def test_a_tokenizer_of_sentencepiece_is_read(cascade, tmp_path):
+    """As DeepFloyd IF publishes it: transformers converts it, for which sentencepiece and protobuf are in the extra."""
+    folder = with_sentencepiece(cascade[0], tmp_path)
+    embeddings = Prompts(Source(str(folder)), tmp_path / "embeddings")(PROMPTS)
+    assert embeddings.shape == (2, 77, 16) and not torch.equal(embeddings[0], embeddings[1])
+
+
+def test_a_tokenizer_that_cannot_be_read_is_told(cascade, tmp_path):
+    """In one line, with what may be missing."""
+    copy = shutil.copytree(cascade[0], tmp_path / "broken")
+    for path in (copy / "tokenizer").iterdir():
+        path.unlink()
+    (copy / "tokenizer/spiece.model").write_bytes(b"no model")
+    (copy / "tokenizer/tokenizer_config.json").write_text('{"tokenizer_class": "T5Tokenizer"}')
+    with pytest.raises(ModelUnavailable, match=r"tokenizer cannot be read .*; are sentencepiece and protobuf installed"):
+        Prompts(Source(str(copy)), tmp_path / "embeddings")(["a rocket ship"])
+
+
+def test_a_prompt_is_encoded_the_same_alone_and_among_others(cascade, tmp_path):
+    """And all that are missing in one load of the text encoder."""
+    import transformers
+
+    loads, load = [], transformers.T5EncoderModel.from_pretrained
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        loads.append(arguments)
+        return load(*arguments, **options)
+
+    together, alone = (Prompts(Source(str(cascade[0])), tmp_path / name) for name in ("together", "alone"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transformers.T5EncoderModel, "from_pretrained", counted)
+        both = together([*PROMPTS, ""])
+    assert len(loads) == 1
+    assert torch.equal(both[1:2], alone(PROMPTS[1:]))
+
+
+def test_only_halves_are_read_where_there_is_nothing_else(cascade, tmp_path):
+    """A folder with the fp16 variant alone serves a CPU too; a file in 8 bits beside it is left alone."""
+    copy = shutil.copytree(cascade[0], tmp_path / "halves")
+    for part, name in (("unet", "diffusion_pytorch_model"), ("text_encoder", "model")):
+        whole = copy / part / f"{name}.safetensors"
+        whole.rename(copy / part / f"{name}.fp16.safetensors")
+        (copy / part / f"{name}.8bit.safetensors").write_bytes(b"never read")
+    assert load_stage(Source(str(copy)), dtype=torch.float32).side == 16
+    assert Prompts(Source(str(copy)), tmp_path / "embeddings")(["a rocket ship"]).shape == (1, 77, 16)
+
+
+def test_room_is_reckoned_by_what_is_read(cascade, tmp_path, monkeypatch):
+    """Shards are summed; a variant beside them that is not read does not count."""
+    from darkroom.diffusion import pretrained
+
+    for name, size in (("a-00001-of-00002", 60), ("a-00002-of-00002", 50), ("a.fp16", 40), ("a.8bit", 500)):
+        (tmp_path / f"{name}.safetensors").write_bytes(bytes(size))
+    files = [pretrained._weight_files(tmp_path, half) for half in (False, True)]
+    assert [sum(path.stat().st_size for path in each) for each in files] == [110, 40]
+    monkeypatch.setattr("os.sysconf", lambda name: 10)  # ten pages of ten bytes
+    with pytest.raises(ModelUnavailable, match="choose a smaller model"):
+        pretrained._check_room(Source(str(tmp_path)), files[0], "cpu")
+    pretrained._check_room(Source(str(tmp_path)), files[1], "cpu")
+
+
+def test_memory_that_runs_out_on_an_apple_gpu_is_told(monkeypatch):
+    """There it is a plain RuntimeError; any other stays what it is."""
+    from darkroom.diffusion import pretrained
+
+    with pytest.raises(ModelUnavailable, match="does not fit"), pretrained._memory_watched(Source("a/b")):
+        raise RuntimeError("MPS backend out of memory (MPS allocated: 9.05 GB)")
+    with pytest.raises(RuntimeError, match="shapes differ"), pretrained._memory_watched(Source("a/b")):
+        raise RuntimeError("shapes differ")

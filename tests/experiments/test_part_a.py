@@ -26,7 +26,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Weights:
 def painter(weights: Weights, tmp_path: Path):
     from experiments.part_a.painter import Painter
 
-    return Painter(Handle(), weights, tmp_path)
+    return Painter(Handle(), weights, cache=tmp_path)
 
 
 def test_the_times_are_the_course_s():

@@ -233,7 +233,7 @@ class TextToImageLoss:
         """The hybrid loss, a scalar in float32; for pooled pictures its first term."""
         x_t = self.schedule.noised(x_0, t, eps)
         guess, raw = network(x_t, t, *words).float().chunk(2, dim=1)
-        weight = (self.cap * (1 - self.schedule.alpha_bar(t))).clamp(max=1).float()
+        weight = (self.cap * (1 - self.schedule.alpha_bar(t))).clamp(max=1).float().to(x_t.device)
         simple = mse_loss(guess, self.schedule.velocity(x_0, t, eps), reduction="none").flatten(1).mean(1)
         if self.pooled > 1:
             return (weight * simple).mean()

@@ -187,7 +187,6 @@ class Prompts:
         source: the pipeline of stage I.
         cache: a folder to keep embeddings in; the same for all models.
         device: where to encode.
-        eight_bit: hold the encoder in 8 bits (needs bitsandbytes and CUDA); DeepFloyd's then fits 8 GB.
         convention: of a model of flow matching; None for a cascade of DeepFloyd's shape.
     """
 
@@ -197,10 +196,9 @@ class Prompts:
         cache: Path,
         device: str = "cpu",
         *,
-        eight_bit: bool = False,
         convention: Convention | None = None,
     ) -> None:
-        self.source, self.device, self.eight_bit = source, device, eight_bit
+        self.source, self.device = source, device
         self.convention = convention or Convention(tokens=TOKENS, lower=True, masked=False)
         kind = f"-{self.convention.tokens}" if convention else ""
         self._folder = cache / f"{source.identity}{kind}"
@@ -246,46 +244,47 @@ class Prompts:
             raise ModelUnavailable(
                 f"no embedding of {shown} is cached, and the text encoder cannot be had: {error}"
             ) from error
-        tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
+        except (ImportError, OSError, ValueError) as error:
+            said = " ".join(str(error).split())[:160]
+            raise ModelUnavailable(
+                f"{folder / 'tokenizer'}: the tokenizer cannot be read ({said}); are sentencepiece and protobuf installed?"
+            ) from error
+        kind = T5EncoderModel if _is_t5(folder / "text_encoder") else AutoModel
+        half = self.device == "cuda"
+        _check_room(self.source, _weight_files(folder / "text_encoder", half), self.device)
         with _memory_watched(self.source):
-            kind = T5EncoderModel if _is_t5(folder / "text_encoder") else AutoModel
+            options: dict[str, Any] = _variant_of(folder / "text_encoder", half)
+            if self.device != "cpu":
+                options["device_map"] = {"": self.device}  # not by way of main memory
             encoder = kind.from_pretrained(
-                folder / "text_encoder", use_safetensors=True, **self._precision(folder / "text_encoder")
+                folder / "text_encoder", use_safetensors=True, dtype=torch.float16 if half else torch.float32, **options
             )
-            if not self.eight_bit:
-                encoder = encoder.to(self.device)  # type: ignore[arg-type]
-            tokens = tokenizer(
-                [self._plain(prompt) for prompt in prompts],
-                padding="max_length",
-                max_length=self.convention.tokens,
-                truncation=True,
-                return_tensors="pt",
-            ).to(self.device)
-            embedded = encoder(tokens.input_ids, attention_mask=tokens.attention_mask)[0].float().cpu()
+            encoded = [self._encoded(encoder, tokenizer, prompt) for prompt in prompts]
         del encoder
         _let_go()
         self._folder.mkdir(parents=True, exist_ok=True)
-        masked, present = self.convention.masked, tokens.attention_mask.cpu()
-        for prompt, embedding, mask in zip(prompts, embedded, present, strict=True):
+        for prompt, parts in zip(prompts, encoded, strict=True):
             temporary = self._path(prompt).with_suffix(f".{os.getpid()}")
-            parts = (
-                {"embedding": embedding.clone(), "mask": mask.clone()} if masked else {"embedding": embedding.clone()}
-            )
             temporary.write_bytes(save(parts))
             temporary.replace(self._path(prompt))
 
-    def _precision(self, folder: Path) -> dict[str, Any]:
-        variant = {"variant": "fp16"} if any(folder.glob("*.fp16*safetensors")) else {}
-        if not self.eight_bit:
-            return {"dtype": torch.float16 if self.device == "cuda" else torch.float32, **variant}
-        from transformers import BitsAndBytesConfig
+    def _encoded(self, encoder: Any, tokenizer: Any, prompt: str) -> dict[str, Tensor]:
+        """What is kept of *prompt*; encoded by itself, so that it does not depend on what else is asked for."""
+        tokens = tokenizer(
+            [self._plain(prompt)],
+            padding="max_length",
+            max_length=self.convention.tokens,
+            truncation=True,
+            return_tensors="pt",
+        ).to(self.device)
+        embedding = encoder(tokens.input_ids, attention_mask=tokens.attention_mask)[0][0].float().cpu()
+        mask = {"mask": tokens.attention_mask[0].cpu()} if self.convention.masked else {}
+        return {"embedding": embedding.clone(), **mask}
 
-        return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True), "device_map": "auto", **variant}
 
-
-def load_stage(
-    source: Source, device: str = "cpu", *, dtype: torch.dtype | None = None, offload: bool = False
-) -> Stage:
+def load_stage(source: Source, device: str = "cpu", *, dtype: torch.dtype | None = None) -> Stage:
     """The U-Net and the schedules of a pipeline; a stage II where it has an ``image_noising_scheduler``.
 
     Args:
@@ -293,7 +292,6 @@ def load_stage(
         device: where the U-Net runs.
         dtype: of its arithmetic; by default float16 on CUDA, bfloat16 on a CPU that has instructions for it, else float32.
             Its weights are of that type too, but float32 under bfloat16, which is autocast.
-        offload: keep weights in main memory and move each layer to the device as it is needed: slow, and fits anywhere.
 
     Raises:
         ModelUnavailable: the model cannot be had, does not fit, lacks tensors or has others, or is of another kind.
@@ -302,23 +300,11 @@ def load_stage(
 
     dtype = dtype or _quick_dtype(device)
     folder = source.folder("unet", "scheduler", half=dtype == torch.float16)
-    weights = folder / "unet"
-    variant = {"variant": "fp16"} if dtype == torch.float16 and any(weights.glob("*.fp16*safetensors")) else {}
-    if not any(weights.glob("*.safetensors")):
-        raise ModelUnavailable(f"{weights}: no safetensors file; weights in pickle files are not read, convert them")
-    _check_room(source, weights, device if not offload else "cpu")
+    weights, half = folder / "unet", dtype == torch.float16
+    _check_room(source, _weight_files(weights, half), device)
     with _memory_watched(source):
-        unet, report = UNet2DConditionModel.from_pretrained(
-            weights,
-            torch_dtype=torch.float32 if dtype == torch.bfloat16 else dtype,
-            use_safetensors=True,
-            output_loading_info=True,
-            low_cpu_mem_usage=False,
-            **variant,
-        )
-        _check_tensors(weights, report)
-        unet = unet.eval().requires_grad_(False)
-        unet = _offloaded(unet, device) if offload else unet.to(device, memory_format=torch.channels_last)
+        unet = _network(UNet2DConditionModel, weights, torch.float32 if dtype == torch.bfloat16 else dtype, half)
+        unet = unet.to(device, memory_format=torch.channels_last)
     scheduler = DDPMScheduler.from_pretrained(folder / "scheduler")
     schedule, noising = schedule_of(scheduler), folder / "image_noising_scheduler"
     variance = _variance(folder, scheduler.config, unet.config)
@@ -352,15 +338,9 @@ def load_flow(
     dtype = dtype or (torch.bfloat16 if device == "cuda" else torch.float32)
     folder = source.folder("transformer")
     weights = folder / "transformer"
-    if not any(weights.glob("*.safetensors")):
-        raise ModelUnavailable(f"{weights}: no safetensors file; weights in pickle files are not read, convert them")
-    _check_room(source, weights, device)
+    _check_room(source, _weight_files(weights, half=False), device)
     with _memory_watched(source):
-        network, report = (convention.code or _class_of(weights)).from_pretrained(
-            weights, torch_dtype=dtype, use_safetensors=True, output_loading_info=True, low_cpu_mem_usage=False
-        )
-        _check_tensors(weights, report)
-        network = network.eval().requires_grad_(False).to(device)
+        network = _network(convention.code or _class_of(weights), weights, dtype, half=False).to(device)
     side = convention.side or getattr(network.config, "sample_size", 0)
     if not side:
         raise ModelUnavailable(f"{weights}: its configuration has no sample_size; give the model's side in models.toml")
@@ -372,6 +352,38 @@ def load_flow(
         None,
         prediction=_READINGS[convention.prediction],
     )
+
+
+def _network(kind: Any, weights: Path, dtype: torch.dtype, half: bool) -> Any:
+    """The network in the folder *weights*, of class *kind*, ready for inference; each of its tensors is read once."""
+    try:
+        network, report = kind.from_pretrained(
+            weights, torch_dtype=dtype, use_safetensors=True, output_loading_info=True, **_variant_of(weights, half)
+        )
+    except ValueError as error:
+        said = " ".join(str(error).split())[:160]
+        raise ModelUnavailable(f"{weights}: the checkpoint does not fit its configuration ({said})") from None
+    _check_tensors(weights, report)
+    return network.eval().requires_grad_(False)
+
+
+def _weight_files(folder: Path, half: bool) -> list[Path]:
+    """The files of weights that are read: the fp16 variant if *half* is wanted and there, or if nothing else is.
+
+    Raises:
+        ModelUnavailable: there is none.
+    """
+    files = [path for path in sorted(folder.glob("*.safetensors")) if ".8bit" not in path.name]
+    halves = [path for path in files if ".fp16" in path.name]
+    plain = [path for path in files if path not in halves]
+    if not files:
+        raise ModelUnavailable(f"{folder}: no safetensors file; weights in pickle files are not read, convert them")
+    return halves if halves and (half or not plain) else plain
+
+
+def _variant_of(folder: Path, half: bool) -> dict[str, Any]:
+    """What tells ``from_pretrained`` to read :func:`_weight_files`."""
+    return {"variant": "fp16"} if ".fp16" in _weight_files(folder, half)[0].name else {}
 
 
 _READINGS: dict[str, type[Predictor]] = {
@@ -434,7 +446,7 @@ class _UNet:
         self, x: Tensor, time: Tensor, embeddings: Tensor, enlarged: Tensor | None = None, level: Tensor | None = None
     ) -> Tensor:
         """The output for *x*; stage II also gets the enlarged picture and its noise level."""
-        t = (time.double() * self.schedule.T).round().long()
+        t = (time * self.schedule.T).round(decimals=3)  # whole times as they are, and those between them
         seen = x if enlarged is None else torch.cat([x, enlarged], 1)
         with torch.autocast(self.device, torch.bfloat16, enabled=self.autocast):
             output: Tensor = self.unet(
@@ -447,7 +459,7 @@ class _UNet:
         output = output.float()
         if self.of_velocity:
             predicted, *raw = output.split(x.shape[1], dim=1)
-            output = torch.cat([self.schedule.noise_of_velocity(x, t.to("cpu"), predicted), *raw], 1)
+            output = torch.cat([self.schedule.noise_of_velocity(x, t.cpu().double(), predicted), *raw], 1)
         return output
 
 
@@ -528,7 +540,7 @@ def _fetched(source: Source, parts: Sequence[str], half: bool) -> Path:
 
     weights = "*.fp16*.safetensors" if half else "*.safetensors"
     wanted = [f"{part}/{name}" for part in parts for name in ("*.json", "*.model", "*.txt", weights)]
-    skipped = [] if half else ["*.fp16*"]
+    skipped = ["*.8bit*"] if half else ["*.8bit*", "*.fp16*"]
     try:
         snapshot = snapshot_download(
             source.place,
@@ -556,9 +568,9 @@ def _fetched(source: Source, parts: Sequence[str], half: bool) -> Path:
     return _complete(Path(snapshot), parts)
 
 
-def _check_room(source: Source, weights: Path, device: str) -> None:
+def _check_room(source: Source, files: Sequence[Path], device: str) -> None:
     """Refuse what cannot fit before reading gigabytes."""
-    needed = _ROOM * max(path.stat().st_size for path in weights.glob("*.safetensors"))
+    needed = _ROOM * sum(path.stat().st_size for path in files)
     if device == "cuda":
         free = torch.cuda.mem_get_info()[0]
     elif hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
@@ -571,22 +583,17 @@ def _check_room(source: Source, weights: Path, device: str) -> None:
         )
 
 
-_SMALLER = "choose a smaller model (deepfloyd-l, deepfloyd-m or pocket), or offload"
+_SMALLER = "choose a smaller model (deepfloyd-l, deepfloyd-m or pocket)"
 
 
 @contextmanager
 def _memory_watched(source: Source) -> Iterator[None]:
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not isinstance(error, torch.OutOfMemoryError) and "out of memory" not in str(error):  # MPS says it so
+            raise
         raise ModelUnavailable(f"{source.place} does not fit into the device's memory; {_SMALLER}") from error
-
-
-def _offloaded(unet: Any, device: str) -> Any:
-    from accelerate import cpu_offload
-
-    cpu_offload(unet, torch.device(device))
-    return unet
 
 
 def _let_go() -> None:

@@ -47,7 +47,8 @@ class Posterior:
 class Process(ABC):
     """A Gaussian process x_t = alpha_t x_0 + sigma_t eps.
 
-    Times are numbers, or tensors with one for each of the batch. What depends on them alone is float64.
+    Times are numbers, or tensors with one for each of the batch. What depends on them alone is float64, and becomes of the
+    images' type before it is moved to them.
     """
 
     noise_time: float
@@ -163,12 +164,17 @@ class Process(ABC):
 
     @staticmethod
     def _ready(values: tuple[Tensor, Tensor], like: Tensor) -> tuple[Tensor, Tensor]:
-        first, second = (broadcast(value, like).to(like.dtype) for value in values)
+        first, second = (broadcast(value.to(like.dtype), like) for value in values)
         return first, second
 
 
 def as_times(t: Tensor | float, device: torch.device | None = None) -> Tensor:
-    """*t* as a tensor on *device*: int64 for a whole number, float64 for another; a tensor stays as precise as it is."""
+    """*t* as a tensor on *device*: int64 for a whole number, float64 for another; a tensor stays as precise as it is.
+
+    Where no device is named a tensor stays where it is, but for Apple's GPU, which has no float64: it comes to the CPU.
+    """
+    if isinstance(t, Tensor) and device is None and t.device.type == "mps":
+        device = torch.device("cpu")
     kind = t.dtype if isinstance(t, Tensor) else torch.int64 if isinstance(t, int) else torch.float64
     return torch.as_tensor(t, dtype=kind, device=device)
 

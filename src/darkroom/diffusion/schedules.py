@@ -94,8 +94,8 @@ class Schedule(Process):
         return min(max(after - 1 + share.item(), 1.0), float(self.T))
 
     def to(self, device: torch.device | str) -> Schedule:
-        """The same schedule with its table on *device*."""
-        return Schedule(self.alpha_bars.to(device))
+        """The same schedule with its table on *device*; on the CPU for Apple's GPU, which has no float64."""
+        return Schedule(self.alpha_bars.to("cpu" if torch.device(device).type == "mps" else device))
 
     @cached_property
     def _angles(self) -> Tensor:

@@ -339,7 +339,7 @@ class Trainer:
             loss = self.objective.loss(self.network, *drawn)
         loss.backward()
         if self.recipe.clip is not None:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip, foreach=True)
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         self.optimizer.step()
         return loss.detach()
 
