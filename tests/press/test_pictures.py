@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from darkroom.lab.errors import ContentError
 from darkroom.press import pictures
@@ -65,6 +66,13 @@ def test_what_browsers_show_has_its_size(suffix: str) -> None:
 def test_sizes_are_those_that_are_seen(suffix: str, orientation: int) -> None:
     """Browsers turn what EXIF says is lying; this is what Chromium makes of each."""
     assert judge(turned(suffix, orientation), "a") == (Picture(40, 60) if 5 <= orientation <= 8 else Picture(60, 40))
+
+
+def test_what_a_program_noted_in_a_picture_is_no_fault() -> None:
+    """Programs that sample pictures write all that they did into them."""
+    note = PngInfo()
+    note.add_text("workflow", "x" * 3_000_000, zip=True)
+    assert judge(encoded(".png", pnginfo=note), "a.png") == Picture(60, 40)
 
 
 def test_where_browsers_do_not_agree_no_size_is_told() -> None:
@@ -140,6 +148,8 @@ SVG = 'xmlns="http://www.w3.org/2000/svg"'
         ('width="1e2px" height=" 5mm "', (100, 19)),
         ('viewBox="0 0 0 0"', (0, 0)),
         ('width="10em" height="x"', (0, 0)),
+        ('width="1e308" height="1e999"', (0, 0)),
+        ('width="0.1" height="-5" viewBox="0 0 3 4"', (0, 0)),
         ("", (0, 0)),
     ],
 )

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 SUFFIXES = frozenset({".png", ".apng", ".jpg", ".jpeg", ".jfif", ".gif", ".webp", ".svg", ".avif"})
 WIDEST = 20_000  # pixels
 MOST = 64_000_000
+_LONGEST_TEXT = 32 << 20  # bytes of what programs note in a PNG, such as the workflow that made it
 _DECODED = 500_000_000  # pixels of a film that are looked at
-_FORMATS = {"PNG": "PNG", "JPEG": "JPEG", "GIF": "GIF", "WEBP": "WebP", "AVIF": "AVIF", "MPO": "JPEG"}
+_FORMATS = frozenset({"PNG", "JPEG", "MPO", "GIF", "WEBP", "AVIF", "BMP", "ICO"})  # MPO is a JPEG with others behind it
 _OPENINGS: dict[str, tuple[bytes, ...]] = {
     ".woff2": (b"wOF2",),
     ".woff": (b"wOFF",),
@@ -113,16 +114,17 @@ def judge(content: bytes, name: str) -> Picture:
 
 
 def _pixels(content: bytes) -> Picture:
-    from PIL import Image
+    from PIL import Image, PngImagePlugin
 
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # ours is told with the size
+    limits = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK
+    Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = None, _LONGEST_TEXT  # our limit is told with the size
     try:
         with Image.open(io.BytesIO(content)) as picture:
             return _judged(picture)
     except Exception as error:  # whatever a decoder stumbles over
         return Picture(fault=_reason(content, error))
     finally:
-        Image.MAX_IMAGE_PIXELS = limit
+        Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = limits
 
 
 def _judged(picture: Opened) -> Picture:
@@ -195,7 +197,8 @@ def _natural_size(attributes: Mapping[str, str]) -> Picture:
     if not all(given) and any(given) and len(box) == 2 and all(box):
         scale = given[0] / box[0] if given[0] else given[1] / box[1]
         width, height = box[0] * scale, box[1] * scale
-    return Picture(round(width), round(height)) if round(width) and round(height) else Picture()
+    fits = 0.5 < width <= WIDEST and 0.5 < height <= WIDEST
+    return Picture(round(width), round(height)) if fits else Picture()
 
 
 def _length(text: str) -> float:
