@@ -7,7 +7,7 @@ import queue
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -244,10 +244,13 @@ def _download(url: str, wanted: DataFile, progress: Progress | None) -> bytes:
     answered: queue.SimpleQueue[bytes | BaseException] = queue.SimpleQueue()
 
     def fetch() -> None:
+        chunks = _chunks(url, wanted, progress)
         try:
-            answered.put(_collected(_chunks(url, wanted, progress), wanted))
+            answered.put(_collected(chunks, wanted))
         except BaseException as error:
             answered.put(error)
+        finally:
+            chunks.close()  # and the connection with it
 
     threading.Thread(target=fetch, daemon=True).start()  # whatever it waits for, it is not waited for
     try:
@@ -263,7 +266,7 @@ WAIT_S = 20.0  # for an answer, and for more of it
 SLOWEST = 10_000  # bytes a second, on average, from then on
 
 
-def _chunks(url: str, wanted: DataFile, progress: Progress | None) -> Iterator[bytes]:
+def _chunks(url: str, wanted: DataFile, progress: Progress | None) -> Generator[bytes, None, None]:
     from urllib.request import Request, urlopen
 
     began = time.monotonic()

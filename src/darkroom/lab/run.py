@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import subprocess
 import sys
 import threading
@@ -268,6 +269,8 @@ class _Schedule:
         identity = verdict.recipe.id
         why = "forced" if verdict.state == FRESH else f"{verdict.state}{_because(verdict)}"
         self.shown.line(f"{identity}  runs ({why})")
+        for place, revision in _unpinned(verdict.recipe):
+            self.shown.line(f"{identity}  {place} at {revision!r} may change; pin it to a commit, of 40 hex digits")
         process = _Process(self._job(verdict), identity, self.lab.outputs, self.shown)
         self.running[identity] = process
         threading.Thread(target=self._follow, args=(identity, process), daemon=True).start()
@@ -406,6 +409,17 @@ class _Process:
             self.shown.line(line.decode(errors="replace").rstrip("\n"))
             with self._log.open("ab" if number else "wb") as log:
                 log.write(line)
+
+
+def _unpinned(recipe: Recipe) -> list[tuple[str, str]]:
+    """The published weights that a run takes at a revision which its publisher may move, with that revision."""
+    taken = [edge.source for edge in recipe.edges if edge.source is not None and edge.source.kind == "hub"]
+    named = [(source.place, source.revision) for source in taken]
+    named += [(edge.target, edge.revision) for edge in recipe.edges if edge.kind == "weights" and edge.revision]
+    return [(place, revision) for place, revision in named if not _COMMIT.fullmatch(revision)]
+
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def _changed(identity: str) -> ExperimentError:

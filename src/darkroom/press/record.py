@@ -18,7 +18,6 @@ import msgspec
 
 from darkroom.lab.paths import links_among
 from darkroom.lab.sealed import seal, unseal
-from darkroom.press.vetting import fault_of
 
 MOMENT_NS = 50_000_000
 _MOVED = -1  # in place of a time that is not to be relied on
@@ -99,6 +98,8 @@ class Inputs:
 
     def fault_of(self, path: Path | str) -> str:
         """Why a file of somebody's figure, which is there, is not to be published, or ""; asked once for each content."""
+        from darkroom.press.vetting import fault_of
+
         name, digest = os.fspath(path), self.digest(path)
         seen, known = self._seen[name], self._known.get(name)
         if seen is None or seen.vetted:

@@ -1,0 +1,218 @@
+"""What surrounds a program: closed streams, few files, little memory, a git that prints bytes, Ctrl-C. One line for each."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from darkroom.lab import data
+from darkroom.lab.errors import DataUnavailable, DeclarationError, explained
+from darkroom.lab.scan import module_record
+from tests.lab.workshop import Workshop, make
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    return make(tmp_path)
+
+
+def _shell(workshop: Workshop, line: str, **variables: str) -> subprocess.CompletedProcess[bytes]:
+    environment = workshop.environment(**variables) | {"PYTHON": sys.executable}
+    return subprocess.run(
+        ["sh", "-c", line], cwd=workshop.root, env=environment, capture_output=True, timeout=120, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '"$PYTHON" build.py status >&-',
+        '"$PYTHON" build.py status >&- 2>&-',
+        '"$PYTHON" build.py status nothing 2>&-',
+        'ulimit -n 10; "$PYTHON" build.py status',
+        'ulimit -n 6; "$PYTHON" build.py status',
+        'PYTHONIOENCODING=ascii "$PYTHON" build.py status ж',
+        '"$PYTHON" build.py status | head -1',
+        '"$PYTHON" build.py status < /dev/null > /dev/full',
+    ],
+)
+def test_streams_and_descriptors(line: str, workshop: Workshop) -> None:
+    """No traceback, whatever is closed, full, or of another encoding."""
+    done = _shell(workshop, line)
+    assert b"Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) <= 1
+
+
+def test_a_git_that_prints_bytes_is_as_good_as_none(workshop: Workshop, tmp_path: Path) -> None:
+    """A run goes through."""
+    (tmp_path / "bin").mkdir()
+    git = tmp_path / "bin/git"
+    git.write_text("#!/bin/sh\nprintf '\\377\\376\\n'\n")
+    git.chmod(0o755)
+    done = workshop.call("run", "part_x/base", code=None, PATH=f"{git.parent}{os.pathsep}{os.environ['PATH']}")
+    assert "Traceback" not in done.stderr
+    assert done.returncode in {0, 3}
+
+
+def test_memory_that_runs_out_is_said(workshop: Workshop) -> None:
+    """By the run that it happened to, and nothing else."""
+    workshop.edit("experiments/part_x/base.py", '    count("base")\n', '    count("base")\n    bytearray(1 << 60)\n')
+    done = workshop.call("run", "part_x/base", code=3)
+    assert "part_x/base: memory ran out" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENOSPC, "cannot write a/b: No space left on device; make room"),
+        (errno.EROFS, "cannot write a/b: Read-only file system; choose another place"),
+        (errno.EMFILE, "too many files are open"),
+        (errno.EIO, "the system refused a/b: "),
+    ],
+)
+def test_messages_say_what_is_so(number: int, said: str) -> None:
+    """Which file, why, and what to do; never a None."""
+    assert explained(OSError(number, os.strerror(number), "a/b")).startswith(said)
+    assert "None" not in explained(OSError(number, os.strerror(number)))
+    assert "\n" not in explained(OSError(number, os.strerror(number), "a\nb"))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_reading_and_writing_are_told_apart(tmp_path: Path) -> None:
+    """By what is allowed."""
+    path = tmp_path / "a"
+    path.write_text("")
+    path.chmod(0o200)
+    assert explained(PermissionError(errno.EACCES, "Permission denied", str(path))).startswith("cannot read")
+    path.chmod(0o400)
+    assert explained(PermissionError(errno.EACCES, "Permission denied", str(path))).startswith("cannot write")
+
+
+@pytest.mark.parametrize("tries", [6, pytest.param(150, marks=pytest.mark.slow)])
+def test_an_interrupt_is_one_line(tries: int, workshop: Workshop) -> None:
+    """From the moment on that the program's first line has run; before, Python itself says what it says."""
+    rng = random.Random(20)
+    code = (workshop.root / "build.py").read_text()
+    workshop.write("build.py", f"import os\nos.write(1, b'begun')\n{code}")
+    for _ in range(tries):
+        process = subprocess.Popen(
+            workshop.command("status"),
+            cwd=workshop.root,
+            env=workshop.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stdout
+        process.stdout.read(5)
+        time.sleep(rng.uniform(0.03, 0.3))
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+        assert b"Fatal" not in said
+        assert process.returncode in {0, 130} or said.count(b"\n  File") <= 3, (
+            said
+        )  # within pathlib, imported by build.py
+
+
+@pytest.mark.parametrize("terms", [2_000, 6_000])
+def test_an_expression_of_many_terms_is_read(terms: int) -> None:
+    """Or refused at its file, never by a traceback."""
+    source = "def f():\n    return " + " + ".join(["1"] * terms) + "\n"
+    try:
+        assert module_record(source.encode(), "experiments.a", "experiments/a.py")
+    except DeclarationError as error:
+        assert terms > 2_000
+        assert "nested too deeply" in str(error)
+
+
+# Downloads ------------------------------------------------------------------------------------------------------------
+
+
+class _Mirror(BaseHTTPRequestHandler):
+    """Answers in the way that its path asks for."""
+
+    def do_GET(self) -> None:
+        answers = {"/bomb": _bomb(), "/good": b"\1\2\3", "/short": b"\1", "/long": bytes(10_000_000)}
+        self.send_response(200)
+        if self.path in answers:
+            self.send_header("Content-Length", str(len(answers[self.path])))
+        for number in range(300 if self.path == "/headers" else 0):
+            self.send_header(f"X-{number}", "x")
+        self.end_headers()
+        try:
+            self.wfile.write(answers.get(self.path, b""))
+            while self.path == "/endless":
+                self.wfile.write(bytes(1 << 16))
+            while self.path == "/slow":
+                self.wfile.write(b"\0")
+                time.sleep(0.05)
+            if self.path == "/silent":
+                time.sleep(8)
+        except OSError:
+            return
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Say nothing."""
+
+
+def _bomb() -> bytes:
+    import gzip
+
+    return gzip.compress(bytes(300_000_000), 9)
+
+
+@pytest.fixture(scope="module")
+def mirror():
+    server = HTTPServer(("127.0.0.1", 0), _Mirror)
+    server.timeout = 30
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+
+
+@pytest.mark.parametrize("path", ["/bomb", "/endless", "/short", "/long", "/headers"])
+def test_a_bad_mirror_is_given_up_and_the_next_asked(
+    path: str, mirror: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, and with no more of it in memory than was declared."""
+    content = _set(tmp_path, monkeypatch, [f"{mirror}{path}", "file:///etc/passwd", f"{mirror}/good"]).read("numbers")
+    assert content == b"\1\2\3"
+
+
+@pytest.mark.parametrize("path", ["/slow", "/silent"])
+def test_a_mirror_that_stalls_is_given_up(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a while without enough."""
+    server = HTTPServer(("127.0.0.1", 0), _Mirror)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(data, "WAIT_S", 1.0)
+    began = time.monotonic()
+    sizes = {"size": 100_000}
+    with pytest.raises(DataUnavailable):
+        _set(tmp_path, monkeypatch, [f"http://127.0.0.1:{server.server_address[1]}{path}"], **sizes).read("numbers")
+    assert time.monotonic() - began < 20
+    threading.Thread(target=server.shutdown, daemon=True).start()
+
+
+def _set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, urls: list[str], size: int = 3) -> data.Dataset:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    digest = "039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81"
+    declared = data.Declaration("tiny", "Tiny", "nobody", "CC0", (data.DataFile("numbers", size, digest, tuple(urls)),))
+    return data.Dataset(declared)
+
+
+@pytest.mark.parametrize("name", ["../../x", "/etc/x", "a/b", "", "a\\0b"])
+def test_a_file_of_a_data_set_has_a_plain_name(name: str, workshop: Workshop) -> None:
+    """It would be written under that name in the user's cache."""
+    old = (workshop.root / "experiments/data.toml").read_text()
+    workshop.write("experiments/data.toml", old.replace('name = "numbers"', f'name = "{name}"'))
+    done = workshop.call("status", code=2)
+    assert "data set 'tiny' lacks or misstates" in done.stderr or "not valid TOML" in done.stderr
