@@ -361,7 +361,9 @@ def test_a_tokenizer_that_cannot_be_read_is_told(cascade, tmp_path):
         path.unlink()
     (copy / "tokenizer/spiece.model").write_bytes(b"no model")
     (copy / "tokenizer/tokenizer_config.json").write_text('{"tokenizer_class": "T5Tokenizer"}')
-    with pytest.raises(ModelUnavailable, match=r"tokenizer cannot be read .*; are sentencepiece and protobuf installed"):
+    with pytest.raises(
+        ModelUnavailable, match=r"tokenizer cannot be read .*; are sentencepiece and protobuf installed"
+    ):
         Prompts(Source(str(copy)), tmp_path / "embeddings")(["a rocket ship"])
 
 
