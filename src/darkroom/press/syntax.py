@@ -662,7 +662,7 @@ def _check_fence(reading: Reading, token: Token) -> None:
         reading.fault(place, "markdown", message)
 
 
-_MEANT = re.compile(r"\{\{\s*\w+\s*\(|\$\$|\\begin\{|^\s*(?:[-*+]|\d+[.)])\s", re.MULTILINE)
+_MEANT = re.compile(r"\{\{\s*\w+\s*\(|\$\$|\\begin\{|^\s*</?[a-z][^<>]*>|^\s*(?:[-*+]|\d+[.)])\s", re.MULTILINE)
 
 
 def _check_indented(reading: Reading, token: Token) -> None:
@@ -722,8 +722,12 @@ def _html(reading: Reading, content: str, starts: list[tuple[int, int]]) -> Iter
 
 def _html_text(reading: Reading, text: str, place: Place) -> Iterator[Token]:
     at = 0
-    for found in re.finditer(r"\$|\\[(\[b]|\{\{", text):
+    for found in re.finditer(r"\$|\\[(\[b]|\{[{%:]", text):
         if found.start() < at:
+            continue
+        if found[0][0] == "{" and (foreign := dialects.of_braces(text, found.start())):
+            reading.fault(place(found.start()), "markdown", foreign[0])
+            reading.kept.append((place(found.start()), place(foreign[1])))
             continue
         span = mathtext.span_at(text, found.start()) if found[0] != "{{" else None
         opening = _CALLEE.match(text, found.start()) if found[0] == "{{" else None
