@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,9 +23,11 @@ IMAGE_LIMIT = 800_000
 PAGE_LIMIT = 1_500_000
 
 _TAG = re.compile(
-    r"""<!--.*?-->|<(?:script|style)\b[^>]*>.*?</|<([A-Za-z][^\s/>]*)(?:[^<>"']|"[^"]*"|'[^']*')*>""", re.DOTALL
+    r"""<!--.*?-->|<(?:script|style)\b[^>]*>.*?</|<([A-Za-z][^\s/>]*)(?:[^<>"']++|"[^"]*"|'[^']*')*+>""", re.DOTALL
 )
 _TELLING = re.compile(r"\s(?:id|name|href|src|srcset|poster)\s*=")
+_USUAL = re.compile(r'\s(id|name|href|src|srcset|poster)="([^"]*)"')
+_UNUSUAL = re.compile(r"'|\s(?:id|name|href|src|srcset|poster)(?:\s+=|=\s*[^\"\s])")  # other quotes, or none
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|//", re.IGNORECASE)
 
 
@@ -47,6 +50,13 @@ class PageFacts:
     eager_bytes: int
 
 
+def _attributes(tag: str) -> dict[str, str]:
+    """Those attributes of a tag that tell where it is and where it leads; most tags have them in double quotes."""
+    if _UNUSUAL.search(tag):
+        return attributes(tag)
+    return {name: html.unescape(value) for name, value in _USUAL.findall(tag)}
+
+
 def scan(content: str) -> tuple[tuple[str, ...], tuple[LinkUse, ...]]:
     """The anchors and the distinct links in the HTML of a page, formulas not yet in it."""
     anchors: list[str] = []
@@ -55,7 +65,7 @@ def scan(content: str) -> tuple[tuple[str, ...], tuple[LinkUse, ...]]:
         tag = found[0].partition(">")[0] + ">" if found[0].endswith("</") else found[0]
         if tag.startswith("<!--") or not _TELLING.search(tag):
             continue
-        element, known = (found[1] or "script").lower(), attributes(tag)
+        element, known = (found[1] or "script").lower(), _attributes(tag)
         names = (known.get("id"), known.get("name") if element == "a" else None)
         anchors += dict.fromkeys(name for name in names if name)
         links |= {LinkUse(element, target) for target in targets(element, known)}
