@@ -14,7 +14,7 @@ from pathlib import Path
 from darkroom.lab.errors import UsageError
 from darkroom.lab.sealed import mark
 from darkroom.press.packages import FOLDER
-from darkroom.press.record import Inputs, sha256
+from darkroom.press.record import Inputs, Times, sha256, stat_of
 
 VERSION = 2  # of what is made of a font and a range
 LAST = 0x10FFFF
@@ -83,12 +83,21 @@ def _seal_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.seal")
 
 
+_sealed: dict[str, Times] = {}  # parts that were looked at, and what the file system said of them
+
+
 def _is_sealed(path: Path) -> bool:
-    """Whether a part is there as this user's Darkroom made it."""
+    """Whether a part is there as this user's Darkroom made it; the many pages that need it ask once."""
+    times = stat_of(str(path))
+    if times and _sealed.get(str(path)) == times:
+        return True
     try:
-        return _seal_of(path).read_text(encoding="ascii", errors="replace") == mark(path.read_bytes())
+        sealed = _seal_of(path).read_text(encoding="ascii", errors="replace") == mark(path.read_bytes())
     except OSError:
         return False
+    if sealed and times:
+        _sealed[str(path)] = times
+    return sealed
 
 
 def _unreadable(font: Path, error: Exception) -> UsageError:
