@@ -109,7 +109,7 @@ PATHS = {
 
 MANIFESTS: dict[str, Change] = {
     **{f"path_{name}": _another_file(path) for name, path in PATHS.items()},
-    "digest_short": _first_file(sha256="abc"),
+    "digest_long": _first_file(sha256="a" * 65),
     "digest_number": _first_file(sha256=1),
     "bytes_negative": _first_file(bytes=-1),
     "bytes_huge": _first_file(bytes=2**60),

@@ -110,7 +110,12 @@ def explained(error: OSError) -> str:
     if error.errno in {errno.EACCES, errno.EPERM} and path is not None:
         verb = "read" if os.path.exists(path) and not os.access(path, os.R_OK) else "write"  # noqa: PTH110
         return f"cannot {verb}{_named(path)}: {reason}; ask for the right to {verb} it, or choose another place"
+    if error.errno in _IN_THE_WAY:
+        return f"cannot write{_named(path)}: {reason}; move what stands there, or choose another place"
     return f"the system refused{_named(path)}: {reason}"
+
+
+_IN_THE_WAY = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.EBUSY}
 
 
 def _named(path: object) -> str:

@@ -145,11 +145,11 @@ def _read(path: Path, key: str) -> tuple[_Header, dict[str, Any]] | None:
     except SafetensorError as error:
         raise ValueError(str(error)) from None
     told = arrays.pop(_HEADER).tobytes()
-    header = msgspec.json.decode(told, type=_Header)
+    plain = json.loads(told)
+    header = msgspec.convert(plain, _Header)
     if header.version not in {CHECKPOINT_VERSION, _WITHOUT_DIGEST} or header.key != key:
         return None
     if header.version == CHECKPOINT_VERSION:
-        plain = json.loads(told)
         if plain.pop("sha256", "") != _digest(plain, arrays):
             raise ValueError("its content is not what it was")
     state: dict[str, Any] = _unpacked(header.state, arrays)

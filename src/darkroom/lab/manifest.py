@@ -39,7 +39,7 @@ FIGURES = "figures"
 LARGEST = 64_000_000  # bytes of a manifest
 
 Text = Annotated[str, Meta(max_length=20_000)]
-Sha256 = Annotated[str, Meta(min_length=64, max_length=64)]
+Sha256 = Annotated[str, Meta(max_length=64)]
 Line = Annotated[int, Meta(ge=0, le=100_000_000)]
 Size = Annotated[int, Meta(ge=0, le=2**53)]
 Seconds = Annotated[int, Meta(ge=0, le=10**10)] | Annotated[float, Meta(ge=0, le=1e10)]

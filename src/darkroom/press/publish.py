@@ -184,7 +184,7 @@ def _remember(request: SiteRequest, edition: Edition, inputs: record.Inputs) -> 
         record.save(_pages_path(request), msgspec.json.encode(edition.memory))
         record.save(_record_path(request), msgspec.json.encode(memory))
     except OSError as error:
-        raise UsageError(f"{explained(error)}; the site itself is built") from None
+        raise UsageError(f"{_first(error)}; the site itself is built") from None
 
 
 def _places(request: SiteRequest) -> Places:
@@ -394,8 +394,13 @@ def _exchange(a: Path, b: Path) -> bool:
         return False
 
 
+def _first(error: OSError) -> str:
+    """What was refused, without what to do."""
+    return explained(error).partition(";")[0]
+
+
 def _unwritable(request: SiteRequest, error: OSError) -> UsageError:
-    return UsageError(f"{explained(error)}; the old site is untouched")
+    return UsageError(f"{_first(error)}; the old site is untouched")
 
 
 @contextmanager
@@ -420,7 +425,7 @@ def _lock(request: SiteRequest) -> Iterator[None]:
     except Timeout:
         raise Locked(f"another build is writing {request.site}; wait for it, or end it") from None
     except OSError as error:
-        raise UsageError(f"{explained(error)}; the old site is untouched") from None
+        raise UsageError(f"{_first(error)}; the old site is untouched") from None
     try:
         yield
     finally:
