@@ -357,7 +357,7 @@ def test_an_error_while_writing_leaves_the_site_alone(
     with monkeypatch.context() as patch:
         patch.setattr(publish, step, full)
         said = (
-            r"^cannot write .*: No space left on device; make room, or choose another place; the old site is untouched$"
+            r"^cannot write .*: No space left on device; the old site is untouched$"
         )
         with pytest.raises(UsageError, match=said):
             project.build()
@@ -371,7 +371,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(project: Project) -> None:
     project.page("Text.")
     shutil.rmtree(project.root / ".darkroom")
     (project.root / ".darkroom").write_text("in the way")
-    with pytest.raises(UsageError, match=r"^the system refused .*\.darkroom: File exists; the old site is untouched$"):
+    with pytest.raises(UsageError, match=r"^cannot write .*\.darkroom: .*; the old site is untouched$"):
         project.build()
 
 
