@@ -149,9 +149,8 @@ def _read(path: Path, key: str) -> tuple[_Header, dict[str, Any]] | None:
     header = msgspec.convert(plain, _Header)
     if header.version not in {CHECKPOINT_VERSION, _WITHOUT_DIGEST} or header.key != key:
         return None
-    if header.version == CHECKPOINT_VERSION:
-        if plain.pop("sha256", "") != _digest(plain, arrays):
-            raise ValueError("its content is not what it was")
+    if header.version == CHECKPOINT_VERSION and plain.pop("sha256", "") != _digest(plain, arrays):
+        raise ValueError("its content is not what it was")
     state: dict[str, Any] = _unpacked(header.state, arrays)
     return header, state
 
