@@ -356,9 +356,7 @@ def test_an_error_while_writing_leaves_the_site_alone(
 
     with monkeypatch.context() as patch:
         patch.setattr(publish, step, full)
-        said = (
-            r"^cannot write .*: No space left on device; the old site is untouched$"
-        )
+        said = r"^cannot write .*: No space left on device; the old site is untouched$"
         with pytest.raises(UsageError, match=said):
             project.build()
     assert snapshot(project.site) == before
