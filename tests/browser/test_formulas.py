@@ -19,7 +19,7 @@ from darkroom.press.math_style import font_parts, read_math_style
 from darkroom.press.packages import node
 from darkroom.press.record import Inputs
 from tests.browser.conftest import _Quiet
-from tests.press.projects import ROOT
+from tests.press.projects import ROOT, Project
 
 pytestmark = pytest.mark.browser
 
@@ -197,3 +197,26 @@ def _alike(ours: list[list[Any]], theirs: list[list[Any]]) -> bool:
         return False
     pairs = zip(ours, theirs, strict=True)
     return all(abs(a - b) <= 0.1 for one, other in pairs for a, b in zip(one[:4], other[:4], strict=True))
+
+
+def test_numbered_formulas_scroll_only_where_they_do_not_fit(
+    chromium: Any, katex: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A formula with its number is as wide as the text; a long one can be scrolled."""
+    project = Project.make(tmp_path_factory.mktemp("numbered"))
+    long = " + ".join(f"x_{{{number}}}" for number in range(60))
+    bodies = (
+        r"\begin{equation}a = b\end{equation}",
+        r"\begin{align}a &= b \\ c &= d\end{align}",
+        r"$$a = b \label{x}$$",
+    )
+    project.page("\n\n".join([*bodies, rf"\begin{{equation}}{long}\end{{equation}}"]))
+    project.build()
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    page.goto((project.site / "index.html").as_uri())
+    page.evaluate("document.fonts.ready.then(() => true)")
+    wider = page.evaluate(
+        "[...document.querySelectorAll('.equation')].map((each) => each.scrollWidth > each.clientWidth)"
+    )
+    page.close()
+    assert wider == [False, False, False, True]
