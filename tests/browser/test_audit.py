@@ -82,9 +82,10 @@ def test_axe_finds_nothing(chromium: Any, tools: Path, own: str, name: str, widt
     assert violations(chromium, tools, f"{own}{name}.html", width) == []
 
 
-def test_axe_finds_nothing_in_any_kind_of_figure(chromium: Any, tools: Path, address: str) -> None:
-    """The same for a page with a figure of every kind."""
-    assert violations(chromium, tools, f"{address}index.html", 1280) == []
+@pytest.mark.parametrize("name", ["index", "other"])
+def test_axe_finds_nothing_in_any_kind_of_figure(chromium: Any, tools: Path, address: str, name: str) -> None:
+    """The same for a page with a figure of every kind, and one with callouts, tasks, code and named formulas."""
+    assert violations(chromium, tools, f"{address}{name}.html", 1280) == []
 
 
 def pages(*sites: Path) -> list[str]:
