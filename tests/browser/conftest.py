@@ -84,7 +84,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, katex: Path) -> Path:  # noqa
         '{{ figure("part_b/a/film", play=True) }}\n\n## Only\n\nShort.\n\n'
         "<details><summary>More of it</summary>\n\n<p>Folded away.</p>\n\n</details>\n\n"
         '{{ figure("part_b/both/it") }}\n\n'
-        "> [!NOTE]\n> A callout.\n\n??? tip\n    Folded.\n\n- [x] done\n- [ ] open\n\n```python {2}\nx = 1\ny = 'a'  # why\n```\n\n"
+        "> [!NOTE]\n> A callout.\n\n??? tip\n    Folded.\n\n- [x] done\n- [ ] open\n\n"
+        "```python {2}\nx = 1\ny = 'a'  # why\n```\n\n"
         "\\begin{equation}\\label{e}a = b\\end{equation}\n\nBy \\eqref{e}.",
         "other",
         nav="Other",
