@@ -6,6 +6,7 @@ on machines without torch.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol
@@ -260,6 +261,11 @@ def half_precision(network: nn.Module) -> Arrays:
         name: (value.half() if value.ndim > 1 and value.is_floating_point() else value).cpu().numpy().copy()
         for name, value in network.state_dict().items()
     }
+
+
+def as_stored(network: nn.Module) -> nn.Module:
+    """A copy of *network* as it comes back from storage, its matrices rounded to float16, ready for inference."""
+    return restored(copy.deepcopy(network), half_precision(network))
 
 
 def restored(network: nn.Module, weights: Mapping[str, np.ndarray]) -> nn.Module:

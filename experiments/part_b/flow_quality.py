@@ -15,7 +15,6 @@ import numpy as np
 from darkroom.diffusion.metrics import confusion, wilson_interval
 from darkroom.figures import Drawing, Reference, Series, heat_map, line_plot, table
 from darkroom.lab import Dataset, Results, Run, dataset, experiment, upstream
-from experiments.part_b import panels
 from experiments.part_b.class_conditioned import class_conditioned
 from experiments.part_b.digit_classifier import digit_classifier
 from experiments.part_b.flow_class import flow_class
@@ -28,8 +27,9 @@ WAYS = {
     "dpm_solver": "flow, DPM-Solver++",
     "ddim": "DDPM, DDIM",
     "ancestral": "DDPM, ancestral",
+    "ddpm_solver": "DDPM, DPM-Solver++",
 }
-OF_FLOW = ("euler", "heun", "dpm_solver")
+DRAWN = ("euler", "heun", "dpm_solver", "ddim", "ancestral")  # a plot holds five; the table has all
 
 
 @experiment(device="gpu", minutes=60)
@@ -51,8 +51,8 @@ def flow_quality(
 ) -> dict[str, object]:
     """Samples of the networks that were trained in full, by sampler and number of network evaluations.
 
-    Heun's method asks twice a step, all but the last, so for n evaluations it takes (n + 1) / 2 steps. All start from the
-    same noise.
+    Heun's method asks twice a step, all but the last, so for n evaluations it takes (n + 1) // 2 steps, which are n or
+    n - 1 evaluations. All start from the same noise.
 
     Results: for the class-conditioned networks ``agreed`` and ``frechet`` (ways, steps), with ``asked`` samples each, and
     ``confusion`` (10, 10), digit asked for by digit read, by Euler's method with the most steps; for the time-only networks
@@ -72,10 +72,10 @@ def flow_quality(
     jobs += [("alone", alone, way, count) for way in WAYS for count in alone_steps]
     for number, (kind, walks, way, count) in enumerate(jobs, 1):
         if f"{kind} {way} {count}" not in kept:
-            kept[f"{kind} {way} {count}"] = panels.as_png(walks.samples(way, count))
+            kept[f"{kind} {way} {count}"] = walks.samples(way, count)
             run.save(kept)
         run.progress(number, len(jobs), unit="sets of samples")
-    read = {name: reader.read(panels.from_png(samples)) for name, samples in kept.items()}
+    read = {name: reader.read(samples) for name, samples in kept.items()}
     most = read[f"told euler {max(steps)}"]
     return {
         "agreed": np.array([[(read[f"told {way} {n}"].digits == asked).sum() for n in steps] for way in WAYS]),
@@ -113,7 +113,7 @@ def frechet_floor(results: Results) -> float:
 
 @flow_quality.figure(
     caption="Fréchet distance to real digits by network evaluations, class-conditioned networks without extra guidance"
-    r" ($\gamma = 1$); the dashed line is the distance between real sets.",
+    r" ($\gamma = 1$): the flow's trained for 10 epochs at 0.01, DDPM's for 20 at 0.001. Dashed: between two real sets.",
     alt="Five falling curves: those of the flow are lowest with few evaluations, and all meet with many.",
 )
 def by_evaluations(results: Results) -> Drawing:
@@ -142,7 +142,9 @@ def numbers(results: Results) -> Drawing:
         for count, hits, distance in zip(results.parameters["steps"], agreed, distances, strict=True):
             low, high = wilson_interval(int(hits), int(results["asked"]))
             share = f"{hits / results['asked']:.1%}"
-            lines.append([WAYS[way], f"{count}", share, f"{low:.1%} to {high:.1%}", f"{distance:.2f}"])
+            lines.append(
+                [WAYS[way], f"{evaluations(way, count)}", share, f"{low:.1%} to {high:.1%}", f"{distance:.2f}"]
+            )
     floor = results["floor"]
     lines.append(["real digits", "", "", "", f"{floor.mean():.2f} ± {floor.std():.2f}"])
     return table(["", "evaluations", "agreement", "95% interval", "Fréchet distance"], lines)
@@ -172,6 +174,11 @@ def alone(results: Results) -> Drawing:
     )
 
 
+def evaluations(way: str, allowed: int) -> int:
+    """How many evaluations *way* makes of those that are *allowed*."""
+    return 2 * ((allowed + 1) // 2) - 1 if way == "heun" else allowed
+
+
 def _curves(
     results: Results,
     values: np.ndarray,
@@ -182,7 +189,8 @@ def _curves(
     references: list[Reference] | tuple[()] = (),
 ) -> Drawing:
     counts = results.parameters["steps"]
-    series = [Series(name, counts, row) for name, row in zip(WAYS.values(), values, strict=True)]
+    rows = dict(zip(WAYS, values, strict=True))
+    series = [Series(WAYS[way], [evaluations(way, n) for n in counts], rows[way]) for way in DRAWN]
     return line_plot(
         series,
         x_label="network evaluations",

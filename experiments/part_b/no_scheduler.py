@@ -19,7 +19,8 @@ from experiments.part_b import panels
 from experiments.part_b.digit_classifier import digit_classifier
 from experiments.part_b.flow_class import flow_class
 
-WAYS = ("scheduler", "constant", "lower", "averaged")
+WAYS = ("scheduler", "constant", "lower", "recalibrated", "averaged")
+TRAINED = WAYS[:3]
 
 
 @experiment(device="gpu", minutes=120)
@@ -42,7 +43,9 @@ def no_scheduler(
     """The class-conditioned flow network trained without a scheduler, from the seed and batches of the one with it.
 
     The ways are ``scheduler`` (the network of ``flow_class``), ``constant`` at ``learning_rate``, ``lower`` at
-    ``lower_rate``, and ``averaged``, a moving average of the weights of ``constant``.
+    ``lower_rate``, ``averaged``, a moving average of the weights of ``constant``, and ``recalibrated``: the average's batch
+    norms have statistics of their own, and these are the weights of ``constant`` with such statistics. All weights are
+    rounded as stored ones are before they draw.
 
     Results: ``loss_constant`` and ``loss_lower`` (steps,), with ``loss_scheduler``; for each way but the first, and each
     shown epoch e, ``samples_WAY_e`` uint8 (10 * shown_per_digit, 28, 28), guided with the gamma and T of ``flow_class``;
@@ -54,7 +57,7 @@ def no_scheduler(
     from darkroom.diffusion.flow import StraightLine
     from darkroom.diffusion.sample import euler
     from darkroom.diffusion.train import FlowMatching, Recipe
-    from darkroom.diffusion.unet import ClassUNet, for_inference
+    from darkroom.diffusion.unet import ClassUNet
     from experiments.part_b import digits
     from experiments.part_b.judging import Judge, scores
 
@@ -79,9 +82,10 @@ def no_scheduler(
         """What is kept of a training after a shown epoch."""
 
         def kept(epoch: int, trainer: object) -> dict[str, np.ndarray]:
-            networks = {way: for_inference(trainer.network)}
+            networks = {way: trainer.network}
             if averaged:
-                networks["averaged"] = for_inference(trainer.averaged())
+                networks |= {"recalibrated": trainer.recalibrated(trainer.network), "averaged": trainer.averaged()}
+            networks = {name: digits.as_stored(network) for name, network in networks.items()}
             samples = {f"samples_{name}_{epoch}": shown(network) for name, network in networks.items()}
             last = {f"judged_{name}": judged(network) for name, network in networks.items()} if epoch == epochs else {}
             return samples | last
@@ -125,6 +129,7 @@ def names(results: Results) -> dict[str, str]:
         "scheduler": f"{high:g}, falling to a tenth",
         "constant": f"constant {high:g}",
         "lower": f"constant {low:g}",
+        "recalibrated": f"constant {high:g}, batch norms measured anew",
         "averaged": f"constant {high:g}, weights averaged ({kept:g})",
     }
 
@@ -132,7 +137,7 @@ def names(results: Results) -> dict[str, str]:
 @no_scheduler.metric
 def train_loss(results: Results) -> dict[str, float]:
     """The mean loss of the last epoch, by way."""
-    trained = {way: results[f"loss_{way}"] for way in WAYS[:3]}
+    trained = {way: results[f"loss_{way}"] for way in TRAINED}
     return {way: float(loss.reshape(results["epochs"], -1)[-1].mean()) for way, loss in trained.items()}
 
 
@@ -161,7 +166,7 @@ def frechet_floor(results: Results) -> float:
 def losses(results: Results) -> Drawing:
     """By step."""
     named, steps = names(results), np.arange(1, len(results["loss_scheduler"]) + 1)
-    curves = [Series(named[way], steps, results[f"loss_{way}"], style="noisy") for way in WAYS[:3]]
+    curves = [Series(named[way], steps, results[f"loss_{way}"], style="noisy") for way in TRAINED]
     return line_plot(curves, x_label="step", y_label="mean squared error", log_y=True, format=".4f")
 
 
@@ -185,7 +190,7 @@ def judged(results: Results) -> Drawing:
 
 @no_scheduler.figure(
     caption=r"Two of each digit after the last epoch, with guidance, all from the same noise: only the training differs.",
-    alt="Four sheets of digits, a column a digit; those of the constant higher rate are the least regular.",
+    alt="Five sheets of digits, a column a digit; those of the constant higher rate are the least regular.",
 )
 def samples(results: Results) -> Drawing:
     """A sheet a way."""

@@ -24,6 +24,7 @@ from experiments.part_b import digits
 from experiments.part_b.judging import Judge
 
 LINE = StraightLine()
+SCHEDULES = ("noise", "velocity", "zero_terminal")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Trials:
         sinusoids, spread: of the changes with these names.
         averaging: the share that a moving average of the weights keeps of itself at a step.
         schedule_rate, schedule_steps: learning rate and T of the DDPM form.
+        judge: of the trials; what is chosen by them is judged by another.
         judged, judged_steps: how many samples are judged, and by how many steps they are drawn.
     """
 
@@ -63,30 +65,31 @@ class Trials:
         )
 
     def trial_trainer(self, name: str, epochs: int) -> Trainer:
-        """That of the trial *name*: a change, "course" for none, "schedule" or "zero_terminal" for the DDPM form."""
-        if name not in ("schedule", "zero_terminal"):
+        """That of the trial *name*: a change, "course" for none, or one of the DDPM form (``SCHEDULES``)."""
+        if name not in SCHEDULES:
             return self.flow_trainer((name,), epochs)
-        objective = NoisePrediction if name == "schedule" else VelocityPrediction
+        objective = NoisePrediction if name == "noise" else VelocityPrediction
         width = self.course["width"]
         return self._trainer(lambda: TimeUNet(width), objective(self._schedule(name)), self.schedule_rate, epochs)
 
     def denoiser(self, name: str, network: nn.Module) -> Denoiser:
         """A trained *network*, ready for inference, as a denoiser."""
         call = digits.quick(network, self.run.device)
-        if name == "schedule":
+        if name == "noise":
             return NoisePredictor(call, self._schedule(name))
-        return VelocityPredictor(call, self._schedule(name) if name == "zero_terminal" else LINE)
+        return VelocityPredictor(call, self._schedule(name) if name in SCHEDULES else LINE)
 
-    def scored(self, name: str, network: nn.Module) -> dict[str, float]:
+    def scored(self, name: str, network: nn.Module, judge: Judge, seed: int) -> dict[str, float]:
         """``frechet`` and ``confidence`` of what the network draws, by Euler's method, or DDIM along a schedule."""
         asked = self.denoiser(name, network)
         sampler, times = euler if asked.process is LINE else ddim, asked.process.times(self.judged_steps)
-        samples = digits.samples(asked, digits.noise(self.judged, self.seed + 1, self.run.device), sampler, times)
-        return {"frechet": self.judge.distance(self.judge.read(samples)), "confidence": self.judge.confidence(samples)}
+        samples = digits.samples(asked, digits.noise(self.judged, seed, self.run.device), sampler, times)
+        return {"frechet": judge.distance(judge.read(samples)), "confidence": judge.confidence(samples)}
 
     def both(self, name: str, trainer: Trainer) -> dict[str, np.ndarray]:
-        """The scores, (2,) each, of the weights as they are and averaged."""
-        pair = [self.scored(name, for_inference(network)) for network in (trainer.network, trainer.averaged())]
+        """The scores, (2,) each, of the weights as they are and averaged, both with batch norms measured anew."""
+        networks = trainer.recalibrated(trainer.network), trainer.averaged()
+        pair = [self.scored(name, for_inference(network), self.judge, self.seed + 1) for network in networks]
         return {score: np.array([each[score] for each in pair]) for score in pair[0]}
 
     def _trainer(self, build: Callable[[], nn.Module], objective: Objective, rate: float, epochs: int) -> Trainer:

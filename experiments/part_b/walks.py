@@ -25,6 +25,7 @@ SAMPLERS: dict[str, digits.Sampler] = {
     "dpm_solver": dpm_solver,
     "ddim": ddim,
     "ancestral": ddpm,
+    "ddpm_solver": dpm_solver,
 }
 
 

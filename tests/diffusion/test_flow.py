@@ -140,6 +140,24 @@ def test_an_exact_denoiser_as_a_flow_is_the_exact_denoiser_of_the_flow():
             torch.testing.assert_close(ours.eps, theirs.eps, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.parametrize("sampler", [euler, ddim, heun, dpm_solver, ddpm])
+def test_beyond_the_last_time_of_a_schedule_all_samplers_agree(sampler):
+    """Begun in noise alone, where a linear schedule has no matching time, each draws N(0.4, 0.3^2) in any number of steps."""
+    flow = as_flow(GaussianDenoiser(torch.tensor(0.4), 0.3, LINEAR))
+    for steps in (50, 200):
+        end = last(sampler(flow, Noise(range(2000), (5,)), times=LINE.times(steps))).x_t
+        assert end.mean().item() == pytest.approx(0.4, abs=0.02), steps
+        assert end.std().item() == pytest.approx(0.3, rel=0.1), steps
+
+
+@pytest.mark.parametrize("t", [0.01, 0.1, 0.3, 0.999])
+def test_a_flow_s_prediction_is_of_the_picture_that_it_was_shown(t):
+    """x_t is t x_0 + (1 - t) eps, whatever time the denoiser was asked at."""
+    x_t = normal(2, 3, 8, 8)
+    found = as_flow(NoisePredictor(Told(), LINEAR))(x_t, t)
+    torch.testing.assert_close(t * found.x_0 + (1 - t) * found.eps, x_t)
+
+
 def test_a_flow_is_defined_from_end_to_end():
     """At pure noise and beyond a schedule's ends the nearest of its times is asked, and nothing is infinite."""
     for process in (LINEAR, COSINE):
@@ -231,6 +249,25 @@ def test_euler_is_that_of_diffusers():
         torch.testing.assert_close(step.x_t, x, rtol=1e-5, atol=1e-5)
 
 
+def test_heun_is_that_of_diffusers():
+    """Steps along the line are those of FlowMatchHeunDiscreteScheduler, whose last step is Euler's too."""
+    diffusers = pytest.importorskip("diffusers")
+    theirs = diffusers.FlowMatchHeunDiscreteScheduler()
+    theirs.set_timesteps(6)
+    sigmas = [theirs.sigmas[0].item(), *(sigma.item() for sigma in theirs.sigmas[1::2])]
+    denoiser, x = VelocityPredictor(Told(), LINE), normal(2, 3, 8, 8).float()
+    steps = list(heun(denoiser, NONE, x_T=x, times=[1 - sigma for sigma in sigmas]))
+    after = []
+    for timestep in theirs.timesteps:
+        t = 1 - timestep.item() / 1000
+        found = denoiser(x, t)
+        x = theirs.step(-LINE.velocity(found.x_0, t, found.eps), timestep, x).prev_sample
+        after.append(x)
+    ours = [step.x_t for step in steps]
+    for mine, their in zip(ours, [*after[1::2], after[-1]], strict=True):
+        torch.testing.assert_close(mine, their, rtol=1e-4, atol=1e-4)
+
+
 def test_dpm_solver_is_that_of_diffusers_along_a_flow():
     """DPM-Solver++(2M) with flow sigmas, from t > 0 on, where its first step is finite."""
     diffusers = pytest.importorskip("diffusers")
@@ -261,3 +298,40 @@ def test_dpm_solver_is_that_of_diffusers_along_a_schedule():
     for step, timestep, t in zip(steps, theirs.timesteps, times, strict=False):
         x = theirs.step(denoiser(x, t).eps, timestep, x).prev_sample
         torch.testing.assert_close(step.x_t, x.double(), rtol=1e-3, atol=1e-3)
+
+
+def test_denoisers_of_different_processes_are_refused():
+    """A flow beside a schedule would be asked at times that mean something else to each."""
+    flow, schedule = gaussian(LINE), gaussian(LINEAR)
+    for made in (
+        lambda: Guided(flow, schedule, 2.0),
+        lambda: Anagram(((flow, views.identity), (schedule, views.flip))),
+        lambda: Factorized((flow, schedule), gray_colour()),
+    ):
+        with pytest.raises(ValueError, match="denoisers of different processes; read all of them as flows"):
+            made()
+
+
+def test_a_start_for_each_picture():
+    """Fewer starts than pictures are refused."""
+    with pytest.raises(ValueError, match="1 starts for 2 pictures; give one for each"):
+        next(sdedit(gaussian(), NONE, torch.zeros(2, 1), [0.5], times=[0.5, 1.0]))
+
+
+def test_what_a_network_raises_reaches_whoever_asked():
+    """A prediction that has opened something is told, and closes it."""
+    closed = []
+
+    class Opening(NoisePredictor):
+        def predict(self, x_t, t):
+            try:
+                return (yield from super().predict(x_t, t))
+            finally:
+                closed.append(True)
+
+    def broken(x: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        Opening(broken, LINEAR)(normal(1, 1, 2, 2), 5)
+    assert closed

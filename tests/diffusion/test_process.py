@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 
@@ -128,6 +129,29 @@ def test_times_go_from_noise_to_data(process: Process, t, s):
     assert process.checked(times) == times
     clocks = [process.clock(at).item() for at in times]
     assert all(a != b for a, b in pairwise(clocks))
+
+
+@pytest.mark.parametrize("t", [300, 300.0, np.int64(300), np.float64(300), torch.tensor(300), torch.tensor(300.0)])
+def test_a_whole_time_is_the_table_s_whatever_it_is_written_as(t):
+    """Exactly: at the end of zero terminal SNR nothing of the data is left."""
+    assert ZERO.alpha(t) == 0 and ZERO.sigma(t) == 1
+    assert LINEAR.alpha_bar(t) == LINEAR.alpha_bars[300]
+
+
+@EACH
+def test_large_noise_keeps_the_variance_of_standard_data(process: Process, t, s):
+    """For data of variance 1 that is known to nobody, a step with the "large" variance gives x_s its own variance."""
+    step = process.posterior(t, s)
+    signal, noise = process.alpha(t), process.sigma(t)
+    gain = signal / (signal.square() + noise.square())  # of the best estimate of x_0 given x_t
+    mean = (step.of_x_0 * gain + step.of_x_t).square() * process.spread(t)
+    torch.testing.assert_close(mean + step.large, process.spread(s))
+
+
+def test_no_steps_along_a_schedule_are_refused():
+    """Not taken for all of them."""
+    with pytest.raises(ValueError, match="between 1 and T = 300, not 0"):
+        LINEAR.times(0)
 
 
 def test_a_fractional_time_lies_between_its_neighbours():

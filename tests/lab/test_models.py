@@ -193,6 +193,16 @@ def test_a_model_may_lack_a_role(drawing: Workshop) -> None:
     assert variants == {"part_z/drawn@hubbed", "part_z/larger@hubbed"}
 
 
+def test_a_model_may_be_of_some_experiments_only(drawing: Workshop) -> None:
+    """The others have no variant of it; a name that is none is told, with the nearest."""
+    drawing.edit("experiments/models.toml", 'title = "Hubbed"', 'title = "Hubbed"\nonly = ["part_z/drawn"]')
+    drawing.call("run", "part_z/*", "--model", "hubbed")
+    assert {each for each in states(drawing) if "@" in each} == {"part_z/drawn@hubbed"}
+    drawing.edit("experiments/models.toml", 'only = ["part_z/drawn"]', 'only = ["part_z/draw"]')
+    message = drawing.call("run", "part_z/*", "--model", "hubbed", code=2).stderr
+    assert "only names 'part_z/draw', which draws with no model; did you mean 'part_z/drawn'?" in message
+
+
 def test_guidance_may_be_given_in_another_convention(drawing: Workshop) -> None:
     """w of v_c + w (v_c - v_u) is gamma - 1, and how the network is asked counts as an input."""
     drawing.edit("experiments/part_z/drawing.py", "*, steps: int = 3", "*, gamma: float = 3.0")
@@ -247,8 +257,13 @@ def test_a_project_without_models_says_so(workshop: Workshop) -> None:
         ('stage_1.revision = "abc"', "", "stage_1 of model 'hubbed' needs one of"),
         ('stage_1.hub = "someone/model"\nstage_1.', 'other.hub = "a/b"\nother.', "has other, which 'small' has not"),
         ('stage_1.hub = "someone/model"\nstage_1.revision = "abc"', "", "model 'hubbed' has no stage_1"),
-        ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = {tims = [0, 1]}', "network of model 'hubbed': Object"),
-        ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = {prediction = "v"}', "Invalid enum value 'v' - at `$.prediction`"),
+        ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = {tims = [0, 1]}', "no field 'tims'; did you mean 'times'?"),
+        ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = {prediction = "v"}', "prediction: choose velocity, data or noise"),
+        ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = {times = [0, 0]}', "give two different times"),
+        ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = {noise_scale = -1}', "noise_scale = -1.0; give a number greater"),
+        ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = {tokens = "5"}', "tokens: Expected `int`, got `str`"),
+        ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = 5', "network of model 'hubbed' is no table"),
+        ('title = "Hubbed"', 'title = "Hubbed"\nonly = "part_z/drawn"', "only of model 'hubbed' is no list"),
         ("part_z/trained", "part_z/traned", "'part_z/traned', which is no experiment; did you mean 'part_z/trained'?"),
         ("[hubbed]", "[hubbed", "not valid TOML"),
     ],

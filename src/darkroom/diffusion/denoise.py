@@ -68,7 +68,12 @@ def answered(predicting: Generator[list[Query], list[Tensor], T]) -> T:
     try:
         queries = next(predicting)
         while True:
-            queries = predicting.send(evaluate(queries))
+            try:
+                outputs = evaluate(queries)
+            except Exception as error:
+                queries = predicting.throw(error)  # where it was asked: what was opened there is closed
+            else:
+                queries = predicting.send(outputs)
     except StopIteration as finished:
         result: T = finished.value
         return result

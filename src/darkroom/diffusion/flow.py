@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -77,10 +77,14 @@ class AsFlow(Denoiser):
     process = StraightLine()
 
     def predict(self, x_t: Tensor, t: float) -> Predicting:
-        """That of the denoiser within, at the time where its process has as much noise for its data."""
+        """That of the denoiser within, at the time where its process has as much noise for its data.
+
+        eps is what its x_0 leaves of x_t: where there is no such time, that of the denoiser is of another picture.
+        """
         matching = self.inner.process.time_of(t / (1 - t) if t < 1 else math.inf)
         scale = self.inner.process.alpha(matching) / t if t > 1 / 2 else self.inner.process.sigma(matching) / (1 - t)
-        return (yield from self.inner.predict(scale.item() * x_t, matching))
+        found = yield from self.inner.predict(scale.item() * x_t, matching)
+        return replace(found, eps=self.process.noise_in(x_t, t, found.x_0))
 
     def rows(self, index: Sequence[int]) -> Denoiser:
         """The same around those rows of the denoiser within."""
@@ -95,8 +99,8 @@ def as_flow(denoiser: Denoiser) -> Denoiser:
 
         x_t' = sigma_t' / (1 - t) x_t
 
-    (Kingma et al. 2021, section 5.1; Gao et al. 2024, "Diffusion meets flow matching"). Its eps and x_0 are those of the
-    flow, whose velocity is x_0 - eps, and an Euler step of the flow is a DDIM step of the process. Where a schedule has
+    (Kingma et al. 2021, section 5.1; Gao et al. 2024, "Diffusion meets flow matching"). Its x_0 is that of the flow, whose
+    velocity is x_0 - eps, and an Euler step of the flow is a DDIM step of the process. Where a schedule has
     no such time, before its last or after its first, it is asked at that one.
     """
     return denoiser if denoiser.process == StraightLine() else AsFlow(denoiser)

@@ -23,12 +23,18 @@ class Guided(Denoiser):
 
     gamma = 0 is the unconditional prediction, 1 the conditional one, and more than 1 goes beyond it. (The paper's w is
     gamma - 1.) This is the one place where the convention is stated; everything else refers to it. Where variances are
-    predicted, v is that of the conditional branch.
+    predicted, v is that of the conditional branch; at gamma = 0, where that is not asked, of the other.
+
+    Raises:
+        ValueError: branches of different processes.
     """
 
     conditional: Denoiser
     unconditional: Denoiser
     gamma: float
+
+    def __post_init__(self) -> None:
+        _check_processes(self.conditional, self.unconditional)
 
     @property
     def process(self) -> Process:  # type: ignore[override]
@@ -61,7 +67,7 @@ class Anagram(Denoiser):
         weights: w_i, which sum to 1; by default all alike. More for one view makes it win where they quarrel.
 
     Raises:
-        ValueError: weights that are not one a part, or do not sum to 1.
+        ValueError: weights that are not one a part, or do not sum to 1; denoisers of different processes.
     """
 
     parts: tuple[tuple[Denoiser, View], ...]
@@ -71,6 +77,7 @@ class Anagram(Denoiser):
         weights = self.weights or (1 / len(self.parts),) * len(self.parts)
         if len(weights) != len(self.parts) or not math.isclose(sum(weights), 1, abs_tol=1e-6):
             raise ValueError(f"weights {list(weights)} of {len(self.parts)} views: give one a view, summing to 1")
+        _check_processes(*(denoiser for denoiser, _ in self.parts))
         object.__setattr__(self, "weights", weights)
 
     @property
@@ -108,7 +115,7 @@ class Factorized(Denoiser):
         split: the components f_i.
 
     Raises:
-        ValueError: more or fewer denoisers than components.
+        ValueError: more or fewer denoisers than components; denoisers of different processes.
     """
 
     parts: tuple[Denoiser, ...]
@@ -118,6 +125,7 @@ class Factorized(Denoiser):
         if len(self.parts) != len(self.split.names):
             components = ", ".join(self.split.names)
             raise ValueError(f"{len(self.parts)} denoisers for the components {components}: give one for each")
+        _check_processes(*self.parts)
 
     @property
     def process(self) -> Process:  # type: ignore[override]
@@ -138,6 +146,11 @@ class Factorized(Denoiser):
     def rows(self, index: Sequence[int]) -> Denoiser:
         """The same of those rows of every denoiser."""
         return replace(self, parts=tuple(denoiser.rows(index) for denoiser in self.parts))
+
+
+def _check_processes(*denoisers: Denoiser) -> None:
+    if any(denoiser.process != denoisers[0].process for denoiser in denoisers):
+        raise ValueError("denoisers of different processes; read all of them as flows, by as_flow, or none")
 
 
 def _sum(values: Sequence[Tensor]) -> Tensor:

@@ -99,8 +99,8 @@ class Convention:
     """How a network of flow matching is asked and read, which its files do not say.
 
     Args:
-        prediction: what it returns: "velocity", "data" or "noise". A velocity is the derivative by the network's own time:
-            x_0 - eps where that rises towards the data, eps - x_0 where it falls.
+        prediction: what it returns: "velocity", "data" or "noise". A velocity is x_0 - eps where the network's own time rises
+            towards the data, and eps - x_0 where it falls, whatever the scale of that time.
         times: what it is told at noise and at the data, such as (0, 1), (1, 0) or (1000, 0).
         noise_scale: the standard deviation of the noise that it was trained with.
         side: N of its pictures; 0 for what its configuration says.
@@ -200,7 +200,7 @@ class Prompts:
     ) -> None:
         self.source, self.device = source, device
         self.convention = convention or Convention(tokens=TOKENS, lower=True, masked=False)
-        kind = f"-{self.convention.tokens}" if convention else ""
+        kind = f"-{self.convention.tokens}{'-masked' * self.convention.masked}" if convention else ""
         self._folder = cache / f"{source.identity}{kind}"
 
     def __call__(self, prompts: Sequence[str]) -> Tensor:
@@ -322,7 +322,7 @@ def load_stage(source: Source, device: str = "cpu", *, dtype: torch.dtype | None
 def load_flow(
     source: Source, convention: Convention, device: str = "cpu", *, dtype: torch.dtype | None = None
 ) -> Stage:
-    """A network of flow matching in pixel space, from a pipeline's folder: its ``transformer`` or ``unet``.
+    """A network of flow matching in pixel space, from a pipeline's folder: its ``transformer``.
 
     Args:
         convention: how it is asked and read.
@@ -422,7 +422,7 @@ class _FlowNetwork:
         told = {"attention_mask": mask.bool()} if mask is not None else {}
         output: Tensor = self.network(
             x.to(self.dtype),
-            (at_noise + (at_data - at_noise) * t).to(self.dtype),
+            at_noise + (at_data - at_noise) * t,
             embeddings.to(self.dtype),
             **told,
             return_dict=False,

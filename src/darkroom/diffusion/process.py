@@ -18,6 +18,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -30,14 +31,16 @@ class Posterior:
     Args:
         of_x_0, of_x_t: the weights of its mean, float64, of the shape of the times.
         variance: its own, the least that the noise of a step can have ("small" in Ho et al. 2020, section 3.2).
-        forward: the variance of q(x_t | x_s), the most that it can have ("large"); beta of the step where variance is
-            preserved.
+        forward: the variance of q(x_t | x_s).
+        large: the same at the scale of x_s, which is right for data of variance 1 ("large" there); both are beta of the
+            step where variance is preserved.
     """
 
     of_x_0: Tensor
     of_x_t: Tensor
     variance: Tensor
     forward: Tensor
+    large: Tensor
 
     def mean(self, x_0: Tensor, x_t: Tensor) -> Tensor:
         """The mean for one step of a batch, (B, ...); the times were one number each."""
@@ -61,6 +64,10 @@ class Process(ABC):
     @abstractmethod
     def sigma(self, t: Tensor | float) -> Tensor:
         """How much noise is in x_t: float64, of the shape of *t*."""
+
+    def spread(self, t: Tensor | float) -> Tensor:
+        """alpha_t^2 + sigma_t^2, the variance of x_t for data of variance 1: float64, of the shape of *t*."""
+        return self.alpha(t).square() + self.sigma(t).square()
 
     @abstractmethod
     def slopes(self, t: Tensor | float) -> tuple[Tensor, Tensor]:
@@ -129,7 +136,8 @@ class Process(ABC):
 
             mean = alpha_s (1 - r) x_0 + r alpha_s / alpha_t x_t,    variance = sigma_s^2 (1 - r)
 
-        and sigma_t^2 (1 - r) is the variance of q(x_t | x_s). Where variance is preserved, with
+        and sigma_t^2 (1 - r) is the variance of q(x_t | x_s), which has the scale of x_t: brought to that of x_s it is
+        multiplied by :meth:`spread` there over that at t. Where variance is preserved, with
         beta = 1 - (alpha_t / alpha_s)^2, these are eqs. 6 and 7 of Ho et al. 2020, for any stride.
         """
         alpha_t, sigma_t, alpha_s, sigma_s = self.alpha(t), self.sigma(t), self.alpha(s), self.sigma(s)
@@ -139,6 +147,7 @@ class Process(ABC):
             of_x_t=alpha_t * sigma_s.square() / (alpha_s * sigma_t.square()),
             variance=sigma_s.square() * rest,
             forward=sigma_t.square() * rest,
+            large=sigma_t.square() * rest * (self.spread(s) / self.spread(t)),
         )
 
     def checked(self, times: Sequence[float] | None) -> Sequence[float]:
@@ -175,7 +184,7 @@ def as_times(t: Tensor | float, device: torch.device | None = None) -> Tensor:
     """
     if isinstance(t, Tensor) and device is None and t.device.type == "mps":
         device = torch.device("cpu")
-    kind = t.dtype if isinstance(t, Tensor) else torch.int64 if isinstance(t, int) else torch.float64
+    kind = t.dtype if isinstance(t, Tensor) else torch.int64 if isinstance(t, Integral) else torch.float64
     return torch.as_tensor(t, dtype=kind, device=device)
 
 

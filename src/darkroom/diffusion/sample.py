@@ -67,7 +67,7 @@ def ddpm(
     From t to the next time s, nearer to the data, x_s is drawn from the posterior q(x_s | x_t, x_0) with the estimate of
     x_0 in x_0's place (:meth:`~darkroom.diffusion.process.Process.posterior`), and with one of these variances:
 
-    - "large": that of q(x_t | x_s), which is beta in Part B of the course;
+    - "large": that of q(x_t | x_s) at the scale of x_s, which is beta in Part B of the course;
     - "small": the posterior's own;
     - "learned": what the network says between the two (:func:`log_variance`);
     - "none": no noise at all, and the mean of :func:`ddim`.
@@ -145,8 +145,9 @@ def dpm_solver(
 
         x_s = sigma_s / sigma_t x_t + alpha_s (1 - e^-h) D,    D = x_0 + h / (2 h') (x_0 - x_0')
 
-    with h the step in log(alpha / sigma), and h' and x_0' those of the step before. The first step and the one that reaches
-    the data are of first order, D = x_0: there h is infinite or h' is. Arguments are those of :func:`ddim`.
+    with h the step in log(alpha / sigma), and h' and x_0' those of the step before. Of first order, with D = x_0, are the
+    first step, which has none before it, the one after it where that began with noise alone (h' is infinite), and the one
+    that reaches the data (h is). Arguments are those of :func:`ddim`.
     """
     process = denoiser.process
     x_t = noise.draw() if x_T is None else x_T
@@ -181,10 +182,12 @@ def sdedit(
         starts: the time of *times* at which each sample starts; nearer to noise keeps less of the original.
 
     Raises:
-        ValueError: a start that is none of *times*.
+        ValueError: a start that is none of *times*, or not one for each picture.
     """
     process = denoiser.process
     times = process.checked(times)
+    if len(starts) != len(originals):
+        raise ValueError(f"{len(starts)} starts for {len(originals)} pictures; give one for each")
     if strange := [start for start in starts if start not in times[:-1]]:
         raise ValueError(f"starts {strange} are not among the times {list(times[:-1])}")
     first = [list(times).index(start) for start in starts]
@@ -272,7 +275,7 @@ def step_sample(
         return mean
     if variance == "learned":
         return mean + (0.5 * log_variance(process, prediction.v, t, s)).exp() * z
-    return mean + (step.forward if variance == "large" else step.variance).item() ** 0.5 * z
+    return mean + (step.large if variance == "large" else step.variance).item() ** 0.5 * z
 
 
 def log_variance(process: Process, v: Tensor | None, t: float, s: float) -> Tensor:
@@ -286,8 +289,8 @@ def log_variance(process: Process, v: Tensor | None, t: float, s: float) -> Tens
     if v is None:
         raise ValueError('variance="learned" needs a denoiser that predicts it; use "large" or "small" with this one')
     step = process.posterior(t, s)
-    large = math.log(step.forward.item())
-    return large + (1 - v) * math.log(step.variance.item() / step.forward.item())
+    large = math.log(step.large.item())
+    return large + (1 - v) * math.log(step.variance.item() / step.large.item())
 
 
 def last(steps: Iterator[Step]) -> Step:

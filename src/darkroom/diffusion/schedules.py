@@ -55,7 +55,9 @@ class Schedule(Process):
     def alpha_bar(self, t: Tensor | float) -> Tensor:
         """alpha_bar_t, float64, of the shape of *t*, in [0, T]."""
         at = as_times(t, self.alpha_bars.device)
-        return self.clock(at).cos().square() if at.is_floating_point() else self.alpha_bars[at]
+        if not at.is_floating_point():
+            return self.alpha_bars[at]
+        return torch.where(at == at.floor(), self.alpha_bars[at.floor().long()], self.clock(at).cos().square())
 
     def alpha(self, t: Tensor | float) -> Tensor:
         """sqrt(alpha_bar_t)."""
@@ -68,6 +70,10 @@ class Schedule(Process):
     def slopes(self, t: Tensor | float) -> tuple[Tensor, Tensor]:
         """(-sigma, alpha): x_t turns from x_0 towards eps."""
         return -self.sigma(t), self.alpha(t)
+
+    def spread(self, t: Tensor | float) -> Tensor:
+        """1: variance is preserved."""
+        return torch.ones_like(self.alpha_bar(t))
 
     def clock(self, t: Tensor | float) -> Tensor:
         """The angle phi with alpha = cos phi and sigma = sin phi; in proportion between whole times."""
@@ -83,7 +89,7 @@ class Schedule(Process):
 
     def times(self, steps: int | None = None) -> list[int]:
         """:func:`strided` times; all of them where *steps* is None."""
-        return strided(self.T, steps or self.T)
+        return strided(self.T, self.T if steps is None else steps)
 
     def time_of(self, ratio: float) -> float:
         """The time, whole or not, at which alpha / sigma is *ratio*, in [1, T]: no network has been asked about others."""
@@ -103,7 +109,7 @@ class Schedule(Process):
 
     def _turn(self, t: Tensor | float) -> Tensor:
         """cos^2 + sin^2."""
-        return torch.ones_like(self.alpha_bar(t))
+        return self.spread(t)
 
 
 def from_betas(betas: Tensor) -> Schedule:

@@ -269,14 +269,18 @@ class Trainer:
                     yield Report(self.step, steps, self.step / self.steps_an_epoch, torch.stack(losses).cpu().numpy())
                     losses = []
 
-    @torch.no_grad()
     def averaged(self, batches: int = 100) -> nn.Module:
-        """A copy of the network with the moving average of its weights, ready to be used.
+        """A copy of the network with the moving average of its weights, ready to be used; see :meth:`recalibrated`."""
+        return self.recalibrated(self.average, batches)
 
-        The statistics of its batch norms are taken over *batches* training batches with those weights: the ones that
-        training has gathered are of others (Izmailov et al. 2018, section 3.2).
+    @torch.no_grad()
+    def recalibrated(self, network: nn.Module, batches: int = 100) -> nn.Module:
+        """A copy of *network* whose batch norms have statistics of their own, taken over *batches* training batches.
+
+        The ones that training has gathered are of other weights than an average's, and at a high rate of weights that have
+        moved on since (Izmailov et al. 2018, section 3.2).
         """
-        network = copy.deepcopy(self.average)
+        network = copy.deepcopy(network)
         norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
         if not norms:
             return network.eval()

@@ -16,6 +16,7 @@
     stage_1 = { hub = "owner/pixels", revision = "..." }
     network = { prediction = "velocity", times = [0.0, 1.0], side = 512, tokens = 128, guidance = "w" }
     parameters = { gamma = 7.0 }              in that convention: v_c + w (v_c - v_u), so gamma = w + 1 = 8 here
+    only = ["part_a/flow"]                    the experiments that it has variants of; by default all that ask for its roles
 
 An experiment asks for ``weights("stage_1")``, whatever the model. With the default model it is ``part_a/guidance``;
 with another it is a variant of its own, ``part_a/guidance@deepfloyd-m``, with outputs, key and state of its own, and so
@@ -25,6 +26,7 @@ a role has no variants of what asks for that role.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -35,7 +37,7 @@ import msgspec
 from darkroom.lab.errors import UnknownName, UsageError, nearest
 
 KINDS = ("upstream", "hub", "folder")
-_NOT_ROLES = frozenset({"title", "parameters", "network"})
+_NOT_ROLES = frozenset({"title", "parameters", "network", "only"})
 
 
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,6 +81,7 @@ class Model(msgspec.Struct, frozen=True):
     title: str
     roles: dict[str, WeightsSource]
     parameters: dict[str, Any] = {}
+    only: list[str] = []
 
 
 def declared(path: Path) -> list[Model]:
@@ -177,8 +180,12 @@ def with_variants(project: Any, models: Iterable[Model]) -> Any:
 
 def _drawn_with(model: Model, experiments: Mapping[str, Any]) -> list[Any]:
     """The experiments that draw with a model and need no role that *model* lacks, nor anything drawn with one."""
-    lacking: set[str] = set()
-    left = [recipe for recipe in experiments.values() if recipe.model]
+    drawing = [recipe for recipe in experiments.values() if recipe.model]
+    if unknown := [name for name in model.only if name not in {recipe.id for recipe in drawing}]:
+        offer = nearest(unknown[0], [recipe.id for recipe in drawing])
+        raise UnknownName(f"model {model.name!r}: only names {unknown[0]!r}, which draws with no model{offer}")
+    left = [recipe for recipe in drawing if not model.only or recipe.id in model.only]
+    lacking = {recipe.id for recipe in drawing} - {recipe.id for recipe in left}
     while True:
         fitting = [recipe for recipe in left if not any(_lacks(edge, model, lacking) for edge in recipe.edges)]
         if len(fitting) == len(left):
@@ -212,11 +219,11 @@ def _parameter(declared: Any, model: Model) -> Any:
     if declared.name not in model.parameters:
         return declared
     given = model.parameters[declared.name]
-    network = next((source.network for source in model.roles.values() if source.network), None)
-    if network and network.guidance == "w" and "gamma" in declared.name and isinstance(given, int | float):
-        given = given + 1
     setting = f"model {model.name!r}: {declared.name} = {given!r}"
     value = parsed(setting, given if isinstance(given, str) else repr(given), declared.annotation)
+    network = next((source.network for source in model.roles.values() if source.network), None)
+    if network and network.guidance == "w" and "gamma" in declared.name:
+        value = [each + 1 for each in value] if isinstance(value, list | tuple) else value + 1
     return msgspec.structs.replace(declared, value=value)
 
 
@@ -238,14 +245,36 @@ def _model(path: Path, name: str, table: Any) -> Model:
         raise UsageError(f"{path}: parameters of model {name!r} is no table; write parameters = {{ name = value }}")
     network = _network(path, name, table["network"]) if "network" in table else None
     roles = {role: _source(path, name, role, given, network) for role, given in table.items() if role not in _NOT_ROLES}
-    return Model(name, table["title"], roles, parameters)
+    only = table.get("only", [])
+    if not isinstance(only, list) or not all(isinstance(each, str) for each in only):
+        raise UsageError(f'{path}: only of model {name!r} is no list of experiments; write only = ["part_a/flow"]')
+    return Model(name, table["title"], roles, parameters, only)
 
 
 def _network(path: Path, model: str, given: Any) -> Network:
+    where = f"{path}: network of model {model!r}"
+    if not isinstance(given, dict):
+        raise UsageError(f"{where} is no table; write network = {{ prediction = ..., times = [..., ...] }}")
+    known = [field.name for field in msgspec.structs.fields(Network)]
+    if unknown := sorted(given.keys() - set(known)):
+        raise UsageError(f"{where}: no field {unknown[0]!r}{nearest(unknown[0], known)}; there are {', '.join(known)}")
     try:
-        return msgspec.convert(given, Network)
+        network = msgspec.convert(given, Network)
     except msgspec.ValidationError as error:
-        raise UsageError(f"{path}: network of model {model!r}: {error}") from None
+        field = str(error).rpartition("$.")[2].strip("`")
+        choices = {"prediction": "velocity, data or noise", "guidance": "gamma or w"}.get(field.partition("[")[0])
+        raise UsageError(f"{where}: {field}: {f'choose {choices}' if choices else error}") from None
+    wrong = {
+        "times": not all(map(math.isfinite, network.times)) or network.times[0] == network.times[1],
+        "noise_scale": not (math.isfinite(network.noise_scale) and network.noise_scale > 0),
+        "side": network.side < 0,
+        "tokens": network.tokens < 1,
+    }
+    if found := [field for field, is_wrong in wrong.items() if is_wrong]:
+        said = {"times": "give two different times, at noise and at the data", "side": "give pixels, or 0"}
+        advice = said.get(found[0], "give a number greater than 0")
+        raise UsageError(f"{where}: {found[0]} = {getattr(network, found[0])!r}; {advice}")
+    return network
 
 
 def _source(path: Path, model: str, role: str, given: Any, network: Network | None) -> WeightsSource:
