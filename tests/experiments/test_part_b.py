@@ -177,9 +177,9 @@ def test_samples_come_back_from_their_picture_at_sixteen_levels():
 
 
 def test_the_committed_outputs_take_little_room():
-    """Every clone carries them: 40 MB for all of Part B."""
+    """Every clone carries them: 64 MB for all of Part B."""
     outputs = Path(__file__).parents[2] / "experiments/outputs/part_b"
-    assert sum(path.stat().st_size for path in outputs.rglob("*") if path.is_file()) <= 40e6
+    assert sum(path.stat().st_size for path in outputs.rglob("*") if path.is_file()) <= 64e6
 
 
 @pytest.mark.parametrize(("count", "rows", "columns"), [(26, 3, 9), (38, 4, 10), (10, 1, 10), (11, 2, 6), (1, 1, 1)])
