@@ -63,7 +63,7 @@ def flow(
     half turned, or the low frequencies alone, and ``NAME_scores`` (pairs, seeds, 2).
 
     Raises:
-        ValueError: ``midway`` is none of ``shown_at``, or the widest blur is the best.
+        ValueError: ``midway`` is none of ``shown_at``.
     """
     import torch
 
