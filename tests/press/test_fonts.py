@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darkroom.lab.errors import ContentError
+from darkroom.press import fonts
 from darkroom.press.fonts import LAST, complement, part, read_ranges, written
 from darkroom.press.record import Inputs
 from tests.press.projects import ROOT, Project
@@ -58,13 +59,23 @@ def test_two_parts_of_a_font_have_its_characters_between_them(tmp_path: Path) ->
         assert piece["hmtx"][piece.getBestCmap()[point]] == whole["hmtx"][whole.getBestCmap()[point]]
 
 
-def test_a_part_is_made_once_and_again_where_its_range_changes(tmp_path: Path) -> None:
+def test_a_part_is_made_once_and_again_where_its_range_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is in the cache is used as it is; its name tells font and range."""
+    made, write = [], fonts._write_part
+    monkeypatch.setattr(fonts, "_write_part", lambda *arguments: (made.append(arguments), write(*arguments)))
+    font, inputs = ROOT / "templates/node_modules" / SERIF, Inputs({})
+    first = part(font, [(65, 90)], inputs, tmp_path)
+    assert part(font, [(65, 90)], inputs, tmp_path) == first and len(made) == 1
+    assert characters(part(font, [(65, 70)], inputs, tmp_path)) == set(range(65, 71)) and len(made) == 2
+
+
+def test_a_part_that_is_not_what_was_made_is_made_anew(tmp_path: Path) -> None:
+    """Somebody else's bytes in the cache are not published."""
     font, inputs = ROOT / "templates/node_modules" / SERIF, Inputs({})
     made = part(font, [(65, 90)], inputs, tmp_path)
-    made.write_bytes(b"kept")
-    assert part(font, [(65, 90)], inputs, tmp_path).read_bytes() == b"kept"
-    assert characters(part(font, [(65, 70)], inputs, tmp_path)) == set(range(65, 71))
+    content = made.read_bytes()
+    made.write_bytes(b"another")
+    assert part(font, [(65, 90)], inputs, tmp_path).read_bytes() == content
 
 
 def test_a_face_with_a_range_is_published_with_those_characters(project: Project) -> None:
