@@ -126,4 +126,18 @@ def _tenths(value: int) -> str:
 def _attributes(style: str) -> str:
     """Declarations as presentation attributes, which a policy without inline styles allows."""
     pairs = (each.partition(":") for each in style.split(";") if ":" in each)
-    return "".join(f' {name.strip()}="{value.strip()}"' for name, _, value in pairs)
+    named = ((name.strip(), value.strip()) for name, _, value in pairs)
+    return "".join(f' {name}="{value}"' for name, value in named if name in _PRESENTATION)
+
+
+# SVG 2, section 6.6: a property of another name, such as onclick, would be an attribute of another meaning.
+_PRESENTATION = frozenset(
+    (  # noqa: SIM905
+        "clip-path clip-rule color color-interpolation cursor direction display dominant-baseline fill fill-opacity "
+        "fill-rule filter flood-color flood-opacity font-family font-size font-stretch font-style font-variant font-weight "
+        "image-rendering letter-spacing lighting-color marker-end marker-mid marker-start mask opacity overflow paint-order "
+        "pointer-events shape-rendering stop-color stop-opacity stroke stroke-dasharray stroke-dashoffset stroke-linecap "
+        "stroke-linejoin stroke-miterlimit stroke-opacity stroke-width text-anchor text-decoration text-rendering transform "
+        "unicode-bidi vector-effect visibility word-spacing writing-mode"
+    ).split()
+)

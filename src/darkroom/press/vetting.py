@@ -76,11 +76,19 @@ _ELEMENTS = frozenset(
         "feFlood feComposite feMerge feMergeNode feColorMatrix feMorphology"
     ).split()
 )
+_METADATA = f"{_SVG} metadata"
 _DESCRIPTIONS = (  # of what a drawing program says of its drawing, in metadata
     "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
     "http://purl.org/dc/elements/1.1/",
     "http://creativecommons.org/ns#",
     "http://web.resource.org/cc/",
+)
+_DESCRIBED = frozenset(
+    (  # noqa: SIM905
+        "RDF Bag Seq Alt li Description Work License Agent permits requires prohibits license legalcode "
+        "title creator subject description publisher contributor date type format identifier source language relation "
+        "coverage rights"
+    ).split()
 )
 _OUTWARD = re.compile(r"url\s*\(\s*[\"']?(?!#)|\\|javascript:|expression\s*\(|image-set", re.IGNORECASE)
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*")
@@ -133,7 +141,8 @@ class _Drawing:
         space, _, local = name.rpartition(" ")
         if not self._open and name != f"{_SVG} svg":
             self._refuse(f"<{local}> in place of <svg>")
-        if not ((space == _SVG and local in _ELEMENTS) or space in _DESCRIPTIONS) or len(self._open) > 200:
+        described = space in _DESCRIPTIONS and local in _DESCRIBED and any(each == _METADATA for each, _ in self._open)
+        if not ((space == _SVG and local in _ELEMENTS) or described) or len(self._open) > 200:
             self._refuse(f"<{local[:40]}>")
         for key, value in attributes.items():
             self._attribute(key, value)
@@ -173,12 +182,16 @@ class _Stop(Exception):
 def is_plain(drawing: str) -> bool:
     """Whether a drawing that is fit to be published can be set into a page: every ``<`` in it opens an element.
 
-    Comments, sections of plain text and declarations are read in another way in HTML, and quotes are taken for double ones.
+    Comments, sections of plain text and declarations are read in another way in HTML, quotes are taken for double ones, and
+    there are no namespaces: what an element is, its name alone says.
     """
     body = drawing.partition("?>")[2] if drawing.startswith("<?xml") else drawing
+    if not set(_NAME.findall(body)) <= _ELEMENTS - {"metadata"}:
+        return False
     return "<!" not in body and "<?" not in body and not _SINGLE.search(body) and not _CLOSING.search(body)
 
 
+_NAME = re.compile(r"<([^\s/>!?]+)")
 _SINGLE = re.compile(r"=\s*'")
 _CLOSING = re.compile(r'="[^"]*>[^"]*"')
 
