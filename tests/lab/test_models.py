@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -287,3 +288,30 @@ def test_a_variant_survives_a_build_and_has_no_page_of_its_own(drawing: Workshop
     assert "part_z/drawn@hubbed" in states(drawing)
     drawing.edit("experiments/models.toml", "[hubbed]", "[renamed]")
     assert "part_z/drawn@hubbed has outputs, and no experiment declares it" in drawing.call("status").stderr
+
+
+@pytest.mark.parametrize("name", ["models.toml", "data.toml"])
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("pipe", "is no file; put a plain file in its place"),
+        ("link", "is a link; put the file itself there"),
+        ("folder", "is a folder; put a plain file in its place"),
+        ("latin", ":2:6: not UTF-8; save it in that encoding"),
+        ("large", "has 1048577 bytes; the limit is 1048576"),
+    ],
+)
+def test_a_declaration_that_is_no_plain_text_is_refused(drawing: Workshop, name: str, kind: str, said: str) -> None:
+    """At once, in one line with its place: no pipe is waited at, no link followed."""
+    path = drawing.root / "experiments" / name
+    path.unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "link":
+        path.symlink_to("/dev/zero")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.write_bytes("# a\n# caf\xe9\n".encode("latin-1") if kind == "latin" else b"#" * ((1 << 20) + 1))
+    message = drawing.call("status", code=2).stderr
+    assert f"experiments/{name}" in message and said in message

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.lab.errors import DataUnavailable, UsageError
-from darkroom.lab.paths import check_id, check_path
+from darkroom.lab.paths import check_id, check_path, read_toml
 
 VARIABLE = "DARKROOM_DATA"
 Progress = Callable[[str, int, int], None]
@@ -145,14 +145,7 @@ def declared(path: Path) -> dict[str, Declaration]:
     Raises:
         UsageError: it is not TOML, or a set lacks something.
     """
-    import tomllib
-
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{path}: not valid TOML: {error}") from None
+    content = read_toml(path) or {}
     return {name: _declaration(path, name, table) for name, table in content.items()}
 
 

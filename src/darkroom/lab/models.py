@@ -35,6 +35,7 @@ from typing import Any, Literal
 import msgspec
 
 from darkroom.lab.errors import UnknownName, UsageError, nearest
+from darkroom.lab.paths import read_toml
 
 KINDS = ("upstream", "hub", "folder")
 _NOT_ROLES = frozenset({"title", "parameters", "network", "only"})
@@ -90,14 +91,7 @@ def declared(path: Path) -> list[Model]:
     Raises:
         UsageError: it is not TOML, or a model lacks something.
     """
-    import tomllib
-
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return []
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{path}: not valid TOML: {error}") from None
+    content = read_toml(path) or {}
     models = [_model(path, name, table) for name, table in content.items()]
     if models and models[0].parameters:
         raise UsageError(f"{path}: {models[0].name!r} is the default model; give its parameters in the experiments")

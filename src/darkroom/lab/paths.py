@@ -6,11 +6,13 @@ import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from darkroom.lab.errors import DamagedOutputs
+from darkroom.lab.errors import DamagedOutputs, UsageError
 
 PART_BYTES = 200  # of one name: file systems have 255, and a digest and a process id may be added
 PATH_BYTES = 1_000
+_MOST_TOML = 1 << 20
 # Sets, no patterns: those take longer to compile than a warm build has.
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./")
 _UNFIT = frozenset({*map(chr, range(32)), "\x7f", *'\\<>:"|?*'})  # what one file system or another has no names with
@@ -91,6 +93,30 @@ def read_plain(path: Path | str, limit: int) -> bytes:
             return file.readall()
     finally:
         os.close(handle)
+
+
+def read_toml(path: Path) -> dict[str, Any] | None:
+    """A small TOML file of the project's, or None where there is none.
+
+    Raises:
+        UsageError: it is no plain file, too large, not UTF-8 or not TOML; the message says where.
+    """
+    import tomllib
+
+    try:
+        content = read_plain(path, _MOST_TOML)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise UsageError(f"{path} {error}; put a plain file in its place") from None
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+        raise UsageError(f"{path}:{line}:{column}: not UTF-8; save it in that encoding") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from None
 
 
 def links_among(folder: str | Path, paths: Iterable[str]) -> list[str]:
