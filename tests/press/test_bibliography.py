@@ -563,3 +563,14 @@ def test_a_bibliography_is_read_once(project: Project, monkeypatch: pytest.Monke
     path.write_text(path.read_text().replace("Ajay Jain", "A. Jain"))
     project.build()
     assert len(read) == 3 and "A. Jain" in project.html()
+
+
+def test_strings_made_of_strings_are_bounded() -> None:
+    """Fourteen lines that would come to gigabytes are one fault, at the first that is too much."""
+    from darkroom.press.bibtex import read
+
+    lines = ["@string{a0 = {abcdefgh}}"]
+    lines += [f"@string{{a{n} = {' # '.join([f'a{n - 1}'] * 6)}}}" for n in range(1, 15)]
+    entries, faults = read("\n".join([*lines, "@misc{x, title = a14, year = 2020}"]))
+    assert len(entries) == 1
+    assert [message for _, message in faults] == ["strings put in for their names come to more than 4,000,000 letters"]

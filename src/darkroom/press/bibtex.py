@@ -67,6 +67,9 @@ def read(text: str) -> tuple[list[Record], list[tuple[int, str]]]:
     return list(scanner.entries()), sorted(dict.fromkeys(scanner.faults))
 
 
+_MOST_GROWN = 4_000_000
+
+
 class _Scanner(LowLevelParser):  # type: ignore[misc]
     """pybtex's scanner, which keeps the places of what it reads."""
 
@@ -78,6 +81,7 @@ class _Scanner(LowLevelParser):  # type: ignore[misc]
         self._fields: dict[str, Value] = {}
         self._parts: list[tuple[str, int]] = []
         self._field = self._value = 0
+        self._grown, self._outgrown = 0, False
 
     def entries(self) -> Iterator[Record]:
         while (opening := self._next_command()) is not None:
@@ -158,7 +162,16 @@ class _Scanner(LowLevelParser):  # type: ignore[misc]
             entry = f"{self.current_entry_key}: " if self.current_entry_key else ""
             message = f"{entry}no @string defines {name!r}; define it, or put the text itself into braces"
             self.faults.append((self._value, message))
-        return str(self.macros.get(name, name))
+        text = str(self.macros.get(name, name))
+        self._grown += len(text)
+        if self._grown > _MOST_GROWN:  # strings made of strings grow beyond all memory in a few lines
+            if not self._outgrown:
+                self._outgrown = True
+                self.faults.append(
+                    (self._value, f"strings put in for their names come to more than {_MOST_GROWN:,} letters")
+                )
+            return ""
+        return text
 
 
 def _skip_space(text: str, at: int) -> int:
