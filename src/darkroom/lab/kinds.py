@@ -218,12 +218,19 @@ KINDS: dict[str, type[Layout]] = {
 }
 
 
+_TEMPLATES_OF_OTHERS = frozenset(
+    {"absent", "frame", "models", "picture"}
+)  # beside those of figures; they draw no layout
+
+
 def read_layout(kind: str, given: object, names: frozenset[str]) -> Layout | dict[str, Any]:
     """The layout of a figure of that kind; *names* are its files. A kind that is none of ours has plain values.
 
     Raises:
         ValueError: it lacks something, holds what that kind has no place for, or names a file that is not there.
     """
+    if kind in _TEMPLATES_OF_OTHERS:
+        raise ValueError(f"{kind!r} is no kind of figure")
     known = KINDS.get(kind)
     if known is None:
         return _plain(msgspec.json.decode(given) if isinstance(given, msgspec.Raw) else given)
