@@ -236,6 +236,20 @@ def test_a_layout_without_a_policy_is_told_of(project: Project) -> None:
     assert [each.path for each in report.warnings if each.rule == "policy"] == ["templates/layouts/bare.html"]
 
 
+def test_a_layout_that_has_lost_its_policy_is_told_of(project: Project) -> None:
+    """Also where it includes others: none of these has one. A layout that extends one with a policy has it."""
+    layouts = project.root / "templates/layouts"
+    page = layouts / "page.html"
+    whole = page.read_text("utf-8")
+    lines = [line for line in whole.splitlines() if "Content-Security-Policy" not in line]
+    page.write_text("\n".join(lines) + '{% include "layouts/aside.html" %}', "utf-8")
+    (layouts / "aside.html").write_text("<p>Aside.</p>", "utf-8")
+    project.page("Text.")
+    assert [each.path for each in project.build().warnings if each.rule == "policy"] == ["templates/layouts/page.html"]
+    (layouts / "aside.html").write_text(whole[whole.index("<meta http-equiv") :].split(">")[0] + ">", "utf-8")
+    assert not [each for each in project.build().warnings if each.rule == "policy"]
+
+
 def test_a_compiled_layout_from_elsewhere_does_not_run(project: Project, tmp_path: Path) -> None:
     """What is kept of layouts is code; without this user's seal it is made anew."""
     project.page("Text.")

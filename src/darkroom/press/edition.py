@@ -196,13 +196,24 @@ def _card(
 
 def _without_policy(sources: Sources) -> Iterator[Fault]:
     """Layouts of pages that let a browser run whatever a page holds."""
-    folder = sources.places.theme / "layouts"
     for name in sorted({outline.meta.layout for outline in sources.outlines.values()}):
-        path = folder / f"{name}.html"
-        text = sources.inputs.read(path).decode(errors="replace") if sources.inputs.digest(path) else ""
-        if text and "Content-Security-Policy" not in text and not re.search(r"\{%-?\s*(?:extends|include)", text):
+        path = sources.places.theme / "layouts" / f"{name}.html"
+        if sources.inputs.digest(path) and not _has_policy(sources, f"layouts/{name}.html", set()):
             message = "the layout has no Content-Security-Policy, so that scripts run wherever they come from; add one"
             yield Fault(sources.places.shown(path), 1, 1, "policy", message)
+
+
+_PARENTS = re.compile(r"""\{%-?\s*(?:extends|include)\s+["']([^"']+)["']""")
+
+
+def _has_policy(sources: Sources, name: str, seen: set[str]) -> bool:
+    """Whether a template, or one that it extends or includes by name, holds a policy."""
+    path = sources.places.theme / name
+    if name in seen or not sources.inputs.digest(path):
+        return False
+    seen.add(name)
+    text = sources.inputs.read(path).decode(errors="replace")
+    return "Content-Security-Policy" in text or any(_has_policy(sources, each, seen) for each in _PARENTS.findall(text))
 
 
 # Pages ----------------------------------------------------------------------------------------------------------------
