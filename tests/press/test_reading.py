@@ -21,7 +21,7 @@ SNIPPETS = st.sampled_from([
     "{{ ref('a') }}", "{{ a }}", "\n{{ figure('b') }}\n", "\\begin{cases}a\\end{cases}", "{#b}", "<!-- c -->", "<b>", "</b>", "word ",
     "5", " ", "\n", "\n\n", "*", "**", "_", "{%", "{% if a %}", "\\[", "\\begin{x}", "> ", "- ", "1. ", "    ", "\t", "| a | b |\n",
     "|---|---|\n", "[x](y)", "![x](y)", "[^n]", "\n[^n]: note\n", "## h\n", "\n---\n", "===\n", "<div>\n", "</div>\n", "&amp;", "{: }",
-    "> [!NOTE]\n", "!!! note\n", "- [x] ", ": def\n", "\\label{q}", "\\eqref{q}", "é", "\U000f0000", "\0", "\\newcommand{\\m}{m}",
+    "> [!NOTE]\n", "!!! note\n", "- [x] ", ": def\n", "\\label{q}", "\\eqref{q}", "é", "\U000f0000", "\\newcommand{\\m}{m}",
 ])  # fmt: skip
 
 
