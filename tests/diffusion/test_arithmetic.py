@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from darkroom.diffusion import arithmetic
 from darkroom.diffusion.arithmetic import has_bfloat16, sampling_dtype
 from darkroom.diffusion.train import Denoising, Recipe, Trainer
 
@@ -23,10 +24,20 @@ class Seen(torch.nn.Module):
         return result
 
 
-@pytest.mark.parametrize("quick", [True, False])
-def test_a_training_computes_in_bfloat16_where_the_processor_can(monkeypatch, quick):
-    """Elsewhere it would be emulated, ten times slower than float32."""
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: quick)
+@pytest.fixture(autouse=True)
+def _measured_anew():
+    """What one test pretends of the processor, the next does not find remembered."""
+    arithmetic._bfloat16_is_faster_here.cache_clear()
+    yield
+    arithmetic._bfloat16_is_faster_here.cache_clear()
+
+
+@pytest.mark.parametrize(("has", "bfloat16_takes", "quick"), [(True, 1, True), (True, 4, False), (False, 1, False)])
+def test_a_training_computes_in_bfloat16_where_that_is_quicker(monkeypatch, has, bfloat16_takes, quick):
+    """Without the instructions it is emulated; on some processors that have them float32 is still twice as fast."""
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has)
+    takes = {torch.bfloat16: bfloat16_takes, torch.float32: 2}
+    monkeypatch.setattr(arithmetic, "_seconds_to_convolve", lambda images, weights: takes[weights.dtype])
     network, images = Seen(), np.zeros((4, 3, 8, 8), np.uint8)
     trainer = Trainer(network, Denoising(0.5), Recipe(1, 4, 1e-3), images, np.zeros(4, np.int64), device="cpu", seed=1)
     list(trainer.run())
