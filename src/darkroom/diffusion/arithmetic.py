@@ -29,8 +29,8 @@ def _bfloat16_is_faster_here() -> bool:
     best = {torch.bfloat16: float("inf"), torch.float32: float("inf")}
     with torch.inference_mode():
         for _ in range(6):
-            for dtype in best:
-                best[dtype] = min(best[dtype], _seconds_to_convolve(images.to(dtype), weights.to(dtype)))
+            for dtype, least in best.items():
+                best[dtype] = min(least, _seconds_to_convolve(images.to(dtype), weights.to(dtype)))
     return best[torch.bfloat16] < best[torch.float32]
 
 
