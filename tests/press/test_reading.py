@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from darkroom.press import template
 from darkroom.press.convert import Converter, texts_of
 from darkroom.press.mathtext import prepare, rewrite, rows
-from darkroom.press.syntax import Document, read, read_label, read_line
+from darkroom.press.reading import Document
+from darkroom.press.syntax import read, read_label, read_line
 from tests.press.test_commonmark import Writer
 
 SNIPPETS = st.sampled_from([

@@ -22,7 +22,8 @@ from darkroom.press.calls import Call
 from darkroom.press.dialects import ADMONITIONS
 from darkroom.press.markup import VOID, pieces
 from darkroom.press.mathtext import Formula
-from darkroom.press.syntax import Document, read, read_label, read_line
+from darkroom.press.reading import Document
+from darkroom.press.syntax import read, read_label, read_line
 from darkroom.press.text import typographic
 
 AT, VERBATIM = "at", "verbatim"  # attributes of the tree alone: where an element stands in the file; text left as it is

@@ -25,7 +25,7 @@ from darkroom.press.settings import Key, read_table
 if TYPE_CHECKING:  # a build in which no page has changed needs no parser
     from markdown_it.token import Token
 
-    from darkroom.press.syntax import Document
+    from darkroom.press.reading import Document
 
 KEYS = {
     "title": Key(str, required=True),

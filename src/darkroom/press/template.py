@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment, nodes
     from jinja2.runtime import Context
 
-    from darkroom.press.syntax import Complaint
+    from darkroom.press.reading import Complaint
 
 _OPENING = re.compile(r"\{[{%#]")
 _KEPT, _AT = "_kept_", "_at_"

@@ -1,0 +1,184 @@
+r"""Rules of the block parser: formulas and calls on their own lines, tables, paragraphs that formulas hold together."""
+
+from __future__ import annotations
+
+import re
+
+from markdown_it.rules_block import StateBlock, lheading, table
+
+from darkroom.press import mathtext
+from darkroom.press.calls import BLOCKS, Call, literal_call
+from darkroom.press.reading import CALLEE, make_formula, reading_of, within
+
+NESTING = 90  # levels of lists and quotes
+
+_BEHIND = re.compile(
+    r"[ \t]*(?P<mark>[.,;:!?]?)[ \t]*(?:\{#(?P<name>[A-Za-z][\w.:-]*)\})?[ \t]*(?P<after>[.,;:!?]?)[ \t]*"
+)
+
+
+def depth(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    if state.level > NESTING and not silent:
+        message = f"lists and quotes are nested more than {NESTING // 2} deep"
+        reading_of(state).fault(state.bMarks[start] + state.tShift[start], "markdown", message)
+    return False
+
+
+def formula_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    if state.is_code_block(start):
+        return False
+    at = state.bMarks[start] + state.tShift[start]
+    opening = mathtext.OPENING.match(state.src, at, state.eMarks[start])
+    if not opening or opening[0] in {"$", "$`", "\\(", "\\\\("}:
+        return False
+    lines, last = _lines(state, start, end, opening[0])
+    text = "\n".join(line for line, _ in lines)
+    span = mathtext.span_at(text, 0)
+    behind = _BEHIND.fullmatch(text, span.end) if span else None
+    if span is None or behind is None:
+        return False
+    if silent:
+        return True
+    reading = reading_of(state)
+    ends, length = [], 0
+    for line, offset in lines:
+        ends.append((length, offset))
+        length += len(line) + 1
+    inner = text[span.inner : span.inner_end] + behind["mark"] + behind["after"]
+    formula = make_formula(reading, inner, True, within(ends, span.inner, span.inner_end), behind["name"] or "")
+    token = state.push("formula_block", "", 0)
+    token.map = [start, last + 1]
+    token.meta = {"formula": formula}
+    reading.kept.append((at, state.eMarks[last]))
+    state.line = last + 1
+    return True
+
+
+def _lines(state: StateBlock, start: int, end: int, opening: str) -> tuple[list[tuple[str, int]], int]:
+    """The lines of a formula that *opening* begins, with where each stands: up to the one that closes it.
+
+    A blank line ends ``$$``, which has the same sign at both ends.
+    """
+    lines = []
+    closing = mathtext.closing_of(opening)
+    depth = 0
+    for number in range(start, end):
+        if number > start and not state.isEmpty(number) and state.sCount[number] < state.blkIndent:
+            break
+        if state.isEmpty(number) and opening == "$$":
+            break
+        offset = state.bMarks[number] + state.tShift[number]
+        line = state.src[offset : state.eMarks[number]]
+        lines.append((line, offset))
+        depth += line.count(opening) if opening != closing else 0
+        depth -= line.count(closing) if opening != closing else 0
+        closed = line[2 if number == start else 0 :].find("$$") >= 0 if opening == "$$" else depth <= 0
+        if closed and mathtext.span_at("\n".join(each for each, _ in lines), 0):
+            return lines, number
+    return lines, start
+
+
+def call_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    at = state.bMarks[start] + state.tShift[start]
+    opening = CALLEE.match(state.src, at)
+    if not opening or opening["name"] not in BLOCKS or state.is_code_block(start):
+        return False
+    found = literal_call(state.src, opening.start("name"))
+    if found is None:
+        return False
+    call, behind = found
+    last = start
+    while last < end - 1 and state.eMarks[last] < behind:
+        last += 1
+    if state.src[behind : state.eMarks[last]].strip() or state.eMarks[last] < behind:
+        return False
+    if silent:
+        return True
+    reading = reading_of(state)
+    call = Call(call.name, call.arguments, call.options, reading.origin(call.offset))
+    token = state.push("call_block", "", 0)
+    token.map = [start, last + 1]
+    token.meta = {"call": call}
+    reading.calls.append(call)
+    reading.kept.append((at, behind))
+    state.line = last + 1
+    return True
+
+
+def bar_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """A table of GitHub's, in which a bar within a formula or code parts no cells."""
+    if start + 2 > end or "-" not in state.src[state.bMarks[start + 1] : state.eMarks[start + 1]]:
+        return False
+    last = start
+    while last < end and not state.isEmpty(last):
+        last += 1
+    region = (state.bMarks[start], state.eMarks[last - 1])
+    text = state.src[slice(*region)]
+    hidden = text
+    if "|" in text and ("$" in text or "`" in text or "\\(" in text):
+        hidden = "\n".join(map(_without_bars, text.split("\n")))
+    if hidden == text:
+        return table(state, start, end, silent)
+    whole, before = state.src, len(state.tokens)
+    state.src = whole[: region[0]] + hidden + whole[region[1] :]
+    try:
+        return table(state, start, end, silent)
+    finally:
+        state.src = whole
+        for token in state.tokens[before:]:
+            token.content = token.content.replace("\0", "|")  # no text has this character: it is replaced beforehand
+
+
+def _without_bars(line: str) -> str:
+    ranges = [(span.start, span.end) for span in mathtext.spans(line)]
+    ranges += [found.span() for found in re.finditer(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", line)]
+    for start, end in ranges:
+        line = line[:start] + re.sub(r"(?<!\\)\|", "\0", line[start:end]) + line[end:]
+    return line
+
+
+def underlined(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    before = len(state.tokens), state.line, state.parentType
+    found = lheading(state, start, end, silent)
+    state.parentType = before[2]
+    if found and _in_formula(state, start, state.line - 1):
+        del state.tokens[before[0] :]
+        state.line = before[1]
+        return False
+    return found
+
+
+def paragraph(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """A paragraph; a line within a formula that began in it does not end it, whatever it looks like."""
+    terminators = state.md.block.ruler.getRules("paragraph")
+    before, state.parentType = state.parentType, "paragraph"
+    line, end = start + 1, state.lineMax
+    while line < end and not state.isEmpty(line):
+        may_end = state.sCount[line] >= 0 and state.sCount[line] - state.blkIndent <= 3
+        if (
+            may_end
+            and any(rule(state, line, end, True) for rule in terminators)
+            and not _in_formula(state, start, line)
+        ):
+            break
+        line += 1
+    state.line = line
+    state.push("paragraph_open", "p", 1).map = [start, line]
+    token = state.push("inline", "", 0)
+    token.content = state.getLines(start, line, state.blkIndent, False).strip(" \t\n")
+    token.map, token.children = [start, line], []
+    state.push("paragraph_close", "p", -1)
+    state.parentType = before
+    return True
+
+
+def _in_formula(state: StateBlock, start: int, line: int) -> bool:
+    """Whether *line* is within a formula that begins in the paragraph that begins at *start* and is closed in it."""
+    if not re.compile(r"[$\\]").search(state.src, state.bMarks[start], state.eMarks[line - 1]):
+        return False
+    last = line
+    while last < state.lineMax and not state.isEmpty(last):
+        last += 1
+    texts = [state.src[state.bMarks[n] + state.tShift[n] : state.eMarks[n]] for n in range(start, last)]
+    begin = sum(len(text) + 1 for text in texts[: line - start])
+    return any(span.start < begin - 1 < span.end for span in mathtext.spans("\n".join(texts)))

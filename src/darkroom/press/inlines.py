@@ -1,0 +1,185 @@
+r"""Rules of the inline parser: formulas, references of TeX's, calls, and what other programs would read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from markdown_it.rules_inline import StateInline
+
+from darkroom.press import dialects, mathtext
+from darkroom.press.calls import BLOCKS, CALLS, Call, literal_call
+from darkroom.press.rawhtml import check_tag
+from darkroom.press.reading import CALLEE, make_formula, reading_of, within
+
+_NAME = re.compile(r"\{#([A-Za-z][\w.:-]*)\}")
+_JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+
+
+def placed(rule: Callable[[StateInline, bool], bool]) -> Callable[[StateInline, bool], bool]:
+    """A rule whose token knows where it stands; what it takes for code or HTML is no prose."""
+
+    def placed(state: StateInline, silent: bool) -> bool:
+        start, index = state.pos, len(state.tokens) + bool(state.pending)
+        if not rule(state, silent):
+            return False
+        if not silent and index < len(state.tokens):
+            token = state.tokens[index]
+            reading = reading_of(state)
+            token.meta["at"] = reading.origin(reading.place(state, start))
+            if token.type in {"code_inline", "html_inline"} or token.markup == "autolink":
+                reading.mark(state, start, state.pos)
+                if token.type == "html_inline":
+                    check_tag(reading, token, reading.place(state, start))
+        return True
+
+    return placed
+
+
+def formula(state: StateInline, silent: bool) -> bool:
+    start, source = state.pos, state.src
+    if source[start] not in "$\\":
+        return False
+    span = mathtext.span_at(source, start, state.posMax)
+    if span is None:
+        return False if silent else _unclosed(state, start)
+    if not silent:
+        reading = reading_of(state)
+        inner = source[span.inner : span.inner_end]
+        place = reading.place(state, span.start)
+        if not span.display and source[start] == "$" and mathtext.reads_as_prose(inner):
+            message = f"'${inner}$' is set as a formula; write \\$ where a dollar is meant"
+            reading.warn(place, "math", message)
+        if source.startswith("$$", start) and "\n" not in inner and "short" not in state.env:
+            message = "a display formula within a sentence; write $...$, or give it lines of its own"
+            reading.warn(place, "math", message)
+        outer = reading.content.find(source) if source != reading.content else 0
+        starts = [(index - max(outer, 0), offset) for index, offset in reading.starts]
+        token = state.push("formula", "", 0)
+        lines = within(starts, span.inner, span.inner_end) if starts else ((0, span.inner),)
+        token.meta = {"formula": make_formula(reading, inner, span.display, lines)}
+        reading.mark(state, span.start, span.end)
+    state.pos = span.end
+    return True
+
+
+_SPACED = re.compile(r"\$(?P<before>\s*)(?P<tex>[^\s$](?:[^$\n]*[^\s$])?)(?P<after>\s*)\$(?!\d)")
+_ALMOST = re.compile(r"\$\S*?(?:\\[A-Za-z]|[_^][\w{\\])")
+
+
+def _unclosed(state: StateInline, start: int) -> bool:
+    """What is to be said of a sign that would open a formula, were it closed."""
+    source, reading = state.src, reading_of(state)
+    opening = mathtext.OPENING.match(source, start, state.posMax)
+    place = reading.place(state, start)
+    spaced = _SPACED.match(source, start, state.posMax)
+    if spaced and mathtext.reads_as_tex(spaced["tex"]):
+        token = state.push("formula", "", 0)
+        begin = spaced.start("tex")
+        offset = reading.place(state, begin)
+        token.meta = {"formula": make_formula(reading, spaced["tex"], False, ((0, offset),))}
+        reading.mark(state, start, spaced.end())
+        state.pos = spaced.end()
+        return True
+    if spaced and spaced["before"] and spaced["after"]:
+        message = "dollars with spaces inside are text; write $x$ for a formula, \\$ for a dollar"
+        reading.warn(place, "math", message)
+    elif opening and opening[0] not in {"$", "$`", "\\\\(", "\\\\["}:
+        closing = mathtext.closing_of(opening[0])
+        blank = ", and leave no blank line in it" if opening[0] == "$$" else ""
+        reading.fault(place, "math", f"{opening[0]} opens math that is not closed; end it with {closing}{blank}")
+        state.pending += opening[0]
+        state.pos = opening.end()
+        return True
+    elif _ALMOST.match(source, start, state.posMax):
+        reading.warn(
+            place, "math", "this dollar opens no formula, since none closes it; write \\$ if a dollar is meant"
+        )
+    return False
+
+
+def dollar(state: StateInline, silent: bool) -> bool:
+    if not state.src.startswith("\\$", state.pos):
+        return False
+    if not silent:
+        state.pending += "$"
+    state.pos += 2
+    return True
+
+
+_REFERENCE = re.compile(r"\\(?P<kind>eqref|ref|cref|Cref|autoref)\s*\{(?P<name>[^{}\n]+)\}")
+
+
+def tex(state: StateInline, silent: bool) -> bool:
+    """TeX outside of formulas: references to equations are read, the rest is said to be no Markdown."""
+    if state.src[state.pos] != "\\":
+        return False
+    found = _REFERENCE.match(state.src, state.pos, state.posMax)
+    if found is None:
+        if not silent and (message := dialects.of_tex(state.src, state.pos)):
+            reading = reading_of(state)
+            reading.fault(reading.place(state, state.pos), "markdown", message)
+        return False
+    if not silent:
+        reading = reading_of(state)
+        offset = reading.origin(reading.place(state, state.pos))
+        call = Call("ref", (found["name"].strip(),), (("short", found["kind"]),), offset)
+        state.push("call", "", 0).meta = {"call": call}
+        reading.calls.append(call)
+        reading.mark(state, *found.span())
+    state.pos = found.end()
+    return True
+
+
+def braces(state: StateInline, silent: bool) -> bool:
+    """Calls, names of headings, and what other programs write in braces."""
+    start, source = state.pos, state.src
+    if source[start] != "{" or "short" in state.env:
+        return False
+    reading = reading_of(state)
+    if named := _NAME.match(source, start, state.posMax):
+        if not silent:
+            state.push("name", "", 0).meta = {"name": named[1], "at": reading.origin(reading.place(state, start))}
+            reading.mark(state, *named.span())
+        state.pos = named.end()
+        return True
+    opening = CALLEE.match(source, start, state.posMax)
+    found = literal_call(source, opening.start("name")) if opening and opening["name"] in CALLS else None
+    if found and found[1] <= state.posMax:
+        if not silent:
+            _push_call(state, found[0], start, found[1])
+        state.pos = found[1]
+        return True
+    if foreign := dialects.of_braces(source, start):
+        message, end = foreign
+        if not silent:
+            reading.fault(reading.place(state, start), "markdown", message)
+            reading.mark(state, start, end)
+        state.pos = end
+        return True
+    if jinja := _JINJA.match(source, start, state.posMax):
+        if not silent:
+            state.pending += jinja[0]
+        state.pos = jinja.end()
+        return True
+    return False
+
+
+def _push_call(state: StateInline, found: Call, start: int, end: int) -> None:
+    reading = reading_of(state)
+    shift = reading.place(state, start) - start
+    call = Call(found.name, found.arguments, found.options, reading.origin(found.offset + shift))
+    if call.name in BLOCKS:
+        message = f"{call.name}(...) stands on a line of its own, between blank lines or at the start of a list item"
+        reading.fault(found.offset + shift, "reference", message)
+    state.push("call", "", 0).meta = {"call": call}
+    reading.calls.append(call)
+    reading.mark(state, start, end)
+
+
+def other_dialects(state: StateInline, silent: bool) -> bool:
+    """The last rule: what no other took may be the syntax of another program."""
+    if not silent and "short" not in state.env and (message := dialects.of_text(state.src, state.pos, state.env)):
+        reading = reading_of(state)
+        reading.fault(reading.place(state, state.pos), "markdown", message)
+    return False

@@ -1,0 +1,157 @@
+r"""A text as it is read: the faults, warnings, calls and words that are found in it, each with its place."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
+
+from darkroom.press import mathtext
+from darkroom.press.calls import Call
+from darkroom.press.mathtext import Formula
+
+Complaint = tuple[int, str, str]  # offset in the file, rule, message
+Place = Callable[[int], int]
+
+CALLEE = re.compile(r"\{\{-?\s*(?P<name>[a-z_]+)\s*\(")
+_JINJA_IN_TEX = re.compile(r"\{\{ (?!metric|param)[^{}\\]+ \}\}|\{%.*?%\}")
+
+
+@dataclass
+class Reading:
+    """A text as it is read: what is wrong with it, and what was found in it.
+
+    ``kept`` are the ranges of the text that Jinja may not touch; ``notes`` the lines of notes by name. While a
+    paragraph is read, ``content`` is its text, ``starts`` where its lines begin (in it, in the text), and ``marked`` the
+    ranges of it that are no prose.
+    """
+
+    text: str
+    origin: Place
+    faults: list[Complaint] = field(default_factory=list)
+    warnings: list[Complaint] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    kept: list[tuple[int, int]] = field(default_factory=list)
+    prose: list[tuple[str, int]] = field(default_factory=list)
+    content: str = ""
+    starts: list[tuple[int, int]] = field(default_factory=list)
+    marked: list[tuple[int, int]] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    _cell: tuple[int, int] = (-1, 0)
+
+    def __post_init__(self) -> None:
+        self.lines = [0, *(found.end() for found in re.finditer("\n", self.text))]
+
+    def fault(self, offset: int, rule: str, message: str) -> None:
+        """Note what is wrong at *offset* of the text."""
+        self.faults.append((self.origin(offset), rule, message))
+
+    def warn(self, offset: int, rule: str, message: str) -> None:
+        """Note what is doubtful at *offset* of the text."""
+        self.warnings.append((self.origin(offset), rule, message))
+
+    def line(self, number: int) -> str:
+        """A line of the text, without its end."""
+        start = self.lines[number]
+        end = self.text.find("\n", start)
+        return self.text[start : end if end >= 0 else len(self.text)]
+
+    def begin(self, token: Token, in_table: bool) -> None:
+        """Take up the text of a paragraph, heading or cell: find where each of its lines stands."""
+        self.content, self.starts, self.marked = token.content, [], []
+        first, at = token.map[0] if token.map else 0, 0
+        for number, line in enumerate(token.content.split("\n"), first):
+            self.starts.append((at, self._find(line, min(number, len(self.lines) - 1), in_table)))
+            at += len(line) + 1
+
+    def _find(self, line: str, number: int, in_table: bool) -> int:
+        whole, wanted = self.line(number), line.strip()
+        lead = len(line) - len(line.lstrip())
+        if in_table:
+            start = self._cell[1] if self._cell[0] == number else 0
+            column = max(whole.find(wanted, start), start)
+            self._cell = (number, column + len(wanted))
+        elif whole.rstrip().endswith(wanted):
+            column = len(whole.rstrip()) - len(wanted)
+        else:
+            column = max(whole.find(wanted), 0)
+        return self.lines[number] + column - lead
+
+    def place(self, state: StateInline, position: int) -> int:
+        """The offset in the text of a position in what is being read; that of a link's or a picture's text is found."""
+        if state.src is not self.content and state.src != self.content:
+            position += max(self.content.find(state.src), 0)
+        return self.at(position)
+
+    def at(self, position: int) -> int:
+        """The offset in the text of a position in the paragraph."""
+        start, offset = (
+            self.starts[max(bisect_right(self.starts, (position, 1 << 60)) - 1, 0)] if self.starts else (0, 0)
+        )
+        return offset + position - start
+
+    def mark(self, state: StateInline, start: int, end: int) -> None:
+        """What stands there is no prose, and none of Jinja's business."""
+        if state.src is self.content or state.src == self.content:
+            self.marked.append((start, end))
+        self.kept.append((self.place(state, start), self.place(state, end)))
+
+    def unmarked(self) -> Iterator[tuple[str, int]]:
+        """The prose of the paragraph in pieces, with where each begins in it."""
+        at = 0
+        for start, end in sorted(self.marked):
+            if start > at:
+                yield self.content[at:start], at
+            at = max(at, end)
+        yield self.content[at:], at
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text that has been read: markdown-it's tokens, the calls in order, and what is wrong, at offsets of the file.
+
+    ``kept`` are ranges of the text that Jinja may not touch, ``prose`` is its words with their offsets.
+    """
+
+    tokens: tuple[Token, ...]
+    calls: tuple[Call, ...]
+    faults: tuple[Complaint, ...]
+    warnings: tuple[Complaint, ...]
+    kept: tuple[tuple[int, int], ...]
+    prose: tuple[tuple[str, int], ...]
+
+
+def reading_of(state: Any) -> Reading:
+    """The reading that a parser's state belongs to."""
+    return state.env["reading"]  # type: ignore[no-any-return]
+
+
+def within(starts: list[tuple[int, int]], begin: int, end: int) -> tuple[tuple[int, int], ...]:
+    """The places of lines, of those between *begin* and *end* of a text, counted from *begin*."""
+    first = max(bisect_right(starts, (begin, 1 << 60)) - 1, 0)
+    index, offset = starts[first]
+    return ((0, offset + begin - index), *((at - begin, place) for at, place in starts[first + 1 :] if at < end))
+
+
+def make_formula(
+    reading: Reading, source: str, display: bool, lines: tuple[tuple[int, int], ...], name: str = ""
+) -> Formula:
+    """A formula, its places those of the file; what it calls is noted."""
+    calls, wrong = mathtext.calls_in(source)
+    plain = Formula(source, display, lines)
+    for found in _JINJA_IN_TEX.finditer(source):
+        message = f"{found[0]} stays as it is in a formula: Jinja does nothing there"
+        reading.warn(plain.place(found.start()), "math", message)
+    for index in wrong:
+        message = 'a number in math is called by literals alone, such as {{ param("part/name", "epochs") }}'
+        reading.fault(plain.place(index), "reference", message)
+    placed = tuple((index, reading.origin(offset)) for index, offset in lines)
+    reading.calls += [
+        Call(call.name, call.arguments, call.options, reading.origin(plain.place(call.offset))) for call in calls
+    ]
+    return Formula(source, display, placed, tuple(calls), name)
