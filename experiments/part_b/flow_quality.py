@@ -113,7 +113,7 @@ def frechet_floor(results: Results) -> float:
 
 @flow_quality.figure(
     caption="Fréchet distance to real digits by network evaluations, class-conditioned networks without extra guidance"
-    r" ($\gamma = 1$): the flow's trained for 10 epochs at 0.01, DDPM's for 20 at 0.001. Dashed: between two real sets.",
+    r" ($\gamma = 1$). Dashed: between two sets of real digits.",
     alt="Five falling curves: those of the flow are lowest with few evaluations, and all meet with many.",
 )
 def by_evaluations(results: Results) -> Drawing:

@@ -15,8 +15,9 @@ from darkroom.lab import Results, Run
 from experiments.part_b import panels
 from experiments.part_b.ambigrams import ORDERED, PAIRS, ambigrams
 from experiments.part_b.architecture import architecture
-from experiments.part_b.better_time import better_time
+from experiments.part_b.better_time import better_time, helpful
 from experiments.part_b.class_conditioned import class_conditioned
+from experiments.part_b.constant_rate import flow_constant, flow_lower
 from experiments.part_b.denoiser import denoiser
 from experiments.part_b.digit_classifier import digit_classifier
 from experiments.part_b.flow_class import flow_class
@@ -30,6 +31,7 @@ from experiments.part_b.pure_noise import pure_noise
 from experiments.part_b.quality import quality
 from experiments.part_b.terminal_noise import terminal_noise
 from experiments.part_b.time_conditioned import time_conditioned
+from experiments.part_b.time_trials import CHANGES, FLOWS, flow_trials, schedule_trials
 from tests.experiments.handles import Handle, Killed, Stored
 
 torch = pytest.importorskip("torch")
@@ -57,17 +59,12 @@ TINY: dict[str, dict[str, Any]] = {
     "pure_noise": {"width": 4, "epochs": 2, "batch": 16, "shown_epochs": (1, 2), "shown": 3, "measured": 5},
     "flow_time": {"width": 4, "epochs": 2, "batch": 16, "T": 5, "shown_epochs": (1, 2), "shown": 5},
     "flow_class": {"width": 4, "epochs": 2, "batch": 16, "T": 5, "shown_epochs": (1, 2), "shown_per_digit": 1},
-    "no_scheduler": {
-        "shown_epochs": (1, 2),
-        "shown_per_digit": 1,
-        "judged_per_digit": 2,
-        "judged_steps": 3,
-        "floor_draws": 2,
-    },
+    "flow_constant": {"shown_epochs": (1, 2), "shown_per_digit": 1, "judged_per_digit": 2, "judged_steps": 3},
+    "flow_lower": {"shown_epochs": (1, 2), "shown_per_digit": 1, "judged_per_digit": 2, "judged_steps": 3},
+    "no_scheduler": {"floor_draws": 2},
+    "flow_trials": {"epochs": 1, "sinusoids": 4, "judged": 20, "judged_steps": 3, "floor_draws": 2},
+    "schedule_trials": {"epochs": 1, "T": 10, "judged": 20, "judged_steps": 3, "floor_draws": 2},
     "better_time": {
-        "trial_epochs": 1,
-        "sinusoids": 4,
-        "schedule_T": 10,
         "shown_epochs": (1, 2),
         "shown": 4,
         "judged": 20,
@@ -115,8 +112,10 @@ def all_results() -> dict[str, tuple[Any, Stored]]:
     run(ambigrams, Handle(), classes, judge, mnist)
     run(pure_noise, Handle(), mnist)
     straight, told = run(flow_time, Handle(), mnist), run(flow_class, Handle(), mnist)
-    run(better_time, Handle(), mnist, straight, judge)
-    run(no_scheduler, Handle(), mnist, told, judge)
+    run(schedule_trials, Handle(), mnist, straight, judge)
+    run(better_time, Handle(), mnist, straight, run(flow_trials, Handle(), mnist, straight, judge), judge)
+    constant, lower = run(flow_constant, Handle(), mnist, told), run(flow_lower, Handle(), mnist, told)
+    run(no_scheduler, Handle(), mnist, told, constant, lower, judge)
     run(terminal_noise, Handle(), mnist, run(time_conditioned, Handle(), mnist), judge)
     run(flow_quality, Handle(), mnist, told, classes, straight, done["time_conditioned"][1], judge)
     return done
@@ -145,13 +144,13 @@ def test_every_figure_draws(all_results, name):
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_every_metric_is_a_number_or_a_table_of_them(all_results, name):
-    """Each metric is finite, or a mapping of finite numbers."""
+def test_every_metric_is_a_number_a_text_or_a_table_of_numbers(all_results, name):
+    """Each metric is finite, or a mapping of finite numbers, or says something."""
     experiment, results = all_results[name]
     for metric in experiment.metrics.values():
         value = metric(results)
-        for number in value.values() if isinstance(value, dict) else [value]:
-            assert math.isfinite(number)
+        for item in value.values() if isinstance(value, dict) else [value]:
+            assert item if isinstance(item, str) else math.isfinite(item)
 
 
 def test_an_ambigram_is_judged_both_ways(all_results):
@@ -216,14 +215,14 @@ def test_a_training_that_was_killed_goes_on(all_results):
 
 def test_trainings_in_turn_go_on_where_they_were_killed(all_results):
     """Killed at every checkpoint, one after the other, several trainings of one run end as the straight run does."""
-    _, straight = all_results["no_scheduler"]
-    judge, told = all_results["digit_classifier"][1], all_results["flow_class"][1]
+    _, straight = all_results["flow_trials"]
+    judge, alone = all_results["digit_classifier"][1], all_results["flow_time"][1]
     kept, resumed = None, None
     for _ in range(20):
         handle = Killed()
         handle.kept = kept
         try:
-            resumed = computed(no_scheduler, handle, Digits(), told, judge)
+            resumed = computed(flow_trials, handle, Digits(), alone, judge)
             break
         except KeyboardInterrupt:
             kept = handle.kept
@@ -244,6 +243,17 @@ def test_the_centroids_are_means_and_leave_their_variances(all_results):
     assert np.allclose(mean, x.mean(0)) and floor[0] == pytest.approx(x.var(0).mean(), rel=1e-5)
     assert floor[1] == pytest.approx(floor[0]) and floor[2] < floor[0]
     assert np.allclose(class_means[3], x[labels == 3].mean(0))
+
+
+def test_what_helped_is_told_by_a_share_of_the_distance():
+    """A twentieth nearer is enough, less is not; averaging is judged on the course's network alone."""
+    frechet = np.full((len(FLOWS), 2), 10.0)
+    frechet[FLOWS.index("residual"), 0] = 9.5
+    frechet[FLOWS.index("spread")] = 9.6, 1.0
+    assert helpful(frechet, 0.05) == ("residual",)
+    frechet[FLOWS.index("course"), 1] = 9.0
+    assert helpful(frechet, 0.05) == ("residual", "averaging")
+    assert helpful(frechet, -1.0) == (*CHANGES, "averaging")
 
 
 def leaves(value: Any) -> list[Any]:
