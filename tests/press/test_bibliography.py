@@ -285,7 +285,7 @@ EXPECTED: dict[str, list[tuple[str, ...]]] = {
             "wiley_survival_1998",
             "O'Brien et al.",
             "Con O'Brien, Jean le Rond D'Alembert, Íñigo Núñez and Văn Nguyễn",
-            "Survival <i>in vivo</i> of H2O",
+            "Survival in vivo of H₂O",
             "1998",
             "Statistics in Medicine",
             "https://doi.org/10.1002/(SICI)1097-0258(19980815/30)17:15/16%3C1661::AID-SIM968%3E3.0.CO;2-2",
@@ -325,7 +325,7 @@ def one(fields: str, kind: str = "article") -> Entry:
     given = "".join(
         f"{name} = {{{text}}}, "
         for name, text in (("author", "A B"), ("title", "T"), ("year", "2001"))
-        if f"{name} =" not in fields
+        if not re.search(rf"\b{name} =", fields)
     )
     (entry,) = read_bibliography(f"@{kind}{{key, {given}{fields}}}", "references.bib").values()
     return entry
@@ -355,6 +355,16 @@ def one(fields: str, kind: str = "article") -> Entry:
         ("{Ho, J. et al.}", "J. Ho et al.", "Ho et al."),
         ("{given=Hans, family=Müller, prefix=von, suffix=Jr.}", "Hans von Müller, Jr.", "von Müller"),
         ("{{Barnes \\& Noble} and {AT\\&T; Labs}}", "Barnes & Noble and AT&T; Labs", "Barnes & Noble and AT&T; Labs"),
+        ("{John Smith Jr.}", "John Smith, Jr.", "Smith"),
+        ("{Smith Jr., John}", "John Smith, Jr.", "Smith"),
+        ("{Smith, John Jr.}", "John Smith, Jr.", "Smith"),
+        ("{Smith, John, Jr.}", "John Smith, Jr.", "Smith"),
+        ("{Wells III, William M. and Ho, J.}", "William M. Wells III and J. Ho", "Wells and Ho"),
+        ("{Ludwig van der Rohe II}", "Ludwig van der Rohe II", "van der Rohe"),
+        ("{Silva Jr}", "Silva Jr", "Jr"),
+        ("{family=Oord, given=Aaron, given-i=A, prefix=van den, useprefix=true}", "Aaron van den Oord", "van den Oord"),
+        ("{M&uuml;ller, J. and O&#39;Brien, K.}", "J. Müller and K. O'Brien", "Müller and O'Brien"),
+        ("{{AT&amp;T Labs}}", "AT&T Labs", "AT&T Labs"),
         ("{Smith, 3rd, John and 't Hooft, G.}", "John Smith, 3rd and G. 't Hooft", "Smith and 't Hooft"),
         ('"Diederik~P. Kingma" # " and " # "Max Welling"', "Diederik P. Kingma and Max Welling", "Kingma and Welling"),
     ],
@@ -376,6 +386,15 @@ def test_names_are_those_that_bibtex_sees(author: str, names: str, label: str) -
         ("\\href{https://e.com/a_b}{Text} {\\em old} \\textsc{Small} \\texttt{x_1}", "Text old Small x_1"),
         ("{{{Deep {Learning}}}}", "Deep Learning"),
         ("R&D #1 <b>", "R&D #1 <b>"),
+        ("Cats &amp; dogs &#x2013; &quot;x&quot;, AT&T; &nope; &amp;amp;", 'Cats & dogs – "x", AT&T; &nope; &'),
+        ("<i>E. coli</i> in H<sub>2</sub>O<br/>at 10<sup>-3</sup>", "E. coli in H₂O at 10⁻³"),
+        ('&lt;i&gt;E. coli&lt;/i&gt; and <span class="nocase">iOS</span>', "E. coli and iOS"),
+        ("A $\\less$i$\\greater$B$\\less$/i$\\greater$ {\\&}amp$\\mathsemicolon$ C", "A B & C"),
+        ("\\textless{}i\\textgreater{}in vivo{\\textless}/i{\\textgreater}", "in vivo"),
+        ("<jats:italic>x</jats:italic><sub>max</sub>", "x$_{\\text{max}}$"),
+        ("$a<i>b</i>$ and </i> \\$5 <i>or</i> \\$6", "$a<i>b</i>$ and </i> \\$5 or \\$6"),
+        ("the 2\\textsuperscript{nd} CO\\textsubscript{2} Widget\\textsuperscript{TM}", "the 2nd CO₂ Widget™"),
+        ("hyphen\\-ation", "hyphenation"),
         ("{" * 90 + "x" + "}" * 90, "x"),
     ],
 )
@@ -393,10 +412,14 @@ def test_tex_becomes_text(title: str, text: str) -> None:
         ("doi = {10.1/x\\_y#<z>}", "https://doi.org/10.1/x_y%23%3Cz%3E"),
         ("howpublished = {\\url{https://e.com/a_b}}", "https://e.com/a_b"),
         ("url = {https://e.com/a\\_b{\\_}c\\%20d\\#e{\\textasciitilde}f}", "https://e.com/a_b_c%20d#e~f"),
-        ("url = {https://e.com/ü ber}", "https://e.com/%C3%BCber"),
+        ("url = {https://e.com/ü%20ber\n  }", "https://e.com/%C3%BC%20ber"),
+        ("url = {https://e.com/?a=1&amp;b=2}", "https://e.com/?a=1&b=2"),
         ("url = {https://münchen.de:80/ü?q=ü#ü}", "https://münchen.de:80/%C3%BC?q=%C3%BC#%C3%BC"),
         ("url = {www.e.com/~x}", "https://www.e.com/~x"),
         ("eprint = {arXiv:2006.11239v2}, archivePrefix = {arXiv}", "https://arxiv.org/abs/2006.11239v2"),
+        ("eprint = {arXiv: 2006.11239 [cs.LG]}", "https://arxiv.org/abs/2006.11239"),
+        ("archivePrefix = {arXiv}, arxivId = {2006.11239}", "https://arxiv.org/abs/2006.11239"),
+        ("doi = {}", ""),
         ("eprint = {hep-th/9901001}", "https://arxiv.org/abs/hep-th/9901001"),
         ("eprint = {12345678}, eprinttype = {pubmed}", ""),
         ("eprint = {https://academic.example.org/x.pdf}", ""),
@@ -406,6 +429,100 @@ def test_tex_becomes_text(title: str, text: str) -> None:
 def test_addresses(fields: str, link: str) -> None:
     """Prefixes once, escapes of TeX undone, what an address may not hold encoded."""
     assert one(fields).link == link
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ("url = {https://e.com/a b}", "a blank in the address; write %20 for a blank that belongs there, else remove it (in url)"),
+        ("url = {https://e.com/a\n b}", "a blank in the address; write %20 for a blank that belongs there, else remove it (in url)"),
+        ("url = {https://e.com/ https://e.com/b}", "a blank in the address; write one address alone (in url)"),
+        ("doi = {10.1/x y}", "'10.1/x y' is no DOI; write one such as 10.1145/3592450 (in doi)"),
+        ("doi = {n/a}", "'n/a' is no DOI; write one such as 10.1145/3592450 (in doi)"),
+        ("title = {50% <math>x</math>}", "MathML; write the formula between dollars (in title)"),
+        ("title = {&amp; <i>50%</i> \\foo}", "\\foo has no meaning here; write the letters themselves, in UTF-8 (in title)"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_shown_is_refused_at_its_place(fields: str, problem: str) -> None:
+    """Blanks in addresses, what is no DOI, MathML; columns are those of the file also behind what has been rewritten."""
+    with pytest.raises(ContentError) as caught:
+        one(fields)
+    (fault,) = caught.value.faults
+    assert fault.message == f"key: {problem}"
+    given = fields.partition("{")[2]
+    before = {"a blank": "https://e.com/a", "\\foo": given[:-5], "MathML": "50% "}
+    start = next((text for opening, text in before.items() if problem.startswith(opening)), "")
+    start = "https://e.com/" if "one address" in problem else start
+    whole = "@article{key, " + "".join(
+        f"{name} = {{{text}}}, "
+        for name, text in (("author", "A B"), ("title", "T"), ("year", "2001"))
+        if f"{name} =" not in fields
+    )
+    assert (fault.line, fault.column) == (1, len(whole + fields.partition("{")[0]) + 2 + len(start))
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "title", "year", "venue"),
+    [
+        ("book", "title = {T}, subtitle = {An Introduction}", "T: An Introduction", "2001", ""),
+        ("article", "title = {Is it?}, subtitle = {Yes}, journaltitle = {J}, journalsubtitle = {K}", "Is it? Yes", "2001", "J: K"),
+        ("book", "title = {Sorting}, maintitle = {The Art}, volume = {3}, titleaddon = {2nd ed.}", "The Art, vol. 3: Sorting. 2nd ed.", "2001", ""),
+        ("inbook", "booktitle = {Part}, booksubtitle = {Sub}, maintitle = {Whole}", "T", "2001", "Whole: Part: Sub"),
+        ("incollection", "maintitle = {Whole}", "T", "2001", "Whole"),
+        ("inproceedings", "eventtitle = {NeurIPS}", "T", "2001", "NeurIPS"),
+        ("article", "year = {}, date = {2019-05/2020-02}", "T", "2019–2020", ""),
+        ("article", "year = {}, date = {2019-05-01T10:00:00/2019-06}", "T", "2019", ""),
+        ("article", "year = {}, date = {2020/..}", "T", "2020–", ""),
+        ("article", "year = {}, date = {2020/}", "T", "2020–", ""),
+        ("article", "year = {}, date = {2004~}", "T", "c. 2004", ""),
+        ("article", "year = {}, date = {2004?}", "T", "2004?", ""),
+        ("article", "year = {}, date = {-0043}", "T", "44 BC", ""),
+        ("article", "year = {}, date = {May 2020}", "T", "May 2020", ""),
+        ("article", "year = {}, pubstate = {inpress}", "T", "in press", ""),
+    ],
+)  # fmt: skip
+def test_fields_of_biblatex(kind: str, fields: str, title: str, year: str, venue: str) -> None:
+    """Subtitles, the whole that a work is a part of, ranges of dates and dates that are not certain."""
+    entry = one(fields, kind)
+    assert (entry.title, entry.year, entry.venue) == (title, year, venue)
+
+
+def test_an_entry_inherits_as_biblatex_has_it() -> None:
+    """Titles of the whole, through several entries and in no circle; its own date is not mixed with another's year."""
+    text = """@inproceedings{a, author={A B}, title={T}, crossref={p}, date={2020}}
+@mvcollection{m, title={M}, subtitle={N}, editor={X Y}, year=1999}
+@proceedings{p, title={P}, subtitle={Q}, editor={E F}, year=2001, xdata={x}}
+@xdata{x, publisher={Pub}}
+@collection{c, title={C}, crossref={m}, volume=2}
+@article{i, title={I}, author={A B}, crossref={per}, ids={other, and-another}}
+@periodical{per, title={Per}, subtitle={Sub}, editor={E F}, date={2005-03}}
+@misc{loop, title={L}, author={A B}, year=1, crossref={pool}}
+@misc{pool, title={L}, author={C D}, year=1, crossref={loop}}"""
+    entries = read_bibliography(text, "x")
+    assert {key: (e.title, e.venue, e.year) for key, e in entries.items() if key not in {"loop", "pool"}} == {
+        "a": ("T", "P: Q", "2020"),
+        "m": ("M: N", "", "1999a"),
+        "p": ("P: Q", "Pub", "2001"),
+        "c": ("M: N, vol. 2: C", "", "1999b"),
+        "i": ("I", "Per: Sub", "2005"),
+        "per": ("Per: Sub", "", "2005"),
+        "other": ("I", "Per: Sub", "2005"),
+        "and-another": ("I", "Per: Sub", "2005"),
+    }
+    assert entries["other"].key == "i"
+
+
+def test_sentences_end_with_one_full_stop(project: Project) -> None:
+    """Also where a title asks, or the name of a journal is abbreviated."""
+    path = project.root / "templates/references.bib"
+    path.write_text(
+        "@article{a, author={A B}, title={Is it?}, year=1, journal={J. Mach. Learn. Res.}}"
+        "@article{b, author={A C}, title={It is}, year=1, journal={Nature}}"
+    )
+    project.page('See {{ cite("a", "b") }}.')
+    project.build()
+    text = " ".join(re.sub(r"<[^>]*>", "", project.html()).split())
+    assert "A B (1). Is it? J. Mach. Learn. Res. A C (1). It is. Nature." in text
 
 
 def test_what_lacks_an_author_may_have_another_name() -> None:
@@ -460,6 +577,9 @@ def test_every_fault_of_a_file_is_told_at_once() -> None:
         ("Ho, J.; Jain, A.", "1:20 bibliography: key: 'Ho, J.; Jain, A.' is read as one name; write"),
         ("A B \\& C D", "1:20 bibliography: key: 'A B \\& C D' is read as one name; write"),
         ("A B and and C D", "1:24 bibliography: key: `and` joins 'and C D' to nothing; write"),
+        ("J. Ho, A. Jain", "1:20 bibliography: key: 'J. Ho, A. Jain' is read as one name, A. Jain J. Ho; write"),
+        ("Ho J, Jain A", "1:20 bibliography: key: 'Ho J, Jain A' is read as one name, Jain A Ho J; write"),
+        ("Ho J and B C", "1:20 bibliography: key: 'Ho J' is read as the family name 'J'; write"),
         ("A B and ", "1:23 bibliography: key: `and` joins '' to nothing; write"),
     ],
 )

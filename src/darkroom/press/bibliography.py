@@ -1,13 +1,14 @@
 """Works to cite, out of ``templates/references.bib``, as JabRef, Zotero, BibDesk and dblp export it.
 
 Names are taken apart as BibTeX does it, TeX becomes text, formulas in titles stay formulas. A web page may lack an author
-or a year; its organization or title stands in for the one, "n.d." for the other.
+or a year; its organization or title stands in for the one, "n.d." for the other. Of biblatex's fields the subtitles, the
+title of the whole of which a work is a part, dates and inheritance are read as it reads them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,18 +21,33 @@ from darkroom.press.faults import place
 from darkroom.press.names import Name, is_others, names_in
 from darkroom.press.settings import Site
 from darkroom.press.tex import address, as_text, is_address
+from darkroom.press.text import full_stop
 
 if TYPE_CHECKING:
     from darkroom.press.bibtex import Record, Value
 
 _ONLINE = frozenset({"misc", "online", "electronic", "www", "webpage", "software", "manual", "dataset"})
-_VENUES = ("journal", "journaltitle", "booktitle", "howpublished", "school", "institution", "publisher", "organization")
+_VENUES = (
+    "journal", "journaltitle", "booktitle", "maintitle", "eventtitle", "howpublished", "school", "institution", "publisher",
+    "organization", "shortjournal",
+)  # fmt: skip
 _BODIES = ("organization", "institution", "collaboration", "publisher", "howpublished")
 _NO_WORKS = frozenset({"set", "xdata", "control"})
-_INHERITED = frozenset({"booktitle", "editor", "year", "date", "publisher", "organization", "institution", "journal"})
+_PARTS = frozenset("inbook incollection inproceedings conference inreference suppbook suppcollection".split())  # noqa: SIM905
+_ISSUES = frozenset({"article", "suppperiodical"})
+_INHERITED = frozenset(
+    (  # noqa: SIM905
+        "booktitle booksubtitle booktitleaddon maintitle mainsubtitle maintitleaddon eventtitle journal journaltitle "
+        "journalsubtitle volume editor year date publisher organization institution"
+    ).split()
+)
+_DATE = re.compile(r"(-?\d{4})(?:-\d\d){0,2}(?:T[\d:.Z+-]+)?([?~%]?)")
+_TITLES = {"title": "", "booktitle": "book", "maintitle": "main", "journal": "journal", "journaltitle": "journal"}
+_FORTHCOMING = {"inpress": "in press", "inpreparation": "in preparation", "prepublished": "preprint"}
 _DOI = re.compile(r"(?:(?:https?://)?[\w.-]*doi\.org/|doi\s*:?\s*)?", re.IGNORECASE)
 _ARXIV = re.compile(
-    r"(?:https?://arxiv\.org/(?:abs|pdf)/|arxiv:)?(\d{4}\.\d{4,5}(?:v\d+)?|[a-z-]+(?:\.[a-z]{2})?/\d{7}(?:v\d+)?)(?:\.pdf)?",
+    r"(?:https?://arxiv\.org/(?:abs|pdf)/|arxiv:\s*)?(\d{4}\.\d{4,5}(?:v\d+)?|[a-z-]+(?:\.[a-z]{2})?/\d{7}(?:v\d+)?)(?:\.pdf)?"
+    r"(?:\s*\[[^\]]*\])?",
     re.IGNORECASE,
 )
 _SAFE = "/:;()!$&'*+,=?#@~%[]"
@@ -109,18 +125,32 @@ def read_bibliography(text: str, path: str) -> dict[str, Entry]:
         raise ContentError(
             Fault(path, *place(text, at), "bibliography", message) for at, message in dict.fromkeys(wrong)
         )
-    return _told_apart(entries)
+    entries = _told_apart(entries)
+    return {**_by_other_keys(records, entries), **entries}
 
 
 def bibliography_readers() -> list[Path]:
     """Files that change when what reads a bibliography does: ours, and the versions of the libraries under it."""
     found = (find_spec(name) for name in ("pybtex", "pylatexenc"))
     libraries = [Path(spec.origin).with_name(file) for spec in found if spec and spec.origin for file in _VERSIONS]
-    ours = [Path(__file__).with_name(f"{name}.py") for name in ("bibliography", "bibtex", "names", "tex")]
+    ours = [Path(__file__).with_name(f"{name}.py") for name in ("bibliography", "bibtex", "names", "tex", "text")]
     return [*ours, *libraries]
 
 
-def _completed(record: Record, known: Mapping[str, Record], wrong: list[tuple[int, str]]) -> Record:
+def _by_other_keys(records: Iterable[Record], entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    """Entries by the other keys that they can be cited by, biblatex's ``ids``."""
+    return {
+        key.strip(): entries[record.key]
+        for record in records
+        if record.key in entries and "ids" in record.fields
+        for key in record.fields["ids"].text.split(",")
+        if key.strip()
+    }
+
+
+def _completed(
+    record: Record, known: Mapping[str, Record], wrong: list[tuple[int, str]], below: tuple[str, ...] = ()
+) -> Record:
     """The entry with what it lacks and others have: the one that its ``crossref`` names, and those of its ``xdata``."""
     fields = dict(record.fields)
     for name in ("crossref", "xdata"):
@@ -131,17 +161,26 @@ def _completed(record: Record, known: Mapping[str, Record], wrong: list[tuple[in
                     f"{record.key}: {name} names {key.strip()!r}, which is not in the file{nearest(key.strip(), known)}"
                 )
                 wrong.append((record.fields[name].place(0), message))
-            elif parent is not None and parent is not record:
-                fields = {**_inherited(parent, record, name), **fields}
+            elif parent is not None and parent.key not in (*below, record.key):
+                whole = _completed(parent, known, [], (*below, record.key))
+                given = whole.fields if name == "xdata" else _inherited(whole, record)
+                dated = not fields.keys().isdisjoint({"year", "date"})
+                fields |= {
+                    each: value
+                    for each, value in given.items()
+                    if each not in fields and not (dated and each in {"year", "date"})
+                }
     return replace(record, fields=fields)
 
 
-def _inherited(parent: Record, record: Record, way: str) -> dict[str, Value]:
-    if way == "xdata":
-        return dict(parent.fields)
+def _inherited(parent: Record, record: Record) -> dict[str, Value]:
+    """What an entry takes from the one that its ``crossref`` names: a title of the whole is not that of a part."""
     given = {name: value for name, value in parent.fields.items() if name in _INHERITED}
-    if "title" in parent.fields and record.kind.startswith("in"):
-        given.setdefault("booktitle", parent.fields["title"])
+    part, issue = record.kind in _PARTS, record.kind in _ISSUES
+    of = "main" if parent.kind.startswith("mv") else "book" if part else "journal" if issue else ""
+    for name, new in (("title", f"{of}title"), ("subtitle", f"{of}subtitle"), ("titleaddon", f"{of}titleaddon")):
+        if of and name in parent.fields:
+            given.setdefault(new, parent.fields[name])
     return given
 
 
@@ -166,7 +205,7 @@ class _Reader:
         self.record, self.wrong = record, wrong
 
     def entry(self) -> Entry:
-        title, year, link = self.text("title"), self._year(), self._link()
+        title, year, link = self._titled("title"), self._year(), self._link()
         online = self.record.kind in _ONLINE and bool(link)
         names, others, role = self._names()
         body = next(filter(None, map(self.text, _BODIES)), "") if online else ""
@@ -192,10 +231,30 @@ class _Reader:
     def _report(self, name: str, offset: int, problem: str) -> None:
         self.wrong.append((offset, f"{self.record.key}: {problem} (in {name})"))
 
+    def _titled(self, name: str) -> str:
+        """A title with what biblatex keeps beside it: the subtitle, an addition, and the title of the whole before it."""
+        title = self.text(name)
+        if title and name in _TITLES:
+            before = _TITLES[name]
+            subtitle, addon = self.text(f"{before}subtitle"), self.text(f"{before}titleaddon")
+            title = f"{title}{' ' if title[-1] in '?!.:' else ': '}{subtitle}" if subtitle else title
+            title = f"{title}{full_stop(title)} {addon}" if addon else title
+        main = self._titled("maintitle") if title and name == self._of_whole else ""
+        if not main:
+            return title
+        volume = self.text("volume")
+        return f"{main}, vol. {volume}: {title}" if volume else f"{main}: {title}"
+
+    @property
+    def _of_whole(self) -> str:
+        """The field of the book that may be a part of a ``maintitle``."""
+        return "booktitle" if "booktitle" in self.record.fields or self.record.kind in _PARTS else "title"
+
     def _year(self) -> str:
-        """The year, or that of biblatex's ``date``."""
-        date = re.match(r"-?\d{4}", self.text("date"))
-        return self.text("year") or (date[0] if date else self.text("date"))
+        """The year, or that of biblatex's ``date``, or how far a work has come that has none."""
+        state = self.text("pubstate")
+        date = self.record.fields["date"].text.strip() if "date" in self.record.fields else ""
+        return self.text("year") or _years(date) or self.text("date") or _FORTHCOMING.get(state, state)
 
     # Names ------------------------------------------------------------------------------------------------------------
 
@@ -223,9 +282,12 @@ class _Reader:
 
     def _venue(self) -> str:
         archive = self._arxiv()
-        venues = (self.text(name) for name in _VENUES if not self._is_link(name))
+        venues = (self._titled(name) for name in self._venues() if not self._is_link(name))
         venue = next(filter(None, venues), "")
         return f"arXiv:{archive}" if archive and venue.lower() in {"", "arxiv", "corr"} else venue
+
+    def _venues(self) -> Iterator[str]:
+        return (name for name in _VENUES if name != "maintitle" or self._of_whole == "booktitle")
 
     def _is_link(self, name: str) -> bool:
         value = self.record.fields.get(name)
@@ -237,14 +299,19 @@ class _Reader:
             if name == "eprint":
                 if self._arxiv():
                     return f"https://arxiv.org/abs/{quote(self._arxiv(), safe=_SAFE)}"
-            elif name == "doi" and name in fields:
-                doi = address(fields[name].text)
-                doi = doi.removeprefix(_DOI.match(doi)[0])  # type: ignore[index]  # it matches the empty string too
-                if doi:
-                    return f"https://doi.org/{quote(doi, safe=_SAFE.replace('#', '').replace('?', ''))}"
+            elif name == "doi" and name in fields and fields[name].text.strip(" {}\n"):
+                return self._doi(fields[name])
             elif self._is_link(name) or (name == "url" and name in fields and fields[name].text.strip()):
                 return self._address(fields[name])
         return ""
+
+    def _doi(self, value: Value) -> str:
+        given = address(value.text)
+        doi = given.removeprefix(_DOI.match(given)[0])  # type: ignore[index]  # it matches the empty string too
+        if not re.fullmatch(r"10\.\d[\d.]*/\S+", doi):
+            self._report("doi", value.place(0), f"{given!r} is no DOI; write one such as 10.1145/3592450")
+            return ""
+        return f"https://doi.org/{quote(doi, safe=_SAFE.replace('#', '').replace('?', ''))}"
 
     def _address(self, value: Value) -> str:
         given = address(value.text)
@@ -255,6 +322,12 @@ class _Reader:
             whole = False
         if not whole:
             self._report("url", value.place(0), f"{given!r} is no address; write it whole, with https://")
+        elif blank := re.search(r"\s+", given):
+            whole = False
+            at = re.search(r"\S(\s)", value.text)
+            more = re.match(r"\S*://", given[blank.end() :])
+            what = "write one address alone" if more else "write %20 for a blank that belongs there, else remove it"
+            self._report("url", value.place(at.start(1) if at else 0), f"a blank in the address; {what}")
         scheme, _, rest = given.partition("://")
         host, slash, path = rest.partition("/")
         return f"{scheme}://{host}{slash}{quote(path, safe=_SAFE)}" if whole else ""
@@ -262,10 +335,26 @@ class _Reader:
     def _arxiv(self) -> str:
         """The number of the work on arXiv, or ""."""
         archive = self.text("archiveprefix") or self.text("eprinttype")
-        if archive.lower() not in {"", "arxiv"} or "eprint" not in self.record.fields:
-            return ""
-        number = _ARXIV.fullmatch(address(self.record.fields["eprint"].text))
+        given = self.record.fields.get("eprint") or self.record.fields.get("arxivid")  # which is Mendeley's
+        number = _ARXIV.fullmatch(address(given.text)) if given and archive.lower() in {"", "arxiv"} else None
         return number[1] if number else ""
+
+
+def _years(date: str) -> str:
+    """The years of a date as biblatex has it: "2020", "2019–2020", "2020–", "c. 2004", "45 BC"; "" where it is none."""
+    ends = [each.strip(" .") for each in date.split("/")]
+    years = [_year_of(each) for each in ends]
+    if len(ends) > 2 or not any(years) or any(each and not year for each, year in zip(ends, years, strict=True)):
+        return ""
+    return years[0] if len(set(years)) == 1 else "–".join(years)
+
+
+def _year_of(date: str) -> str:
+    found = _DATE.fullmatch(date)
+    if not found:
+        return ""
+    year = f"{1 - int(found[1])} BC" if int(found[1]) <= 0 else found[1]
+    return f"{'c. ' * (found[2] in ('~', '%'))}{year}{'?' * (found[2] in ('?', '%'))}"
 
 
 def _listed(names: list[Name], others: bool) -> str:

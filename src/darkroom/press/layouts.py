@@ -20,7 +20,7 @@ from darkroom.lab.sealed import seal, unseal
 from darkroom.press.context import Context, root_of
 from darkroom.press.limits import TooCostly
 from darkroom.press.references import as_html, show
-from darkroom.press.text import duration, size
+from darkroom.press.text import duration, full_stop, size
 from darkroom.press.texts import Texts
 
 _SAFE = "/-._~!$&'()*+,;=:@"
@@ -105,6 +105,7 @@ class Layouts:
                 heading_text=lambda value: Markup(self._texts.heading(value)),
                 rich=lambda value: Markup(self._texts.rich(value)),
                 show=lambda value: Markup(as_html(show(value))),
+                full_stop=lambda value: full_stop(str(value)),
                 duration=duration,
                 size=size,
             ).strip()

@@ -1,11 +1,14 @@
 r"""TeX in a bibliography to plain text: accents, ligatures, quotes, fonts. Formulas stay TeX, between dollars.
 
-pylatexenc reads it. What it would drop in silence, a macro that it does not know, is a fault here.
+pylatexenc reads it. What it would drop in silence, a macro that it does not know, is a fault here. HTML that Crossref and
+Zotero leave in titles (``&amp;``, ``<i>``, ``<sub>``) is read as the TeX that means the same.
 """
 
 from __future__ import annotations
 
+import html
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any
@@ -23,10 +26,10 @@ _SPECIAL = re.compile(r"([_%&#${}])|([~^])|\\")
 _SWITCHES = (
     "em", "it", "bf", "sc", "sl", "tt", "rm", "sf", "itshape", "bfseries", "scshape", "slshape", "upshape", "ttfamily",
     "sffamily", "rmfamily", "normalfont", "normalsize", "small", "footnotesize", "large", "selectfont", "relax", "protect",
-    "/", "@", "unskip", "ignorespaces", "nobreak", "allowbreak", "sloppy",
+    "/", "@", "-", "unskip", "ignorespaces", "nobreak", "allowbreak", "sloppy",
 )  # fmt: skip
 _WRAPPERS = (
-    "texttt", "textup", "textmd", "textsf", "textnormal", "textsuperscript", "textsubscript", "textlatin", "mbox", "hbox",
+    "texttt", "textup", "textmd", "textsf", "textnormal", "textlatin", "mbox", "hbox",
     "uppercase", "lowercase", "MakeUppercase", "MakeLowercase", "enquote", "textquote", "mkbibquote", "mkbibemph",
 )  # fmt: skip
 _DROPPED = (
@@ -43,6 +46,19 @@ _SIGNS = {
 }  # fmt: skip
 _FOREIGN = frozenset({"today", "input", "include", "title", "author", "date", "maketitle", "item", "original", "image"})
 _TIE = "\u0361"
+_RAISED = str.maketrans("0123456789+-−–=()ni", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻⁼⁽⁾ⁿⁱ")
+_LOWERED = str.maketrans("0123456789+-−–=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₋₌₍₎")
+_ORDINALS = frozenset({"st", "nd", "rd", "th", "er", "re", "e", "me", "ème", "ère", "o", "a", "®", "™", "©"})
+_ENTITY = re.compile(r"(?:\{\\&\}|\\?&)((?:amp(?:;|\$\\mathsemicolon\$))*#?\w+)(?:;|\$\\mathsemicolon\$)", re.ASCII)
+_ANGLE = re.compile(r"\$\\(less|greater)\$|\{\\text(less|greater)\}|\\text(less|greater)(?:\{\}|(?![A-Za-z])\s?)")
+_ELEMENT = re.compile(
+    r"(?<!\\)\$[^$]*\$|\\\(.*?\\\)"  # not within formulas, where < is a relation
+    r"|<(?P<close>/?)(?:jats:)?(?P<name>i|em|italic|b|strong|bold|u|tt|sc|scp|span|sub|inf|sup)(?:\s[^<>]*)?>",
+    re.DOTALL | re.IGNORECASE,
+)
+_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
+_MATHML = re.compile(r"<(?:mml:)?math\b", re.IGNORECASE)
+_MEANS = {"sub": r"\textsubscript{", "inf": r"\textsubscript{", "sup": r"\textsuperscript{"}
 
 Report = Callable[[str, int], None]
 
@@ -61,19 +77,26 @@ def as_text(tex: str, report: Report, formulas: bool = True) -> str:
         return _spaced(tex)
     if _BRACES.fullmatch(tex) and _balanced(tex):
         return _spaced(tex.replace("{", "").replace("}", ""))
-    shown = _ADDRESS.sub(lambda found: _as_tex(address(found[1])), tex)
-    shown = _DBLP.sub(_formula_of_dblp, shown)
-    escaped = _PERCENT.sub(r"\\%", shown)
-    return _spaced(
-        _converted(escaped, lambda what, at: report(what, at - len(_PERCENT.findall(shown, 0, at))), formulas)
-    )
+    shown = _Rewritten(tex).sub(_ADDRESS, lambda found: _as_tex("".join(address(found[1]).split())))
+    shown = _without_html(shown.sub(_DBLP, _formula_of_dblp)).sub(_PERCENT, lambda _: r"\%")
+    if found := _MATHML.search(shown.text):
+        report("MathML; write the formula between dollars", shown.origin(found.start()))
+    return _spaced(_converted(shown.text, lambda what, at: report(what, shown.origin(at)), formulas))
+
+
+def without_html(tex: str) -> str:
+    """*tex* with the letters and the TeX that stand for the HTML in it."""
+    return _without_html(_Rewritten(tex)).text if "&" in tex or "<" in tex or "\\text" in tex else tex
 
 
 def address(tex: str) -> str:
-    r"""An address as it is, of one that TeX was told to print: without braces, ``\_`` as ``_``, the first ``\url`` alone."""
+    r"""An address as it is, of one that TeX was told to print: without braces, ``\_`` as ``_``, the first ``\url`` alone.
+
+    ``&amp;`` is ``&``; blanks within, which no address has, are left.
+    """
     found = _ADDRESS.search(tex)
     plain = _ESCAPED.sub(lambda mark: mark[1] or ("_" if "underscore" in mark[0] else "~"), found[1] if found else tex)
-    return re.sub(r"[{}\s]+", "", plain)
+    return re.sub(r"[{}]+", "", plain).replace("&amp;", "&").strip()
 
 
 def is_address(tex: str) -> bool:
@@ -92,6 +115,73 @@ def _balanced(tex: str) -> bool:
 
 def _spaced(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
+
+
+class _Rewritten:
+    """A text that is rewritten step by step, and where each of its characters came from."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._starts, self._origins = [0], [0]  # from each start on, characters came from the origin on
+
+    def sub(self, pattern: re.Pattern[str], new: Callable[[re.Match[str]], str]) -> _Rewritten:
+        """The same with every match replaced; what is new came from where its match began."""
+        found = list(pattern.finditer(self.text))
+        if not found:
+            return self
+        made = _Rewritten("")
+        pieces, at, length = [], 0, 0
+        for match in found:
+            piece = new(match)
+            if piece == match[0]:
+                continue
+            pieces += [self.text[at : match.start()], piece]
+            length += match.start() - at
+            made._starts += [length, length + len(piece)]
+            made._origins += [match.start(), match.end()]
+            length, at = length + len(piece), match.end()
+        made.text = "".join([*pieces, self.text[at:]])
+        made._outer = self
+        return made
+
+    _outer: _Rewritten | None = None
+
+    def origin(self, index: int) -> int:
+        """Where the character at *index* stood at first."""
+        part = bisect_right(self._starts, index) - 1
+        start, origin = self._starts[part], self._origins[part]
+        within = origin if part % 2 else origin + index - start  # odd parts are what was put in
+        return self._outer.origin(within) if self._outer else within
+
+
+def _without_html(shown: _Rewritten) -> _Rewritten:
+    shown = shown.sub(_ENTITY, _letter).sub(_ANGLE, lambda found: "<" if "less" in found[0] else ">")
+    shown = shown.sub(_BREAK, lambda _: " ")
+    tags = [found for found in _ELEMENT.finditer(shown.text) if found["name"]]
+    paired = _paired(tags)
+    return shown.sub(_ELEMENT, lambda found: paired.get(found.start(), found[0])) if paired else shown
+
+
+def _letter(found: re.Match[str]) -> str:
+    """The letter of a reference to a character, as TeX; what is none stays."""
+    name = re.sub(r"^(?:amp(?:;|\$\\mathsemicolon\$))+", "", found[1])
+    letter = html.unescape(f"&{name};")
+    return found[0] if letter.startswith("&") and len(letter) > 1 else _as_tex(letter)
+
+
+def _paired(tags: Iterable[re.Match[str]]) -> dict[int, str]:
+    """What stands for tags of elements that are both opened and closed, by where the tags begin."""
+    open_tags: list[re.Match[str]] = []
+    means = {}
+    for tag in tags:
+        name = tag["name"].lower()
+        if not tag["close"]:
+            open_tags.append(tag)
+        elif any(each["name"].lower() == name for each in open_tags):
+            while (opening := open_tags.pop())["name"].lower() != name:
+                pass
+            means |= {opening.start(): _MEANS.get(name, "{"), tag.start(): "}"}
+    return means
 
 
 def _formula_of_dblp(found: re.Match[str]) -> str:
@@ -156,6 +246,8 @@ def _contexts() -> tuple[Any, Any]:
         macros=[
             *(MacroSpec(name, "{") for name in (*_WRAPPERS, *_DROPPED)),
             *(MacroSpec(name, "") for name in (*_SWITCHES, *_SIGNS)),
+            MacroSpec("textsuperscript", "{"),
+            MacroSpec("textsubscript", "{"),
             MacroSpec("href", "{{"),
             MacroSpec("t", "{"),
             MacroSpec("foreignlanguage", "{{"),
@@ -171,6 +263,8 @@ def _contexts() -> tuple[Any, Any]:
         MacroTextSpec("foreignlanguage", "%(2)s"),
         MacroTextSpec("$", r"\$"),
         MacroTextSpec("ensuremath", simplify_repl=_formula),
+        MacroTextSpec("textsuperscript", simplify_repl=_raised),
+        MacroTextSpec("textsubscript", simplify_repl=_lowered),
         MacroTextSpec("t", simplify_repl=_tied),
     ]
     meaning = known.filter_context(
@@ -186,6 +280,28 @@ def _formula(node: Any, l2tobj: Any) -> str:
     if l2tobj.math_mode != "verbatim":
         return str(l2tobj.nodelist_to_text([inner]))
     return f"${inner.latex_verbatim().removeprefix('{').removesuffix('}')}$"
+
+
+def _raised(node: Any, l2tobj: Any) -> str:
+    r"""``\textsuperscript{2}``: a sign of its own where there is one, ordinals as they are, else a formula."""
+    text = str(l2tobj.nodelist_to_text(node.nodeargd.argnlist)).strip()
+    return {"TM": "™", "R": "®"}.get(text) or _set_off(text, "^", _RAISED, node, l2tobj)
+
+
+def _lowered(node: Any, l2tobj: Any) -> str:
+    r"""``\textsubscript{2}``, likewise."""
+    return _set_off(str(l2tobj.nodelist_to_text(node.nodeargd.argnlist)).strip(), "_", _LOWERED, node, l2tobj)
+
+
+def _set_off(text: str, sign: str, signs: dict[int, int], node: Any, l2tobj: Any) -> str:
+    if text in _ORDINALS:
+        return text
+    if all(ord(letter) in signs for letter in text):
+        return text.translate(signs)
+    if l2tobj.math_mode != "verbatim" or "$" in text:
+        return text
+    inner = node.nodeargd.argnlist[0].latex_verbatim().removeprefix("{").removesuffix("}")
+    return rf"${sign}{{\text{{{inner}}}}}$"
 
 
 def _tied(node: Any, l2tobj: Any) -> str:

@@ -6,6 +6,7 @@ import html
 import re
 
 _MARKS = re.compile(r"https?://\S+|-{2,3}|\.{3}|[\"']")
+_ENDED = re.compile(r"[.?!…][\"'”’]*\s*$")
 _SET = {"--": "–", "---": "—", "...": "…"}
 _OPENS = frozenset(" \t\n\u00a0([{<—–-/“‘")
 
@@ -36,6 +37,11 @@ def typographic(text: str, before: str = " ") -> tuple[str, str]:
 def escape(text: str) -> str:
     """*text* as HTML, fit for an element or an attribute in double quotes."""
     return html.escape(text)
+
+
+def full_stop(text: str) -> str:
+    """What ends a sentence that ends with *text*: a full stop, or nothing where it has its own, as "J. Mach. Res." has."""
+    return "" if _ENDED.search(text) else "."
 
 
 def duration(seconds: float) -> str:
