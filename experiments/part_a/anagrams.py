@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from darkroom.figures import Drawing, Turning, tiles, turning
-from darkroom.figures.handled import TURNS
+from darkroom.figures.interactive import TURNS
 from darkroom.lab import Results, Run, Weights, experiment, weights
 from experiments.part_a.ranking import best_first
 

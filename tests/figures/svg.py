@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 
 from darkroom.figures import Drawing
-from darkroom.figures.ink import text_width
+from darkroom.figures.palette import text_width
 
 NS = "{http://www.w3.org/2000/svg}"
 COLOUR = re.compile(r"#[0-9a-f]{6}\b")

@@ -22,9 +22,9 @@ from darkroom.figures import (
     histogram,
     line_plot,
 )
+from darkroom.figures.axes import LINE_HEIGHT, axis, spread, tick_texts
 from darkroom.figures.curves import bin_starts, means, moving_mean, round_window
-from darkroom.figures.frame import LINE_HEIGHT, axis, spread, tick_texts
-from darkroom.figures.ink import AXIS, GRID, INK, MUTED, PAGE, SERIES, contrast, over, ramp
+from darkroom.figures.palette import AXIS, GRID, INK, MUTED, PAGE, SERIES, contrast, over, ramp
 from tests.figures import svg
 
 STEPS = np.arange(1, 2001)

@@ -10,7 +10,7 @@ from darkroom.figures.diagrams import Block, Edge, network
 from darkroom.figures.drawing import Drawing, FigureError
 from darkroom.figures.films import Panel, animation
 from darkroom.figures.grids import tiles
-from darkroom.figures.handled import Turning, compare, distances, slides, turning
+from darkroom.figures.interactive import Turning, compare, distances, slides, turning
 from darkroom.figures.matrices import heat_map
 from darkroom.figures.pixels import sheet
 from darkroom.figures.tables import table

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from darkroom.figures.axes import Axis, Label, Look, axis, checked_numbers, frame, plot, read_off
 from darkroom.figures.canvas import DASHES, Canvas, own_style
 from darkroom.figures.curves import Reference, draw_references
 from darkroom.figures.drawing import Drawing, FigureError, Json
-from darkroom.figures.frame import Axis, Label, Look, axis, checked_numbers, frame, plot, read_off
-from darkroom.figures.ink import MUTED, NOTE_SIZE, SERIES, text_width
+from darkroom.figures.palette import MUTED, NOTE_SIZE, SERIES, text_width
 from darkroom.figures.tables import as_csv, number_text, shown
 
 if TYPE_CHECKING:

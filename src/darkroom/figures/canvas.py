@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from darkroom.figures.drawing import FigureError
-from darkroom.figures.ink import FONT_FAMILY, FONT_SIZE, INK, Paint, escaped
+from darkroom.figures.palette import FONT_FAMILY, FONT_SIZE, INK, Paint, escaped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

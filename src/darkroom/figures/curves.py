@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from darkroom.figures.axes import Axis, Label, axis, checked_numbers, frame, plot, read_off
 from darkroom.figures.canvas import DASHES, Canvas, own_style
 from darkroom.figures.drawing import Drawing, FigureError, Json
-from darkroom.figures.frame import Axis, Label, axis, checked_numbers, frame, plot, read_off
-from darkroom.figures.ink import MUTED, PAGE, SERIES, Paint
+from darkroom.figures.palette import MUTED, PAGE, SERIES, Paint
 from darkroom.figures.tables import as_csv, number_text, shown
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
+from darkroom.figures.axes import plot
 from darkroom.figures.drawing import Drawing, FigureError, Json
-from darkroom.figures.frame import plot
-from darkroom.figures.ink import AXIS, FONT_SIZE, INK, MUTED, NOTE_SIZE, SERIES, Paint, text_width
-from darkroom.figures.pen import Pen, Point
+from darkroom.figures.palette import AXIS, FONT_SIZE, INK, MUTED, NOTE_SIZE, SERIES, Paint, text_width
+from darkroom.figures.svg import Point, Svg
 
 Shape = str | Sequence[int]
 
@@ -129,9 +129,9 @@ def network(blocks: Sequence[Block], edges: Sequence[Edge], *, title: str, descr
     words = description or "; ".join(_in_words(graph, edge) for edge in graph.edges)
     files = {}
     for page in ("light", "dark"):
-        pen = Pen(page)
-        _draw(pen, graph, boxes, operations)
-        files[f"{page}.svg"] = pen.document((width, height), title, words)
+        svg = Svg(page)
+        _draw(svg, graph, boxes, operations)
+        files[f"{page}.svg"] = svg.document((width, height), title, words)
     rows: list[Json] = [
         [*(graph.blocks[n].label for n in (e.source, e.target)), _times(e.shape), e.kind] for e in edges
     ]
@@ -257,35 +257,35 @@ def _in_words(graph: _Graph, edge: Edge) -> str:
     return f"{source} {verbs[edge.kind]} {target} ({shape})"
 
 
-def _draw(pen: Pen, graph: _Graph, boxes: dict[str, _Box], operations: Iterable[_Operation]) -> None:
+def _draw(svg: Svg, graph: _Graph, boxes: dict[str, _Box], operations: Iterable[_Operation]) -> None:
     for flow in graph.flows():
-        _draw_flow(pen, flow, _stops(graph, flow, boxes))
+        _draw_flow(svg, flow, _stops(graph, flow, boxes))
     for skip in graph.of("skip"):
-        _draw_skip(pen, skip, boxes[skip.source].side("right"), boxes[skip.target].side("left"))
+        _draw_skip(svg, skip, boxes[skip.source].side("right"), boxes[skip.target].side("left"))
     for operation in operations:
-        _draw_operation(pen, operation)
+        _draw_operation(svg, operation)
     for box in boxes.values():
-        _draw_box(pen, box)
+        _draw_box(svg, box)
 
 
-def _draw_box(pen: Pen, box: _Box) -> None:
+def _draw_box(svg: Svg, box: _Box) -> None:
     if box.block.kind == "block":
-        pen.box((box.x, box.y), (box.width, box.height), _FILL, AXIS)
+        svg.box((box.x, box.y), (box.width, box.height), _FILL, AXIS)
     shape = _times(box.block.shape)
-    pen.text((box.x, box.y + (-3 if shape else 4.5)), box.block.label, INK, FONT_SIZE, weight=600)
-    pen.text((box.x, box.y + 14), shape, MUTED)
+    svg.text((box.x, box.y + (-3 if shape else 4.5)), box.block.label, INK, FONT_SIZE, weight=600)
+    svg.text((box.x, box.y + 14), shape, MUTED)
 
 
-def _draw_flow(pen: Pen, flow: Edge, stops: list[Point]) -> None:
+def _draw_flow(svg: Svg, flow: Edge, stops: list[Point]) -> None:
     (x0, y0), (x1, y1) = stops[0], stops[-1]
     if x0 != x1 and y0 != y1:
-        pen.arrow([(x0, y0), (x0, (y0 + y1) / 2), (x1, (y0 + y1) / 2), (x1, y1)], _ARROW)
+        svg.arrow([(x0, y0), (x0, (y0 + y1) / 2), (x1, (y0 + y1) / 2), (x1, y1)], _ARROW)
     else:
         for i, (a, b) in enumerate(pairwise(stops)):
             inner = i + 2 < len(stops)
-            pen.arrow([_toward(a, b, _RADIUS if i else 0), _toward(b, a, _RADIUS if inner else 0)], _ARROW)
+            svg.arrow([_toward(a, b, _RADIUS if i else 0), _toward(b, a, _RADIUS if inner else 0)], _ARROW)
     for a, b in pairwise(stops):
-        _label_flow(pen, _times(flow.shape), a, b)
+        _label_flow(svg, _times(flow.shape), a, b)
 
 
 def _toward(a: Point, b: Point, distance: float) -> Point:
@@ -293,38 +293,38 @@ def _toward(a: Point, b: Point, distance: float) -> Point:
     return a[0] + (b[0] - a[0]) / length * distance, a[1] + (b[1] - a[1]) / length * distance
 
 
-def _label_flow(pen: Pen, text: str, a: Point, b: Point) -> None:
+def _label_flow(svg: Svg, text: str, a: Point, b: Point) -> None:
     """The shape above a level arrow, and else on the inside of the U: right of what goes down, left of what goes up."""
     x, y = (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
     if a[1] == b[1]:
-        pen.text((x, y - 7), text, MUTED)
+        svg.text((x, y - 7), text, MUTED)
     elif b[1] > a[1]:
-        pen.text((x + 9, y + 3), text, MUTED, anchor="start")
+        svg.text((x + 9, y + 3), text, MUTED, anchor="start")
     else:
-        pen.text((x - 9, y + 4), text, MUTED, anchor="end")
+        svg.text((x - 9, y + 4), text, MUTED, anchor="end")
 
 
-def _draw_skip(pen: Pen, skip: Edge, start: Point, end: Point) -> None:
+def _draw_skip(svg: Svg, skip: Edge, start: Point, end: Point) -> None:
     across = (start[0] + end[0]) / 2
     bends = [] if start[1] == end[1] else [(across, start[1]), (across, end[1])]
-    pen.arrow([start, *bends, end], SERIES[0], "5 3")
-    pen.text((across, end[1] - 7), f"concat {_times(skip.shape)}", MUTED)
+    svg.arrow([start, *bends, end], SERIES[0], "5 3")
+    svg.text((across, end[1] - 7), f"concat {_times(skip.shape)}", MUTED)
 
 
-def _draw_operation(pen: Pen, operation: _Operation) -> None:
+def _draw_operation(svg: Svg, operation: _Operation) -> None:
     symbol, paint = _OPERATIONS[operation.edge.kind]
     box, (x, y) = operation.box, operation.at
-    pen.circle((x, y), _RADIUS, paint)
-    pen.text((x, y + 5.5), symbol, paint, 17)
-    _draw_between(pen, box.side("left"), (x + _RADIUS, y), operation.edge, paint)
-    pen.box((box.x, box.y), (box.width, box.height), None, paint)
-    pen.text((box.x, box.y + 4.5), box.block.label, INK, FONT_SIZE)
+    svg.circle((x, y), _RADIUS, paint)
+    svg.text((x, y + 5.5), symbol, paint, 17)
+    _draw_between(svg, box.side("left"), (x + _RADIUS, y), operation.edge, paint)
+    svg.box((box.x, box.y), (box.width, box.height), None, paint)
+    svg.text((box.x, box.y + 4.5), box.block.label, INK, FONT_SIZE)
     for feed, pill in operation.feeds:
-        _draw_between(pen, pill.side("left"), box.side("right"), feed, paint)
-        pen.box((pill.x, pill.y), (pill.width, pill.height), None, paint, pill.height / 2)
-        pen.text((pill.x, pill.y + 4.5), pill.block.label, INK, FONT_SIZE, weight=600)
+        _draw_between(svg, pill.side("left"), box.side("right"), feed, paint)
+        svg.box((pill.x, pill.y), (pill.width, pill.height), None, paint, pill.height / 2)
+        svg.text((pill.x, pill.y + 4.5), pill.block.label, INK, FONT_SIZE, weight=600)
 
 
-def _draw_between(pen: Pen, start: Point, end: Point, edge: Edge, paint: Paint) -> None:
-    pen.arrow([start, end], paint)
-    pen.text(((start[0] + end[0]) / 2, start[1] - 7), _times(edge.shape), MUTED)
+def _draw_between(svg: Svg, start: Point, end: Point, edge: Edge, paint: Paint) -> None:
+    svg.arrow([start, end], paint)
+    svg.text(((start[0] + end[0]) / 2, start[1] - 7), _times(edge.shape), MUTED)

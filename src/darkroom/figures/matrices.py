@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from darkroom.figures.axes import plot
 from darkroom.figures.canvas import Canvas, own_style
 from darkroom.figures.drawing import Drawing, FigureError, Json
-from darkroom.figures.frame import plot
-from darkroom.figures.ink import INK, MUTED, over, ramp, text_width
+from darkroom.figures.palette import INK, MUTED, over, ramp, text_width
 from darkroom.figures.tables import as_csv, number_text, shown
 
 if TYPE_CHECKING:

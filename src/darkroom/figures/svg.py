@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from darkroom.figures.canvas import opening
-from darkroom.figures.ink import NOTE_SIZE, Paint, escaped
+from darkroom.figures.palette import NOTE_SIZE, Paint, escaped
 
 Point = tuple[float, float]
 
 
-class Pen:
+class Svg:
     """SVG elements in the colours of one page."""
 
     def __init__(self, page: str) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from darkroom.figures import FigureError, Turning, compare, distances, slides, turning
-from darkroom.figures.handled import TURNS
+from darkroom.figures.interactive import TURNS
 
 PICTURE = np.random.default_rng(1).integers(0, 255, (8, 8, 3)).astype(np.uint8)
 

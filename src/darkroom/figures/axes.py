@@ -11,7 +11,7 @@ import numpy as np
 
 from darkroom.figures.canvas import Canvas
 from darkroom.figures.drawing import Drawing, FigureError, Json
-from darkroom.figures.ink import AXIS, FONT_SIZE, GRID, MUTED, NOTE_SIZE, Paint, text_width
+from darkroom.figures.palette import AXIS, FONT_SIZE, GRID, MUTED, NOTE_SIZE, Paint, text_width
 from darkroom.figures.tables import CSV, number_text
 
 if TYPE_CHECKING:
