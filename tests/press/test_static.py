@@ -41,6 +41,7 @@ def static(folder: Path, **sheets: str) -> tuple[dict[str, Asset], list[str]]:
     return assets, list(map(str, faults))
 
 
+GONE = "is not in templates/static or a pinned package; nothing is loaded from elsewhere"
 URLS = {
     "url(a.png)": "a.png",
     'url( "my pic.png" )': "my pic.png",
@@ -91,6 +92,18 @@ def test_what_a_style_sheet_names_is_found(url: str, sheet: str, tmp_path: Path)
         ("a{b:url(\"data:image/svg+xml,<svg a='url(x)'/>\")}", "a{b:url(\"data:image/svg+xml,<svg a='url(x)'/>\")}"),
         ("a{b:url(#local)}", "a{b:url(#local)}"),
         ("a/**/b{c:d}/* e */", "a/**/b{c:d}"),
+        ('@import"y.css"layer(a);', "@import url(TARGET(y.css))layer(a);"),
+        ("@import url(y.css) supports(a:'gone.png');", "@import url(TARGET(y.css)) supports(a:'gone.png');"),
+        (
+            "a{b:image-set('a.png' 1x type('image/png'),url(big.PNG) 2x)}",
+            "a{b:image-set(url(TARGET(a.png)) 1x type('image/png'),url(TARGET(big.PNG)) 2x)}",
+        ),
+        ('a{b:-WEBKIT-image-set("a.png"1x)}', "a{b:-WEBKIT-image-set(url(TARGET(a.png))1x)}"),
+        ("a{b:url('a.png' crossorigin(use))}", 'a{b:url("TARGET(a.png)" crossorigin(use))}'),
+        ("@namespace s url(http://www.w3.org/2000/svg);", "@namespace s url(http://www.w3.org/2000/svg);"),
+        ("a[b='}']{c:'\\'{'}", "a[b='}']{c:'\\'{'}"),
+        ("a::before{content:'\\\n(x'}", "a::before{content:'\\\n(x'}"),
+        ("a\\{b{c:d}", "a\\{b{c:d}"),
     ],
 )
 def test_addresses_of_every_form(css: str, expected: str, tmp_path: Path) -> None:
@@ -112,12 +125,35 @@ def test_what_is_not_there_is_a_fault_at_its_place(url: str, tmp_path: Path) -> 
     ]
 
 
+@pytest.mark.parametrize(
+    ("css", "faults"),
+    [
+        ("a {\n  content: 'x;\n}", ["2:12 style: this string does not end on its line; close it with '"]),
+        ('b:"x', ['1:3 style: this string does not end on its line; close it with "']),
+        ("a{b:c\nd{e:f}", ["1:2 style: this { is not closed; close it with }"]),
+        ("a{b:c}}\nd{}", ["1:7 style: this } closes nothing; remove it"]),
+        ("a{b:(c;}\nd{}", ["1:5 style: this ( is not closed; close it with )"]),
+        ("a[b{c:d}", ["1:2 style: this [ is not closed; close it with ]"]),
+        ("a{b:url(x}", ["1:8 style: this ( is not closed; close it with )"]),
+        ("a{b:url(my pic.png)}", ["1:5 style: an address with a blank, a quote or a bracket in it; put it in quotes"]),
+        ("a{b:src('a.png')}", ["1:5 style: browsers do not know src(); write url()"]),
+        ("a{b:image-set('gone.png' 1x)}", [f"1:15 link: gone.png {GONE}"]),
+        ("@import 'gone.css'", [f"1:9 link: gone.css {GONE}"]),
+        ("/* } ' */ a{b:c} /* '", ["1:18 style: this comment does not end; close it with */"]),
+    ],
+)  # fmt: skip
+def test_what_does_not_end_is_a_fault_at_its_place(css: str, faults: list[str], tmp_path: Path) -> None:
+    """Strings, brackets and comments: a browser drops what follows them without a word."""
+    _, found = static(tmp_path, x=css)
+    assert found == [f"static/x.css:{fault}" for fault in faults]
+
+
 def test_style_sheets_that_import_each_other_are_a_fault(tmp_path: Path) -> None:
     """One of them has to come first, since each name holds a digest of the content; a chain is none."""
     _, faults = static(tmp_path, a="@import 'b.css';", b="@import 'c.css';", c="")
     assert faults == []
     _, faults = static(tmp_path, a="@import 'b.css';", b="@import 'c.css';", c="@import 'a.css';")
-    assert [fault.partition(" is not")[0] for fault in faults] == ["static/c.css:1:1 link: a.css"]
+    assert [fault.partition(" is not")[0] for fault in faults] == ["static/c.css:1:9 link: a.css"]
 
 
 @pytest.mark.parametrize("page", ["index", "deep/two"])
@@ -125,12 +161,16 @@ def test_a_style_sheet_that_stands_in_the_page_finds_its_pictures(page: str, pro
     """There addresses begin at the page, not at the style sheet."""
     folder = project.root / "templates/static"
     (folder / "my bg.png").write_bytes(png())
-    (folder / "style.css").write_text((folder / "style.css").read_text() + "\nbody { background: url('my bg.png') }\n")
+    css = """\nbody { background: url('my bg.png') }\np { background: image-set("my bg.png" 1x) }\n"""
+    css += """@namespace s "http://e.com"; i { background: url("my bg.png" crossorigin(anonymous)) }\n"""
+    (folder / "style.css").write_text((folder / "style.css").read_text() + css)
     project.page("Text.")
     project.page("Text.", page)
     project.build()
-    (address,) = re.findall(r"background: url\(([^)]*)\)", project.html(page))
-    assert (project.site / page).parent.joinpath(unquote(address)).read_bytes() == png()
+    addresses = re.findall(r"background: (?:image-set\()?url\(\"?([^)\" ]*)", project.html(page))
+    assert len(addresses) == 3
+    for address in addresses:
+        assert (project.site / page).parent.joinpath(unquote(address)).read_bytes() == png()
 
 
 @pytest.mark.parametrize(

@@ -12,22 +12,16 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote
 
 from darkroom.lab.errors import ContentError, Fault
+from darkroom.press import css
+from darkroom.press.css import Address, Sheet
 from darkroom.press.faults import place
 from darkroom.press.fonts import part, read_ranges
 from darkroom.press.packages import FOLDER, install
 from darkroom.press.record import Inputs, sha256
 from darkroom.press.tree import decode
 
-_TOKENS = re.compile(
-    r"""/\*.*?(?:\*/|\Z)"""
-    r"""|(?P<opening>\burl\(\s*|@import\s+)(?:"(?P<double>(?:[^"\\\n]|\\.)*)"|'(?P<single>(?:[^'\\\n]|\\.)*)')(?:\s*\))?"""
-    r"""|\burl\(\s*(?P<bare>(?:[^"'()\\\s]|\\.)+)\s*\)"""
-    r"""|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'""",
-    re.DOTALL | re.IGNORECASE,
-)
-_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|(.))", re.DOTALL)
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|//|/", re.IGNORECASE)
-_FACE = re.compile(r"(@font-face\s*\{[^}]*\})")
+_FACE = re.compile(r"@font-face\s*\{[^}]*\}", re.IGNORECASE)
 _UNICODE_RANGE = re.compile(r"unicode-range\s*:\s*([^;}]+)")
 _GAP = r"(?>/\*.*?(?:\*/|\Z)|\s+)"
 _SPARE = re.compile(
@@ -80,16 +74,16 @@ def read_static(folder: Path, inputs: Inputs, cache: Path, shown: str) -> tuple[
         if _is(name, ".css", ".js"):
             texts[name], wrong = _text(contents[name], f"{shown}/{name}")
             faults += wrong
-    for name in _in_order(texts, sorted(paths)):
+    sheets = {name: css.read(text) for name, text in texts.items() if _is(name, ".css")}
+    for name in _in_order(sheets, sorted(paths)):
         content = contents[name]
-        if _is(name, ".css"):
-            css = texts[name]
-            new = _new_fonts(css, fonts)
+        if name in sheets:
+            new = _new_fonts(sheets[name], fonts)
             if new:
                 install(folder.parent)
             assets |= _font_assets(new, folder.parent, inputs, cache)
             fonts |= new
-            content, wrong = _rewrite(css, name, assets, fonts, shown)
+            content, wrong = _rewrite(sheets[name], name, assets, fonts, shown)
             faults += wrong
         elif _is(name, ".js"):
             content = brief_script(texts[name]).encode()
@@ -113,15 +107,15 @@ def _text(content: bytes, shown: str) -> tuple[str, Sequence[Fault]]:
 Fonts = dict[tuple[str, str], str]  # by source and unicode-range, "" where there is none: the asset's name
 
 
-def _new_fonts(css: str, known: Fonts) -> Fonts:
+def _new_fonts(sheet: Sheet, known: Fonts) -> Fonts:
     """The fonts from npm packages that a style sheet names and no other did."""
     fonts = dict(known)
-    for _, spread, text in _pieces(css):
-        for _, target in _addresses(text):
-            if _is_packaged(target) and (target, spread) not in fonts:
-                path = PurePosixPath(target.removesuffix(INLINE))
-                before = sum(source.removesuffix(INLINE) == str(path) for source, _ in fonts)
-                fonts[target, spread] = f"fonts/{path.stem}{f'-{before + 1}' if before else ''}{path.suffix}"
+    for address, spread in _with_ranges(sheet):
+        target = address.target
+        if _is_packaged(target) and (target, spread) not in fonts:
+            path = PurePosixPath(target.removesuffix(INLINE))
+            before = sum(source.removesuffix(INLINE) == str(path) for source, _ in fonts)
+            fonts[target, spread] = f"fonts/{path.stem}{f'-{before + 1}' if before else ''}{path.suffix}"
     return {key: name for key, name in fonts.items() if key not in known}
 
 
@@ -131,13 +125,12 @@ def _is_packaged(target: str) -> bool:
     return path.startswith(f"../{FOLDER}/") and posixpath.normpath(path) == path and path.endswith(FONTS)
 
 
-def _pieces(css: str) -> Iterator[tuple[int, str, str]]:
-    """A style sheet in pieces, its font faces apart: where each begins, its unicode-range, and its text."""
-    start = 0
-    for text in _FACE.split(css):
-        spread = _UNICODE_RANGE.search(text) if text.startswith("@font-face") else None
-        yield start, spread[1].strip() if spread else "", text
-        start += len(text)
+def _with_ranges(sheet: Sheet) -> Iterator[tuple[Address, str]]:
+    """The addresses of a style sheet, each with the unicode-range of the font face that it stands in, or ""."""
+    faces = [(found.start(), found.end(), _UNICODE_RANGE.search(found[0])) for found in _FACE.finditer(sheet.text)]
+    for address in sheet.addresses:
+        spread = next((spread for start, end, spread in faces if start < address.start < end), None)
+        yield address, spread[1].strip() if spread else ""
 
 
 def _font_assets(fonts: Fonts, templates: Path, inputs: Inputs, cache: Path) -> dict[str, Asset]:
@@ -158,31 +151,20 @@ def _read_ranges(spread: str) -> list[tuple[int, int]] | None:
         return None
 
 
-def _in_order(texts: Mapping[str, str], names: Sequence[str]) -> list[str]:
+def _in_order(sheets: Mapping[str, Sheet], names: Sequence[str]) -> list[str]:
     """Style sheets after what they name, as far as they do not name each other."""
-    sheets = [name for name in names if _is(name, ".css")]
-    ordered: dict[str, None] = dict.fromkeys(name for name in names if not _is(name, ".css"))
-    if len(sheets) < 2:
-        return [*ordered, *sheets]
+    ordered: dict[str, None] = dict.fromkeys(name for name in names if name not in sheets)
 
     def add(name: str, above: frozenset[str]) -> None:
-        for _, target in _addresses(texts[name]) if name not in ordered else ():
-            other = _local(target, name)[0]
-            if _is(other, ".css") and other in texts and other not in above:
+        for address in sheets[name].addresses if name not in ordered else ():
+            other = _local(address.target, name)[0]
+            if other in sheets and other not in above:
                 add(other, above | {name})
         ordered.setdefault(name)
 
-    for name in sheets:
+    for name in sorted(sheets):
         add(name, frozenset({name}))
     return list(ordered)
-
-
-def _addresses(css: str) -> Iterator[tuple[re.Match[str], str]]:
-    """Every address in a style sheet, without its escapes; none in comments and strings."""
-    for found in _TOKENS.finditer(css):
-        target = next((each for each in found.group("double", "single", "bare") if each is not None), None)
-        if target is not None:
-            yield found, _ESCAPE.sub(lambda each: chr(min(int(each[1], 16), 0x10FFFF)) if each[1] else each[2], target)
 
 
 def _local(target: str, name: str) -> tuple[str, str]:
@@ -191,49 +173,49 @@ def _local(target: str, name: str) -> tuple[str, str]:
     return posixpath.normpath(posixpath.join(posixpath.dirname(name), unquote(path))), mark + behind
 
 
-def _rewrite(css: str, name: str, assets: Mapping[str, Asset], fonts: Fonts, shown: str) -> tuple[bytes, list[Fault]]:
-    faults = []
+def _rewrite(
+    sheet: Sheet, name: str, assets: Mapping[str, Asset], fonts: Fonts, shown: str
+) -> tuple[bytes, list[Fault]]:
+    faults = [Fault(f"{shown}/{name}", *place(sheet.text, at), "style", message) for at, message in sheet.faults]
     depth = "../" * (name.count("/"))
 
     def fault(position: int, rule: str, message: str) -> None:
-        faults.append(Fault(f"{shown}/{name}", *place(css, position), rule, message))
+        faults.append(Fault(f"{shown}/{name}", *place(sheet.text, position), rule, message))
 
-    def rewritten(target: str, position: int, start: int, spread: str) -> str:
-        """What is to stand for an address, or "" for the same as before."""
+    def rewritten(address: Address, spread: str) -> str:
+        """The new address, or "" for the same as before."""
+        target = address.target
         if target.startswith("#") or re.match("data:", target, re.IGNORECASE):
             return ""
         font, whole = fonts.get((target, spread)), posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
         wanted, behind = (font, "") if font else (whole, "") if whole in assets else _local(target, name)
         if wanted in assets and target.endswith(INLINE):
             kind = "font/woff2" if font else guess_type(wanted)[0] or "application/octet-stream"
-            return f"url(data:{kind};base64,{base64.b64encode(assets[wanted].content).decode()})"
+            return f"data:{kind};base64,{base64.b64encode(assets[wanted].content).decode()}"
         if wanted in assets and not _ELSEWHERE.match(target):
-            return f"url({depth}{quote(assets[wanted].target.removeprefix('assets/'), safe=_SAFE)}{behind})"
+            return f"{depth}{quote(assets[wanted].target.removeprefix('assets/'), safe=_SAFE)}{behind}"
         if _read_ranges(spread) is None:
-            fault(start, "font", f"unicode-range: {spread} is not a list of ranges such as U+20-7E, U+2013")
+            message = f"unicode-range: {spread} is not a list of ranges such as U+20-7E, U+2013"
+            fault(sheet.text.lower().rfind("@font-face", 0, address.start), "font", message)
         else:
             message = f"{target} is not in templates/static or a pinned package; nothing is loaded from elsewhere"
-            fault(position, "link", message)
+            fault(address.start, "link", message)
         return ""
 
-    for found in _TOKENS.finditer(css, max(css.rfind("/*"), 0)) if css.rfind("/*") > css.rfind("*/") else ():
-        if found[0].startswith("/*") and not found[0].endswith("*/"):
-            fault(found.start(), "style", "this comment does not end; close it with */")
-    pieces = []
-    for start, spread, text in _pieces(css):
-        at = 0
-        for found, target in _addresses(text):
-            new = rewritten(target, start + found.start(), start, spread)
-            opening = "@import " if found[0].startswith("@") else ""
-            pieces += [text[at : found.start()], f"{opening}{new}" if new else found[0]]
-            at = found.end()
-        pieces.append(text[at:])
-    return brief("".join(pieces)).encode(), faults
+    pieces, at = [], 0
+    for address, spread in _with_ranges(sheet):
+        new = rewritten(address, spread)
+        if new:
+            before = sheet.text[at : address.start]
+            apart = " " * before[-1:].isalpha()  # @import"x.css"
+            pieces += [before, apart, f'"{new}"' if address.quoted else f"url({new})"]
+            at = address.end
+    return brief("".join([*pieces, sheet.text[at:]])).encode(), faults
 
 
-def brief(css: str) -> str:
+def brief(sheet: str) -> str:
     """A style sheet without its comments and the space that it does not need; strings are left as they are."""
-    return _SPARE.sub(_briefly, css).strip()
+    return _SPARE.sub(_briefly, sheet).strip()
 
 
 def _briefly(found: re.Match[str]) -> str:

@@ -26,7 +26,7 @@ from darkroom.press.texts import Texts
 _SAFE = "/-._~!$&'()*+,;=:@"
 _END_OF_SCRIPT = re.compile(r"<(/script|!--)", re.IGNORECASE)  # which would end the element, or hide its end
 _END_OF_STYLE = re.compile(r"<(/style)", re.IGNORECASE)
-_LOCAL = re.compile(r"url\((?![\"']?(?:data:|#))", re.IGNORECASE)
+_LOCAL = re.compile(r"url\(([\"']?)(?!#|[a-z][a-z0-9+.-]*:)", re.IGNORECASE)
 
 
 class Refused(Exception):
@@ -131,7 +131,7 @@ class Layouts:
             return _END_OF_SCRIPT.sub(r"<\\\1", text)
         text = _END_OF_STYLE.sub(r"<\\\1", text)
         folder = posixpath.join("assets", posixpath.dirname(asset), "")
-        return _LOCAL.sub(lambda _: f"url({self._root}{folder}", text)
+        return _LOCAL.sub(lambda found: f"url({found[1]}{self._root}{folder}", text)
 
 
 def policy_digest(text: str) -> str:

@@ -79,8 +79,8 @@ def as_text(tex: str, report: Report, formulas: bool = True) -> str:
         return _spaced(tex.replace("{", "").replace("}", ""))
     shown = _Rewritten(tex).sub(_ADDRESS, lambda found: _as_tex("".join(address(found[1]).split())))
     shown = _without_html(shown.sub(_DBLP, _formula_of_dblp)).sub(_PERCENT, lambda _: r"\%")
-    if found := _MATHML.search(shown.text):
-        report("MathML; write the formula between dollars", shown.origin(found.start()))
+    if mathml := _MATHML.search(shown.text):
+        report("MathML; write the formula between dollars", shown.origin(mathml.start()))
     return _spaced(_converted(shown.text, lambda what, at: report(what, shown.origin(at)), formulas))
 
 
@@ -172,7 +172,7 @@ def _letter(found: re.Match[str]) -> str:
 def _paired(tags: Iterable[re.Match[str]]) -> dict[int, str]:
     """What stands for tags of elements that are both opened and closed, by where the tags begin."""
     open_tags: list[re.Match[str]] = []
-    means = {}
+    means: dict[int, str] = {}
     for tag in tags:
         name = tag["name"].lower()
         if not tag["close"]:
