@@ -75,6 +75,67 @@ def test_what_a_program_noted_in_a_picture_is_no_fault() -> None:
     assert judge(encoded(".png", pnginfo=note), "a.png") == Picture(60, 40)
 
 
+def chunk(kind: bytes, data: bytes, crc: int | None = None) -> bytes:
+    """A chunk of a PNG."""
+    return (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data) if crc is None else crc)
+    )
+
+
+def noted(note: bytes, *, first: bool = True) -> bytes:
+    """A PNG with a chunk before its pixels or behind them."""
+    whole = encoded(".png")
+    at = 33 if first else len(whole) - 12
+    return whole[:at] + note + whole[at:]
+
+
+def segment(marker: int, data: bytes) -> bytes:
+    """A JPEG with a segment before all others."""
+    whole = encoded(".jpg")
+    return whole[:2] + struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data + whole[2:]
+
+
+def exif(suffix: str, content: bytes) -> bytes:
+    """A picture with EXIF as given."""
+    return encoded(suffix, exif=b"Exif\0\0" + content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        noted(chunk(b"tEXt", b"a\0b", 1)),
+        noted(chunk(b"tEXt", b"a\0b", 1), first=False),
+        noted(chunk(b"zTXt", b"a\0\5none")),
+        noted(chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(40 << 20)))),
+        noted(chunk(b"iCCP", b"a")),
+        noted(chunk(b"gAMA", b"a")),
+        noted(chunk(b"pHYs", b"a")),
+        noted(chunk(b"tRNS", b"a")),
+        noted(chunk(b"prVt", b"a", 1)),
+        noted(chunk(b"acTL", b"a")),
+        noted(chunk(b"eXIf", b"junk")),
+        encoded(".png") + b"more",
+        segment(0xEE, b"Adobe"),
+        segment(0xE0, b"JFIF\0"),
+        segment(0xED, b"Photoshop 3.0\0008BIM\4\4"),
+        segment(0xE1, b"Exif\0\0MM"),
+        exif(".webp", b"junk"),
+        exif(".png", b"junk"),
+    ],
+)  # fmt: skip
+def test_notes_that_are_damaged_hide_no_picture(content: bytes) -> None:
+    """Those of programs, of colours and times: Chromium shows each of these, at this size."""
+    assert judge(content, "a.png") == Picture(60, 40)
+
+
+def test_a_picture_with_damaged_notes_is_turned_as_exif_says() -> None:
+    """EXIF that is whole counts beside a note that is not."""
+    lying = turned(".png", 6)
+    assert judge(lying[:33] + chunk(b"tEXt", b"a", 1) + lying[33:], "a.png") == Picture(40, 60)
+    lying = turned(".jpg", 6)
+    assert judge(lying[:2] + b"\xff\xee\x00\x07Adobe" + lying[2:], "a.jpg") == Picture(40, 60)
+
+
 def test_where_browsers_do_not_agree_no_size_is_told() -> None:
     """Of a WebP that is lying; the browser finds out by itself."""
     assert judge(turned(".webp", 6), "a.webp") == Picture() and judge(turned(".webp", 3), "a.webp") == Picture(60, 40)
@@ -91,6 +152,10 @@ UNSEEN = {
     "a GIF without its end": (encoded(".gif")[:-300], "the picture is cut short"),
     "a film without its last frame": (film()[: int(len(film()) * 0.9)], "the picture is cut short"),
     "a WebP without its end": (encoded(".webp")[:-300], "the picture is damaged"),
+    "a PNG whose header is damaged": (encoded(".png")[:29] + b"none" + encoded(".png")[33:], "it holds no picture"),
+    "a PNG that is a film of no frames": (noted(chunk(b"acTL", struct.pack(">II", 3, 0))), "the picture is cut short"),
+    "a JPEG without its last mark": (encoded(".jpg")[:-2], "the picture is cut short"),
+    "a JPEG of a mark": (b"\xff\xd8\xff", "it holds no picture"),
     "a TIFF": (encoded(".tiff"), "it holds TIFF, which browsers do not show; save it as PNG, JPEG, WebP or AVIF"),
     "a JPEG 2000": (encoded(".jp2"), "it holds JPEG2000, which browsers do not show"),
     "20,000 x 20,000": (

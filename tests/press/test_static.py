@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from unicodedata import normalize
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -340,4 +341,97 @@ def test_what_no_file_is_called_is_a_fault(written: str, project: Project) -> No
         (project.root / "templates/static" / name).write_bytes(png())
     project.page(f"Text.\n\n![x]({written})")
     with pytest.raises(ContentError, match=r"^templates/pages/index\.md:7:\d+ link: no picture"):
+        project.build()
+
+
+POLICY = """<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'">"""
+
+
+def test_html_among_static_files_has_a_policy_and_leads_somewhere(project: Project) -> None:
+    """One with a policy is published byte by byte; links of it lead to pages, to itself, or to other sites."""
+    content = f"""<!doctype html><title>x</title>{POLICY}<script>1</script>
+<a href="../index.html#one">a</a><a href="#own">b</a><p id="own"><a href="https://e.com">c</a>
+<img src="data:image/png;base64,AA">"""
+    (project.root / "templates/static/demo.html").write_text(content)
+    project.page("## One\n\n[The demo](demo.html).")
+    project.build()
+    (address,) = re.findall(r'href="(assets/demo\.[0-9a-f]+\.html)"', project.html())
+    assert (project.site / address).read_text() == content
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "faults"),
+    [
+        ("a.html", "<h1>x</h1>", ["1:1 policy: no Content-Security-Policy; write <meta "]),
+        ("a.HTM", f"<!-- {POLICY} --><h1>x</h1>", ["1:1 policy: no Content-Security-Policy; write <meta "]),
+        (
+            "sub/a.xhtml",
+            f"<p/>\n<script>1</script>{POLICY}",
+            ["2:1 policy: the Content-Security-Policy does not hold for what stands before it; put it first"],
+        ),
+        ("a.html", "<meta http-equiv=Content-Security-Policy content=''>", ["1:1 policy: no Content-Security-Policy;"]),
+        (
+            "a.html",
+            POLICY + "\n <script src='style.css'></script><img src=a.png><a href='#none'>x</a><a href=/x>y</a>",
+            [
+                "2:15 link: style.css leads nowhere: files of static/ are published under other names",
+                "2:44 link: a.png leads nowhere: files of static/ are published under other names",
+                "2:59 link: no anchor '#none'",
+                "2:79 link: /x is not relative",
+            ],
+        ),
+        (
+            "a.html",
+            POLICY + "<script src=https://e.com/x.js></script>",
+            [f"1:{len(POLICY) + 13} link: https://e.com/x.js is loaded from elsewhere; keep it in templates/static"],
+        ),
+    ],
+)
+def test_html_without_a_policy_is_a_fault(name: str, content: str, faults: list[str], project: Project) -> None:
+    """And so is what it loads from beside it, for published files have other names."""
+    path = project.root / "templates/static" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content)
+    project.page("Text.")
+    with pytest.raises(ContentError) as caught:
+        project.build()
+    found = str(caught.value).splitlines()
+    assert len(found) == len(faults)
+    for line, start in zip(found, faults, strict=True):
+        assert line.startswith(f"templates/static/{name}:{start}")
+
+
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+@pytest.mark.parametrize("written", ["NFC", "NFD"])
+def test_names_are_the_same_letters_in_either_form(on_disk: str, written: str, project: Project) -> None:
+    """Of pictures, pages and works, in pages and style sheets, as they are and percent-encoded."""
+    static = project.root / "templates/static"
+    (static / normalize(on_disk, "bär.png")).write_bytes(png())
+    (static / "style.css").write_text(normalize(written, "a{b:url(bär.png)}i{b:url(b%61̈r.png)}"))
+    page = project.root / f"templates/pages/{normalize(on_disk, 'über')}.md"
+    page.write_text('+++\ntitle = "T"\ndescription = "D"\n+++\n')
+    entry = "@misc{müller, author={A B}, title={T}, year=1}"
+    (project.root / "templates/references.bib").write_text(normalize(on_disk, entry))
+    project.page(
+        normalize(
+            written,
+            '![b](bär.png "own") ![c](%62a%CC%88r.png "own") [d](über.md "own") {{ cite("müller") }}\n\n'
+            '{{ picture("bär.png", caption="C", alt="A") }}\n\n{{ ref("bär.png") }}',
+        )
+    )
+    project.build()
+    html = project.html()
+    links = Links(html).found
+    assert len(links) == 3 and all((project.site / unquote(link)).is_file() for link in links)
+    assert [link for link in links if unquote(link) == "über.html"]
+    assert len(set(re.findall(r'src="(assets/[^"]+)"', html))) == 1 and 'width="28" height="28"' in html
+    assert ">B, 1<" in html and "Figure 1" in html
+
+
+def test_two_names_that_look_alike_are_a_fault(project: Project) -> None:
+    """One of them would take the other's place."""
+    for form in ("NFC", "NFD"):
+        (project.root / "templates/static" / normalize(form, "bär.png")).write_bytes(png())
+    project.page("Text.")
+    with pytest.raises(ContentError, match=r"differs from that of '.*' in nothing that is seen"):
         project.build()

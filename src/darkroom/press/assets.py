@@ -18,6 +18,7 @@ from darkroom.press.faults import place
 from darkroom.press.fonts import part, read_ranges
 from darkroom.press.packages import FOLDER, install
 from darkroom.press.record import Inputs, sha256
+from darkroom.press.text import composed
 from darkroom.press.tree import decode
 
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|//|/", re.IGNORECASE)
@@ -64,7 +65,7 @@ def read_static(folder: Path, inputs: Inputs, cache: Path, shown: str) -> tuple[
     Raises:
         UsageError: npm packages cannot be had.
     """
-    paths = {path.relative_to(folder).as_posix(): path for path in inputs.walk(folder)}
+    paths = {composed(path.relative_to(folder).as_posix()): path for path in inputs.walk(folder)}
     assets: dict[str, Asset] = {}
     fonts: Fonts = {}
     faults: list[Fault] = []
@@ -170,7 +171,7 @@ def _in_order(sheets: Mapping[str, Sheet], names: Sequence[str]) -> list[str]:
 def _local(target: str, name: str) -> tuple[str, str]:
     """The static file that an address in the style sheet *name* leads to, and what stands behind it, such as ``#icon``."""
     path, mark, behind = re.fullmatch(r"([^?#]*)([?#]?)(.*)", target, re.DOTALL).groups()  # type: ignore[union-attr]
-    return posixpath.normpath(posixpath.join(posixpath.dirname(name), unquote(path))), mark + behind
+    return posixpath.normpath(posixpath.join(posixpath.dirname(name), composed(unquote(path)))), mark + behind
 
 
 def _rewrite(
@@ -187,7 +188,8 @@ def _rewrite(
         target = address.target
         if target.startswith("#") or re.match("data:", target, re.IGNORECASE):
             return ""
-        font, whole = fonts.get((target, spread)), posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
+        font = fonts.get((target, spread))
+        whole = posixpath.normpath(posixpath.join(posixpath.dirname(name), composed(target)))
         wanted, behind = (font, "") if font else (whole, "") if whole in assets else _local(target, name)
         if wanted in assets and target.endswith(INLINE):
             kind = "font/woff2" if font else guess_type(wanted)[0] or "application/octet-stream"

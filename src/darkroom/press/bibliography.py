@@ -21,7 +21,7 @@ from darkroom.press.faults import place
 from darkroom.press.names import Name, is_others, names_in
 from darkroom.press.settings import Site
 from darkroom.press.tex import address, as_text, is_address
-from darkroom.press.text import full_stop
+from darkroom.press.text import composed, full_stop
 
 if TYPE_CHECKING:
     from darkroom.press.bibtex import Record, Value
@@ -110,7 +110,8 @@ def read_bibliography(text: str, path: str) -> dict[str, Entry]:
     """
     from darkroom.press.bibtex import read
 
-    records, wrong = read(text)
+    found, wrong = read(text)
+    records = [replace(record, key=composed(record.key)) for record in found]
     entries: dict[str, Entry] = {}
     known = {record.key: record for record in records}
     seen: set[str] = set()
@@ -140,7 +141,7 @@ def bibliography_readers() -> list[Path]:
 def _by_other_keys(records: Iterable[Record], entries: Mapping[str, Entry]) -> dict[str, Entry]:
     """Entries by the other keys that they can be cited by, biblatex's ``ids``."""
     return {
-        key.strip(): entries[record.key]
+        composed(key.strip()): entries[record.key]
         for record in records
         if record.key in entries and "ids" in record.fields
         for key in record.fields["ids"].text.split(",")
@@ -155,7 +156,7 @@ def _completed(
     fields = dict(record.fields)
     for name in ("crossref", "xdata"):
         for key in record.fields[name].text.split(",") if name in record.fields else ():
-            parent = known.get(key.strip())
+            parent = known.get(composed(key.strip()))
             if parent is None and key.strip():
                 message = (
                     f"{record.key}: {name} names {key.strip()!r}, which is not in the file{nearest(key.strip(), known)}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
+from darkroom.press.text import composed
+
 BLOCKS = frozenset({"figure", "picture", "experiments", "citation", "code"})  # these stand on a line of their own
 INLINE = frozenset({"metric", "param", "ref", "cite"})
 CALLS = BLOCKS | INLINE
@@ -14,7 +16,7 @@ Literal = None | bool | int | float | str
 
 @dataclass(frozen=True)
 class Call:
-    """A call whose arguments are all literals; *offset* is where its name begins in the page's file."""
+    """A call whose arguments are all literals, texts of them in NFC; *offset* is where its name begins in the page's file."""
 
     name: str
     arguments: tuple[Literal, ...]
@@ -46,11 +48,15 @@ def _as_call(tree: ast.expr, offset: int) -> Call | None:
     if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
         return None
     try:
-        arguments = tuple(_literal(node) for node in tree.args)
+        arguments = tuple(_name(_literal(node)) for node in tree.args)
         options = tuple((str(keyword.arg), _literal(keyword.value)) for keyword in tree.keywords)
     except ValueError:
         return None
     return Call(tree.func.id, arguments, options, offset)
+
+
+def _name(value: Literal) -> Literal:
+    return composed(value) if isinstance(value, str) else value
 
 
 def _literal(node: ast.expr) -> Literal:

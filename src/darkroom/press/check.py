@@ -113,7 +113,7 @@ def faults_of(pages: Mapping[str, PageFacts], files: Iterable[str], source: Call
         for link in page.links:
             if link.target in beside:
                 continue
-            message = _broken(link, url, known, anchors)
+            message = broken(link, url, known, anchors)
             if message:
                 at = place(source(url).text, link.offset) if link.offset >= 0 else (1, 1)
                 faults.append(Fault(page.path, *at, "link", message))
@@ -133,8 +133,8 @@ def _weight(page: PageFacts) -> Iterator[Fault]:
         yield Fault(page.path, 1, 1, "size", message)
 
 
-def _broken(link: LinkUse, url: str, files: set[str], anchors: Mapping[str, frozenset[str]]) -> str:
-    """What is wrong with a link, or ""."""
+def broken(link: LinkUse, url: str, files: set[str], anchors: Mapping[str, frozenset[str]]) -> str:
+    """What is wrong with a link of the page at *url* of a site that holds *files* and pages with *anchors*, or ""."""
     if _ELSEWHERE.match(link.target):
         if link.element in {"a", "area"}:
             fault = f"{link.target[:80]!r} is no address of a page; links lead to https:, http:, mailto: or tel:"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from darkroom.lab.errors import Fault, nearest
 from darkroom.lab.manifest import Status
-from darkroom.press import check, feeds, references
+from darkroom.press import check, feeds, references, standalone
 from darkroom.press.card import Card, card_of, compose
 from darkroom.press.context import Context, Link, Rendered
 from darkroom.press.files import Content, Copy, Kept, Places, digest_of, size_of
@@ -319,7 +319,9 @@ def _faults_of_site(
         )
         for url, record in records.items()
     }
-    yield from check.faults_of(pages, {*files, *sources.outlines}, sources.page)
+    known = {*files, *sources.outlines}
+    yield from check.faults_of(pages, known, sources.page)
+    yield from standalone.faults_of(sources.static, known, pages, shown(places.theme / "static"))
     drawn = [(use.source, use.bytes) for record in records.values() for use in record.files]
     yield from check.picture_faults(drawn, shown(places.outputs))
     static = [(name, len(asset.content)) for name, asset in sources.static.items()]

@@ -21,6 +21,7 @@ from darkroom.press.calls import Call
 from darkroom.press.faults import fault
 from darkroom.press.mathtext import Prepared, Target, prepare
 from darkroom.press.settings import Key, read_table
+from darkroom.press.text import composed
 
 if TYPE_CHECKING:  # a build in which no page has changed needs no parser
     from markdown_it.token import Token
@@ -165,7 +166,7 @@ def _read(text: str, start: int) -> tuple[Document, list[tuple[int, str, str]]]:
 
 def url_of(path: Path, folder: Path) -> str:
     """The address, relative to the site, of the page at *path* in *folder*: ``part-b.md`` becomes ``part-b.html``."""
-    return path.relative_to(folder).with_suffix(".html").as_posix()
+    return composed(path.relative_to(folder).with_suffix(".html").as_posix())
 
 
 def _decode(content: bytes, path: str) -> tuple[str, list[Fault]]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ _OPENINGS: dict[str, tuple[bytes, ...]] = {
     ".mp3": (b"ID3", b"\xff"),
     ".wav": (b"RIFF",),
 }
-_VERSION = 1
+_VERSION = 2
 _UNITS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "pc": 16.0, "in": 96.0, "cm": 96 / 2.54, "mm": 9.6 / 2.54}
 _LENGTH = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([a-z]*)\s*")
 
@@ -114,6 +115,14 @@ def judge(content: bytes, name: str) -> Picture:
 
 
 def _pixels(content: bytes) -> Picture:
+    picture = _decoded(content)
+    if not picture.fault:
+        return picture
+    bare = _without_notes(content)
+    return _decoded(bare) if bare != content else picture
+
+
+def _decoded(content: bytes) -> Picture:
     from PIL import Image, PngImagePlugin
 
     limits = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK
@@ -140,10 +149,63 @@ def _judged(picture: Opened) -> Picture:
         picture.seek(frame)
         picture.load()
     picture.seek(0)
-    turned = picture.getexif().get(0x0112, 1) in {5, 6, 7, 8}
+    turned = _orientation(picture) in {5, 6, 7, 8}
     if turned and picture.format == "WEBP":  # which some browsers turn and others do not
         return Picture()
     return Picture(height, width) if turned else Picture(width, height)
+
+
+def _orientation(picture: Opened) -> int:
+    """How EXIF says that the picture is to be turned; EXIF that is none says nothing."""
+    try:
+        return int(picture.getexif().get(0x0112, 1))
+    except Exception:  # whatever stands in its place
+        return 1
+
+
+def _without_notes(content: bytes) -> bytes:
+    """A PNG or JPEG without what is noted beside its pixels, which browsers pass over where it is damaged."""
+    if content.startswith(_PNG):
+        return _PNG + b"".join(chunk for chunk in _chunks(content) if _counts(chunk))
+    if content.startswith(_JPEG):
+        return b"".join(_segments(content))
+    return content
+
+
+_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
+_SEGMENT = re.compile(rb"\xff[\xc0-\xd9\xdb-\xfe]..", re.DOTALL)  # up to the pixels, which follow SOS, 0xda
+_NOTE = re.compile(rb"\xff[\xe0-\xef\xfe]")
+_OF_FILMS = frozenset({b"acTL", b"fcTL", b"fdAT"})
+
+
+def _chunks(content: bytes) -> Iterator[bytes]:
+    at = len(_PNG)
+    while at < len(content):
+        end = at + 12 + int.from_bytes(content[at : at + 4])
+        yield content[at:end]
+        at = end
+
+
+def _counts(chunk: bytes) -> bool:
+    """Whether a chunk is of the pixels, of a film or EXIF; the second is whole, as a film that is damaged is not shown."""
+    kind = chunk[4:8]
+    if kind in _OF_FILMS:
+        return kind != b"acTL" or len(chunk) == 20
+    exif = kind == b"eXIf" and zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:])
+    return exif or kind[:1].isupper()
+
+
+def _segments(content: bytes) -> Iterator[bytes]:
+    """The segments of a JPEG but for those of programs other than EXIF, and comments."""
+    yield _JPEG
+    at = len(_JPEG)
+    while _SEGMENT.match(content, at):
+        end = at + 2 + int.from_bytes(content[at + 2 : at + 4])
+        exif = content[at + 1] == 0xE1 and content[at + 4 : at + 8] == b"Exif"
+        if exif or not _NOTE.match(content, at):
+            yield content[at:end]
+        at = end
+    yield content[at:]
 
 
 def _reason(content: bytes, error: Exception) -> str:
@@ -166,11 +228,17 @@ def _drawing(content: bytes) -> Picture:
 
     attributes: dict[str, str] = {}
     names: list[str] = []
+    scripts: list[Picture] = []
 
     def start(name: str, given: dict[str, str]) -> None:
         if not names:
             attributes.update(given)
         names.append(name)
+        script = _script(name, given)
+        if script:
+            fault = f"{script}: in a page it does not run, and by itself it runs without the policy of pages; remove it"
+            line, column = parser.CurrentLineNumber, parser.CurrentColumnNumber + 1
+            scripts.append(Picture(fault=fault, line=line, column=column))
 
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartElementHandler = start
@@ -183,10 +251,24 @@ def _drawing(content: bytes) -> Picture:
         )
     except ValueError as error:  # an encoding that is not known
         return Picture(fault=f"no XML, so that no browser draws it: {error}")
+    if scripts:
+        return scripts[0]
     if names[0] != "http://www.w3.org/2000/svg svg":
         where = "" if names[0] != "svg" else '; write <svg xmlns="http://www.w3.org/2000/svg">'
         return Picture(fault=f"it holds <{names[0].rpartition(' ')[2]}>, not <svg> of SVG's namespace{where}")
     return _natural_size(attributes)
+
+
+def _script(name: str, attributes: Mapping[str, str]) -> str:
+    """What of an element is a script, or ""."""
+    local = name.rpartition(" ")[2]
+    if local.lower() == "script":
+        return f"<{local}>"
+    found = next((each for each in attributes if " " not in each and each.lower().startswith("on")), "")
+    if found:
+        return f"{found}="
+    links = (value for each, value in attributes.items() if each.rpartition(" ")[2] == "href")
+    return next(("javascript:" for value in links if value.strip().lower().startswith("javascript:")), "")
 
 
 def _natural_size(attributes: Mapping[str, str]) -> Picture:

@@ -34,7 +34,7 @@ from darkroom.press.math import Equation
 from darkroom.press.mathtext import Formula, Prepared, Target
 from darkroom.press.pages import Heading, Page, plain_text
 from darkroom.press.references import SHOWN, NotRun, Unknown, as_html, check_form, number_text, tex_of
-from darkroom.press.text import escape
+from darkroom.press.text import composed, escape
 from darkroom.press.texts import Texts
 
 PARALLEL = 12  # pages that are worth a second process
@@ -258,13 +258,13 @@ class PageRenderer:
             scheme = urlsplit(target).scheme
         except ValueError:
             return target
-        whole = unquote(target)
+        whole = composed(unquote(target))
         if whole in self.context.assets:
             return self.root + _encoded(self.context.assets[whole])
         if scheme or target.startswith(("/", "#", "?")):
             return target
         path, mark, fragment = target.partition("#")
-        path = unquote(path)
+        path = composed(unquote(path))
         if path.endswith(".md"):
             path = path[:-3] + ".html"
         elif path in self.context.assets:
@@ -292,7 +292,7 @@ class PageRenderer:
             place = self.page.text.find(source, at, at + 400)
             message = f"{source} has no alt text; write ![what is seen]({source})"
             self.faults.append(self.page.fault(place if place >= 0 else at, "alt", message))
-        size = self.context.images.get(unquote(source))
+        size = self.context.images.get(composed(unquote(source)))
         given = (
             {} if "width" in known or "height" in known or not size else {"width": str(size[0]), "height": str(size[1])}
         )

@@ -23,6 +23,7 @@ from darkroom.press.memory import Memory
 from darkroom.press.pages import Outline, Page, read_page, url_of
 from darkroom.press.record import Inputs, save, sha256
 from darkroom.press.settings import Site, read_site
+from darkroom.press.text import composed
 
 
 class Findings:
@@ -135,7 +136,7 @@ def _own_pictures(places: Places, inputs: Inputs, findings: Findings) -> dict[st
     folder = places.templates / "static"
     found: dict[str, Asset] = {}
     for path in inputs.walk(folder):
-        name = path.relative_to(folder).as_posix()
+        name = composed(path.relative_to(folder).as_posix())
         if not pictures.is_picture(name):
             continue
         digest = inputs.digest_within(places.root, path.relative_to(places.root).as_posix())

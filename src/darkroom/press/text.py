@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from unicodedata import normalize
 
 _MARKS = re.compile(r"https?://\S+|-{2,3}|\.{3}|[\"']")
 _ENDED = re.compile(r"[.?!…][\"'”’]*\s*$")
@@ -37,6 +38,11 @@ def typographic(text: str, before: str = " ") -> tuple[str, str]:
 def escape(text: str) -> str:
     """*text* as HTML, fit for an element or an attribute in double quotes."""
     return html.escape(text)
+
+
+def composed(name: str) -> str:
+    """*name* in Unicode's form NFC, in which a letter with an accent is one character: file systems have both forms."""
+    return name if name.isascii() else normalize("NFC", name)
 
 
 def full_stop(text: str) -> str:

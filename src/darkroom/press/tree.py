@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from darkroom.lab.errors import ContentError, Fault
+from darkroom.press.text import composed
 
 POINTER = b"version https://git-lfs.github.com/spec/"
 MOST = 100_000  # files
@@ -101,7 +102,11 @@ class _Walk:
             if not (isinstance(error, FileNotFoundError) and len(above) == 1):
                 self._report(path, _unreadable(error))
             return
+        names: dict[str, str] = {}
         for entry in entries:
+            name = composed(entry.name)
+            if names.setdefault(name, entry.name) != entry.name:
+                self._report(entry.path, f"a name that differs from that of {names[name]!r} in nothing that is seen")
             if not entry.name.startswith(".") and entry.name != "node_modules":
                 self._entry(entry, above)
 
