@@ -148,7 +148,7 @@ def one_step(results: Results) -> Drawing:
 
 
 @flow.figure(
-    caption="The mean squared error of both, of pixels in [-1, 1], and the width of the best blur.",
+    caption="The mean squared error of both, of pixels in $[-1, 1]$, and the width of the best blur.",
     alt="A table: the error of one step is smaller than that of the blur at every time.",
 )
 def errors(results: Results) -> Drawing:
@@ -211,7 +211,7 @@ def error_by_step(results: Results) -> Drawing:
     """By t."""
     times = results["path_times"]
     curves = [
-        Series("the picture x_t", times, results["path_mse"]),
+        Series("the picture", times, results["path_mse"]),
         Series("the estimate", times[:-1], results["estimate_mse"]),
     ]
     return line_plot(curves, x_label="t", y_label="mean squared error", log_y=True, format=".4f")

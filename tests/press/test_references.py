@@ -188,6 +188,7 @@ def test_citations_gather_a_list_of_works(stocked: Project) -> None:
         (7891073, None, "7,891,073"), (128, None, "128"), (0.00824, None, "0.00824"), (1e-4, None, "1e-4"), (2.5e-7, None, "2.5e-7"),
         (5.0, None, "5"), (0.993, ".1%", "99.3%"), (True, None, "yes"), ("gelu", None, "gelu"), ([0.0, 0.5], None, "0, 0.5"),
         (1234.567, None, "1235"), (-0.25, None, "-0.25"), (None, None, "none"), ([1, 2], ".1f", "1.0, 2.0"),
+        ([["flip", "a skull"], ["half turn", "a lion"]], None, "flip, a skull; half turn, a lion"),
     ],
 )  # fmt: skip
 def test_values_are_shown_as_one_would_write_them(value: object, spec: str | None, shown: str) -> None:

@@ -384,11 +384,14 @@ _CHECKS: dict[str, Callable[[Call, Page, Index], None]] = {
 def show(value: Value, spec: str | None = None) -> str:
     """A value as plain text: ``spec`` as of Python's ``format``; by default four significant digits, thousands grouped.
 
+    Items of a list have commas between them, lists in a list semicolons.
+
     Raises:
         Unknown: *spec* does not fit the value.
     """
     if isinstance(value, list):
-        return ", ".join(show(item, spec) for item in value)  # type: ignore[arg-type]
+        between = "; " if any(isinstance(item, list) for item in value) else ", "
+        return between.join(show(item, spec) for item in value)  # type: ignore[arg-type]
     if spec is not None:
         if len(spec) > 40 or any(int(digits) > 100 for digits in re.findall(r"\d+", spec)):
             raise Unknown(f"format={spec[:40]!r} asks for more than 100 characters")
