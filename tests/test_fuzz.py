@@ -351,10 +351,6 @@ def test_damaged_caches_give_the_site_of_clean_ones(count: int, tmp_path: Path) 
     """Whatever byte of whatever cache is another."""
     project = Project.make(tmp_path)
     sound(project.outputs)
-    fonts_folder = project.root / ".darkroom/fonts"
-    shared = fonts_folder.resolve()
-    fonts_folder.unlink()
-    shutil.copytree(shared, fonts_folder) if shared.exists() else fonts_folder.mkdir()
     project.page('Text with $x^2$.\n\n{{ figure("part_b/a/loss") }}\n\n{{ experiments("*") }}')
     project.build()
     clean = {path.name: path.read_bytes() for path in project.site.rglob("*") if path.is_file()}

@@ -36,8 +36,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     """A project that has been run and built."""
     workshop = make(tmp_path_factory.mktemp("killed"))
     copy_templates(workshop.root)
-    for folder in (workshop.root / ".darkroom", workshop.root / ".darkroom/press"):
-        (folder / "fonts").unlink()
     (workshop.root / "templates/pages/index.md").write_text(PAGE)
     shutil.copy(ROOT / ".gitignore", workshop.root)
     for experiment in ("part_x/base", "part_x/derived"):

@@ -24,8 +24,6 @@ def container(tmp_path: Path) -> Iterator[Workshop]:
     """A project that has been run and built, seen through overlayfs."""
     image = make(tmp_path / "image")
     copy_templates(image.root)
-    for folder in (image.root / ".darkroom", image.root / ".darkroom/press"):
-        (folder / "fonts").unlink()
     (image.root / "templates/pages/index.md").write_text(PAGE)
     image.call("run", "*")
     image.call("--no-run")

@@ -263,6 +263,7 @@ def _import_msgspec_alone() -> None:
 
 
 def _lab(call: SimpleNamespace, root: Path) -> Lab:
+    from darkroom.lab import caches
     from darkroom.lab.digests import Digests
     from darkroom.lab.discover import discover
     from darkroom.lab.models import with_variants
@@ -270,6 +271,8 @@ def _lab(call: SimpleNamespace, root: Path) -> Lab:
 
     outputs = Path(call.outputs).absolute() if call.outputs else root / "experiments" / "outputs"
     cache = _cache(call, root)
+    for folder in ("lab", "press"):
+        caches.claim(cache.parent.parent if call.untrusted else root, cache / folder)
     digests = Digests(cache / "lab" / "digests.json")
     if not call.untrusted:
         _recover(outputs)

@@ -25,15 +25,22 @@ def copy_templates(root: Path) -> Path:
     if (ROOT / "templates/node_modules").exists():
         (target / "node_modules").symlink_to(ROOT / "templates/node_modules")
     for folder in (root / ".darkroom", root / ".darkroom/press"):  # the press's cache, called by itself and by build.py
-        folder.mkdir(exist_ok=True)
-        (folder / "fonts").symlink_to(_fonts().name)
+        (folder / "fonts").mkdir(parents=True)
+        share_fonts(Path(_fonts().name), folder / "fonts")
     return target
 
 
 @cache
 def _fonts() -> tempfile.TemporaryDirectory[str]:
-    """Where all projects keep the parts of fonts, which take a second or two to make."""
+    """The parts of fonts that projects have made, which take a second or two: others begin with them."""
     return tempfile.TemporaryDirectory()
+
+
+def share_fonts(source: Path, target: Path) -> None:
+    """Give one folder the parts of fonts of another, those that it lacks."""
+    for path in source.iterdir() if source.is_dir() else ():
+        if not path.name.startswith(".") and path.is_file() and not (target / path.name).exists():
+            shutil.copy2(path, target / path.name)
 
 
 @dataclass
@@ -79,7 +86,10 @@ class Project:
 
     def build(self, strict: bool = False) -> Report:
         """Build the site."""
-        return build(self.request(strict))
+        try:
+            return build(self.request(strict))
+        finally:
+            share_fonts(self.root / ".darkroom/fonts", Path(_fonts().name))
 
     def html(self, name: str = "index") -> str:
         """A page as published."""

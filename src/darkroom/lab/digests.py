@@ -6,12 +6,14 @@ import errno
 import os
 import stat
 import time
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 
-from darkroom.lab.sealed import seal, unseal
+from darkroom.lab import caches
+from darkroom.lab.paths import new_file
 
 # A file changed within this long before it was hashed may change again without its times telling; it is hashed anew.
 RACY_NS = 50_000_000
@@ -45,9 +47,9 @@ class Digests:
         self._used: dict[str, _Entry] = {}
         self._changed = False
         try:
-            remembered = msgspec.json.decode(unseal(cache.read_bytes()) or b"", type=_Remembered)
+            remembered = msgspec.json.decode(caches.read(cache), type=_Remembered)
             self._known, self._whole = remembered.files, remembered.whole
-        except (OSError, msgspec.DecodeError):
+        except msgspec.DecodeError:
             self._changed = True
 
     def of(self, path: str, *, links: bool = True) -> str | None:
@@ -85,7 +87,8 @@ class Digests:
         merged = {path: entry for path, entry in self._known.items() if path in self._used or os.path.exists(path)}  # noqa: PTH110
         merged.update(self._used)
         whole = {path: digest for path, digest in self._whole.items() if path in merged}
-        write_atomically(self._cache, seal(msgspec.json.encode(_Remembered(merged, whole))), durable=False)
+        with suppress(OSError):
+            caches.write(self._cache, msgspec.json.encode(_Remembered(merged, whole)))
         self._known, self._changed = merged, False
 
     def _hash(self, path: str) -> _Entry:
@@ -121,7 +124,7 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True, scratc
     temporary = (scratch or path.parent) / f".{path.name}.{os.getpid()}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
+        with new_file(temporary) as file:
             file.write(content)
             if durable:
                 file.flush()

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from darkroom.lab.digests import Digests, write_atomically
+from darkroom.lab import caches
+from darkroom.lab.digests import Digests
 from darkroom.lab.errors import DeclarationError, UsageError, nearest
 from darkroom.lab.models import Model, WeightsSource
 from darkroom.lab.models import declared as declared_models
-from darkroom.lab.sealed import seal, unseal
 
 if TYPE_CHECKING:
     from darkroom.lab.fingerprint import Fingerprints
@@ -145,7 +146,8 @@ def discover(root: Path, digests: Digests, cache: Path | None = None) -> Project
     if known is not None and known.digest == whole:
         return known
     project = _read_sources(root, {path: digest for path, digest in sources.items() if digest}, whole, folder)
-    write_atomically(folder / "project.json", seal(msgspec.json.encode(project)), durable=False)
+    with suppress(OSError):  # read anew next time
+        caches.write(folder / "project.json", msgspec.json.encode(project))
     return project
 
 
@@ -181,8 +183,8 @@ def _machinery(digests: Digests) -> list[str | None]:
 
 def _read(cache: Path) -> Project | None:
     try:
-        return msgspec.json.decode(unseal(cache.read_bytes()) or b"", type=Project)
-    except (OSError, msgspec.DecodeError):
+        return msgspec.json.decode(caches.read(cache), type=Project)
+    except msgspec.DecodeError:
         return None
 
 
@@ -210,7 +212,8 @@ def _records(root: Path, modules: dict[str, str], sources: dict[str, str], cache
             faults.append(str(error))
     if faults:
         raise DeclarationError("\n".join(faults))
-    write_atomically(cache, seal(msgspec.json.encode([machinery, kept])), durable=False)
+    with suppress(OSError):
+        caches.write(cache, msgspec.json.encode([machinery, kept]))
     return {module: kept[f"{path}@{sources[path]}"] for module, path in modules.items()}
 
 
@@ -229,9 +232,8 @@ def _record(root: Path, module: str, path: str) -> dict[str, Any]:
 
 def _read_records(cache: Path, machinery: str) -> dict[str, dict[str, Any]]:
     try:
-        content = unseal(cache.read_bytes()) or b""
-        made_by, known = msgspec.json.decode(content, type=tuple[str, dict[str, dict[str, Any]]])
-    except (OSError, msgspec.DecodeError):
+        made_by, known = msgspec.json.decode(caches.read(cache), type=tuple[str, dict[str, dict[str, Any]]])
+    except msgspec.DecodeError:
         return {}
     return known if made_by == machinery else {}
 

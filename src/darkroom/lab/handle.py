@@ -15,6 +15,7 @@ import msgspec
 
 from darkroom.lab.digests import write_atomically
 from darkroom.lab.errors import ExperimentError
+from darkroom.lab.paths import read_plain
 from darkroom.lab.store import as_array
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ _WITHOUT_DIGEST = 1
 _HEADER = "header"
 _ARRAY = "$array"
 _QUIET_S = 0.1
+_LARGEST = 1 << 40  # bytes
 
 
 class Run:
@@ -139,7 +141,7 @@ def _read(path: Path, key: str) -> tuple[_Header, dict[str, Any]] | None:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    content = path.read_bytes()
+    content = read_plain(path, _LARGEST)
     try:
         arrays = load(content)
     except SafetensorError as error:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from darkroom.lab.errors import Locked
+from darkroom.lab.paths import new_file, read_plain
 from darkroom.lab.place import Place
 
 
@@ -21,7 +22,7 @@ def locked(place: Place) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    place.refuse_links()
+    place.claim()
     place.scratch.mkdir(parents=True, exist_ok=True)
     lock = FileLock(place.scratch / "lock")
     try:
@@ -29,7 +30,8 @@ def locked(place: Place) -> Iterator[None]:
     except Timeout:
         raise Locked(f"{place.id}: process {holder(place)} is working on it; wait for it, or stop it") from None
     try:
-        _holder_file(place).write_text(f"{os.getpid()}\n", encoding="utf-8")
+        with new_file(_holder_file(place)) as file:
+            file.write(f"{os.getpid()}\n".encode())
         place.recover()
         yield
     finally:
@@ -39,8 +41,8 @@ def locked(place: Place) -> Iterator[None]:
 def holder(place: Place) -> str:
     """The process id of who took the lock last."""
     try:
-        return _holder_file(place).read_text(encoding="utf-8").strip() or "?"
-    except OSError:
+        return read_plain(_holder_file(place), 100).decode(errors="replace").strip() or "?"
+    except (OSError, ValueError):
         return "?"
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from darkroom.lab.errors import DamagedOutputs, UsageError
 
 PART_BYTES = 200  # of one name: file systems have 255, and a digest and a process id may be added
 PATH_BYTES = 1_000
 _MOST_TOML = 1 << 20
+MOST_SOURCE = 2_000_000  # bytes of a Python file
 # Sets, no patterns: those take longer to compile than a warm build has.
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./")
 _UNFIT = frozenset({*map(chr, range(32)), "\x7f", *'\\<>:"|?*'})  # what one file system or another has no names with
@@ -67,21 +69,26 @@ def check_name(name: str) -> None:
         raise ValueError(f"{name[:40]!r} is no name of a figure or a metric")
 
 
-def read_plain(path: Path | str, limit: int) -> bytes:
-    """The content of a plain file, no link, of at most *limit* bytes.
+def read_plain(path: Path | str, limit: int, *, links: bool = False) -> bytes:
+    """The content of a plain file of at most *limit* bytes; a link is none, unless *links* are followed.
+
+    A pipe or a device is never waited for.
 
     Raises:
         FileNotFoundError: there is none.
         ValueError: it is something else, such as a folder or a device, or too large; the message says which.
         OSError: it cannot be read.
     """
+    follow = 0 if links else getattr(os, "O_NOFOLLOW", 0)
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    except OSError:
-        if os.path.islink(path):  # noqa: PTH114
+        handle = os.open(path, os.O_RDONLY | follow | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        if not links and os.path.islink(path):  # noqa: PTH114
             raise ValueError(_LINK) from None
         if os.path.isdir(path):  # noqa: PTH112  where folders cannot be opened
             raise ValueError("is a folder") from None
+        if error.errno == errno.ENXIO:  # a socket
+            raise ValueError("is no file") from None
         raise
     try:
         found = os.fstat(handle)
@@ -93,6 +100,30 @@ def read_plain(path: Path | str, limit: int) -> bytes:
             return file.readall()
     finally:
         os.close(handle)
+
+
+def new_file(path: Path | str, mode: int = 0o666) -> BinaryIO:
+    """A new plain file, opened to be written; a link, a pipe or a folder that stands there is removed, never followed."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        handle = os.open(path, flags, mode)
+    except FileExistsError:
+        remove(path)
+        handle = os.open(path, flags, mode)
+    return open(handle, "wb")  # noqa: PTH123
+
+
+def remove(path: Path | str) -> None:
+    """Remove a file, a folder with all in it, or a link, but not where it leads; it need not be there."""
+    try:
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            import shutil
+
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)  # noqa: PTH108
+    except FileNotFoundError:
+        return
 
 
 def read_toml(path: Path) -> dict[str, Any] | None:

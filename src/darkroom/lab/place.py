@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from darkroom.lab import caches
 from darkroom.lab.paths import refuse_links
 
 SCRATCH = ".scratch"
@@ -67,6 +68,19 @@ class Place:
         ours = ("lock", "holder", "log.txt", "next", "previous", "work")
         refuse_links(self.outputs, [f"{self.id}/{MANIFEST}", *(f"{scratch}/{name}" for name in ours)])
 
+    def claim(self) -> None:
+        """Make room where something else stands in place of a file or folder of ours, such as a pipe.
+
+        Raises:
+            DamagedOutputs: it is a link, as in ``refuse_links``.
+            OSError: it cannot be removed.
+        """
+        self.refuse_links()
+        checkpoints = (path.name for path in self.scratch.glob("checkpoint-*"))
+        caches.claim(self.outputs, self.scratch, ("lock", "holder", "log.txt", *checkpoints))
+        for folder in (self.next, self.previous, self.work):
+            caches.claim(self.outputs, folder)
+
     def drop_leftover(self, key: str) -> None:
         """Drop the checkpoint of a run that was put in place and killed before it could do so itself."""
         checkpoint, manifest = self.checkpoint(key), self.folder / MANIFEST
@@ -109,8 +123,9 @@ class Place:
 
     def recover(self) -> None:
         """Finish or take back a move that was cut short, and sweep; call it with the lock held."""
-        if self.previous.exists() and not (self.folder / MANIFEST).exists():
+        if (self.previous / MANIFEST).exists() and not (self.folder / MANIFEST).exists():
             _remove(self.folder)
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
             _move(self.previous, self.folder)
         _remove(self.previous)
         _remove(_staged(self.folder))

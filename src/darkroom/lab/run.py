@@ -342,7 +342,7 @@ class _Process:
     def __init__(self, job: Job, name: str, outputs: Path, shown: Display) -> None:
         self.name, self.shown = name, shown
         place = Place(outputs, name)
-        place.refuse_links()
+        place.claim()
         self._log = place.scratch / "log.txt"
         self._log.parent.mkdir(parents=True, exist_ok=True)
         self._process = subprocess.Popen(

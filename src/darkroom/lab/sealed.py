@@ -11,6 +11,8 @@ import os
 from functools import cache
 from hashlib import blake2b
 
+from darkroom.lab.paths import new_file, read_plain
+
 _SIZE = 32
 _LENGTH = 2 * _SIZE
 
@@ -44,9 +46,8 @@ def _key() -> bytes:
 def _read(path: str) -> bytes:
     """The key at *path*, b"" where there is none."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            key = file.read(_SIZE + 1)
-    except FileNotFoundError:
+        key = read_plain(path, _SIZE, links=True)
+    except (FileNotFoundError, ValueError):
         return b""
     return key if len(key) == _SIZE else b""
 
@@ -55,8 +56,7 @@ def _made(folder: str, path: str) -> bytes:
     """A new key, put in place whole; of two processes that make one the last wins."""
     os.makedirs(folder, exist_ok=True)  # noqa: PTH103
     scratch = f"{path}.{os.getpid()}"
-    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(handle, "wb") as file:  # noqa: PTH123
+    with new_file(scratch, 0o600) as file:
         file.write(os.urandom(_SIZE))
     os.replace(scratch, path)  # noqa: PTH105
     return _read(path)

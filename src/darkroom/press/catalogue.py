@@ -72,6 +72,10 @@ class Experiment:
         drawn = tuple(self.manifest.figures) if self.manifest else ()
         return tuple(dict.fromkeys((*self.declared_figures, *drawn)))
 
+    def may_have(self, name: str) -> bool:
+        """Whether there is a figure called *name*; of a manifest that cannot be read, and no sources, nobody knows."""
+        return name in self.figures or bool(self.problem and not self.declared_figures)
+
     def drawn(self, name: str) -> Figure | None:
         """The figure called *name*, if it has been drawn."""
         return self.manifest.figures.get(name) if self.manifest else None
@@ -102,7 +106,7 @@ class Catalogue:
         """The experiment and figure that ``part_b/denoiser/loss`` names, or None."""
         owner, _, figure = name.rpartition("/")
         experiment = self.shown(owner)
-        if experiment is None or figure not in experiment.figures:
+        if experiment is None or not experiment.may_have(figure):
             return None
         return experiment, figure
 

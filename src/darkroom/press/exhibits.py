@@ -12,8 +12,10 @@ from urllib.parse import quote
 import msgspec
 from markupsafe import Markup
 
+from darkroom.lab.caches import LARGEST
 from darkroom.lab.errors import Fault
 from darkroom.lab.manifest import ARRAYS
+from darkroom.lab.paths import read_plain
 from darkroom.press import svg
 from darkroom.press.assets import hashed
 from darkroom.press.calls import Call, Literal
@@ -152,8 +154,9 @@ class Exhibits:
         def inline(light: str, dark: str) -> Markup:
             """Two variants of a plot as one SVG in the page; nothing where they are no such pair."""
             try:
-                one, other = ((self._context.results / uses[name].source).read_text("utf-8") for name in (light, dark))
-            except UnicodeDecodeError:
+                paths = (self._context.results / uses[name].source for name in (light, dark))
+                one, other = (read_plain(path, LARGEST).decode("utf-8") for path in paths)
+            except ValueError:  # no text
                 return Markup("")
             if not (light.endswith(".svg") and dark.endswith(".svg") and is_plain(one) and is_plain(other)):
                 return Markup("")

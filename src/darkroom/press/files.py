@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+MATH = "math.sqlite"  # in the cache: what KaTeX made of formulas
+
 
 @dataclass(frozen=True)
 class Places:

@@ -7,11 +7,12 @@ sixth of what has to be fetched before a page is read.
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
+from darkroom.lab import caches
 from darkroom.lab.errors import UsageError
+from darkroom.lab.paths import new_file, read_plain, remove
 from darkroom.lab.sealed import mark
 from darkroom.press.packages import FOLDER
 from darkroom.press.record import Inputs, Times, sha256, stat_of
@@ -65,7 +66,8 @@ def part(font: Path, ranges: list[Range], inputs: Inputs, cache: Path) -> Path:
     path = cache / "fonts" / f"{font.stem}.{key[:10]}{font.suffix}"
     if not _is_sealed(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+        unfinished, seal = caches.scratch_of(path), caches.scratch_of(_seal_of(path))
+        remove(unfinished)
         try:
             _write_part(font, ranges, unfinished)
         except OSError as error:
@@ -74,8 +76,10 @@ def part(font: Path, ranges: list[Range], inputs: Inputs, cache: Path) -> Path:
             raise _unreadable(font, error) from None
         except Exception as error:  # whatever a reader of fonts trips over
             raise _unreadable(font, error) from None
-        _seal_of(path).write_text(mark(unfinished.read_bytes()), encoding="ascii")
-        unfinished.replace(path)
+        with new_file(seal) as file:
+            file.write(mark(unfinished.read_bytes()).encode())
+        caches.put(seal, _seal_of(path))
+        caches.put(unfinished, path)
     return path
 
 
@@ -92,8 +96,8 @@ def _is_sealed(path: Path) -> bool:
     if times and _sealed.get(str(path)) == times:
         return True
     try:
-        sealed = _seal_of(path).read_text(encoding="ascii", errors="replace") == mark(path.read_bytes())
-    except OSError:
+        sealed = read_plain(_seal_of(path), 1000) == mark(read_plain(path, caches.LARGEST)).encode()
+    except (OSError, ValueError):
         return False
     if sealed and times:
         _sealed[str(path)] = times

@@ -49,7 +49,9 @@ class Formulas:
             return
         if self._katex is None:
             self._katex = Katex(self._places.theme, self._places.cache, self._site.macros)
-            self._inputs.digest(self._places.katex / "package.json")
+            for name in ("package.json", "dist/katex.mjs"):  # a pipe there would be waited for by Node
+                if not self._inputs.digest(self._places.katex / name):
+                    raise not_whole(self._places.katex, self._places.katex / name)
         pending = self._katex.start(wanted)
         try:
             yield

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import posixpath
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,8 +15,8 @@ import jinja2
 from jinja2.bccache import Bucket
 from markupsafe import Markup
 
+from darkroom.lab import caches
 from darkroom.lab.errors import Fault, nearest
-from darkroom.lab.sealed import seal, unseal
 from darkroom.press.context import Context, root_of
 from darkroom.press.limits import TooCostly
 from darkroom.press.references import as_html, show
@@ -45,23 +45,13 @@ class Compiled(jinja2.BytecodeCache):
 
     def load_bytecode(self, bucket: Bucket) -> None:
         """Fill the bucket, if what is kept can be believed."""
-        try:
-            content = unseal((self._folder / f"{bucket.key}.cache").read_bytes())
-        except OSError:
-            return
-        if content is not None:
+        if content := caches.read(self._folder / f"{bucket.key}.cache"):
             bucket.bytecode_from_string(content)
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         """Keep the bucket; where that cannot be done it is done without."""
-        path = self._folder / f"{bucket.key}.cache"
-        scratch = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            scratch.write_bytes(seal(bucket.bytecode_to_string()))
-            scratch.replace(path)
-        except OSError:
-            scratch.unlink(missing_ok=True)
+        with suppress(OSError):
+            caches.write(self._folder / f"{bucket.key}.cache", bucket.bytecode_to_string())
 
 
 def environment(templates: Path, cache: Path) -> jinja2.Environment:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from darkroom.lab.errors import nearest
+from darkroom.lab.paths import MOST_SOURCE, read_plain
 from darkroom.press.text import escape
 
 _INFO = re.compile(r"\s*(?P<language>[^\s{]*)\s*(?:\{(?P<lines>[\d,\s-]*)\})?")
@@ -90,11 +91,15 @@ def listing_of(name: str, root: Path) -> Listing:
         NoSource: no module of the project has it.
     """
     path, rest = _module(name, root)
-    text = path.read_text("utf-8")
     try:
+        text = read_plain(path, MOST_SOURCE, links=True).decode("utf-8-sig")
         node: ast.AST = ast.parse(text)
     except SyntaxError as error:
         raise NoSource(f"{path.name} is not valid Python (line {error.lineno})") from None
+    except UnicodeDecodeError:
+        raise NoSource(f"{path.name} is not UTF-8; save it in that encoding") from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise NoSource(f"{path.name} cannot be read: {error}") from None
     for part in rest:
         known = dict(_definitions(node))
         if part not in known:

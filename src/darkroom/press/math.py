@@ -15,9 +15,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 from darkroom.lab.errors import UsageError
+from darkroom.lab.paths import remove
 from darkroom.lab.sealed import mark
+from darkroom.press.files import MATH
 from darkroom.press.nodetask import NodeTask
 from darkroom.press.packages import install, node, pinned_versions
 
@@ -87,7 +90,7 @@ class Katex:
             lock = templates / "package-lock.json"
             raise UsageError(f"{lock}: katex is not among the packages; restore the file, or run npm install katex")
         self.macros = dict(sorted(macros.items()))
-        self._store = cache / "math.sqlite"
+        self._store = cache / MATH
 
     def start(self, equations: Iterable[Equation]) -> Pending:
         """Look up what is known and set Node to work on the rest; ``finish`` of the result waits for it."""
@@ -113,7 +116,10 @@ class Katex:
         if not self._store.is_file():
             return
         try:
-            connection = sqlite3.connect(self._store)
+            address = (
+                f"file:{quote(os.fspath(self._store))}?immutable=1"  # which reads no journal, and so none of others
+            )
+            connection = sqlite3.connect(address, uri=True)
             connection.set_progress_handler(_Patience(), 100_000)
             try:
                 for at in range(0, len(keys), 500):
@@ -137,6 +143,7 @@ class Katex:
             return
         try:
             self._store.parent.mkdir(parents=True, exist_ok=True)
+            self._drop_journals()
             connection = sqlite3.connect(self._store, timeout=10)
             try:
                 connection.execute("PRAGMA synchronous=OFF")
@@ -149,9 +156,15 @@ class Katex:
         except (sqlite3.Error, OSError):
             self._forget()
 
+    def _drop_journals(self) -> None:
+        """Drop what a killed process, or somebody else, left beside the store: SQLite would carry it out."""
+        for suffix in ("-journal", "-wal", "-shm"):
+            remove(f"{self._store}{suffix}")
+
     def _forget(self) -> None:
         with suppress(OSError):
-            self._store.unlink(missing_ok=True)
+            remove(self._store)
+            self._drop_journals()
 
 
 _TABLE = "formulas"

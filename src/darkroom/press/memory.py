@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from darkroom.lab import caches
 from darkroom.lab.errors import Fault
-from darkroom.lab.sealed import unseal
 from darkroom.press.check import LinkUse
 from darkroom.press.figure import FileUse
 from darkroom.press.pages import Outline
@@ -55,7 +55,7 @@ class Memory(msgspec.Struct, frozen=True):
 def read_memory(path: Path) -> Memory:
     """What the last build left, or nothing where that cannot be read."""
     try:
-        memory = msgspec.json.decode(unseal(path.read_bytes()) or b"", type=Memory)
-    except (OSError, msgspec.MsgspecError):
+        memory = msgspec.json.decode(caches.read(path), type=Memory)
+    except msgspec.MsgspecError:
         return Memory({})
     return memory if memory.version == VERSION else Memory({})

@@ -16,8 +16,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from darkroom.lab.errors import UsageError
+from darkroom.lab.paths import read_plain
 
 FOLDER = "node_modules"
+_LARGEST = 50_000_000  # bytes of a file that lists packages
 
 
 def node() -> Path:
@@ -46,7 +48,7 @@ def pinned_versions(templates: Path) -> dict[str, str]:
     """
     lock = templates / "package-lock.json"
     try:
-        entries = json.loads(lock.read_bytes())["packages"]
+        entries = json.loads(read_plain(lock, _LARGEST, links=True))["packages"]
         return {name.removeprefix(f"{FOLDER}/"): str(entry["version"]) for name, entry in entries.items() if name}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UsageError(f"{lock}: no packages in it; restore the file, or run npm install in {templates}") from None
@@ -56,11 +58,15 @@ def is_installed(templates: Path) -> bool:
     """Whether ``node_modules`` holds every package in the pinned version."""
     try:
         return all(
-            json.loads((templates / FOLDER / name / "package.json").read_bytes())["version"] == version
+            json.loads(_manifest(templates, name))["version"] == version
             for name, version in pinned_versions(templates).items()
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
+
+
+def _manifest(templates: Path, name: str) -> bytes:
+    return read_plain(templates / FOLDER / name / "package.json", _LARGEST, links=True)
 
 
 def install(templates: Path) -> Path:

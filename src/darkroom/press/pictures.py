@@ -9,11 +9,13 @@ import io
 import re
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from darkroom.lab import caches
 from darkroom.lab.errors import Fault
 from darkroom.press.record import sha256
 
@@ -293,19 +295,13 @@ def _length(text: str) -> float:
 
 
 def _read(path: Path) -> _Known:
-    from darkroom.lab.sealed import unseal
-
     try:
-        known = msgspec.json.decode(unseal(path.read_bytes()) or b"", type=_Known)
-    except (OSError, msgspec.DecodeError):
+        known = msgspec.json.decode(caches.read(path), type=_Known)
+    except msgspec.DecodeError:
         return _Known()
     return known if known.version == _VERSION else _Known()
 
 
 def _write(path: Path, known: _Known) -> None:
-    from darkroom.press.record import save
-
-    try:
-        save(path, msgspec.json.encode(known))
-    except OSError:
-        return  # looked at anew next time
+    with suppress(OSError):  # looked at anew next time
+        caches.write(path, msgspec.json.encode(known))

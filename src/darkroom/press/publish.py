@@ -19,10 +19,11 @@ from pathlib import Path
 from stat import S_IMODE, S_ISDIR
 from typing import TYPE_CHECKING, Any
 
+from darkroom.lab import caches
 from darkroom.lab.errors import ContentError, Fault, Locked, UsageError, explained
 from darkroom.lab.manifest import Status
 from darkroom.press import folder, record
-from darkroom.press.files import Content, Copy, Kept, Places, digest_of
+from darkroom.press.files import MATH, Content, Copy, Kept, Places, digest_of
 
 if TYPE_CHECKING:
     from darkroom.press.edition import Edition
@@ -97,6 +98,7 @@ def build(request: SiteRequest) -> Report:
     """
     request = _resolved(request)
     folder.refuse_sources(request)
+    _claim_caches(request)
     with _lock(request), _seldom_collecting():
         memory = record.load(_record_path(request))
         inputs = record.Inputs(memory.inputs.files)
@@ -117,6 +119,7 @@ def compare(request: SiteRequest) -> Report:
         ContentError: with every fault.
     """
     request = _resolved(request)
+    _claim_caches(request)
     edition = _edition(request, record.Inputs({}), record.Record(), reuse=False)
     faults = [fault for target, content in edition.files.items() for fault in _differs(request, target, content)]
     if faults:
@@ -138,6 +141,23 @@ def _differs(request: SiteRequest, target: str, content: Content) -> Iterator[Fa
     if found != digest:
         state = "is not what the sources give" if found else "is missing"
         yield Fault(_places(request).shown(path), 1, 1, "site", f"{state}; run python build.py")
+
+
+def _claim_caches(request: SiteRequest) -> None:
+    """Remove what stands in the place of a cache and is none, such as a link that leads elsewhere.
+
+    Raises:
+        UsageError: that is not allowed.
+    """
+    cache = request.cache
+    base = request.root if cache.is_relative_to(request.root) else cache.parent
+    spare = _record_path(request).with_suffix(".spare")
+    try:
+        caches.claim(base, cache, ("press.lock", *(f"{MATH}{suffix}" for suffix in ("", "-journal", "-wal", "-shm"))))
+        for place in (cache / "fonts", cache / "jinja", spare, _set_aside(spare)):
+            caches.claim(base, place)
+    except OSError as error:
+        raise UsageError(f"{_first(error)}; the old site is untouched") from None
 
 
 # What was seen and written --------------------------------------------------------------------------------------------
@@ -181,8 +201,8 @@ def _remember(request: SiteRequest, edition: Edition, inputs: record.Inputs) -> 
         warnings=[(w.path, w.line, w.column, w.rule, w.message) for w in edition.warnings],
     )
     try:
-        record.save(_pages_path(request), msgspec.json.encode(edition.memory))
-        record.save(_record_path(request), msgspec.json.encode(memory))
+        caches.write(_pages_path(request), msgspec.json.encode(edition.memory))
+        caches.write(_record_path(request), msgspec.json.encode(memory))
     except OSError as error:
         raise UsageError(f"{_first(error)}; the site itself is built") from None
 

@@ -6,6 +6,7 @@ changed less than a moment before it was read is always compared by content, sin
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -16,8 +17,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from darkroom.lab.paths import links_among
-from darkroom.lab.sealed import seal, unseal
+from darkroom.lab import caches
+from darkroom.lab.paths import links_among, read_plain
 
 MOMENT_NS = 50_000_000
 _MOVED = -1  # in place of a time that is not to be relied on
@@ -109,9 +110,16 @@ class Inputs:
         return fault
 
     def read(self, path: Path) -> bytes:
-        """The content of a file, which becomes an input."""
+        """The content of a file, which becomes an input.
+
+        Raises:
+            OSError: it cannot be read, or is no plain file.
+        """
         self.digest(path)
-        return path.read_bytes()
+        try:
+            return read_plain(path, caches.LARGEST, links=True)
+        except ValueError as error:
+            raise OSError(errno.EINVAL, str(error), os.fspath(path)) from None
 
     def text(self, path: Path) -> str:
         """The content of a UTF-8 file."""
@@ -207,14 +215,6 @@ def _same_folder(name: str, known: Listed) -> bool:
 def load(path: Path) -> Record:
     """A remembered record, or an empty one where there is none that can be believed."""
     try:
-        return msgspec.json.decode(unseal(path.read_bytes()) or b"", type=Record)
-    except (OSError, msgspec.DecodeError):
+        return msgspec.json.decode(caches.read(path), type=Record)
+    except msgspec.DecodeError:
         return Record()
-
-
-def save(path: Path, content: bytes) -> None:
-    """Remember *content*, sealed, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_bytes(seal(content))
-    scratch.replace(path)

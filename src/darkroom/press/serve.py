@@ -18,7 +18,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from darkroom.lab.caches import LARGEST
 from darkroom.lab.errors import ContentError, DarkroomError, UsageError
+from darkroom.lab.paths import read_plain
 from darkroom.press.layouts import policy_digest
 from darkroom.press.publish import Report, SiteRequest, build
 
@@ -165,7 +167,7 @@ class Handler(SimpleHTTPRequestHandler):
                 self._page(file, with_body)
             else:
                 kind = self.guess_type(str(file))
-                self._send(200, kind, file.read_bytes(), with_body, policy=True)
+                self._file_itself(file, kind, with_body)
 
     def _is_for_us(self) -> bool:
         """Whether the request was meant for this machine, and not for a name that somebody has led here."""
@@ -185,12 +187,20 @@ class Handler(SimpleHTTPRequestHandler):
         except (OSError, ValueError):
             return None
 
+    def _file_itself(self, file: Path, kind: str, with_body: bool) -> None:
+        try:
+            content = read_plain(file, LARGEST, links=True)
+        except (OSError, ValueError):  # removed since, or no file
+            self._page(None, with_body)
+        else:
+            self._send(200, kind, content, with_body, policy=True)
+
     def _page(self, file: Path | None, with_body: bool) -> None:
         status = 404 if file is None else 200
         shown = file or self.workshop.request.site / "404.html"
         try:
-            content = shown.read_text(encoding="utf-8", errors="replace")
-        except OSError:
+            content = read_plain(shown, LARGEST, links=True).decode(errors="replace")
+        except (OSError, ValueError):
             content = NOTHING
         body = with_reload(content, "\n".join(self.workshop.errors)).encode()
         self._send(status, "text/html; charset=utf-8", body, with_body)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
+from darkroom.lab import caches
 from darkroom.lab.errors import ContentError, Fault
 from darkroom.lab.manifest import Status
-from darkroom.lab.sealed import unseal
 from darkroom.press import pictures, tree
 from darkroom.press.assets import Asset, hashed, read_static
 from darkroom.press.bibliography import Entry, bibliography_readers, read_bibliography
@@ -21,7 +21,7 @@ from darkroom.press.files import Places
 from darkroom.press.limits import NO_MEMORY, TooCostly, bounded
 from darkroom.press.memory import Memory
 from darkroom.press.pages import Outline, Page, read_page, url_of
-from darkroom.press.record import Inputs, save, sha256
+from darkroom.press.record import Inputs, sha256
 from darkroom.press.settings import Site, read_site
 from darkroom.press.text import composed
 
@@ -177,7 +177,7 @@ def _read_bibliography(places: Places, inputs: Inputs) -> dict[str, Entry]:
     if entries is None:
         entries = read_bibliography(tree.decode(inputs.read(path), places.shown(path)), places.shown(path))
         with suppress(OSError):  # read anew next time
-            save(kept, msgspec.json.encode(_Bibliography(key, entries)))
+            caches.write(kept, msgspec.json.encode(_Bibliography(key, entries)))
     return entries
 
 
@@ -190,8 +190,8 @@ class _Bibliography(msgspec.Struct, frozen=True):
 
 def _kept_entries(path: Path, key: str) -> dict[str, Entry] | None:
     try:
-        kept = msgspec.json.decode(unseal(path.read_bytes()) or b"", type=_Bibliography)
-    except (OSError, msgspec.DecodeError):
+        kept = msgspec.json.decode(caches.read(path), type=_Bibliography)
+    except msgspec.DecodeError:
         return None
     return kept.entries if kept.key == key else None
 
