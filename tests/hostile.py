@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.press.samples import Drawn, Outputs, animation, plot, table, tiles
+from tests.press.samples import Drawn, Outputs, animation, gif, plot, png, table, tiles
 
 Change = Callable[[dict[str, Any]], object]
 EVIL = b"import os; os.system('touch /tmp/pwned')\n"
@@ -255,6 +257,37 @@ PICTURES: dict[str, bytes] = {
     "no_width": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(8) + b"\x08\0\0\0\0",
 }
 
+_WHOLE = png()
+
+
+def _with_size(width: int, height: int) -> bytes:
+    """A PNG that says that it is larger than it is, its checks right."""
+    header = b"IHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big") + _WHOLE[24:29]
+    return _WHOLE[:12] + header + zlib.crc32(header).to_bytes(4, "big") + _WHOLE[33:]
+
+
+PICTURES |= {
+    "cut": _WHOLE[:-20],
+    "without_its_end": _WHOLE[:-12],
+    "garbage": _WHOLE[:33] + random.Random(1).randbytes(len(_WHOLE) - 33),
+    "garbage_in_the_middle": _WHOLE[:60] + random.Random(2).randbytes(8) + _WHOLE[68:],
+    "another_check": _WHOLE[:-1] + bytes([_WHOLE[-1] ^ 1]),
+    "larger_than_it_is": _with_size(300, 300),
+    "smaller_than_it_is": _with_size(2, 2),
+    "something_behind": _WHOLE + b"PK\3\4",
+}
+_FILM = "figures/film/epoch_1.gif"
+FILMS: dict[str, bytes] = {
+    "cut": gif()[:-30],
+    "garbage": gif()[:40] + random.Random(3).randbytes(len(gif()) - 40),
+    "no_film": b"GIF89a and nothing",
+    "grown": gif()[:-1]
+    + b"\x2c"
+    + b"\xff\xff" * 2
+    + b"\xff\xff" * 2
+    + b"\0\2\2\x44\1\0;",  # its canvas by a last frame
+}
+
 FOLDERS: dict[str, Callable[[Path], object]] = {
     **{
         f"drawing_{name}": lambda f, c=each: rewritten(f, "figures/loss/light.svg", c)
@@ -263,6 +296,7 @@ FOLDERS: dict[str, Callable[[Path], object]] = {
     **{
         f"picture_{name}": lambda f, c=each: rewritten(f, "figures/grid/r0c0.png", c) for name, each in PICTURES.items()
     },
+    **{f"film_{name}": lambda f, c=each: rewritten(f, _FILM, c) for name, each in FILMS.items()},
     "linked_figure_file": lambda folder: _linked(folder, "figures/loss/light.svg"),
     "linked_figure": lambda folder: _linked(folder, "figures/loss"),
     "linked_figures": lambda folder: _linked(folder, "figures"),

@@ -10,6 +10,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from darkroom.lab.errors import ContentError
+from tests.hostile import spoil
 from tests.press.projects import Project
 from tests.press.samples import animation, plot, table, tiles
 
@@ -175,13 +176,57 @@ def test_a_picture_without_alt_text_is_a_fault(project: Project) -> None:
     ]
 
 
-def test_a_bad_formula_in_a_caption_is_placed_in_the_experiment(project: Project) -> None:
-    """The fault names the line of the figure's function."""
-    project.outputs.add("part_b/a", {"loss": replace(plot(), caption=r"A $\nope$.")})
-    project.page('{{ figure("part_b/a/loss") }}')
+BAD = {
+    "caption": lambda m: m["figures"]["grid"].update(caption=r"A $\nope$."),
+    "heading of a column": lambda m: m["figures"]["grid"]["layout"].update(columns=[r"$\nope$", "b"]),
+    "heading of a row": lambda m: m["figures"]["grid"]["layout"]["rows"][0].update(heading=r"$\nope$"),
+}
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_a_bad_formula_in_a_text_of_a_figure_is_damage(text: str, project: Project) -> None:
+    """It is told at the manifest and names the source; the figure is absent, the rest is built, and told again later."""
+    folder = project.outputs.add("part_b/a", {"grid": tiles(), "loss": plot()})
+    spoil(folder, BAD[text])
+    project.page('{{ figure("part_b/a/loss") }}\n\nSee {{ ref("part_b/a/grid") }}.\n\n{{ figure("part_b/a/grid") }}')
+    project.page('Text.\n\n{{ figure("part_b/a/grid") }}', "other")
+    expected = (
+        "experiments/outputs/part_b/a/manifest.json:1:1 damaged: part_b/a/grid: Undefined control sequence: \\nope in "
+        r"'\\nope', a text from experiments/part_b/a.py:40; mend it there and build again"
+    )
+    assert [str(each) for each in project.build().warnings] == [expected]
+    assert "r0c0" not in project.html() and "light" in project.html()
+    assert '<figure class="absent' in project.html() and '<figure class="absent' in project.html("other")
+    project.page("Text of another page.", "third")
+    assert [str(each) for each in project.build().warnings] == [expected]
     with pytest.raises(ContentError) as caught:
-        project.build()
-    assert str(caught.value) == r"experiments/part_b/a.py:40:1 math: Undefined control sequence: \nope in '\\nope'"
+        project.build(strict=True)
+    assert str(caught.value) == expected
+
+
+def test_a_bad_formula_in_a_summary_is_damage(project: Project) -> None:
+    """The record says so in place of the run, and the others are shown; each is told at its own manifest."""
+    for name in ("a", "b", "c"):
+        folder = project.outputs.add(f"part_b/{name}", {"loss": plot()})
+        if name != "c":
+            spoil(folder, lambda m, name=name: m.update(summary=rf"Of ${chr(92)}nope{name}$."))
+    project.page('{{ figure("part_b/a/loss") }}\n\n{{ figure("part_b/c/loss") }}\n\n{{ experiments("*") }}')
+    said = [str(each) for each in project.build().warnings if each.rule == "damaged"]
+    assert [line.partition(" in ")[0] for line in said] == [
+        r"experiments/outputs/part_b/a/manifest.json:1:1 damaged: part_b/a: Undefined control sequence: \nopea",
+        r"experiments/outputs/part_b/b/manifest.json:1:1 damaged: part_b/b: Undefined control sequence: \nopeb",
+    ]
+    assert project.html().count('class="state damaged"') == 2
+    assert project.html().count("<dt>Run</dt>") == 1
+
+
+def test_a_text_that_a_formula_calls_is_no_tex(project: Project) -> None:
+    """A metric or a parameter of somebody's that is a text stands in a formula as it is."""
+    project.outputs.add("part_b/a", metrics={"best": r"\nope{#$_^~&}%"})
+    project.page('It is $x = {{ metric("part_b/a/best") }}$.')
+    project.build()
+    text = re.sub(r"<annotation.*?</annotation>", "", project.html())
+    assert re.search(r"<mtext>\\nope\{#\$_\^~&amp;\}%</mtext>", text.replace("\u2061", "")), text
 
 
 def test_jinja_can_repeat_what_is_checked(project: Project) -> None:

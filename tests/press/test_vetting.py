@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 
 from darkroom.press import svg
+from darkroom.press.pictures import judge
 from darkroom.press.vetting import fault_of, is_plain
+from tests.hostile import FILMS
 
 
 def fault(folder: Path, drawing: str) -> str:
@@ -43,3 +46,79 @@ def test_styles_become_attributes_of_their_own_kind_alone() -> None:
     """A declaration that names a handler or a link is dropped."""
     made = svg._attributes("fill: red; onclick: alert(1); href: //e.example; stroke-width:2; src:x; id: y")
     assert made == ' fill="red" stroke-width="2"'
+
+
+def _saved(kind: str, **options: object) -> bytes:
+    """A picture with structure and noise in it."""
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(4)
+    content = io.BytesIO()
+    pixels = (rng.random((40, 60, 3)) * 60 + np.linspace(0, 190, 60)[None, :, None]).astype("uint8")
+    Image.fromarray(pixels).save(content, kind, **options)
+    return content.getvalue()
+
+
+SAVED = {
+    "a.png": _saved("PNG"),
+    "a.jpg": _saved("JPEG"),
+    "progressive.jpg": _saved("JPEG", progressive=True),
+    "a.gif": _saved("GIF"),
+    "lossy.webp": _saved("WEBP"),
+    "lossless.webp": _saved("WEBP", lossless=True),
+}
+
+
+@pytest.mark.parametrize("name", SAVED)
+def test_a_picture_that_ends_early_is_none(name: str, tmp_path: Path) -> None:
+    """Wherever it is cut."""
+    path = tmp_path / name
+    path.write_bytes(SAVED[name])
+    assert not fault_of(str(path))
+    for at in range(20, len(SAVED[name]) - 2, 97):
+        path.write_bytes(SAVED[name][:at])
+        assert fault_of(str(path)), at
+
+
+@pytest.mark.parametrize("name", [each for each in SAVED if each != "lossy.webp"])  # in which any bits are pixels
+def test_a_picture_with_garbage_behind_its_head_is_none(name: str, tmp_path: Path) -> None:
+    """A sound beginning is not enough."""
+    content = SAVED[name]
+    head = {".jpg": content.find(b"\xff\xda") + 14, ".gif": 800}.get(Path(name).suffix, 60)
+    rng = random.Random(5)
+    for made in (rng.randbytes(len(content) - head), bytes(len(content) - head), b"<script>" * 99):
+        (tmp_path / name).write_bytes(content[:head] + made)
+        assert fault_of(str(tmp_path / name))
+
+
+def test_interlaced_and_moving_pngs_are_pictures(tmp_path: Path) -> None:
+    """What is of no common kind is decoded by Pillow."""
+    import io
+
+    from PIL import Image
+
+    frames = [Image.new("L", (9, 9), shade) for shade in (0, 100, 200)]
+    content = io.BytesIO()
+    frames[0].save(content, "PNG", save_all=True, append_images=frames[1:])
+    (tmp_path / "a.png").write_bytes(content.getvalue())
+    assert not fault_of(str(tmp_path / "a.png"))
+    (tmp_path / "a.png").write_bytes(content.getvalue()[:-20])
+    assert fault_of(str(tmp_path / "a.png"))
+
+
+def test_a_film_whose_canvas_grows_takes_no_memory(tmp_path: Path) -> None:
+    """A last frame of a few bytes that would make every frame of four gigapixels."""
+    path = tmp_path / "a.gif"
+    path.write_bytes(FILMS["grown"])
+    assert "grows beyond" in fault_of(str(path))
+    assert "grows beyond" in judge(FILMS["grown"], "a.gif").fault
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.webm", "a.mp3"])
+def test_a_film_or_a_sound_is_one(name: str, tmp_path: Path) -> None:
+    """By how it opens."""
+    (tmp_path / name).write_bytes(b"<!doctype html><script>alert(1)</script>")
+    assert fault_of(str(tmp_path / name))

@@ -33,7 +33,8 @@ class Context:
     """What rendering needs beside the page itself.
 
     ``assets`` maps the name of a static file to its address, ``texts`` that of a script or style sheet to its content,
-    ``images`` that of a picture to its size in pixels, ``damaged`` a figure's name to what is wrong with its files,
+    ``images`` that of a picture to its size in pixels, ``damaged`` a figure's name to what is wrong with its files or
+    texts, and an experiment's to what is wrong with the texts of its record,
     ``raw`` a result file, such as "part_b/denoiser/results.safetensors", to its address. ``outputs`` and ``references``
     are the folder of outputs and the bibliography as messages name them; ``commit`` is that of the project, "" where no
     listing needs it.
@@ -60,7 +61,8 @@ class Context:
 class Use(NamedTuple):
     """An equation, and where it stands: at *line* of *path*, or where *formula* does on the page.
 
-    ``pieces`` map its TeX to that of the formula, as in ``mathtext.Rewritten``.
+    ``pieces`` map its TeX to that of the formula, as in ``mathtext.Rewritten``. ``owner`` is the figure or the experiment
+    whose manifest has the text, or "".
     """
 
     equation: Equation
@@ -68,6 +70,7 @@ class Use(NamedTuple):
     line: int
     formula: Formula | None = None
     pieces: tuple[tuple[int, int], ...] = ()
+    owner: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from darkroom.lab.errors import Fault, nearest
 from darkroom.lab.manifest import Status
@@ -25,7 +25,7 @@ from darkroom.press.record import Inputs
 from darkroom.press.references import Index, Spot
 from darkroom.press.render import render_pages
 from darkroom.press.sources import Findings, Sources, read_sources
-from darkroom.press.standing import damaged_figures, judge_experiments, raw_files
+from darkroom.press.standing import damaged_figures, damaged_text, judge_experiments, raw_files
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def make_edition(
     contents: dict[str, Content] = {url: Kept(page.sha256, page.bytes) for url, page in reused.items()}
     contents |= {each.target: Kept(each.sha256, each.bytes) for page in reused.values() for each in page.drawings}
     records = dict(reused)
-    for rendered in _render(pages, context, formulas, findings):
+    for rendered in _render(pages, context, formulas, warnings, findings):
         url = rendered.url
         html, fonts = formulas.finished(rendered)
         contents |= {url: html.encode(), **rendered.drawings}
@@ -243,11 +243,31 @@ def _unknown_kinds(page: Page, index: Index, kinds: Collection[str]) -> Iterator
             yield page.fault(call.offset, "template", message)
 
 
-def _render(pages: Sequence[Page], context: Context, formulas: Formulas, findings: Findings) -> list[Rendered]:
-    """Every page with all of its formulas typeset; what is wrong with them is reported."""
+def _render(
+    pages: Sequence[Page],
+    context: Context,
+    formulas: Formulas,
+    warnings: dict[str, tuple[Fault, ...]],
+    findings: Findings,
+) -> list[Rendered]:
+    """Every page with all of its formulas typeset; what is wrong with them is reported.
+
+    A text of a manifest that cannot be typeset is damage: the page is rendered once more without what it belongs to.
+    """
     with formulas.typesetting(each for page in pages for each in equations_of(page, context.index)):
         rendered = render_pages(pages, context)
     formulas.typeset(use.equation for page in rendered for use in page.uses)
+    if damage := formulas.damage(rendered):
+        hit = {page.url: sorted({use.owner for use in page.uses} & damage.keys()) for page in rendered}
+        for url, owners in hit.items():
+            told = tuple(damaged_text(owner, damage[owner], context) for owner in owners)
+            warnings[url] += told
+            findings.faults += told if findings.strict else ()
+        context = replace(context, damaged={**damage, **context.damaged})
+        again = render_pages([page for page in pages if hit[page.outline.url]], context)
+        anew = {page.url: page for page in again}
+        rendered = [anew.get(page.url, page) for page in rendered]
+        formulas.typeset(use.equation for page in again for use in page.uses)
     by_url = {page.outline.url: page for page in pages}
     for each in rendered:
         findings.faults += each.faults

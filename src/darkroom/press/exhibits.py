@@ -36,7 +36,7 @@ from darkroom.press.layouts import Layouts
 from darkroom.press.pages import PLACEHOLDER, Page
 from darkroom.press.references import Unknown, number_figures
 from darkroom.press.text import size
-from darkroom.press.texts import Texts
+from darkroom.press.texts import Texts, Told
 from darkroom.press.vetting import is_plain
 
 FILMS = frozenset({".mp4", ".webm", ".ogv", ".m4v", ".mov"})
@@ -131,7 +131,9 @@ class Exhibits:
             return self._absent_figure(experiment, short, shared)
         shared["play"] = "once" if options.get("play") else ""
         shared["lazy"] = not self._at_top(call) or suffix != ""
-        return self._drawn_figure(experiment, short, shared, options.get("width") or width_of(figure))
+        assert experiment.manifest
+        with self._texts.of(f"{experiment.id}/{short}", (experiment.manifest.source.path, figure.line)):
+            return self._drawn_figure(experiment, short, shared, options.get("width") or width_of(figure))
 
     def _absent_figure(self, experiment: Experiment, short: str, shared: dict[str, Any]) -> str:
         reason = self._context.damaged.get(f"{experiment.id}/{short}") or "; ".join(experiment.reasons)
@@ -171,7 +173,6 @@ class Exhibits:
             self.drawings[target] = drawing
             return self._root + target
 
-        self._texts.where = (manifest.source.path, figure.line)
         self._check_texts(shared["id"], [figure.caption, *alt_texts(figure)])
         html = self._layouts.render(
             "figures/frame.html",
@@ -211,23 +212,25 @@ class Exhibits:
 
     def _record(self, experiment: Experiment) -> dict[str, Any]:
         manifest = experiment.manifest
-        self._texts.where = (
-            manifest.source.path if manifest else experiment.id,
-            manifest.source.line if manifest else 1,
-        )
+        stored = manifest.files if manifest else ()
+        files = [self._raw_file(experiment, file.path, file.sha256, file.bytes) for file in stored]
+        problem, reasons = experiment.problem, experiment.reasons
+        if damage := self._context.damaged.get(experiment.id):
+            manifest, problem, reasons = None, damage, (damage,)
+        if manifest:
+            summary = Told(manifest.summary, experiment.id, (manifest.source.path, manifest.source.line))
+            manifest = msgspec.structs.replace(manifest, summary=summary)
         made = provenance(manifest, self._context.site.repository) if manifest else None
         return {
             "id": experiment.id,
             "anchor": record_anchor(experiment.id),
-            "state": experiment.state,
-            "reasons": experiment.reasons,
+            "state": "damaged" if problem else experiment.state,
+            "reasons": reasons,
             "manifest": manifest,
             "made": made,
-            "problem": experiment.problem,
+            "problem": problem,
             "figures": [self._figure_link(experiment, name) for name in experiment.figures],
-            "files": [self._raw_file(experiment, file.path, file.sha256, file.bytes) for file in manifest.files]
-            if manifest
-            else [],
+            "files": files,
         }
 
     def _figure_link(self, experiment: Experiment, name: str) -> dict[str, str]:

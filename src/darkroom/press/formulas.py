@@ -63,11 +63,21 @@ class Formulas:
         with self.typesetting(equations):
             pass
 
+    def damage(self, pages: Iterable[Rendered]) -> dict[str, str]:
+        """What KaTeX refused in texts of manifests, by the figure or experiment whose they are."""
+        found: dict[str, str] = {}
+        for use in (use for page in pages for use in page.uses if use.owner):
+            result = self._made[use.equation]
+            if isinstance(result, BadTeX):
+                said = f"{result.message} in {use.equation.tex[:80]!r}, a text from {use.path}:{use.line}"
+                found.setdefault(use.owner, said)
+        return found
+
     def faults(self, rendered: Rendered, page: Page) -> Iterator[Fault]:
         """What KaTeX refused, at its place in the page or in the experiment that a caption comes from."""
         for use in rendered.uses:
             result = self._made[use.equation]
-            if isinstance(result, BadTeX):
+            if isinstance(result, BadTeX) and not use.owner:
                 yield _bad_tex(use, result, page)
 
     def finished(self, page: Rendered) -> tuple[str, tuple[str, ...]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -17,6 +18,7 @@ import msgspec
 
 from darkroom.lab import caches
 from darkroom.lab.errors import Fault
+from darkroom.press.limits import TooCostly, bounded
 from darkroom.press.record import sha256
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ SUFFIXES = frozenset({".png", ".apng", ".jpg", ".jpeg", ".jfif", ".gif", ".webp"
 WIDEST = 20_000  # pixels
 MOST = 64_000_000
 _LONGEST_TEXT = 32 << 20  # bytes of what programs note in a PNG, such as the workflow that made it
-_DECODED = 500_000_000  # pixels of a film that are looked at
+_DECODED = 150_000_000  # pixels of a film that are looked at
 _FORMATS = frozenset({"PNG", "JPEG", "MPO", "GIF", "WEBP", "AVIF", "BMP", "ICO"})  # MPO is a JPEG with others behind it
 _OPENINGS: dict[str, tuple[bytes, ...]] = {
     ".woff2": (b"wOF2",),
@@ -130,8 +132,12 @@ def _decoded(content: bytes) -> Picture:
     limits = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK
     Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = None, _LONGEST_TEXT  # our limit is told with the size
     try:
-        with Image.open(io.BytesIO(content)) as picture:
-            return _judged(picture)
+        with bounded(), warnings.catch_warnings(), Image.open(io.BytesIO(content)) as picture:
+            warnings.simplefilter("ignore")
+            judged = _judged(picture)
+            if not judged.fault and picture.format in {"JPEG", "MPO"} and not _is_sound_jpeg(content):
+                return Picture(fault="the picture is damaged (it is cut short, or holds what no JPEG has)")
+            return judged
     except Exception as error:  # whatever a decoder stumbles over
         return Picture(fault=_reason(content, error))
     finally:
@@ -139,6 +145,8 @@ def _decoded(content: bytes) -> Picture:
 
 
 def _judged(picture: Opened) -> Picture:
+    from PIL import Image
+
     width, height = picture.size
     if picture.format not in _FORMATS:
         return Picture(
@@ -146,6 +154,7 @@ def _judged(picture: Opened) -> Picture:
         )
     if width > WIDEST or height > WIDEST or width * height > MOST:
         return Picture(fault=f"{width:,} x {height:,} pixels; the most are {WIDEST:,} to a side, and {MOST:,} in all")
+    Image.MAX_IMAGE_PIXELS = MOST // 2  # twice that is an error: frames of a GIF may make its canvas larger
     frames = min(getattr(picture, "n_frames", 1), max(1, _DECODED // (width * height)))
     for frame in range(frames):
         picture.seek(frame)
@@ -210,13 +219,51 @@ def _segments(content: bytes) -> Iterator[bytes]:
     yield content[at:]
 
 
+_ALONE = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})  # markers of JPEG without a segment
+_KNOWN = frozenset({*range(0xC0, 0xD0), *range(0xDA, 0xF0), 0xFE}) - {0xC8}
+
+
+def _is_sound_jpeg(content: bytes) -> bool:
+    """Whether a JPEG is a row of segments up to its end: libjpeg draws grey where it is not, and says nothing.
+
+    Markers and what stands between them: ITU-T T.81, annex B.
+    """
+    at = 2
+    while 0 <= at < len(content) - 1:
+        marker = content[at + 1]
+        if content[at] != 0xFF:
+            return False
+        if marker == 0xD9:
+            return True
+        if marker == 0xFF:  # filled up
+            at += 1
+        elif marker in _ALONE:
+            at += 2
+        elif marker in _KNOWN:
+            at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+        else:
+            return False
+        if marker == 0xDA or 0xD0 <= marker <= 0xD7:  # coded data: up to a marker that is none of restarting
+            found = _MARKER.search(content, at)
+            at = found.start() if found else len(content)
+    return False
+
+
+_MARKER = re.compile(rb"\xff[^\x00\xff]")
+
+
 def _reason(content: bytes, error: Exception) -> str:
     from PIL import UnidentifiedImageError
+    from PIL.Image import DecompressionBombError
 
     if content.lstrip()[:1] == b"<":
         return "it holds HTML or XML, not a picture"
     if isinstance(error, UnidentifiedImageError):
         return "it holds no picture that can be recognised"
+    if isinstance(error, DecompressionBombError):
+        return f"it grows beyond {MOST:,} pixels"
+    if isinstance(error, TooCostly | MemoryError):
+        return "the picture takes too much time or memory to be decoded"
     if isinstance(error, EOFError) or "truncated" in str(error).lower():
         return "the picture is cut short"
     return f"the picture is damaged ({' '.join(str(error).split())[:100] or type(error).__name__})"

@@ -428,6 +428,11 @@ def as_html(text: str) -> str:
     return re.sub(r"(?<![\w−])-(?=\d)", "−", _EXPONENT.sub(power, html.escape(text)))
 
 
+_TEX = re.compile(r"[\\{}$&#_^~]")
+_SIGN = re.compile(r"[\\{}$&#_^~%]")
+_AS_TEXT = {"\\": r"\textbackslash ", "^": r"\textasciicircum ", "~": r"\textasciitilde "}
+
+
 def as_tex(text: str) -> str:
     """A shown number as TeX, where it stands in a formula."""
 
@@ -435,6 +440,8 @@ def as_tex(text: str) -> str:
         factor = "" if found[1] == "1" else rf"{found[1]} \times "
         return rf"{factor}10^{{{int(found[2])}}}"
 
+    if _TEX.search(text):  # a text of somebody's manifest, which is shown and not carried out
+        return rf"\text{{{_SIGN.sub(lambda sign: _AS_TEXT.get(sign[0], rf'{chr(92)}{sign[0]}'), text)}}}"
     shown = _EXPONENT.sub(power, text).replace("%", r"\%")
     return re.sub(r"(?<=\d),(?=\d{3})", "{,}", shown)
 

@@ -8,6 +8,7 @@ from darkroom.lab.errors import Fault
 from darkroom.lab.manifest import Figure
 from darkroom.lab.paths import links_among
 from darkroom.press.catalogue import FRESH, Experiment
+from darkroom.press.context import Context
 from darkroom.press.references import Index
 from darkroom.press.sources import Findings, Sources
 from darkroom.press.vetting import is_published
@@ -48,6 +49,12 @@ def damaged_figures(sources: Sources, index: Index, findings: Findings) -> dict[
                 place = sources.places.shown(experiment.folder / wrong[0])
                 findings.problems.append(_damage(place, f"{full}: {damaged[full]}"))
     return damaged
+
+
+def damaged_text(owner: str, problem: str, context: Context) -> Fault:
+    """What is said of a figure, or of an experiment's record, with a text that cannot be shown."""
+    identity = owner if owner in context.index.catalogue.experiments else owner.rpartition("/")[0]
+    return _damage(f"{context.outputs}/{identity}/manifest.json", f"{owner}: {problem}; mend it there and build again")
 
 
 def _first_altered(experiment: Experiment, figure: Figure, sources: Sources) -> tuple[str, str] | None:
@@ -121,5 +128,7 @@ def _described(experiment: Experiment) -> str:
 
 def _damage(place: str, message: str) -> Fault:
     text = message.removeprefix("manifest.json: ")
-    advice = "" if "--force" in text else "; restore the file or rerun the experiment with --force"
+    advice = (
+        "" if "--force" in text or "build again" in text else "; restore the file or rerun the experiment with --force"
+    )
     return Fault(place, 1, 1, "damaged", f"{text}{advice}")

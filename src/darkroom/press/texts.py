@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from markdown_it.token import Token
 
@@ -23,21 +25,45 @@ _LABEL_MARKS = re.compile(r"[$\\`]")
 _MARKDOWN_MARKS = re.compile(r"[$\\`*_~\[\]<>&!{^:=]|\n")
 
 
+class Told(str):
+    """A text of a manifest that knows whose it is, wherever a layout takes it up."""
+
+    owner: str
+    where: tuple[str, int]
+
+    def __new__(cls, text: str, owner: str, where: tuple[str, int]) -> Told:
+        made = super().__new__(cls, text)
+        made.owner, made.where = owner, where
+        return made
+
+
 class Texts:
     """The texts of one page.
 
     Attributes:
         uses: the formulas so far; a formula is marked by its index here.
         where: the file and line that a short text is taken to stand at.
+        owner: the figure or the experiment whose manifest the text comes from, or "".
         faults: what is wrong with short texts.
     """
 
     def __init__(self, converter: Converter, path: str) -> None:
         self.uses: list[Use] = []
         self.where = (path, 1)
+        self.owner = ""
         self.faults: list[Fault] = []
         self._converter = converter
         self._known: dict[Use, int] = {}
+
+    @contextmanager
+    def of(self, owner: str, where: tuple[str, int]) -> Iterator[None]:
+        """Take up texts of a manifest: that of a figure or an experiment, which is declared at a line of a file."""
+        before = self.where, self.owner
+        self.where, self.owner = where, owner
+        try:
+            yield
+        finally:
+            self.where, self.owner = before
 
     def mark(self, use: Use) -> str:
         """The mark of a formula, one for each place."""
@@ -49,7 +75,7 @@ class Texts:
     def formula(self, formula: Formula, token: Token, block: bool) -> str:
         """A formula of a short text."""
         tex = rewrite(formula.tex, [])
-        mark = self.mark(Use(Equation(tex.tex, formula.display), *self.where))
+        mark = self.mark(Use(Equation(tex.tex, formula.display), *self.where, owner=self.owner))
         return f'<span class="equation">{mark}</span>' if formula.display else mark
 
     def call(self, call: Call, block: bool) -> str:
@@ -64,6 +90,9 @@ class Texts:
         """A short text with inline math as HTML; nothing else in it is markup."""
         if isinstance(text, int | float) and not isinstance(text, bool):
             return as_html(show(text))
+        if isinstance(text, Told) and not self.owner:
+            with self.of(text.owner, text.where):
+                return self.inline(text)
         content = str(text)
         if not _LABEL_MARKS.search(content):
             return escape_text(typographic(content)[0])
@@ -81,6 +110,9 @@ class Texts:
 
         It comes with somebody's outputs. A link that leads to anything but pages and mail is text, and so is a picture.
         """
+        if isinstance(text, Told) and not self.owner:
+            with self.of(text.owner, text.where):
+                return self.rich(text)
         text = " ".join(text.split())
         if not _MARKDOWN_MARKS.search(text):
             return escape_text(typographic(text)[0])

@@ -1,7 +1,8 @@
 """What of somebody's outputs is fit to be published: pictures that are pictures, drawings without scripts, plain data.
 
-A manifest vouches for the bytes of a file and for nothing else. A drawing (SVG) that is opened by itself runs its scripts
-with the rights of the site, so one is published only where all that it holds is known to be harmless.
+A manifest vouches for the bytes of a file and for nothing else: a picture is decoded to its end. A drawing (SVG) that is
+opened by itself runs its scripts with the rights of the site, so one is published only where all that it holds is known to
+be harmless.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import os
 import re
 import struct
+import zlib
 from pathlib import PurePosixPath
 
 from darkroom.lab.paths import read_plain
+from darkroom.press.pictures import MOST, WIDEST, judge, of_other
 
 RAW = frozenset({".safetensors", ".json", ".csv", ".tsv", ".txt", ".png", ".jpg", ".jpeg", ".gif", ".webp"})
 """The suffixes of results that are published as they are: data and pictures, nothing that a browser runs."""
@@ -26,9 +29,7 @@ _OPENINGS = {
     ".webp": (b"RIFF",),
     ".avif": (b"\0\0\0",),
 }
-_LARGEST = 50_000_000  # bytes of a drawing that are looked through
-_WIDEST = 20_000  # pixels
-_MOST = 64_000_000
+_LARGEST = 50_000_000  # bytes of a file that are looked through
 
 
 def fault_of(path: str) -> str:
@@ -37,29 +38,77 @@ def fault_of(path: str) -> str:
     It must be there, and no link.
     """
     suffix = PurePosixPath(path).suffix.lower()
+    if suffix not in _OPENINGS.keys() | _DATA | _FILMS | {".svg"}:
+        return f"of a kind that is not published ({suffix or 'no suffix'})"
+    try:
+        content = read_plain(path, _LARGEST)
+    except (OSError, ValueError) as error:
+        return str(error)
     if suffix == ".svg":
-        try:
-            return _fault_of_drawing(read_plain(path, _LARGEST))
-        except (OSError, ValueError) as error:
-            return str(error)
+        return _fault_of_drawing(content)
     if suffix in _OPENINGS:
-        return _fault_of_picture(path, suffix)
-    return "" if suffix in _DATA | _FILMS else f"of a kind that is not published ({suffix or 'no suffix'})"
+        return _fault_of_picture(content, suffix)
+    return of_other(path, content) if suffix in _FILMS else ""
 
 
-def _fault_of_picture(path: str, suffix: str) -> str:
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123  # thousands of files
-        head = file.read(32)
+def _fault_of_picture(content: bytes, suffix: str) -> str:
+    """Why a picture is not to be published, or "": it is decoded to its end."""
     kind = suffix[1:].upper()
-    if not head.startswith(_OPENINGS[suffix]):
+    if not content.startswith(_OPENINGS[suffix]):
         return f"no {kind} picture"
     if suffix in {".png", ".gif"}:
-        if len(head) < 24:
+        if len(content) < 24:
             return f"no {kind} picture: it is cut short"
-        width, height = struct.unpack(">II", head[16:24]) if suffix == ".png" else struct.unpack("<HH", head[6:10])
-        if not (0 < width <= _WIDEST and 0 < height <= _WIDEST and width * height <= _MOST):
+        width, height = (
+            struct.unpack(">II", content[16:24]) if suffix == ".png" else struct.unpack("<HH", content[6:10])
+        )
+        if not (0 < width <= WIDEST and 0 < height <= WIDEST and width * height <= MOST):
             return f"a picture of {width} x {height} pixels"
-    return ""
+    if suffix == ".png":
+        chunks = _chunks(content)
+        if not chunks or _is_plainly_whole(chunks):
+            return "" if chunks else "no PNG picture: the picture is cut short or damaged"
+    fault = judge(content, suffix).fault
+    return fault and f"no {kind} picture: {fault}"
+
+
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by the colour type of a PNG
+
+
+def _chunks(content: bytes) -> list[tuple[bytes, bytes]]:
+    """The chunks of a PNG with their types: PNG (third edition), section 5; none where one is damaged or missing."""
+    found: list[tuple[bytes, bytes]] = []
+    at = 8
+    while at + 12 <= len(content) and (not found or found[-1][0] != b"IEND"):
+        end = at + 8 + int.from_bytes(content[at : at + 4], "big")
+        if content[end : end + 4] != zlib.crc32(content[at + 4 : end]).to_bytes(4, "big"):
+            return []
+        found.append((content[at + 4 : at + 8], content[at + 8 : end]))
+        at = end + 4
+    return found if found and found[-1][0] == b"IEND" and at == len(content) else []
+
+
+def _is_plainly_whole(chunks: list[tuple[bytes, bytes]]) -> bool:
+    """Whether a PNG is of the common kind and all of its pixels are there; others are left to Pillow, which takes longer."""
+    kinds = [kind for kind, _ in chunks]
+    if not _PLAIN_CHUNKS.issuperset(kinds) or kinds.count(b"IHDR") != 1 or len(chunks[0][1]) != 13:
+        return False
+    width, height, depth, colour, *rest = struct.unpack(">IIBBBBB", chunks[0][1])
+    row = 1 + (width * depth * _CHANNELS.get(colour, 0) + 7) // 8
+    if rest != [0, 0, 0] or depth not in {1, 2, 4, 8, 16} or (colour == 3 and b"PLTE" not in kinds):
+        return False
+    inflater = zlib.decompressobj()
+    try:
+        data = b"".join(body for kind, body in chunks if kind == b"IDAT")
+        pixels = inflater.decompress(data, min(row * height, _LARGEST) + 1)
+    except zlib.error:
+        return False
+    return row > 1 and len(pixels) == row * height and inflater.eof and max(pixels[::row]) <= 4  # filters
+
+
+_PLAIN_CHUNKS = frozenset(
+    {b"IHDR", b"PLTE", b"IEND", b"tRNS", b"pHYs", b"gAMA", b"cHRM", b"sRGB", b"tEXt", b"sBIT", b"bKGD", b"tIME"}
+)
 
 
 # Drawings -------------------------------------------------------------------------------------------------------------
