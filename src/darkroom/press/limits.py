@@ -21,6 +21,7 @@ class TooCostly(Exception):
     """A page takes more than it may."""
 
 
+TOO_DEEP = "is nested too deeply here; take it apart"
 NO_MEMORY = "the page takes more memory than a page may have; take apart what makes so much of it"
 
 

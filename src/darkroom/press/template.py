@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from darkroom.lab.errors import nearest
 from darkroom.press.calls import CALLS, Literal
-from darkroom.press.limits import LONGEST, NO_MEMORY, TooCostly
+from darkroom.press.limits import LONGEST, NO_MEMORY, TOO_DEEP, TooCostly
 
 if TYPE_CHECKING:
     from jinja2 import Environment, nodes
@@ -71,13 +71,18 @@ def expand(text: str, kept: Ranges) -> Expanded:
     environment = _environment(template)
     try:
         tree = environment.parse(template.source)
+        wrong = list(_bad_calls(tree, template))
     except TemplateSyntaxError as error:
         message = f"{error.message}; Jinja's braces that are meant as text go into `code`"
         raise Wrong([(template.line(error.lineno), "jinja", message)]) from None
-    if wrong := list(_bad_calls(tree, template)):
+    except (RecursionError, TooCostly) as error:
+        raise Wrong([(template.line(_line_within(error)), "cost", _said(error))]) from None
+    if wrong:
         raise Wrong(wrong)
     try:
         made = environment.from_string(tree).render()
+    except RecursionError as error:
+        raise Wrong([(template.line(_line_within(error)), "cost", _said(error))]) from None
     except TemplateError as error:
         raise Wrong([(template.line(_line_of(error)), "jinja", f"{error}")]) from None
     except MemoryError as error:
@@ -267,6 +272,25 @@ def _bad_calls(tree: nodes.Template, template: _Template) -> Iterator[Complaint]
             yield offset, "reference", f"unknown function {name!r}{nearest(name, CALLS)}"
         elif node.args and not isinstance(node.args[0], nodes.Const):
             yield offset, "reference", f"write the name in {name}(...) as a literal, so that it can be checked"
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, TooCostly) else f"Jinja {TOO_DEEP}"
+
+
+def _line_within(error: Exception) -> int:
+    """The line of the template that Jinja was reading or compiling, or carrying out."""
+    line, trace = 0, error.__traceback__
+    while trace is not None:
+        known = trace.tb_frame.f_locals
+        if trace.tb_frame.f_code.co_filename == "<template>":
+            line = trace.tb_lineno
+        elif "stream" in getattr(known.get("self"), "__dict__", {}):  # the parser
+            line = known["self"].stream.current.lineno
+        else:
+            line = getattr(known.get("node"), "lineno", 0) or line
+        trace = trace.tb_next
+    return line or 1
 
 
 def _line_of(error: Exception) -> int:
