@@ -141,7 +141,7 @@ def test_a_formula_in_a_caption_leads_nowhere(project: Project) -> None:
     assert [each.path for each in report.warnings if "href is not for formulas" in each.message] == [
         "experiments/outputs/part_b/a/manifest.json"
     ]
-    assert 'href="javascript' not in project.html() and "for-light" not in project.html()
+    assert 'href="javascript' not in project.html() and '<figure class="absent' in project.html()
 
 
 def test_results_are_published_by_what_they_are(project: Project) -> None:
