@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 
 from darkroom.press.text import composed
@@ -22,6 +23,15 @@ class Call:
     arguments: tuple[Literal, ...]
     options: tuple[tuple[str, Literal], ...]
     offset: int
+
+
+_REFERENCE = re.compile(r"\\(?P<kind>eqref|ref|cref|Cref|autoref)\s*\{(?P<name>[^{}\n]+)\}")
+
+
+def tex_reference(text: str, offset: int, end: int | None = None) -> tuple[Call, int] | None:
+    r"""The call that ``\eqref{name}`` at *offset* of *text* stands for, and the offset behind it."""
+    found = _REFERENCE.match(text, offset, len(text) if end is None else end)
+    return (Call("ref", (found["name"].strip(),), (("short", found["kind"]),), offset), found.end()) if found else None
 
 
 def literal_call(text: str, offset: int) -> tuple[Call, int] | None:

@@ -21,7 +21,7 @@ ADMONITIONS = {
     **dict.fromkeys(("danger", "error", "failure", "bug"), "caution"),
 }
 
-_PICTURE = '{{ picture("name.png", caption="...", alt="...") }}'
+PICTURE = '{{ picture("name.png", caption="...", alt="...") }}'
 
 # Paragraphs: a pattern in their text, and what is said of it -----------------------------------------------------------
 
@@ -73,106 +73,12 @@ def of_paragraph(content: str) -> Iterator[tuple[int, str]]:
             yield found.start(), message
 
 
-# TeX outside of formulas ----------------------------------------------------------------------------------------------
-
-_COMMAND = re.compile(r"\\(?P<name>[A-Za-z]+)\*?(?P<after>[{_^\[]?)(?P<argument>[^{}\n]*)")
-_INSTEAD = {
-    "cite": '{{ cite("key") }}', "citep": '{{ cite("key") }}', "citet": '{{ cite("key", text=True) }}',
-    "textbf": "**...**", "textit": "*...*", "emph": "*...*", "texttt": "`...`", "section": "## ...", "subsection": "### ...",
-    "footnote": "[^1], and [^1]: ... below", "href": "[text](address)", "url": "<address>", "includegraphics": _PICTURE,
-    **dict.fromkeys(("newcommand", "renewcommand", "def", "DeclareMathOperator"), "it within $...$, or under [macros] above"),
-    "label": "{#name} behind a heading, or \\label within a formula", "item": "- ...", "paragraph": "**...**",
-}  # fmt: skip
-_LETTERS = frozenset(
-    [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "varepsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "kappa",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-        "pi",
-        "rho",
-        "sigma",
-        "tau",
-        "phi",
-        "varphi",
-        "chi",
-        "psi",
-        "omega",
-        "Gamma",
-        "Delta",
-        "Theta",
-        "Lambda",
-        "Sigma",
-        "Phi",
-        "Psi",
-        "Omega",
-        "nabla",
-        "infty",
-        "partial",
-        "mathbb",
-        "mathcal",
-        "mathbf",
-        "mathrm",
-        "frac",
-        "sqrt",
-        "sum",
-    ]
-)
-
-
-def of_tex(text: str, at: int) -> str:
-    """What to say of a command of LaTeX's at *at*, or ""."""
-    found = _COMMAND.match(text, at)
-    if not found or text[max(at - 1, 0) : at] == "\\":
-        return ""
-    name = found["name"]
-    if name in _INSTEAD and found["after"]:
-        return f"\\{name} is LaTeX's; write {_INSTEAD[name]}"
-    if name in _LETTERS or found["after"] in {"_", "^", "{"}:
-        return f"\\{name} is TeX outside of a formula; write $\\{name}{found['after']}...$ for a formula, or `\\{name}`"
-    return ""
-
-
-_ENVIRONMENTS = {
-    "eqnarray": "align, with one & a row", "eqnarray*": "align*, with one & a row", "multline": "gather or split",
-    "multline*": "gather* or split", "flalign": "align", "itemize": "- ... outside of the formula",
-    "enumerate": "1. ... outside of the formula", "tabular": "a table of |", "figure": _PICTURE, "theorem": "> ... or ## ...",
-    "proof": "> ... or ## ...", "lemma": "> ... or ## ...", "algorithm": "a fence of ```", "algorithmic": "a fence of ```",
-    "verbatim": "a fence of ```", "lstlisting": "a fence of ```", "minted": "a fence of ```", "quote": "> ...",
-}  # fmt: skip
-
-
-_COMMANDS = {
-    "mbox": "\\text", "mathds": "\\mathbb", "mathbbm": "\\mathbb", "bbold": "\\mathbb", "unicode": "the character itself",
-    "require": "nothing: what it would load is there", "sideset": "{}_a^b\\sum", "nicefrac": "a/b", "sfrac": "a/b",
-    "ensuremath": "nothing", "intertext": "two formulas with text between", "nonumber": "\\notag",
-}  # fmt: skip
-
-
-def of_math(message: str) -> str:
-    """KaTeX's complaint about what it does not have, with what to write."""
-    name = message.removeprefix("No such environment: ")
-    command = message.removeprefix("Undefined control sequence: \\")
-    instead = _ENVIRONMENTS.get(name) or _COMMANDS.get(command)
-    return f"{message}; write {instead}" if instead else message
-
-
 # Braces ---------------------------------------------------------------------------------------------------------------
 
 _BRACES: tuple[tuple[str, Callable[[str], str]], ...] = (
     (
         r"(?s)\{\{[<%].*?[>%]\}\}",
-        lambda text: f"{_short(text)} is a shortcode of Hugo's; write {_PICTURE} for a picture, HTML for the rest",
+        lambda text: f"{_short(text)} is a shortcode of Hugo's; write {PICTURE} for a picture, HTML for the rest",
     ),
     (
         r"(?i)\{:\s*toc\b[^}\n]*\}|\{toc\}",
@@ -183,7 +89,7 @@ _BRACES: tuple[tuple[str, Callable[[str], str]], ...] = (
     (r"\{=\w+\}", lambda text: f"{text} is Pandoc's; HTML is written as it is"),
     (
         r"(?s)\{%-?\s*(?:include|link|post_url|highlight|endhighlight|figure|cite|gist|youtube)\b.*?%\}",
-        lambda text: f"{_short(text)} is Jekyll's; write {_PICTURE} for a picture, a fence of ``` for code",
+        lambda text: f"{_short(text)} is Jekyll's; write {PICTURE} for a picture, a fence of ``` for code",
     ),
     (
         r"\{(?:ref|eq|cite|math|numref|doc|term)[\w:]*\}(?=`)",
@@ -263,7 +169,7 @@ def of_text(text: str, at: int, env: Mapping[str, Any]) -> str:
 def of_fence(info: str) -> str:
     """What to say of the words behind a fence, or ""."""
     if info.split()[:1] in (["mermaid"], ["plantuml"]):
-        return f"diagrams of {info.split(maxsplit=1)[0]} are not drawn; save it as a picture, and write {_PICTURE}"
+        return f"diagrams of {info.split(maxsplit=1)[0]} are not drawn; save it as a picture, and write {PICTURE}"
     found = re.match(r"\{(?P<name>[^{}]*)\}", info.strip())
     if not found:
         return ""

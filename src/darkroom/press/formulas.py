@@ -10,12 +10,12 @@ import msgspec
 
 from darkroom.lab.errors import Fault
 from darkroom.press.context import MATH_POLICY, MATH_STYLE, Rendered, Use, root_of
-from darkroom.press.dialects import of_math
 from darkroom.press.files import Places
+from darkroom.press.latex import of_math
 from darkroom.press.layouts import policy_digest
 from darkroom.press.math import BadTeX, Equation, Katex, Typeset, classes_of, plain, rules
 from darkroom.press.math_style import MathStyle, font_parts, not_whole, read_math_style
-from darkroom.press.mathtext import Rewritten, rewrite
+from darkroom.press.mathtext import Rewritten, short_formula
 from darkroom.press.pages import Page
 from darkroom.press.record import Inputs
 from darkroom.press.references import Index, Unknown, number_figures, tex_of
@@ -140,7 +140,7 @@ def _inline_equations(text: str) -> Iterator[Equation]:
         for token in read_line(text).tokens:
             if token.type == "formula":
                 formula = token.meta["formula"]
-                yield Equation(rewrite(formula.tex, []).tex, formula.display)
+                yield Equation(short_formula(formula)[0], formula.display)
 
 
 def _texts(layout: object) -> Iterator[str]:

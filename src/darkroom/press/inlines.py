@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from markdown_it.rules_inline import StateInline
 
-from darkroom.press import dialects, mathtext
-from darkroom.press.calls import BLOCKS, CALLS, Call, literal_call
-from darkroom.press.rawhtml import check_tag
+from darkroom.press import dialects, latex, mathtext
+from darkroom.press.calls import BLOCKS, CALLS, Call, literal_call, tex_reference
+from darkroom.press.mathtext import Span
+from darkroom.press.rawhtml import check_tag, open_comment
 from darkroom.press.reading import CALLEE, make_formula, reading_of, within
 
 _NAME = re.compile(r"\{#([A-Za-z][\w.:-]*)\}")
@@ -50,9 +52,8 @@ def formula(state: StateInline, silent: bool) -> bool:
         if not span.display and source[start] == "$" and mathtext.reads_as_prose(inner):
             message = f"'${inner}$' is set as a formula; write \\$ where a dollar is meant"
             reading.warn(place, "math", message)
-        if source.startswith("$$", start) and "\n" not in inner and "short" not in state.env:
-            message = "a display formula within a sentence; write $...$, or give it lines of its own"
-            reading.warn(place, "math", message)
+        if span.display and "short" not in state.env:
+            _out_of_place(state, span)
         outer = reading.content.find(source) if source != reading.content else 0
         starts = [(index - max(outer, 0), offset) for index, offset in reading.starts]
         token = state.push("formula", "", 0)
@@ -63,7 +64,24 @@ def formula(state: StateInline, silent: bool) -> bool:
     return True
 
 
+_LABEL = re.compile(r"[ \t]*\((?P<name>[A-Za-z][\w.:-]*)\)[ \t]*(?=\n|$)")
+
+
+def _out_of_place(state: StateInline, span: Span) -> None:
+    """A formula of its own that stands in a line with other text; it may have a name as MyST writes it."""
+    source, reading = state.src, reading_of(state)
+    begins = not source[: span.start].rpartition("\n")[2].strip()
+    label = _LABEL.match(source, span.end, state.posMax)
+    if begins and label:
+        message = f"({label['name']}) behind a formula is MyST's; write {{#{label['name']}}} to name it"
+        reading.fault(reading.place(state, label.start("name") - 1), "math", message)
+    elif not (reading.in_table and source[span.start : span.end] == source.strip()):
+        message = "a display formula within a sentence; write $...$, or give it lines of its own"
+        reading.warn(reading.place(state, span.start), "math", message)
+
+
 _SPACED = re.compile(r"\$(?P<before>\s*)(?P<tex>[^\s$](?:[^$\n]*[^\s$])?)(?P<after>\s*)\$(?!\d)")
+_DIGIT_BEHIND = re.compile(r"\$(?P<tex>(?=\S)(?:\\.|[^\\$`\n])*(?<=[\w)\]}'!]))\$(?=\d)")
 _ALMOST = re.compile(r"\$\S*?(?:\\[A-Za-z]|[_^][\w{\\])")
 
 
@@ -91,6 +109,21 @@ def _unclosed(state: StateInline, start: int) -> bool:
         state.pending += opening[0]
         state.pos = opening.end()
         return True
+    elif (digit := _DIGIT_BEHIND.match(source, start, state.posMax)) and not digit["tex"][0].isdigit():
+        message = f"{digit[0]} is no formula, since a digit follows; write \\({digit['tex']}\\), or \\$ for a dollar"
+        if mathtext.reads_as_prose(digit["tex"]):
+            reading.warn(place, "math", message)
+            return False
+        reading.fault(place, "math", message)
+        reading.mark(state, start, digit.end())
+        state.pending += digit[0]
+        state.pos = digit.end()
+        return True
+    elif digit and digit["tex"].isalnum():
+        message = (
+            f"{digit[0]} is text, since a digit follows; write \\({digit['tex']}\\) for a formula, \\$ for a dollar"
+        )
+        reading.warn(place, "math", message)
     elif _ALMOST.match(source, start, state.posMax):
         reading.warn(
             place, "math", "this dollar opens no formula, since none closes it; write \\$ if a dollar is meant"
@@ -107,27 +140,23 @@ def dollar(state: StateInline, silent: bool) -> bool:
     return True
 
 
-_REFERENCE = re.compile(r"\\(?P<kind>eqref|ref|cref|Cref|autoref)\s*\{(?P<name>[^{}\n]+)\}")
-
-
 def tex(state: StateInline, silent: bool) -> bool:
     """TeX outside of formulas: references to equations are read, the rest is said to be no Markdown."""
     if state.src[state.pos] != "\\":
         return False
-    found = _REFERENCE.match(state.src, state.pos, state.posMax)
+    reading = reading_of(state)
+    found = tex_reference(state.src, state.pos, state.posMax)
     if found is None:
-        if not silent and (message := dialects.of_tex(state.src, state.pos)):
-            reading = reading_of(state)
-            reading.fault(reading.place(state, state.pos), "markdown", message)
+        if not silent and (remark := latex.of_tex(state.src, state.pos)):
+            reading.remark(reading.place(state, state.pos), remark)
         return False
+    call, end = found
     if not silent:
-        reading = reading_of(state)
-        offset = reading.origin(reading.place(state, state.pos))
-        call = Call("ref", (found["name"].strip(),), (("short", found["kind"]),), offset)
+        call = replace(call, offset=reading.origin(reading.place(state, state.pos)))
         state.push("call", "", 0).meta = {"call": call}
         reading.calls.append(call)
-        reading.mark(state, *found.span())
-    state.pos = found.end()
+        reading.mark(state, state.pos, end)
+    state.pos = end
     return True
 
 
@@ -178,8 +207,15 @@ def _push_call(state: StateInline, found: Call, start: int, end: int) -> None:
 
 
 def other_dialects(state: StateInline, silent: bool) -> bool:
-    """The last rule: what no other took may be the syntax of another program."""
-    if not silent and "short" not in state.env and (message := dialects.of_text(state.src, state.pos, state.env)):
-        reading = reading_of(state)
+    """The last rule: what no other took may be the syntax of another program, or a comment that does not end."""
+    if silent or "short" in state.env:
+        return False
+    reading = reading_of(state)
+    if state.src[state.pos] == "~" and (remark := latex.of_tie(state.src, state.pos)):
+        reading.remark(reading.place(state, state.pos), remark)
+    elif message := dialects.of_text(state.src, state.pos, state.env):
         reading.fault(reading.place(state, state.pos), "markdown", message)
+    elif state.src.startswith("<!--", state.pos):
+        place = reading.place(state, state.pos)
+        reading.fault(place, "html", open_comment(reading.text, place))
     return False

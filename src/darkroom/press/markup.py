@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 _NAME, _VALUE = r"""[^\s"'<>/=]+""", r"""(?:"[^"]*"|'[^']*'|[^\s"'=<>`]+)"""
 _TAG = re.compile(
-    rf"<!--.*?(?:-->|\Z)|<\?.*?\?>|<!\[CDATA\[.*?\]\]>|<![A-Za-z][^>]*>"
+    rf"<!--(?:-?>|.*?(?:-->|\Z))|<\?.*?\?>|<!\[CDATA\[.*?\]\]>|<![A-Za-z][^>]*>"
     rf"|<(?P<close>/?)(?P<name>[A-Za-z][^\s/>]*)(?:[\s/]+{_NAME}(?:\s*=\s*{_VALUE})?)*\s*/?>",
     re.DOTALL,
 )
@@ -27,23 +27,50 @@ class Piece(NamedTuple):
     closes: bool = False
 
 
-def pieces(content: str) -> Iterator[Piece]:
-    """The tags and texts of a piece of HTML, in order and without gaps."""
-    at = 0
-    while found := _TAG.search(content, at):
+def pieces(content: str, behind: Callable[[int, int], int] = lambda at, tag: 0) -> Iterator[Piece]:
+    """The tags and texts of a piece of HTML, in order and without gaps.
+
+    What looks like a tag may be text: *behind* gives where the text ends that begins between an index and that of a tag
+    and holds the tag, or 0.
+    """
+    at = begun = 0
+    while found := _TAG.search(content, begun):
+        begun = behind(at, found.start())
+        if begun:
+            continue
         if found.start() > at:
             yield Piece(at, found.start(), "")
         name = (found["name"] or "!--").lower()
         yield Piece(found.start(), found.end(), name, bool(found["close"]))
-        at = found.end()
+        at = begun = found.end()
         if name in VERBATIM and not found["close"]:
             end = re.compile(rf"</{name}\b", re.IGNORECASE).search(content, at)
             begin = end.start() if end else len(content)
             if begin > at:
                 yield Piece(at, begin, "")
-            at = begin
+            at = begun = begin
     if at < len(content):
         yield Piece(at, len(content), "")
+
+
+ELEMENTS = frozenset(
+    """a abbr acronym address applet area article aside audio b base basefont bdi bdo big blink blockquote body br button
+    canvas caption center cite code col colgroup data datalist dd del details dfn dialog dir div dl dt em embed fieldset
+    figcaption figure font footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html i iframe img input ins
+    kbd label legend li link main map mark marquee menu meta meter nav nobr noframes noscript object ol optgroup option
+    output p param picture plaintext pre progress q rb rp rt rtc ruby s samp script search section select slot small
+    source span strike strong style sub summary sup table tbody td template textarea tfoot th thead time title tr track
+    tt u ul var video wbr xmp""".split()  # noqa: SIM905
+)
+
+
+def has_tags(content: str) -> bool:
+    """Whether a text that may be a formula holds tags of HTML rather than ``a < b and c > d``."""
+    for found in _TAG.finditer(content):
+        bare = re.search(r"\s[^\s/>]", found[0]) and "=" not in found[0]
+        if not found["name"] or found["close"] or (found["name"].lower() in ELEMENTS and not bare):
+            return True
+    return False
 
 
 def attributes(tag: str) -> dict[str, str]:

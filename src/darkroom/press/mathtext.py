@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from darkroom.press.calls import Call, literal_call
@@ -33,6 +33,10 @@ _PROSE = re.compile(r"(?=.*\s)(?!.*[\\^_=+<>|{}])(?:.*[A-Za-z]{2,}|\d.*[;:,.]\s)
 _COMMAND = re.compile(r"\\[A-Za-z]|[_^]")
 _COMMENT = re.compile(r"(?<!\\)%[^\n]*\Z")
 _TEX = re.compile(r"\\[A-Za-z]|[\^_=]|^\s*\S\s*$")
+_PERCENT = re.compile(
+    r"\\verb\*?([^A-Za-z\s]).*?\1|\{\{\s*(?:metric|param)\s*\(.*?\}\}|\\.|%(?P<comment>[^\n]*)(?P<more>\n?)",
+    re.DOTALL,
+)
 
 
 class Span(NamedTuple):
@@ -218,6 +222,41 @@ def rewrite(tex: str, edits: list[Edit]) -> Rewritten:
     return Rewritten(f"{made}\n" if _COMMENT.search(made) else made, tuple(pieces))
 
 
+# Comments -------------------------------------------------------------------------------------------------------------
+
+
+def lost(tex: str, display: bool) -> Iterator[tuple[int, str]]:
+    """Where a percent sign makes a comment of what is meant to be seen, and what to say of it.
+
+    A comment is fine on a line of a formula of its own that another line follows, but not behind a digit.
+    """
+    for found in _comments(tex):
+        at, comment = found.start("comment") - 1, found["comment"]
+        plain = display and found["more"] and not tex[max(at - 1, 0) : at].isdigit()
+        if not plain or comment.count("}") > comment.count("{"):
+            behind = f", so {comment.strip()[:30]!r} is lost" if comment.strip() else ""
+            yield at, f"% begins a comment in TeX{behind}; write \\% for a percent sign"
+
+
+def _comments(tex: str) -> Iterator[re.Match[str]]:
+    if "%" in tex:
+        yield from (found for found in _PERCENT.finditer(tex) if found["comment"] is not None)
+
+
+def without_comments(tex: str) -> str:
+    """*tex* with spaces in the place of its comments, so that nothing in them counts."""
+    for found in _comments(tex):
+        start, end = found.start("comment") - 1, found.end("comment")
+        tex = tex[:start] + " " * (end - start) + tex[end:]
+    return tex
+
+
+def short_formula(formula: Formula) -> tuple[str, list[str]]:
+    """The TeX of a formula of a caption or heading as KaTeX gets it, and what is wrong with it."""
+    wrong = [*lost(formula.tex, formula.display)]
+    return rewrite(formula.tex, [(at, at + 1, "\\%") for at, _ in wrong]).tex, [message for _, message in wrong]
+
+
 # Numbers and names ----------------------------------------------------------------------------------------------------
 
 
@@ -371,13 +410,17 @@ def prepare(
     A macro holds from the formula that defines it on; *macros* are those of the front matter.
     """
     known, targets, wrong = dict(macros), dict[str, Target](), list[tuple[int, str]]()
+    whole, formulas = formulas, [replace(each, tex=without_comments(each.tex)) for each in formulas]
     tags = _tags(formulas)
     steps: list[tuple[Formula, list[Edit], dict[str, str], list[str]]] = []
     count = 0
-    for formula in formulas:
+    for formula, written in zip(formulas, whole, strict=True):
         defined = definitions(formula.tex)
         known |= defined.macros
         edits = list(defined.edits)
+        for at, message in lost(written.tex, written.display):
+            wrong.append((written.place(at), message))
+            edits.append((at, at + 1, "\\%"))
         numbered, marks = rows(formula) if _has_rows(formula) else ([], [])
         edits += marks
         anchors = []
@@ -397,10 +440,10 @@ def prepare(
             elif row.name:
                 anchors.append(anchor_of(row.name))
                 targets[row.name] = Target("Equation", row.name, tag, anchors[-1])
-        steps.append((formula, edits, used(known, formula.tex), anchors))
+        steps.append((written, edits, used(known, formula.tex), anchors))
     prepared = []
     for formula, edits, its_macros, anchors in steps:
-        for found in _REFERENCE.finditer(formula.tex):
+        for found in _REFERENCE.finditer(without_comments(formula.tex)):
             target = targets.get(found["name"].strip())
             if target is None:
                 wrong.append((formula.place(found.start()), f"no formula of this page is named {found['name']!r}"))

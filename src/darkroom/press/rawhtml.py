@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from markdown_it.token import Token
 
-from darkroom.press import dialects, mathtext
-from darkroom.press.calls import CALLS, Call, literal_call
-from darkroom.press.markup import pieces
+from darkroom.press import dialects, latex, mathtext
+from darkroom.press.calls import CALLS, Call, literal_call, tex_reference
+from darkroom.press.markup import has_tags, pieces
 from darkroom.press.reading import CALLEE, Place, Reading, make_formula, within
 
 
@@ -32,39 +32,87 @@ def _html(reading: Reading, content: str, starts: list[tuple[int, int]]) -> Iter
         start, offset = starts[max(bisect_right(starts, (index, 1 << 60)) - 1, 0)]
         return offset + index - start
 
-    verbatim = ""
-    for piece in pieces(content):
+    verbatim: list[str] = []  # the element within which all is text
+    told = False
+    for piece in pieces(content, lambda at, tag: 0 if verbatim else _behind_formula(content, at, tag)):
         text = content[piece.start : piece.end]
         if piece.tag:
             token = Token("html_inline", "", 0, content=text)
             token.meta["at"] = reading.origin(place(piece.start))
             check_tag(reading, token, place(piece.start))
-            verbatim = "" if piece.closes and piece.tag == verbatim else verbatim
-            if not piece.closes and piece.tag in {"pre", "code", "script", "style", "textarea"}:
-                verbatim = verbatim or piece.tag
-            reading.kept.append((place(piece.start), place(piece.end))) if piece.tag == "!--" else None
+            if piece.closes and [piece.tag] == verbatim:
+                verbatim.clear()
+            elif not piece.closes and not verbatim and piece.tag in {"pre", "code", "script", "style", "textarea"}:
+                verbatim.append(piece.tag)
+            if piece.tag == "!--":
+                _check_comment(reading, text, place(piece.start))
+                reading.kept.append((place(piece.start), place(piece.end)))
             yield token
         elif verbatim:
             yield Token("html_text", "", 0, content=text)
         else:
+            if not told and (found := _MARKDOWN.search(text)):
+                told = True
+                message = (
+                    f"{found[0]!r} stays as it is, since Markdown is not read within HTML; leave a blank line before it"
+                )
+                reading.warn(place(piece.start + found.start()), "markdown", message)
             yield from _html_text(reading, text, lambda index, begin=piece.start: place(begin + index))  # type: ignore[misc]
+
+
+_MARKDOWN = re.compile(
+    r"\*\*(?=\S)[^*\n]+(?<=\S)\*\*|(?<!`)`[^`\n]+`(?!`)|!?\[[^\[\]\n]+\]\([^()\s]+\)|^#{2,6}[ ]\S.*", re.MULTILINE
+)
+_OPEN = re.compile(r"<(?:[?]|!\[CDATA\[|![A-Za-z])")
+
+
+def _check_comment(reading: Reading, text: str, place: int) -> None:
+    if text.startswith("<!--") and not text.endswith("-->") and text != "<!-->":
+        reading.fault(place, "html", open_comment(reading.text, place))
+
+
+def open_comment(text: str, at: int) -> str:
+    """What to say of a comment that begins at *at* of a page and does not end where it would have to."""
+    if "-->" in text[at:]:
+        return "this comment ends where its paragraph, quote or HTML does; begin it on a line of its own"
+    return "this comment is not closed; end it with -->, or write &lt;!-- for the characters"
+
+
+def _behind_formula(content: str, start: int, tag: int) -> int:
+    """Where the formula ends that begins from *start* on and holds what looks like a tag at *tag*, or 0."""
+    for found in re.compile(r"[$\\]").finditer(content, start, tag):
+        span = mathtext.span_at(content, found.start()) if found.start() >= start else None
+        if span is not None:
+            if span.end > tag and not has_tags(content[span.inner : span.inner_end]):
+                return span.end
+            start = span.end
+    return 0
 
 
 def _html_text(reading: Reading, text: str, place: Place) -> Iterator[Token]:
     at = 0
-    for found in re.finditer(r"\$|\\[(\[b]|\{[{%:]", text):
-        if found.start() < at:
+    for found in re.finditer(r"\$|\\[(\[A-Za-z]|\{[{%:]|\[\^[^\]\s]+\]|<[?!]", text):
+        begin = found.start()
+        if begin < at:
             continue
-        if found[0][0] == "{" and (foreign := dialects.of_braces(text, found.start())):
-            reading.fault(place(found.start()), "markdown", foreign[0])
-            reading.kept.append((place(found.start()), place(foreign[1])))
+        if found[0].startswith("[") or (found[0][0] == "<" and _OPEN.match(text, begin)):
+            note = f"{found[0]}: notes are not read within HTML; leave a blank line before the text, or write it below"
+            message = note if found[0][0] == "[" else f"{found[0]} is not closed; write &lt; for the character"
+            reading.fault(place(begin), "markdown" if found[0][0] == "[" else "html", message)
             continue
-        span = mathtext.span_at(text, found.start()) if found[0] != "{{" else None
-        opening = CALLEE.match(text, found.start()) if found[0] == "{{" else None
+        if found[0][0] == "{" and (foreign := dialects.of_braces(text, begin)):
+            reading.fault(place(begin), "markdown", foreign[0])
+            reading.kept.append((place(begin), place(foreign[1])))
+            continue
+        span = mathtext.span_at(text, begin) if found[0] != "{{" else None
+        opening = CALLEE.match(text, begin) if found[0] == "{{" else None
         call = literal_call(text, opening.start("name")) if opening and opening["name"] in CALLS else None
+        call = tex_reference(text, begin) if found[0][0] == "\\" and span is None else call
         if span is None and call is None:
+            if found[0][0] == "\\":
+                reading.remark(place(begin), latex.of_tex(text, begin))
             continue
-        yield Token("html_text", "", 0, content=text[at : found.start()])
+        yield Token("html_text", "", 0, content=text[at:begin])
         if span:
             starts = [(index.end(), place(index.end())) for index in re.finditer("\n", text)]
             lines = within([(0, place(0)), *starts], span.inner, span.inner_end)
@@ -77,7 +125,7 @@ def _html_text(reading: Reading, text: str, place: Place) -> Iterator[Token]:
             token.meta["call"] = made
             reading.calls.append(made)
             at = call[1]
-        reading.kept.append((place(found.start()), place(at)))
+        reading.kept.append((place(begin), place(at)))
         yield token
     rest = text[at:]
     reading.prose.append((rest, reading.origin(place(at))))

@@ -13,6 +13,7 @@ from markdown_it.token import Token
 
 from darkroom.press import mathtext
 from darkroom.press.calls import Call
+from darkroom.press.latex import Remark
 from darkroom.press.mathtext import Formula
 
 Complaint = tuple[int, str, str]  # offset in the file, rule, message
@@ -27,8 +28,8 @@ class Reading:
     """A text as it is read: what is wrong with it, and what was found in it.
 
     ``kept`` are the ranges of the text that Jinja may not touch; ``notes`` the lines of notes by name. While a
-    paragraph is read, ``content`` is its text, ``starts`` where its lines begin (in it, in the text), and ``marked`` the
-    ranges of it that are no prose.
+    paragraph is read, ``content`` is its text, ``starts`` where its lines begin (in it, in the text), ``marked`` the
+    ranges of it that are no prose, and ``in_table`` whether it is a cell.
     """
 
     text: str
@@ -42,6 +43,7 @@ class Reading:
     starts: list[tuple[int, int]] = field(default_factory=list)
     marked: list[tuple[int, int]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
+    in_table: bool = False
     _cell: tuple[int, int] = (-1, 0)
 
     def __post_init__(self) -> None:
@@ -55,6 +57,11 @@ class Reading:
         """Note what is doubtful at *offset* of the text."""
         self.warnings.append((self.origin(offset), rule, message))
 
+    def remark(self, offset: int, found: Remark | None) -> None:
+        """Note what is to be said of TeX at *offset* of the text."""
+        if found:
+            (self.fault if found.certain else self.warn)(offset, "markdown", found.message)
+
     def line(self, number: int) -> str:
         """A line of the text, without its end."""
         start = self.lines[number]
@@ -63,7 +70,7 @@ class Reading:
 
     def begin(self, token: Token, in_table: bool) -> None:
         """Take up the text of a paragraph, heading or cell: find where each of its lines stands."""
-        self.content, self.starts, self.marked = token.content, [], []
+        self.content, self.starts, self.marked, self.in_table = token.content, [], [], in_table
         first, at = token.map[0] if token.map else 0, 0
         for number, line in enumerate(token.content.split("\n"), first):
             self.starts.append((at, self._find(line, min(number, len(self.lines) - 1), in_table)))

@@ -152,6 +152,11 @@ def _wrong_keys(
                 for macro in value
                 if not re.fullmatch(r"\\(?:[A-Za-z@]+|.)", macro)
             ]
+            faults += [
+                Fault(path, first_line + _line_of(macro, text), 1, "front-matter", f"{macro}: {_PERCENT}")
+                for macro, body in value.items()
+                if re.search(r"(?<!\\)(?:\\\\)*%", body)
+            ]
     return faults
 
 
@@ -160,6 +165,9 @@ def _texts_of(value: object) -> str:
     if isinstance(value, Mapping):
         return "".join(_texts_of([*value, *value.values()]))
     return "".join(map(_texts_of, value)) if isinstance(value, list) else value if isinstance(value, str) else ""
+
+
+_PERCENT = "% begins a comment in TeX; write \\\\% for a percent sign"
 
 
 def _misnamed(macro: str) -> str:

@@ -14,7 +14,7 @@ from darkroom.press.context import Use
 from darkroom.press.convert import Converter
 from darkroom.press.listing import highlighted
 from darkroom.press.math import Equation
-from darkroom.press.mathtext import Formula, rewrite
+from darkroom.press.mathtext import Formula, short_formula
 from darkroom.press.pages import plain_text
 from darkroom.press.references import as_html, show
 from darkroom.press.text import escape, typographic
@@ -74,8 +74,9 @@ class Texts:
 
     def formula(self, formula: Formula, token: Token, block: bool) -> str:
         """A formula of a short text."""
-        tex = rewrite(formula.tex, [])
-        mark = self.mark(Use(Equation(tex.tex, formula.display), *self.where, owner=self.owner))
+        tex, wrong = short_formula(formula)
+        self.faults += [Fault(*self.where, 1, "math", f"{message} (in {formula.tex!r})") for message in wrong]
+        mark = self.mark(Use(Equation(tex, formula.display), *self.where, owner=self.owner))
         return f'<span class="equation">{mark}</span>' if formula.display else mark
 
     def call(self, call: Call, block: bool) -> str:
