@@ -32,7 +32,7 @@ class Writer:
     def formula(self, formula: Formula, token: object, block: bool) -> str:
         return f"[{formula.tex}]"
 
-    def call(self, call: Call, block: bool) -> str:
+    def call(self, call: Call, block: bool, caption: object = ()) -> str:
         return f"[{call.name}]"
 
     def code(self, source: str, info: str) -> str:

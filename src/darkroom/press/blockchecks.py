@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from markdown_it.common.utils import unescapeAll
 from markdown_it.token import Token
 
 from darkroom.lab.errors import nearest
-from darkroom.press import dialects
+from darkroom.press import dialects, listing
 from darkroom.press.rawhtml import check_html
 from darkroom.press.reading import Reading, make_formula
 
@@ -34,8 +35,23 @@ def _check_fence(reading: Reading, token: Token) -> None:
             at += len(line) + 1
         token.type = "formula_block"
         token.meta["formula"] = make_formula(reading, token.content, True, tuple(starts) or ((0, offset),))
-    elif message := dialects.of_fence(token.info):
-        reading.fault(place, "markdown", message)
+        return
+    info = unescapeAll(token.info)
+    message, certain = dialects.of_fence(info)
+    if message:
+        (reading.fault if certain else reading.warn)(place, "markdown", message)
+    elif closed:
+        _check_info(reading, info, token.content.count("\n"), place)
+
+
+def _check_info(reading: Reading, info: str, count: int, place: int) -> None:
+    """The language and the lines to mark that stand behind a fence of *count* lines."""
+    language, marks = listing.language_and_marks(info)
+    if wrong := listing.wrong_marks(marks, count):
+        reading.fault(place, "code", wrong)
+    if language and not listing.is_known(language):
+        message = f"code is not coloured, since no language is called {language!r}{listing.nearest_language(language)}"
+        reading.warn(place, "code", message)
 
 
 _MEANT = re.compile(r"\{\{\s*\w+\s*\(|\$\$|\\begin\{|^\s*</?[a-z][^<>]*>|^\s*(?:[-*+]|\d+[.)])\s", re.MULTILINE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from markdown_it.rules_block import StateBlock, lheading, table
+from markdown_it.rules_block.table import escapedSplit
 
 from darkroom.press import mathtext
 from darkroom.press.calls import BLOCKS, Call, literal_call
@@ -114,19 +115,38 @@ def bar_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
         last += 1
     region = (state.bMarks[start], state.eMarks[last - 1])
     text = state.src[slice(*region)]
-    hidden = text
+    hidden, before = text, len(state.tokens)
     if "|" in text and ("$" in text or "`" in text or "\\(" in text):
         hidden = "\n".join(map(_without_bars, text.split("\n")))
-    if hidden == text:
-        return table(state, start, end, silent)
-    whole, before = state.src, len(state.tokens)
+    whole = state.src
     state.src = whole[: region[0]] + hidden + whole[region[1] :]
     try:
-        return table(state, start, end, silent)
+        found = table(state, start, end, silent)
+        if found and not silent:
+            _check_rows(state, start)
+        return found
     finally:
         state.src = whole
-        for token in state.tokens[before:]:
+        for token in state.tokens[before:] if hidden != text else ():
             token.content = token.content.replace("\0", "|")  # no text has this character: it is replaced beforehand
+
+
+def _check_rows(state: StateBlock, start: int) -> None:
+    """That no cell of a table is lost, and no text has become a row of it."""
+    reading, count = reading_of(state), _cells(state, start)
+    for number in range(start + 2, state.line):
+        place = state.bMarks[number] + state.tShift[number]
+        cells = _cells(state, number)
+        if cells > count:
+            message = f"this row has {cells} cells and the table {count}, and what is over is lost; write \\| for a bar"
+            reading.fault(place, "markdown", message)
+        elif count > 1 and not re.compile(r"\||\{[%#]").search(state.src, place, state.eMarks[number]):
+            reading.warn(place, "markdown", "this line is a row of the table above; leave a blank line before text")
+
+
+def _cells(state: StateBlock, number: int) -> int:
+    cells = escapedSplit(state.src[state.bMarks[number] + state.tShift[number] : state.eMarks[number]].strip())
+    return len(cells) - (cells[:1] == [""]) - (len(cells) > 1 and cells[-1] == "")
 
 
 def _without_bars(line: str) -> str:

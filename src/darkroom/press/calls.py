@@ -43,7 +43,7 @@ def literal_call(text: str, offset: int) -> tuple[Call, int] | None:
     while end >= 0:
         source = text[offset:end].rstrip().removesuffix("-")
         try:
-            tree = ast.parse(source.strip(), mode="eval").body
+            tree = ast.parse(_KEPT.sub(_keep, source.strip()), mode="eval").body
         except (SyntaxError, ValueError):
             end = text.find("}}", end + 1)
             if end >= 0 and "\n\n" in text[offset:end]:
@@ -52,6 +52,14 @@ def literal_call(text: str, offset: int) -> tuple[Call, int] | None:
         call = _as_call(tree, offset)
         return (call, end + 2) if call else None
     return None
+
+
+_KEPT = re.compile(r"""\\([\\"'])|\\""")
+
+
+def _keep(found: re.Match[str]) -> str:
+    r"""A backslash stays as it is, as in ``"$\theta$"``, but before another and before quotes."""
+    return found[0] if found[1] else r"\\"
 
 
 def _as_call(tree: ast.expr, offset: int) -> Call | None:

@@ -25,9 +25,11 @@ PAGE_LIMIT = 1_500_000
 _TAG = re.compile(
     r"""<!--.*?-->|<(?:script|style)\b[^>]*>.*?</|<([A-Za-z][^\s/>]*)(?:[^<>"']++|"[^"]*"|'[^']*')*+>""", re.DOTALL
 )
-_TELLING = re.compile(r"\s(?:id|name|href|src|srcset|poster)\s*=")
+_TELLING = re.compile(r"\s(?:id|name|href|src|srcset|poster)\s*=", re.IGNORECASE)
 _USUAL = re.compile(r'\s(id|name|href|src|srcset|poster)="([^"]*)"')
-_UNUSUAL = re.compile(r"'|\s(?:id|name|href|src|srcset|poster)(?:\s+=|=\s*[^\"\s])")  # other quotes, or none
+_UNUSUAL = re.compile(  # other quotes, or none, or names in capitals
+    r"'|\s(?:id|name|href|src|srcset|poster)(?:\s+=|=\s*[^\"\s])|\s[A-Za-z]*[A-Z][A-Za-z]*\s*="
+)
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|//", re.IGNORECASE)
 
 
@@ -107,7 +109,7 @@ def faults_of(pages: Mapping[str, PageFacts], files: Iterable[str], source: Call
     anchors = {url: frozenset(page.anchors) for url, page in pages.items()}
     faults: list[Fault] = []
     for url, page in pages.items():
-        faults += _doubles(page)
+        faults += _doubles(page, url, source)
         faults += _weight(page)
         beside = known if "/" not in url else frozenset[str]()  # of most links nothing else need be asked
         for link in page.links:
@@ -120,10 +122,19 @@ def faults_of(pages: Mapping[str, PageFacts], files: Iterable[str], source: Call
     return faults
 
 
-def _doubles(page: PageFacts) -> Iterator[Fault]:
-    if len(set(page.anchors)) != len(page.anchors):
-        for anchor in sorted({anchor for anchor in page.anchors if page.anchors.count(anchor) > 1}):
-            yield Fault(page.path, 1, 1, "anchor", f"the anchor {anchor!r} is there twice; name one heading {{#...}}")
+def _doubles(page: PageFacts, url: str, source: Callable[[str], Page]) -> Iterator[Fault]:
+    if len(set(page.anchors)) == len(page.anchors):
+        return
+    text, headings = source(url).text, source(url).outline.headings
+    for anchor in sorted({anchor for anchor in page.anchors if page.anchors.count(anchor) > 1}):
+        given = re.finditer(rf"\b(?:id|name)\s*=\s*[\"']?{re.escape(anchor)}(?=[\"'\s>])", text, re.IGNORECASE)
+        places = sorted(
+            {heading.offset for heading in headings if heading.anchor == anchor} | {m.start() for m in given}
+        )
+        at = place(text, places[-1]) if places else (1, 1)
+        first = f", on line {place(text, places[0])[0]} first" if len(places) > 1 else ""
+        message = f"the anchor {anchor!r} is there twice{first}; name one heading {{#...}}, or change an id"
+        yield Fault(page.path, *at, "anchor", message)
 
 
 def _weight(page: PageFacts) -> Iterator[Fault]:

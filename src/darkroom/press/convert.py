@@ -23,7 +23,7 @@ from darkroom.press.dialects import ADMONITIONS
 from darkroom.press.markup import VOID, pieces
 from darkroom.press.mathtext import Formula
 from darkroom.press.reading import Document
-from darkroom.press.syntax import read, read_label, read_line
+from darkroom.press.syntax import read
 from darkroom.press.text import typographic
 
 AT, VERBATIM = "at", "verbatim"  # attributes of the tree alone: where an element stands in the file; text left as it is
@@ -40,7 +40,7 @@ class Writer(Protocol):
 
     def formula(self, formula: Formula, token: Token, block: bool) -> str: ...
 
-    def call(self, call: Call, block: bool) -> str: ...
+    def call(self, call: Call, block: bool, caption: Sequence[Token] = ()) -> str: ...
 
     def code(self, source: str, info: str) -> str: ...
 
@@ -64,6 +64,7 @@ class Converter(markdown.Markdown):
 
     writer: Writer
     page: Any
+    whole = True  # whether it is a whole text
 
     def __init__(self, processors: Sequence[Callable[[markdown.Markdown], Treeprocessor]] = ()) -> None:
         super().__init__(extensions=[])
@@ -86,13 +87,15 @@ class Converter(markdown.Markdown):
             root = processor.run(root) or root
         return str(self.serializer(root))
 
-    def line(self, text: str, writer: Writer) -> str:
-        """A caption or title as HTML."""
-        return self.document(read_line(text), writer)
-
-    def label(self, text: str, writer: Writer) -> str:
-        """A short text, in which nothing but formulas and code is markup, as HTML."""
-        return self.document(read_label(text), writer)
+    def part(self, tokens: Iterable[Token], writer: Writer) -> str:
+        """Part of a page, such as a caption, as HTML."""
+        root = Tree(writer).build(tokens)
+        self.writer, before = writer, self.whole
+        self.whole = False
+        for processor in self.treeprocessors:
+            root = processor.run(root) or root
+        self.whole = before
+        return str(self.serializer(root))
 
 
 class _Parser(BlockParser):
@@ -113,6 +116,7 @@ class Tree:
         self.writer = writer
         self.root = Element("div")
         self.stack = [self.root]
+        self.task: bool | None = None  # whether the task is done whose box comes next
 
     def build(self, tokens: Iterable[Token]) -> Element:
         """The tree of a whole text."""
@@ -122,6 +126,8 @@ class Tree:
 
     def _add(self, token: Token) -> None:
         make = getattr(self, f"_{token.type}", None)
+        if self.task is not None and token.type != "paragraph_open":
+            self._box()
         if make:
             make(token)
         elif token.type in {"inline", "html_block"}:
@@ -216,26 +222,34 @@ class Tree:
     def _paragraph_open(self, token: Token) -> None:
         if not token.hidden:
             self._open(token)
+        if self.task is not None:
+            self._box()
 
     def _paragraph_close(self, token: Token) -> None:
         if not token.hidden:
             self._close(token)
 
     def _list_item_open(self, token: Token) -> None:
-        checked = token.meta.get("checked") if token.meta else None
         token.attrs.pop("class", None)
         self._open(token)
-        if checked is not None:
+        if token.meta and token.meta.get("checked") is not None:
             self.stack[-1].set("class", "task")
-            state = {"checked": ""} if checked else {}
-            box = {"type": "checkbox", "disabled": "", "aria-label": "done" if checked else "to do"}
-            self._leaf(Element("input", box | state))
-            self._words(" ")
+            self.task = token.meta["checked"]
+
+    def _box(self) -> None:
+        """The box of a task, within its first paragraph."""
+        state = {"checked": ""} if self.task else {}
+        box = {"type": "checkbox", "disabled": "", "aria-label": "done" if self.task else "to do"}
+        self.task = None
+        self._leaf(Element("input", box | state))
+        self._words(" ")
 
     def _bullet_list_open(self, token: Token) -> None:
         if token.attrs.pop("class", ""):
             token.attrs["class"] = "tasks"
         self._open(token)
+
+    _ordered_list_open = _bullet_list_open
 
     def _table_cell(self, token: Token) -> None:
         aligned = str(token.attrs.pop("style", "")).removeprefix("text-align:")
@@ -253,7 +267,7 @@ class Tree:
         self._raw(self.writer.call(token.meta["call"], False))
 
     def _call_block(self, token: Token) -> None:
-        self._raw(self.writer.call(token.meta["call"], True), block=True)
+        self._raw(self.writer.call(token.meta["call"], True, token.children or ()), block=True)
 
     def _name(self, token: Token) -> None:
         """The name of a heading is no part of its text."""

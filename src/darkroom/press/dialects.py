@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from darkroom.press.markup import attributes, pieces
 
@@ -23,15 +22,21 @@ ADMONITIONS = {
 
 PICTURE = '{{ picture("name.png", caption="...", alt="...") }}'
 
+_CALLOUT = "> [!NOTE] for a callout"
+_NO_CODE = "a page runs no code of its own; remove it"
+_DELIMITER = "a line |---|---| with as many cells follows its header"
+
 # Paragraphs: a pattern in their text, and what is said of it -----------------------------------------------------------
 
-_TELLING = re.compile(r"(?m)^[#:+*.\\\[\-|]|^[ \t:|-]+$|``")  # what most paragraphs have none of
+_TELLING = re.compile(  # what most paragraphs have none of
+    r"(?m)^[#:+*.\\\[\-|(=%/<^]|^[ \t:|-]+$|`|^(?:import|export|image|Table)\b|[ \t|]\|[ \t]|[ \t]\^[\w-]+\Z"
+)
 _PARAGRAPHS = (  # patterns are compiled where they are used
     (r"(?m)^#{2,6}[^#\s]", "a heading has a space after its #; write ## Title"),
     (r"(?m)^#{1,6}[A-Z]\w*$", "a heading has a space after its #; write ## Title"),
     (
         r"(?m)^:{3,}",
-        "::: is a block of Pandoc's, MyST's or Docusaurus'; write > [!NOTE] for a callout",
+        f"::: is a block of Pandoc's, MyST's or Docusaurus'; write {_CALLOUT}",
     ),
     (r"(?m)^\+[-=]{2,}\+", "a table with +--+ is none of GitHub's; part its cells by | alone"),
     (
@@ -61,16 +66,69 @@ _PARAGRAPHS = (  # patterns are compiled where they are used
         r"(?m)^(?:---|\+\+\+)[ \t]*$",
         "front matter stands at the top of the file, between +++ lines",
     ),
+    (r"(?m)^\([A-Za-z][\w.:-]*\)=[ \t]*$", "this is a target of MyST's; write {#name} behind the heading or formula"),
+    (r"""(?m)^import\s+(?:[\w*{][^'"\n]*\sfrom\s+)?(?:'[^'\n]+'|"[^"\n]+");?[ \t]*$""", f"this is MDX's: {_NO_CODE}"),
+    (
+        r"(?m)^export\s+(?:(?:const|let|var|function)\s+\w+\s*[=(]|default\s*[({])",
+        f"this is MDX's: {_NO_CODE}",
+    ),
+    (r"(?m)^%%[ \t]*$", "%% is a comment of Obsidian's; write <!-- ... -->"),
+    (
+        r"(?:^|(?<=[ \t\n]))\^(?!\d+\Z)[A-Za-z0-9-]{3,}\Z",
+        "this is a block's name of Obsidian's; name a heading by {#name}",
+    ),
+    (r"(?m)^#[a-z][\w/-]*(?:[ \t]+#[a-z][\w/-]*)*[ \t]*$", "a heading has a space after its #; tags are not read"),
+    (r'(?m)^===[!+]?[ \t]+"', "tabs are not read; write a heading or ??? note"),
+    (r"(?m)^={2,6}[ \t]+\S.*?[ \t]+=+[ \t]*$", "a heading begins with ##"),
+    (r"(?m)^/{3,}[ \t]+(?:note|tip|warning|details|admonition|html|tab|caption|figure-caption)\b", f"write {_CALLOUT}"),
+    (r"(?m)^-*8<-+|^<<<[ \t]+\S", 'files are not taken in; write {{ code("package.module.name") }} for a listing'),
+    (r"(?m)^#\+\w+", "this is Org's; write a fence of ``` or front matter"),
+    (r"(?m)^(?:image|video|include)::\S+\[", f"this is AsciiDoc's; write {PICTURE}"),
+    (r"`[^`\n<]+<[^`\n<>]+>`__?", "this is a link of reStructuredText's; write [text](address)"),
+    (r"\A:[ \t]+\S", "a line with : defines the term above it; write what a table shows into the text beside it"),
+    (r"(?m)^\|[ \t]+\S.*[ \t]\|[ \t]*\n\|[ \t]+\S.*[ \t]\|[ \t]*$", f"this is no table; {_DELIMITER}"),
+    (
+        r"\A\|[ \t]+\S.*[ \t]\|[ \t]+\S.*[ \t]\|[ \t]*\Z",
+        "a row of a table stands alone here; leave no blank line above it",
+    ),
+)
+_DOUBTS = (
+    (r"\A(?:[^|\n(]+[ \t]\|[ \t][^|\n(]+\n)+[^|\n(]+[ \t]\|[ \t][^|\n(]+\Z", f"if this is a table, {_DELIMITER}"),
+    (r"\A\|[^|\n]+\|[^|\n]+\|[ \t]*(?:\n\|[^|\n]+\|[^|\n]+\|[ \t]*)+\Z", f"if this is a table, {_DELIMITER}"),
+    (r"\A\[[ xX]\][ \t]+\S", "a task is an item of a list; write - [ ] before it"),
+    (r"\ATable:?[ \t]+\d*:?[ \t]*\S[^\n]*\Z", "captions of tables are not read, so that this is text like any other"),
+    (r"(?m)^%+[ \t]+\S", "% begins no comment here; write <!-- ... -->"),
+    (
+        r"(?<![`\w])`[A-Za-z][^`'\n]*'(?!\w)(?=[^`]*\Z)",
+        "quotes are written \"...\" or '...', and set as a typesetter would",
+    ),
 )
 
 
-def of_paragraph(content: str) -> Iterator[tuple[int, str]]:
-    """Where a paragraph is meant to be something else, and what."""
+def of_paragraph(content: str) -> Iterator[tuple[int, str, bool]]:
+    """Where a paragraph is meant to be something else, what, and whether that is certain."""
     if not _TELLING.search(content):
         return
+    certain = False
     for pattern, message in _PARAGRAPHS:
         for found in re.finditer(pattern, content):
-            yield found.start(), message
+            certain = True
+            yield found.start(), message, True
+    for pattern, message in () if certain else _DOUBTS:
+        for found in re.finditer(pattern, content):
+            yield found.start(), message, False
+
+
+_ITEM = re.compile(r"\[(?P<mark>[xX]?)\](?=[^\s(\[:])|\[(?:[-/>?!~]|(?P<empty>))\][ \t]")
+
+
+def of_item(content: str) -> str:
+    """What to say of the text of a list's item that is nearly a task, or ""."""
+    found = _ITEM.match(content)
+    if not found:
+        return ""
+    behind = "; a space follows it" if found["mark"] else ""
+    return f"{found[0].strip()} is no task; write - [ ] for one to be done, - [x] for one that is{behind}"
 
 
 # Braces ---------------------------------------------------------------------------------------------------------------
@@ -119,10 +177,14 @@ def _of_attributes(text: str, whose: str) -> str:
 
 # Anything in a line ---------------------------------------------------------------------------------------------------
 
+_ADDRESS = r"(?:https?://|mailto:|www\.|\.{0,2}/|#[A-Za-z])"
+_SUFFIX = r"\.(?:md|html?|pdf|png|jpe?g|svg|gif|webp)(?:#[\w-]+)?"
+
 _TEXTS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "[": (
         (r"\[\^([^\]\s]+)\]", "there is no note {0}; write [^{1}]: ... on a line of its own"),
-        (r"\[@[\w:-][^\]\n]*\]", '{0} is a citation of Pandoc\'s; write {{{{ cite("key") }}}}'),
+        (r"\[\^([^\]\n]+)\]", "{0}: the name of a note has no spaces"),
+        (r"\[(?:see |cf\. |e\.g\.,? )?-?@[\w:-][^\]\n]*\]", '{0} is a citation of Pandoc\'s; write {{{{ cite("key") }}}}'),
         (r"\[\[[A-Za-z][^\[\]\n]*\]\]", "{0} is a link of a wiki's; write [text](page.md)"),
         (r"\[(?:[^\[\]\\]|\\.)*\]\[((?:[^\[\]\\]|\\.)+)\]", "{0} leads nowhere; write [{1}]: address below"),
         (r"\[((?:[^\[\]\\]|\\.)+)\]\[\]", "{0} leads nowhere; write [{1}]: address below"),
@@ -133,6 +195,25 @@ _TEXTS: Mapping[str, tuple[tuple[str, str], ...]] = {
         (
             r"\[(?:[^\[\]\\]|\\.)*\]\((?:[^()\n]|\([^()\n]*\))*\)",
             "{0} is no link, since its address cannot be read; put an address with spaces between < and >",
+        ),
+        (
+            rf"\[(?:[^\[\]\\\n]|\\.)+\][ \t]+\((?:{_ADDRESS}[^\s()]*|[^\s()]+{_SUFFIX})\)",
+            "{0} is no link: leave no space between ] and (",
+        ),
+        (
+            rf"(?<=\))\[(?:{_ADDRESS}[^\s\[\]]*|[^\s\[\]]+{_SUFFIX})\]",
+            "{0} behind ) is no link; write [text](address)",
+        ),
+        (
+            r"\[(?:[^\[\]\\\n]|\\.)+\]\((?:https?://|mailto:|www\.)[^\s()]*(?=\s|\Z)",
+            "{0} is no link, since its address is not closed; end it with )",
+        ),
+    ),
+    "%": ((r"(?<![\w%])%%(?!%)[^%\n]+%%(?!%)", "{0} is a comment of Obsidian's; write <!-- ... -->"),),
+    "@": (
+        (
+            r"(?<![\w.@/])@(?:fig|tbl|tab|eq|sec|lst|thm)[-:][A-Za-z][\w-]*",
+            '{0} is a reference of Quarto\'s; write {{{{ ref("...") }}}}',
         ),
     ),
     "=": ((r"==(?=[^\s=])[^=\n]*(?<!\s)==(?!=)", "{0} is not read; write <mark>...</mark>"),),
@@ -157,28 +238,55 @@ _TEXTS: Mapping[str, tuple[tuple[str, str], ...]] = {
 }  # fmt: skip
 
 
-def of_text(text: str, at: int, env: Mapping[str, Any]) -> str:
-    """What to say of a sign at *at* that no rule took, or ""."""
+def of_text(text: str, at: int) -> tuple[str, int]:
+    """What to say of a sign at *at* that no rule took, or "", and where that ends."""
     for pattern, message in _TEXTS.get(text[at], ()):
         found = re.compile(pattern).match(text, at)
         if found:
-            return message.format(_short(found[0]), *found.groups())
-    return ""
+            return message.format(_short(found[0]), *found.groups()), found.end()
+    return "", at
 
 
-def of_fence(info: str) -> str:
-    """What to say of the words behind a fence, or ""."""
+_TITLES = frozenset({"title", "filename", "file", "name", "caption", "label", "lst-label", "lst-cap"})
+_NUMBERS = frozenset({"linenums", "linenos", "lineno", "linenumbers", "showlinenumbers", "numberlines", "line-numbers"})
+_MARKS = frozenset({"hl_lines", "highlight", "emphasize-lines", "mark", "ins", "del", "lines"})
+_OPTION = re.compile(r"""(?P<name>[^\s=]+)(?:=(?:"[^"]*"|'[^']*'|\S*))?""")
+
+
+def of_fence(info: str) -> tuple[str, bool]:
+    """What to say of the words behind a fence, or "", and whether that is certain."""
     if info.split()[:1] in (["mermaid"], ["plantuml"]):
-        return f"diagrams of {info.split(maxsplit=1)[0]} are not drawn; save it as a picture, and write {PICTURE}"
-    found = re.match(r"\{(?P<name>[^{}]*)\}", info.strip())
-    if not found:
-        return ""
-    name = re.split(r"[\s,]", found["name"].strip().lstrip("."))[0]
+        kind = info.split(maxsplit=1)[0]
+        return f"diagrams of {kind} are not drawn; save it as a picture, and write {PICTURE}", True
+    if found := re.match(r"\{(?P<name>[^{}]*)\}(?P<rest>.*)", info.strip()):
+        return _of_braces_first(info.strip(), found["name"], found["rest"].strip()), True
+    if found := re.search(r"\{(?![\d,\s-]*\})[^{}]*\}?", info):
+        return f"{_short(found[0])} behind a fence is of another program; write {{1,3-5}} to mark lines", True
+    words = [*_OPTION.finditer(re.sub(r"\{[^{}]*\}", " ", info))][1:]
+    wrong = [*filter(None, (_of_option(each) for each in words))]
+    return (
+        wrong[0] if wrong else (f"{_short(words[0][0])!r} behind a fence is not read", False) if words else ("", True)
+    )
+
+
+def _of_braces_first(info: str, name: str, rest: str) -> str:
+    if re.fullmatch(r"[\d,\s-]+", name):
+        return f"the language stands first behind a fence; write ```{rest or 'text'} {{{name}}}"
+    name = re.split(r"[\s,]", name.strip().lstrip("."))[0]
     if name in {"note", "tip", "warning", "important", "caution", "admonition"}:
         return f"```{{{name}}} is MyST's; write > [!{name.upper()}]"
-    return (
-        f"```{info.strip()} is of another program; write ```{name or 'python'}, and {{1,3-5}} behind it to mark lines"
-    )
+    return f"```{info} is of another program; write ```{name or 'python'}, and {{1,3-5}} behind it to mark lines"
+
+
+def _of_option(found: re.Match[str]) -> tuple[str, bool] | None:
+    name = found["name"].lower()
+    if name in _TITLES or (found[0].startswith("[") and found[0].endswith("]")):
+        return f"{_short(found[0])} behind a fence is not read; write it into the text above", True
+    if name in _NUMBERS or name.startswith("linenostart"):
+        return f"{_short(found[0])} behind a fence is not read, since lines have no numbers; remove it", True
+    if name in _MARKS:
+        return f"{_short(found[0])} behind a fence is not read; write {{1,3-5}} to mark lines", True
+    return None
 
 
 # HTML -----------------------------------------------------------------------------------------------------------------

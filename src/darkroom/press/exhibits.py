@@ -87,8 +87,8 @@ class Exhibits:
         figures = [Markup(figure) for figure in figures]
         return self._layouts.render("figures/models.html", anchor=anchor(name), models=models, figures=figures)
 
-    def picture(self, call: Call) -> str:
-        """The static file that *call* names, a picture or a film, as a figure with number and caption."""
+    def picture(self, call: Call, caption: str) -> str:
+        """The static file that *call* names, a picture or a film, as a figure with number and *caption*, which is HTML."""
         name, options = str(call.arguments[0]), dict(call.options)
         width, height = self._context.images.get(name, (0, 0))
         return self._layouts.render(
@@ -100,7 +100,7 @@ class Exhibits:
             src=self._root + quote(self._context.assets[name]),
             film=PurePosixPath(name).suffix.lower() in FILMS,
             alt=str(options["alt"]),
-            caption=Markup(self._texts.rich(str(options.get("caption") or ""))),
+            caption=Markup(caption),
             pixels=(width, height),
             width=options.get("width") or ("page" if width > TEXT_WIDTH else "text"),
             lazy=not self._at_top(call),

@@ -123,10 +123,6 @@ def equations_of(page: Page, index: Index) -> Iterator[Equation]:
         with suppress(Unknown):  # a fault that has been found
             yield Equation(tex_of(prepared, index).tex, prepared.formula.display, prepared.macros)
     yield from _inline_equations(page.outline.meta.title)
-    yield from _inline_equations(page.outline.meta.lede)
-    for call in page.outline.calls:
-        if call.name in {"picture", "code"}:
-            yield from _inline_equations(str(dict(call.options).get("caption", "")))
     for name in number_figures(page.outline):
         found = index.catalogue.figure(name)
         figure = found[0].drawn(found[1]) if found else None

@@ -160,6 +160,20 @@ def tex(state: StateInline, silent: bool) -> bool:
     return True
 
 
+def tex_words(state: StateInline, silent: bool) -> bool:
+    """TeX, references and calls in a short text, which has formulas alone."""
+    start, source, reading = state.pos, state.src, reading_of(state)
+    if silent or source[start] not in "\\{":
+        return False
+    opening = CALLEE.match(source, start, state.posMax)
+    if (opening and opening["name"] in CALLS) or tex_reference(source, start, state.posMax):
+        message = "calls and references are read in the text of pages alone; write the number out"
+        reading.fault(start, "reference", f"{message} (in {source!r})")
+    elif (remark := latex.of_tex(source, start)) and remark.certain:
+        reading.fault(start, "markdown", f"{remark.message} (in {source!r})")
+    return False
+
+
 def braces(state: StateInline, silent: bool) -> bool:
     """Calls, names of headings, and what other programs write in braces."""
     start, source = state.pos, state.src
@@ -210,12 +224,16 @@ def other_dialects(state: StateInline, silent: bool) -> bool:
     """The last rule: what no other took may be the syntax of another program, or a comment that does not end."""
     if silent or "short" in state.env:
         return False
-    reading = reading_of(state)
-    if state.src[state.pos] == "~" and (remark := latex.of_tie(state.src, state.pos)):
-        reading.remark(reading.place(state, state.pos), remark)
-    elif message := dialects.of_text(state.src, state.pos, state.env):
-        reading.fault(reading.place(state, state.pos), "markdown", message)
-    elif state.src.startswith("<!--", state.pos):
-        place = reading.place(state, state.pos)
+    reading, source, at = reading_of(state), state.src, state.pos
+    place = reading.place(state, at)
+    if place < reading.told:
+        return False
+    message, end = dialects.of_text(source, at)
+    if source[at] == "~" and (remark := latex.of_tie(source, at)):
+        reading.remark(place, remark)
+    elif message:
+        reading.fault(place, "markdown", message)
+        reading.told = place + end - at
+    elif source.startswith("<!--", at):
         reading.fault(place, "html", open_comment(reading.text, place))
     return False

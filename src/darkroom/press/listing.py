@@ -11,13 +11,15 @@ import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from darkroom.lab.errors import nearest
 from darkroom.lab.paths import MOST_SOURCE, read_plain
 from darkroom.press.text import escape
 
-_INFO = re.compile(r"\s*(?P<language>[^\s{]*)\s*(?:\{(?P<lines>[\d,\s-]*)\})?")
+_LANGUAGE, _MARKS = re.compile(r"\s*([^\s{]*)"), re.compile(r"\{([\d,\s-]*)\}")
+_RANGE = re.compile(r"(\d+)(?:\s*-\s*(\d+))?")
 
 
 class NoSource(Exception):
@@ -37,25 +39,64 @@ class Listing:
 
 def highlighted(source: str, info: str) -> str:
     """A block of code: *info* is what stands behind its fence, a language and the lines to mark in braces."""
-    found = _INFO.match(info)
-    language = found["language"] if found else ""
+    language, lines = language_and_marks(info)
     named = f' class="language-{escape(language)}"' if language else ""
-    marks = marked_lines(found["lines"]) if found and found["lines"] else frozenset()
     content = _coloured(source, language) if language else escape(source)
+    marks = marked_lines(lines, content.count("\n") + 1)
     if marks:
-        lines = content.split("\n")
         content = "\n".join(
-            f'<mark class="line">{line}</mark>' if number in marks else line for number, line in enumerate(lines, 1)
+            f'<mark class="line">{line}</mark>' if number in marks else line
+            for number, line in enumerate(content.split("\n"), 1)
         )
     return f'<pre tabindex="0"><code{named}>{content}</code></pre>'
 
 
-def marked_lines(text: str) -> frozenset[int]:
-    """The numbers that "1,3-5" names."""
+def language_and_marks(info: str) -> tuple[str, str]:
+    """What stands behind a fence: the language, and the lines to mark such as "1,3-5"; "" for what is not there."""
+    language, marks = _LANGUAGE.match(info), _MARKS.search(info)
+    return (language[1] if language else ""), (marks[1] if marks else "")
+
+
+def marked_lines(text: str, count: int) -> frozenset[int]:
+    """The numbers that "1,3-5" names, up to *count*."""
     found: set[int] = set()
-    for each in re.findall(r"(\d+)(?:\s*-\s*(\d+))?", text):
-        found |= set(range(int(each[0]), int(each[1] or each[0]) + 1))
+    for first, last in _RANGE.findall(text):
+        found |= set(range(int(first[:9]), min(int((last or first)[:9]), count) + 1))
     return frozenset(found)
+
+
+def wrong_marks(text: str, count: int) -> str:
+    """What is wrong with "1,3-5" as the lines to mark of *count* lines, or ""."""
+    for each in text.split(",") if text.strip() else ():
+        found = _RANGE.fullmatch(each.strip())
+        if not found:
+            return f"{each.strip()!r} is no line to mark; write numbers from 1 and ranges, such as 1,3-5"
+        first, last = int(found[1][:9]), int((found[2] or found[1])[:9])
+        if not 1 <= first <= last <= count:
+            return f"no lines {each.strip()} to mark: there are {count}, counted from 1"
+    return ""
+
+
+@cache
+def is_known(language: str) -> bool:
+    """Whether code of a language is coloured, or has a name that says that it is not."""
+    from pygments.lexers import find_lexer_class_by_name
+    from pygments.util import ClassNotFound
+
+    if language.lower() in {"plain", "plaintext", "txt", "none"}:
+        return True
+    try:
+        find_lexer_class_by_name(language)
+    except ClassNotFound:
+        return False
+    return True
+
+
+def nearest_language(language: str) -> str:
+    """The name of a language that was perhaps meant, as messages have it, or ""."""
+    from pygments.lexers import get_all_lexers
+
+    return nearest(language, [alias for _, aliases, _, _ in get_all_lexers() for alias in aliases])
 
 
 def _coloured(source: str, language: str) -> str:

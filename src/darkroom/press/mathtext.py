@@ -435,8 +435,9 @@ def prepare(
                     count += 1
                 tag = str(count)
                 edits.append((row.end, row.end, rf"\tag{{{tag}}}"))
-            if row.name in targets:
-                wrong.append((place, f"two formulas of this page are named {row.name!r}"))
+            if row.name and anchor_of(row.name) in {each.anchor for each in targets.values()}:
+                alike = "" if row.name in targets else ", or alike"
+                wrong.append((place, f"two formulas of this page are named {row.name!r}{alike}"))
             elif row.name:
                 anchors.append(anchor_of(row.name))
                 targets[row.name] = Target("Equation", row.name, tag, anchors[-1])

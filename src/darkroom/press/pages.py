@@ -101,11 +101,15 @@ class Outline:
 
 @dataclass(frozen=True)
 class Page:
-    """A page as read: its file's text, its parts, its formulas in order, and what is wrong with it or doubtful."""
+    """A page as read: its file's text, its parts, its formulas in order, and what is wrong with it or doubtful.
+
+    ``lede`` is the opening paragraph that the front matter has.
+    """
 
     outline: Outline
     text: str
     document: Document
+    lede: Document
     formulas: tuple[Prepared, ...]
     faults: tuple[Fault, ...]
     warnings: tuple[Fault, ...]
@@ -136,16 +140,19 @@ def read_page(content: bytes, path: str, url: str) -> Page:
     meta, start, unfit = _front_matter(text, path)
     faults += unfit
     document, wrong = _read(text, start)
-    tokens = [token for token in texts_of(document) if "formula" in token.meta]
+    lede = _read_lede(meta.lede, text[:start])
+    wrong += _in_front(meta, text[:start])
+    tokens = [token for each in (lede, document) for token in texts_of(each) if "formula" in token.meta]
     prepared, equations, misnamed = prepare([token.meta["formula"] for token in tokens], meta.macros)
     for token, formula in zip(tokens, prepared, strict=True):
         token.meta["prepared"] = formula
     wrong += [(offset, "math", message) for offset, message in misnamed]
-    wrong += [*document.faults, *_placeholders(document, text, start)]
+    headings, names = _headings(document, meta)
+    wrong += [*lede.faults, *document.faults, *_placeholders(document, text, start), *_named_twice(names, equations)]
     faults += [fault(text, path, *each) for each in sorted(dict.fromkeys(wrong))]
-    outline = Outline(path, url, meta, tuple(_headings(document, meta)), document.calls, tuple(equations))
-    warnings = tuple(fault(text, path, *each) for each in document.warnings)
-    return Page(outline, text, document, tuple(prepared), tuple(faults), warnings)
+    outline = Outline(path, url, meta, tuple(headings), (*lede.calls, *document.calls), tuple(equations))
+    warnings = tuple(fault(text, path, *each) for each in (*lede.warnings, *document.warnings))
+    return Page(outline, text, document, lede, tuple(prepared), tuple(faults), warnings)
 
 
 def _read(text: str, start: int) -> tuple[Document, list[tuple[int, str, str]]]:
@@ -162,6 +169,36 @@ def _read(text: str, start: int) -> tuple[Document, list[tuple[int, str, str]]]:
     except template.Wrong as error:
         return document, [(start + offset, rule, message) for offset, rule, message in error.complaints]
     return read(expanded.text, lambda offset: start + expanded.origin(offset)), []
+
+
+def _read_lede(lede: str, front: str) -> Document:
+    """The opening paragraph; where TOML has it written otherwise, all of it stands where its key does."""
+    from darkroom.press.syntax import read_text
+
+    words, found = " ".join(lede.split()), front.find(lede)
+    if found >= 0 and words == lede:
+        return read_text(words, lambda offset: found + offset)
+    key = re.search(r"^[ \t]*lede\b", front, re.MULTILINE)
+    return read_text(words, lambda offset: key.start() if key else 0)
+
+
+_CALLED = re.compile(r"\{\{|\{%|\[\^[^\]\s]+\]|\[@")
+
+
+def _in_front(meta: Meta, front: str) -> Iterator[tuple[int, str, str]]:
+    """What is read in the text of a page, and not in its title and the like."""
+    from darkroom.press.syntax import read_label
+
+    for name, value in (("title", meta.title), ("description", meta.description), ("nav", meta.nav)):
+        place = max(front.find(value), 0)
+        if found := _CALLED.search(value):
+            yield (
+                place,
+                "front-matter",
+                f"{found[0]!r} in {name!r}: calls and notes are read in the text alone; write it out",
+            )
+        if "\\" in value:
+            yield from ((place, rule, message) for _, rule, message in read_label(value).faults)
 
 
 def url_of(path: Path, folder: Path) -> str:
@@ -207,16 +244,30 @@ def _placeholders(document: Document, text: str, start: int) -> Iterator[tuple[i
             yield offset + found.start(), "placeholder", message
 
 
-def _headings(document: Document, meta: Meta) -> Iterator[Heading]:
-    """The headings that stand in no list, quote or note."""
-    taken: dict[str, int] = {}
-    counts = [0, 0]
-    for token, inline in zip(document.tokens, document.tokens[1:], strict=False):
-        if token.type == "heading_open" and token.level == 0:
-            level = int(token.tag[1])
-            text, name = _plain_heading(inline.children or ())
-            number = _number(level, counts, meta.numbered)
-            yield Heading(level, _unique(name or slug(text), taken), number, text, token.meta["at"])
+def _headings(document: Document, meta: Meta) -> tuple[list[Heading], list[tuple[str, int]]]:
+    """The headings that stand in no list, quote or note, and the names that have been given to them, with places."""
+    found = [
+        (token, inline.children or ())
+        for token, inline in zip(document.tokens, document.tokens[1:], strict=False)
+        if token.type == "heading_open" and token.level == 0
+    ]
+    names = [(t.meta["name"], t.meta["at"]) for _, children in found for t in children if t.type == "name"]
+    taken = dict.fromkeys((name for name, _ in names), 1) | {"content": 1}  # which layouts call the text itself
+    counts, headings = [0, 0], []
+    for token, children in found:
+        level = int(token.tag[1])
+        text, name = _plain_heading(children)
+        number = _number(level, counts, meta.numbered)
+        headings.append(Heading(level, name or _unique(slug(text), taken), number, text, token.meta["at"]))
+    return headings, names
+
+
+def _named_twice(names: Sequence[tuple[str, int]], equations: Sequence[Target]) -> Iterator[tuple[int, str, str]]:
+    seen = {equation.name for equation in equations}
+    for name, at in names:
+        if name in seen:
+            yield at, "anchor", f"{name!r} is named twice on this page; give this heading another name"
+        seen.add(name)
 
 
 def _number(level: int, counts: list[int], numbered: bool) -> str:

@@ -29,7 +29,8 @@ class Reading:
 
     ``kept`` are the ranges of the text that Jinja may not touch; ``notes`` the lines of notes by name. While a
     paragraph is read, ``content`` is its text, ``starts`` where its lines begin (in it, in the text), ``marked`` the
-    ranges of it that are no prose, and ``in_table`` whether it is a cell.
+    ranges of it that are no prose, and ``in_table`` whether it is a cell; up to ``told`` of the text a fault says all.
+    ``pinned`` is the offset that everything stands at, or -1, where what is read is not part of the text.
     """
 
     text: str
@@ -44,6 +45,8 @@ class Reading:
     marked: list[tuple[int, int]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     in_table: bool = False
+    told: int = 0
+    pinned: int = -1
     _cell: tuple[int, int] = (-1, 0)
 
     def __post_init__(self) -> None:
@@ -70,11 +73,17 @@ class Reading:
 
     def begin(self, token: Token, in_table: bool) -> None:
         """Take up the text of a paragraph, heading or cell: find where each of its lines stands."""
-        self.content, self.starts, self.marked, self.in_table = token.content, [], [], in_table
+        self.content, self.starts, self.marked, self.in_table, self.told = token.content, [], [], in_table, 0
         first, at = token.map[0] if token.map else 0, 0
         for number, line in enumerate(token.content.split("\n"), first):
             self.starts.append((at, self._find(line, min(number, len(self.lines) - 1), in_table)))
             at += len(line) + 1
+
+    def begin_option(self, content: str, start: int) -> None:
+        """Take up a text that an option of a call at *start* of the text has; it may be written otherwise there."""
+        found = self.text.find(content, start)
+        self.content, self.starts, self.marked, self.in_table, self.told = content, [(0, max(found, 0))], [], False, 0
+        self.pinned = start if found < 0 else -1
 
     def _find(self, line: str, number: int, in_table: bool) -> int:
         whole, wanted = self.line(number), line.strip()
@@ -97,6 +106,8 @@ class Reading:
 
     def at(self, position: int) -> int:
         """The offset in the text of a position in the paragraph."""
+        if self.pinned >= 0:
+            return self.pinned
         start, offset = (
             self.starts[max(bisect_right(self.starts, (position, 1 << 60)) - 1, 0)] if self.starts else (0, 0)
         )
@@ -149,6 +160,8 @@ def make_formula(
     reading: Reading, source: str, display: bool, lines: tuple[tuple[int, int], ...], name: str = ""
 ) -> Formula:
     """A formula, its places those of the file; what it calls is noted."""
+    if reading.pinned >= 0:
+        lines = ((0, reading.pinned),)
     calls, wrong = mathtext.calls_in(source)
     plain = Formula(source, display, lines)
     for found in _JINJA_IN_TEX.finditer(source):

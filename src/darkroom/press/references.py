@@ -320,12 +320,14 @@ def _check_picture(call: Call, page: Page, index: Index) -> None:
 
 
 def _check_code(call: Call, page: Page, index: Index) -> None:
-    from darkroom.press.listing import NoSource, listing_of
+    from darkroom.press.listing import NoSource, listing_of, wrong_marks
 
     try:
-        listing_of(str(call.arguments[0]), index.root)
+        listing = listing_of(str(call.arguments[0]), index.root)
     except NoSource as problem:
         raise Unknown(str(problem)) from None
+    if wrong := wrong_marks(str(dict(call.options).get("mark", "")), listing.last - listing.first + 1):
+        raise Unknown(wrong)
 
 
 def _check_figure(call: Call, page: Page, index: Index) -> None:

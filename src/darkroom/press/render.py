@@ -107,6 +107,7 @@ class PageRenderer:
         self.cited: dict[str, Entry] = {}
         self.shown: set[Literal] = set()
         self.faults: list[Fault] = []
+        self.lede = self.caption = ""
 
     def run(self) -> Rendered:
         """Everything of the page but what KaTeX makes."""
@@ -126,6 +127,7 @@ class PageRenderer:
     def _content(self) -> str:
         converter = self.renderer.converter
         converter.page = self
+        self.lede = converter.part(self.page.lede.tokens, self)
         body = converter.document(self.page.document, self)
         return body + self._works_cited() + self._addresses()
 
@@ -155,8 +157,9 @@ class PageRenderer:
         """A block of code."""
         return highlighted(source, info)
 
-    def call(self, call: Call, block: bool) -> str:
+    def call(self, call: Call, block: bool, caption: Sequence[Token] = ()) -> str:
         """What a call gives; nothing where it names what there is not, which is a fault that has been found."""
+        self.caption = self.renderer.converter.part(caption, self) if caption else ""
         try:
             check_form(call)
             if call.name in SHOWN and call.arguments[0] in self.shown:
@@ -227,7 +230,7 @@ class PageRenderer:
         return self.exhibits.figure(call)
 
     def _call_picture(self, call: Call) -> str:
-        return self.exhibits.picture(call)
+        return self.exhibits.picture(call, self.caption)
 
     def _call_code(self, call: Call) -> str:
         listing = listing_of(str(call.arguments[0]), self.index.root)
@@ -237,7 +240,7 @@ class PageRenderer:
             "layouts/listing.html",
             listing=listing,
             link=_source_link(self.context, listing),
-            caption=Markup(self.texts.rich(str(options.get("caption", "")))),
+            caption=Markup(self.caption),
             content=Markup(highlighted(listing.text + "\n", f"python{marks}")),
         )
 
@@ -314,7 +317,7 @@ class PageRenderer:
             title=title,
             plain_title=plain_text(meta.title),
             description=plain_text(meta.description),
-            lede=Markup(self.texts.rich(meta.lede)),
+            lede=Markup(self.lede),
             content=Markup(content),
             contents=self._contents() if meta.toc else [],
             navigation=[
@@ -446,7 +449,7 @@ class Headings(Treeprocessor):
     def run(self, root: Element) -> None:
         """Those that stand in nothing else, in order; the outline has the same."""
         page: PageRenderer = self.md.page
-        if self.md.writer is not page:
+        if self.md.writer is not page or not self.md.whole:
             return
         own = [each for each in root if re.fullmatch("h[1-6]", str(each.tag))]
         for element, heading in zip(own, page.page.outline.headings, strict=True):

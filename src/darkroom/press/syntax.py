@@ -19,10 +19,11 @@ from markdown_it.token import Token
 from mdit_py_plugins.admon import admon_plugin
 from mdit_py_plugins.deflist import deflist_plugin
 from mdit_py_plugins.footnote import footnote_plugin
+from mdit_py_plugins.footnote.index import footnote_inline, footnote_ref
 
-from darkroom.press import blocks, dialects, inlines
+from darkroom.press import blocks, dialects, inlines, notes
 from darkroom.press.blockchecks import CHECKS
-from darkroom.press.notes import unused_notes
+from darkroom.press.inlinechecks import links_in_links
 from darkroom.press.reading import Document, Place, Reading, reading_of
 
 
@@ -30,6 +31,16 @@ def read(text: str, origin: Place = lambda offset: offset) -> Document:
     """Read a page's text; *origin* gives the offset in the file of one in the text."""
     reading = Reading(text, origin)
     tokens = _parser().parse(text, {"reading": reading})
+    return _document(tokens, reading)
+
+
+def read_text(text: str, origin: Place) -> Document:
+    """Read one line of a page that stands in its front matter: all that a paragraph may hold but notes."""
+    reading = Reading(text, origin)
+    tokens = _parser().parseInline(text, {"reading": reading})[0].children or []
+    for token in tokens:
+        if token.type == "footnote_ref":
+            reading.faults.append((token.meta["at"], "markdown", "a note is for the text of a page; write it there"))
     return _document(tokens, reading)
 
 
@@ -74,7 +85,8 @@ def _parser() -> MarkdownIt:
     inline.before("escape", "tex", inlines.tex)
     inline.before("backticks", "braces", inlines.braces)
     for name, rule in (
-        ("backticks", backtick), ("link", link), ("image", image), ("autolink", autolink), ("html_inline", html_inline)
+        ("backticks", backtick), ("link", link), ("image", image), ("autolink", autolink), ("html_inline", html_inline),
+        ("footnote_inline", footnote_inline), ("footnote_ref", footnote_ref),
     ):  # fmt: skip
         inline.at(name, inlines.placed(rule))
     inline.push("dialects", inlines.other_dialects)
@@ -87,6 +99,7 @@ def _parser() -> MarkdownIt:
 def _line_parser() -> MarkdownIt:
     parser = MarkdownIt("zero").enable(["backticks", "emphasis", "escape", "image", "link", "newline"])
     parser.inline.ruler.before("escape", "formula", inlines.formula)
+    parser.inline.ruler.before("escape", "words", inlines.tex_words)
     parser.inline.ruler2.enable(["balance_pairs", "emphasis"])
     parser.core.ruler.at("inline", _inline)
     parser.validateLink = lambda address: True  # type: ignore[method-assign, assignment]  # what leads elsewhere loses its address
@@ -97,6 +110,7 @@ def _line_parser() -> MarkdownIt:
 def _label_parser() -> MarkdownIt:
     parser = MarkdownIt("zero").enable(["backticks"])
     parser.inline.ruler.before("escape", "formula", inlines.formula)
+    parser.inline.ruler.before("escape", "words", inlines.tex_words)
     parser.inline.ruler.before("escape", "dollar", inlines.dollar)
     parser.core.ruler.at("inline", _inline)
     return parser
@@ -105,20 +119,37 @@ def _label_parser() -> MarkdownIt:
 def _inline(state: StateCore) -> None:
     """Read the text of each block, and say what is wrong with the blocks themselves."""
     reading = reading_of(state)
-    before = ""
+    before = ("", "")
     for token in state.tokens:
         if token.type == "inline":
-            reading.begin(token, before in {"th_open", "td_open"})
+            reading.begin(token, before[1] in {"th_open", "td_open"})
             token.children = token.children or []
             state.md.inline.parse(token.content, state.md, state.env, token.children)
             if "short" in state.env:
                 _finish_short(token)
             else:
                 _finish_inline(reading, token, before)
+        elif token.type == "call_block":
+            _read_caption(state, reading, token)
         elif token.type in CHECKS:
             CHECKS[token.type](reading, token)
-        before = token.type
-    unused_notes(state, reading)
+        before = before[1], token.type
+    if "short" not in state.env:
+        notes.in_order(state, reading)
+        links_in_links(reading, state.tokens)
+
+
+def _read_caption(state: StateCore, reading: Reading, token: Token) -> None:
+    """The caption of a picture or listing is text of the page like any other."""
+    caption = dict(token.meta["call"].options).get("caption")
+    if not isinstance(caption, str) or not caption.strip() or not token.map:
+        return
+    inside = Token("inline", "", 0, content=" ".join(caption.split()))
+    inside.children = []
+    reading.begin_option(inside.content, reading.lines[token.map[0]])
+    state.md.inline.parse(inside.content, state.md, state.env, inside.children)
+    _finish_inline(reading, inside, ("", ""))
+    token.children, reading.pinned = inside.children, -1
 
 
 def _finish_short(token: Token) -> None:
@@ -127,14 +158,16 @@ def _finish_short(token: Token) -> None:
             child.type = "text"  # its words: a short text shows no pictures
 
 
-def _finish_inline(reading: Reading, token: Token, before: str) -> None:
+def _finish_inline(reading: Reading, token: Token, before: tuple[str, str]) -> None:
     for text, at in reading.unmarked():
         for line in re.finditer(r"[^\n]+", text):
             reading.prose.append((line[0], reading.origin(reading.at(at + line.start()))))
-    if before == "paragraph_open":
-        for at, message in dialects.of_paragraph(token.content):
-            reading.fault(reading.at(at), "markdown", message)
+    if before[1] == "paragraph_open":
+        for at, message, certain in dialects.of_paragraph(token.content):
+            (reading.fault if certain else reading.warn)(reading.at(at), "markdown", message)
+    if before == ("list_item_open", "paragraph_open") and (message := dialects.of_item(token.content)):
+        reading.fault(reading.at(0), "markdown", message)
     for number, child in enumerate(token.children or (), 1):
-        if child.type == "name" and not (before == "heading_open" and number == len(token.children or ())):
+        if child.type == "name" and not (before[1] == "heading_open" and number == len(token.children or ())):
             message = "a name such as {#here} stands at the end of a heading or a display formula"
             reading.faults.append((child.meta["at"], "markdown", message))

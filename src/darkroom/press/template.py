@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from darkroom.press.reading import Complaint
 
 _OPENING = re.compile(r"\{[{%#]")
+_CALLED = re.compile(r"\{\{-?\s*([a-z_]+)\s*\(")
 _KEPT, _AT = "_kept_", "_at_"
 _FUNCTIONS = frozenset({"range", "dict", "lipsum", "cycler", "joiner", "namespace"})
 
@@ -73,8 +74,12 @@ def expand(text: str, kept: Ranges) -> Expanded:
         tree = environment.parse(template.source)
         wrong = list(_bad_calls(tree, template))
     except TemplateSyntaxError as error:
+        place = template.line(error.lineno)
+        called = _CALLED.search(text, place, max(text.find("\n", place), place))
         message = f"{error.message}; Jinja's braces that are meant as text go into `code`"
-        raise Wrong([(template.line(error.lineno), "jinja", message)]) from None
+        if called and called[1] in CALLS:
+            message = f"{called[1]}(...) cannot be read ({error.message}); quotes within quotes are written ' or \\""
+        raise Wrong([(called.start() if called else place, "jinja", message)]) from None
     except (RecursionError, TooCostly) as error:
         raise Wrong([(template.line(_line_within(error)), "cost", _said(error))]) from None
     if wrong:
@@ -97,6 +102,22 @@ def expand(text: str, kept: Ranges) -> Expanded:
     return template.expanded(made)
 
 
+_TAG = r"\{(?:%(?:(?!%\}).)*%|\#(?:(?!\#\}).)*\#)\}"
+_TAGS_ALONE = re.compile(
+    rf"^(?P<before>[ \t]*(?:>[ \t]*)*)(?P<tags>{_TAG}(?:[ \t]*{_TAG})*)(?P<after>[ \t]*\n)", re.MULTILINE | re.DOTALL
+)
+
+
+def _without_line(found: re.Match[str]) -> str:
+    """Tags that stand alone on their lines, with as much space in them as there was around, so that they leave no line.
+
+    A blank line would end the table, list or paragraph that they stand in.
+    """
+    tags = found["tags"]
+    end = -3 if tags[-3] in "-+" else -2
+    return f"{tags[:end]}{' ' * len(found['before'])}{found['after']}{tags[end:]}"
+
+
 class _Template:
     """A text as a template, each kept range an expression of as many lines."""
 
@@ -111,7 +132,7 @@ class _Template:
             length += start - at + len(shown)
             starts.append((length, end))
             at = end
-        self.source = "".join([*parts, text[at:]])
+        self.source = _TAGS_ALONE.sub(_without_line, "".join([*parts, text[at:]]))
         self._starts = starts
 
     def offset(self, index: int) -> int:
@@ -251,9 +272,17 @@ def _at(offset: int, value: object) -> _Text:
     return value if isinstance(value, _Text) else _Text(str(value), offset)
 
 
+def _literal(value: Literal) -> str:
+    """A value as calls have it: a text in one line, in double quotes."""
+    if not isinstance(value, str):
+        return repr(value)
+    text = " ".join(value.splitlines()).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
+
+
 def _maker(name: str) -> Callable[..., str]:
     def call(*arguments: Literal, **options: Literal) -> str:
-        written = [*map(repr, arguments), *(f"{option}={value!r}" for option, value in options.items())]
+        written = [*map(_literal, arguments), *(f"{option}={_literal(value)}" for option, value in options.items())]
         return f"{{{{ {name}({', '.join(written)}) }}}}"
 
     return call

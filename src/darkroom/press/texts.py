@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from markdown_it.token import Token
@@ -16,7 +16,9 @@ from darkroom.press.listing import highlighted
 from darkroom.press.math import Equation
 from darkroom.press.mathtext import Formula, short_formula
 from darkroom.press.pages import plain_text
+from darkroom.press.reading import Document
 from darkroom.press.references import as_html, show
+from darkroom.press.syntax import read_label, read_line
 from darkroom.press.text import escape, typographic
 
 FORMULAS = re.compile(r"<!--(\d+)-->")  # no page has comments once it is rendered, so nothing else looks like this
@@ -79,7 +81,7 @@ class Texts:
         mark = self.mark(Use(Equation(tex, formula.display), *self.where, owner=self.owner))
         return f'<span class="equation">{mark}</span>' if formula.display else mark
 
-    def call(self, call: Call, block: bool) -> str:
+    def call(self, call: Call, block: bool, caption: Sequence[Token] = ()) -> str:
         """Short texts have none: they come from experiments, which know their numbers."""
         return ""
 
@@ -97,7 +99,7 @@ class Texts:
         content = str(text)
         if not _LABEL_MARKS.search(content):
             return escape_text(typographic(content)[0])
-        return self._converter.label(content, self)
+        return self._document(read_label(content))
 
     def heading(self, heading: object) -> str:
         """The heading of a row or column; one with formulas is told as text to those who hear it."""
@@ -117,7 +119,11 @@ class Texts:
         text = " ".join(text.split())
         if not _MARKDOWN_MARKS.search(text):
             return escape_text(typographic(text)[0])
-        return self._converter.line(text, self)
+        return self._document(read_line(text))
+
+    def _document(self, document: Document) -> str:
+        self.faults += [Fault(*self.where, 1, rule, message) for _, rule, message in document.faults]
+        return self._converter.document(document, self)
 
 
 def escape_text(text: str) -> str:
