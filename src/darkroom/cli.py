@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 from darkroom import interrupts
 from darkroom.lab.errors import (
+    ContentError,
     DarkroomError,
     DataUnavailable,
     DeviceUnavailable,
@@ -81,6 +82,8 @@ def _main(given: list[str], here: Path) -> int:
         call = _plain_build(given) or _parsed(given)
         return _do(call, Path(call.untrusted or here).resolve())
     except DarkroomError as error:
+        for warning in error.warnings if isinstance(error, ContentError) else ():
+            _tell(f"warning: {warning}")
         _tell(str(error))
         return error.exit_code
     except BrokenPipeError:  # whoever read the output has seen enough

@@ -47,12 +47,14 @@ class ContentError(DarkroomError):
 
     Args:
         faults: every fault found, in any order; at least one.
+        warnings: what else was found and is worth a word.
     """
 
     exit_code = 1
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
+    def __init__(self, faults: Iterable[Fault], warnings: Iterable[Fault] = ()) -> None:
         self.faults = tuple(sorted(faults))
+        self.warnings = tuple(sorted(dict.fromkeys(warnings)))
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from darkroom.lab.errors import Fault, nearest
+from darkroom.press.addresses import parts_of
 from darkroom.press.faults import place
 from darkroom.press.markup import attributes, leads_to_pages
 from darkroom.press.pictures import is_picture
@@ -89,14 +90,16 @@ def targets(element: str, known: Mapping[str, str]) -> Iterator[str]:
             yield from (found[1] for found in _CANDIDATE.finditer(known[name])) if name == "srcset" else (known[name],)
 
 
-def retargeted(element: str, known: Mapping[str, str], new: Callable[[str], str]) -> dict[str, str]:
-    """The attributes of an element that lead somewhere, led to what *new* makes of it."""
+def retargeted(element: str, known: Mapping[str, str], new: Callable[[str, str], str]) -> dict[str, str]:
+    """The attributes of an element that lead somewhere, led to what *new* makes of their names and where they lead."""
     made = {}
     for name in _LINKS.get(element, ()):
         if name == "srcset" and name in known:
-            made[name] = ", ".join(f"{new(found[1])}{found[2] or ''}" for found in _CANDIDATE.finditer(known[name]))
+            made[name] = ", ".join(
+                f"{new(name, found[1])}{found[2] or ''}" for found in _CANDIDATE.finditer(known[name])
+            )
         elif name in known:
-            made[name] = new(known[name])
+            made[name] = new(name, known[name])
     return {name: value for name, value in made.items() if value != known[name]}
 
 
@@ -159,8 +162,8 @@ def broken(link: LinkUse, url: str, files: set[str], anchors: Mapping[str, froze
 
 
 def _lost(link: LinkUse, url: str, files: set[str], anchors: Mapping[str, frozenset[str]]) -> str:
-    path, _, anchor = map(unquote, link.target.partition("#"))
-    path = path.partition("?")[0] if path.partition("?")[0] in files else path
+    path, _, anchor = parts_of(link.target)
+    anchor = unquote(anchor.removeprefix("#"))
     target = posixpath.normpath(posixpath.join(posixpath.dirname(url), path)) if path else url
     target = "index.html" if target == "." else target
     if target not in files and link.element in {"img", "source", "video", "audio", "track"}:

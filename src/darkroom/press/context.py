@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from darkroom.lab.errors import Fault
+from darkroom.press.addresses import encoded
 from darkroom.press.card import Card
 from darkroom.press.check import LinkUse
 from darkroom.press.figure import FileUse
@@ -98,4 +99,4 @@ def root_of(url: str) -> str:
 
 def way(url: str, target: str) -> str:
     """The way from the page at *url* to the one at *target*, "" where that is the same."""
-    return "" if url == target else root_of(url) + target
+    return "" if url == target else root_of(url) + encoded(target)

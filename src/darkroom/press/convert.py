@@ -200,10 +200,8 @@ class Tree:
         self._raw(self.writer.code(token.content, ""), block=True)
 
     def _html_inline(self, token: Token) -> None:
-        if not token.content.startswith(("<!--", "<?", "<!")):
+        if not token.content.startswith(("<!--", "<?", "<!")) or not token.content.startswith("<!--"):
             self._raw(token.content, token.meta.get(AT, -1))
-        elif not token.content.startswith("<!--"):
-            self._raw(token.content)
 
     def _html_text(self, token: Token) -> None:
         self._raw(token.content, 0)

@@ -77,7 +77,6 @@ _PARAGRAPHS = (  # patterns are compiled where they are used
         r"(?:^|(?<=[ \t\n]))\^(?!\d+\Z)[A-Za-z0-9-]{3,}\Z",
         "this is a block's name of Obsidian's; name a heading by {#name}",
     ),
-    (r"(?m)^#[a-z][\w/-]*(?:[ \t]+#[a-z][\w/-]*)*[ \t]*$", "a heading has a space after its #; tags are not read"),
     (r'(?m)^===[!+]?[ \t]+"', "tabs are not read; write a heading or ??? note"),
     (r"(?m)^={2,6}[ \t]+\S.*?[ \t]+=+[ \t]*$", "a heading begins with ##"),
     (r"(?m)^/{3,}[ \t]+(?:note|tip|warning|details|admonition|html|tab|caption|figure-caption)\b", f"write {_CALLOUT}"),
@@ -93,6 +92,7 @@ _PARAGRAPHS = (  # patterns are compiled where they are used
     ),
 )
 _DOUBTS = (
+    (r"(?m)^#[a-z][\w/-]*(?:[ \t]+#[a-z][\w/-]*)*[ \t]*$", "a heading has a space after its #; tags are not read"),
     (r"\A(?:[^|\n(]+[ \t]\|[ \t][^|\n(]+\n)+[^|\n(]+[ \t]\|[ \t][^|\n(]+\Z", f"if this is a table, {_DELIMITER}"),
     (r"\A\|[^|\n]+\|[^|\n]+\|[ \t]*(?:\n\|[^|\n]+\|[^|\n]+\|[ \t]*)+\Z", f"if this is a table, {_DELIMITER}"),
     (r"\A\[[ xX]\][ \t]+\S", "a task is an item of a list; write - [ ] before it"),
@@ -177,7 +177,7 @@ def _of_attributes(text: str, whose: str) -> str:
 
 # Anything in a line ---------------------------------------------------------------------------------------------------
 
-_ADDRESS = r"(?:https?://|mailto:|www\.|\.{0,2}/|#[A-Za-z])"
+_ADDRESS = r"(?:https?://|mailto:|www\.|\.{1,2}/|#[A-Za-z])"
 _SUFFIX = r"\.(?:md|html?|pdf|png|jpe?g|svg|gif|webp)(?:#[\w-]+)?"
 
 _TEXTS: Mapping[str, tuple[tuple[str, str], ...]] = {

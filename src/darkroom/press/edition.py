@@ -56,6 +56,7 @@ def make_edition(
     sources = read_sources(places, inputs, memory, statuses, findings)
     if findings.faults:  # without these nothing can be told of references
         findings.faults += [fault for page in sources.read for fault in page.faults]
+        findings.warnings += [warning for page in sources.read for warning in page.warnings]
         findings.stop()
     index = _index(sources)
     judge_experiments(sources, index, findings)
@@ -86,8 +87,8 @@ def make_edition(
     if card and picture:
         files[card.target] = picture
     findings.faults += _faults_of_site(sources, files, records)
-    findings.stop()
     findings.warnings += [warning for found in warnings.values() for warning in found]
+    findings.stop()
     remembered = Made(card.target, digest_of(picture), size_of(picture)) if card and picture else None
     return Edition(
         files, Memory(dict(sorted(records.items())), remembered), tuple(sorted(dict.fromkeys(findings.warnings)))
@@ -124,6 +125,7 @@ def _index(sources: Sources) -> Index:
         {outline.url: {each.name: each for each in outline.equations} for outline in ordered},
         frozenset(sources.static),
         sources.places.root,
+        {outline.url: outline.name for outline in ordered},
     )
 
 

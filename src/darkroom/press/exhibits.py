@@ -34,12 +34,12 @@ from darkroom.press.figure import (
 )
 from darkroom.press.layouts import Layouts
 from darkroom.press.pages import PLACEHOLDER, Page
+from darkroom.press.pictures import FILMS
 from darkroom.press.references import Unknown, number_figures
 from darkroom.press.text import size
 from darkroom.press.texts import Texts, Told
 from darkroom.press.vetting import is_plain
 
-FILMS = frozenset({".mp4", ".webm", ".ogv", ".m4v", ".mov"})
 _IMAGE = re.compile(r'(<img\b[^>]*\bsrc="([^"]*)"[^>]*>)')
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from darkroom.press.addresses import encoded
 from darkroom.press.card import Card
 from darkroom.press.catalogue import Catalogue
 from darkroom.press.pages import Outline, plain_text
@@ -27,7 +28,7 @@ class Entry(NamedTuple):
 
 def address(site: Site, url: str) -> str:
     """Where the page at *url* will stand, in full."""
-    return site.base_url + ("" if url == "index.html" else url)
+    return site.base_url + ("" if url == "index.html" else encoded(url))
 
 
 def sitemap(site: Site, urls: Iterable[str]) -> bytes:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from markdown_it.rules_inline import StateInline
 
 from darkroom.press import dialects, latex, mathtext
+from darkroom.press.addresses import bare_address
 from darkroom.press.calls import BLOCKS, CALLS, Call, literal_call, tex_reference
 from darkroom.press.mathtext import Span
 from darkroom.press.rawhtml import check_tag, open_comment
@@ -129,6 +130,21 @@ def _unclosed(state: StateInline, start: int) -> bool:
             place, "math", "this dollar opens no formula, since none closes it; write \\$ if a dollar is meant"
         )
     return False
+
+
+def address(state: StateInline, silent: bool) -> bool:
+    """An address that stands in the text as it is: nothing in it is markup."""
+    if not state.src.startswith("://", state.pos):
+        return False
+    scheme = re.search(r"https?\Z", state.src[max(state.pos - 5, 0) : state.pos], re.IGNORECASE)
+    found = bare_address(state.src[: state.posMax], state.pos - len(scheme[0])) if scheme else None
+    if not scheme or not found or found[0] != state.pos - len(scheme[0]):
+        return False
+    if not silent:
+        state.pending += state.src[state.pos : found[1]]
+        reading_of(state).mark(state, *found)
+    state.pos = found[1]
+    return True
 
 
 def dollar(state: StateInline, silent: bool) -> bool:

@@ -65,7 +65,8 @@ def _of_calls(outline: Outline, context: Context, sources: Sources) -> Iterator[
 
 def _of_reference(name: str, url: str, context: Context) -> str:
     try:
-        return repr(context.index.target(name, url))
+        target = context.index.target(name, url)
+        return repr((target, context.index.names.get(target[0])))
     except Unknown as problem:
         return str(problem)
 

@@ -60,7 +60,7 @@ ELEMENTS = frozenset(
     kbd label legend li link main map mark marquee menu meta meter nav nobr noframes noscript object ol optgroup option
     output p param picture plaintext pre progress q rb rp rt rtc ruby s samp script search section select slot small
     source span strike strong style sub summary sup table tbody td template textarea tfoot th thead time title tr track
-    tt u ul var video wbr xmp""".split()  # noqa: SIM905
+    svg math tt u ul var video wbr xmp""".split()  # noqa: SIM905
 )
 
 

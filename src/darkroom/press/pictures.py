@@ -24,7 +24,9 @@ from darkroom.press.record import sha256
 if TYPE_CHECKING:
     from PIL.Image import Image as Opened
 
-SUFFIXES = frozenset({".png", ".apng", ".jpg", ".jpeg", ".jfif", ".gif", ".webp", ".svg", ".avif"})
+SUFFIXES = frozenset({".png", ".apng", ".jpg", ".jpeg", ".jfif", ".gif", ".webp", ".svg", ".avif", ".bmp", ".ico"})
+FILMS = frozenset({".mp4", ".webm", ".ogv", ".m4v", ".mov"})
+SOUNDS = frozenset({".mp3", ".wav", ".ogg", ".oga", ".m4a", ".aac", ".flac", ".opus"})
 WIDEST = 20_000  # pixels
 MOST = 64_000_000
 _LONGEST_TEXT = 32 << 20  # bytes of what programs note in a PNG, such as the workflow that made it

@@ -19,7 +19,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from darkroom.lab.errors import Fault, nearest
@@ -29,6 +29,7 @@ from darkroom.press.calls import Call, Literal
 from darkroom.press.catalogue import Catalogue
 from darkroom.press.mathtext import Edit, Prepared, Rewritten, Target, rewrite
 from darkroom.press.pages import Heading, Outline, Page
+from darkroom.press.pictures import FILMS, SUFFIXES
 
 SHOWN = frozenset({"figure", "picture"})
 WIDTHS = ("text", "middle", "page", "screen")
@@ -67,7 +68,8 @@ class Index:
     """Everything that a page can refer to.
 
     ``mentions`` are the sections that refer to a figure, ``equations`` the named formulas by the page's address and
-    their name, ``static`` the names of static files, ``root`` the project's folder.
+    their name, ``static`` the names of static files, ``root`` the project's folder, ``names`` what pages are called, by
+    address.
     """
 
     catalogue: Catalogue
@@ -79,6 +81,7 @@ class Index:
     equations: Mapping[str, Mapping[str, Target]] = field(default_factory=dict)
     static: frozenset[str] = frozenset()
     root: Path = Path()
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def mentions_of(self, figure: str, url: str) -> tuple[Mention, ...]:
         """The sections whose references lead to *figure* on the page at *url*."""
@@ -254,7 +257,18 @@ def check(page: Page, index: Index) -> tuple[list[Fault], list[Fault]]:
             waiting.setdefault(str(problem), []).append(call.offset)
     warnings = [page.fault(offsets[0], "missing", _counted(text, len(offsets))) for text, offsets in waiting.items()]
     faults += [page.fault(call.offset, "reference", message) for call, message in _shown_twice(page)]
+    faults += [page.fault(offset, "reference", message) for offset, message in _cited_as_in_pandoc(page, index)]
     return faults, warnings
+
+
+_AT_KEY = re.compile(r"(?<![\w.@/:])@([A-Za-z][\w:.+/-]*\w)")
+
+
+def _cited_as_in_pandoc(page: Page, index: Index) -> Iterator[tuple[int, str]]:
+    for words, offset in page.document.prose if index.bibliography else ():
+        for found in _AT_KEY.finditer(words) if "@" in words else ():
+            if found[1] in index.bibliography:
+                yield offset + found.start(), f'{found[0]} is not read; write {{{{ cite("{found[1]}", text=True) }}}}'
 
 
 def _counted(problem: str, places: int) -> str:
@@ -315,6 +329,8 @@ def _check_picture(call: Call, page: Page, index: Index) -> None:
     _check_width(call)
     if name not in index.static:
         raise Unknown(f"no file {name!r} in templates/static{nearest(name, index.static)}")
+    if PurePosixPath(name).suffix.lower() not in SUFFIXES | FILMS:
+        raise Unknown(f"{name} is no picture or film that browsers show; save it as PNG, JPEG, WebP, SVG or MP4")
     if not str(dict(call.options).get("alt", "")).strip():
         raise Unknown(f'{name} has no alt text; write picture({name!r}, caption="...", alt="what is seen")')
 

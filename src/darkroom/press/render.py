@@ -6,33 +6,33 @@ A ``Renderer`` sets up Markdown and Jinja once; many pages are shared out among 
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
-from xml.etree.ElementTree import Element, SubElement
+from urllib.parse import unquote, urlsplit
 
-from markdown.treeprocessors import Treeprocessor
 from markdown_it.token import Token
 from markupsafe import Markup
 
 from darkroom.lab.errors import Fault
 from darkroom.press import feeds
+from darkroom.press.addresses import encoded, parts_of, shows_a_file, unfit
 from darkroom.press.bibliography import Entry, bibtex
 from darkroom.press.calls import Call, Literal
-from darkroom.press.check import LinkUse, retargeted
+from darkroom.press.check import LinkUse
 from darkroom.press.context import MATH_POLICY, MATH_STYLE, Context, Rendered, Use, root_of, way
-from darkroom.press.convert import AT, Converter, Typography, is_raw, raw, written
+from darkroom.press.convert import Converter, Typography
 from darkroom.press.exhibits import Exhibits
 from darkroom.press.figure import anchor
 from darkroom.press.layouts import Layouts, Refused, environment
 from darkroom.press.limits import NO_MEMORY, TooCostly, bounded
 from darkroom.press.listing import Listing, NoSource, highlighted, listing_of
-from darkroom.press.markup import VOID, attributes, leads_to_pages, pieces, with_attributes
 from darkroom.press.math import Equation
 from darkroom.press.mathtext import Formula, Prepared, Target
 from darkroom.press.pages import Heading, Page, plain_text
+from darkroom.press.processors import Addresses, Headings, Links, Tables
 from darkroom.press.references import SHOWN, NotRun, Unknown, as_html, check_form, number_text, tex_of
 from darkroom.press.text import composed, escape
 from darkroom.press.texts import Texts
@@ -76,7 +76,7 @@ class Renderer:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self.converter = Converter((Links, Typography, Headings, Tables))
+        self.converter = Converter((Addresses, Links, Typography, Headings, Tables))
         self.layouts = environment(context.templates, context.cache)
 
     def page(self, page: Page) -> Rendered:
@@ -181,8 +181,7 @@ class PageRenderer:
     def _call_ref(self, call: Call) -> str:
         name, short = str(call.arguments[0]), dict(call.options).get("short")
         url, found = self.index.target(name, self.page.url)
-        page = next((name for address, name in self._pages() if address == url), "")
-        suffix = "" if url == self.page.url else f" of {self.texts.inline(page)}"
+        suffix = "" if url == self.page.url else f" of {self.texts.inline(self.index.names[url])}"
         if isinstance(found, Target):
             shown = {"ref": found.number, "eqref": f"({found.number})"}.get(
                 str(short), f"Equation&nbsp;({found.number})"
@@ -194,11 +193,6 @@ class PageRenderer:
         else:
             shown, target = str(found.number) if short == "ref" else f"Figure&nbsp;{found.number}", anchor(name)
         return f'<a class="ref" href="{way(self.page.url, url)}#{target}">{shown}{suffix}</a>'
-
-    def _pages(self) -> list[tuple[str, str]]:
-        return [(spot.url, spot.page) for spots in self.index.spots.values() for spot in spots] + [
-            (link.url, link.name) for link in self.context.navigation
-        ]
 
     def _call_cite(self, call: Call) -> str:
         in_text = bool(dict(call.options).get("text"))
@@ -249,30 +243,59 @@ class PageRenderer:
 
     # Links ------------------------------------------------------------------------------------------------------------
 
-    def lead(self, element: str, target: str, at: int) -> str:
+    def lead(self, element: str, attribute: str, target: str, at: int) -> str:
         """The address that a link of the page's author leads to; it is noted, with its place."""
-        address = self._address(target)
         begin = self.page.text.find(target, at, at + 400) if at >= 0 else -1
-        self.links.append(LinkUse(element, address, begin if begin >= 0 else at))
+        begin = begin if begin >= 0 else at
+        address, wrong = self._address(target.strip()), ""
+        if not target.strip():
+            wrong = f"{attribute} is empty, so this leads nowhere; write an address"
+        elif shows_a_file(element, attribute) and address.startswith(("#", "?")):
+            wrong = f"{target} is a place on this page, not a file"
+        elif not _ELSEWHERE.match(target):
+            wrong = unfit(element, attribute, self._named(target.strip()))
+        if wrong:
+            self.faults.append(self.page.fault(max(begin, 0), "link", wrong))
+            return ""
+        self.links.append(LinkUse(element, address, begin))
         return address
+
+    def _named(self, target: str) -> str:
+        """The static file that an address names, or the path as it is."""
+        path = composed(parts_of(target).path)
+        return self._asset(composed(unquote(target))) or self._asset(path) or path
+
+    def _asset(self, path: str) -> str:
+        """The static file that a path names: from ``static/``, or from where the page's own file lies; or ""."""
+        inside = posixpath.normpath(path) if path else ""
+        beside = posixpath.normpath(posixpath.join("pages", posixpath.dirname(self.page.url), path))
+        names = (path, inside, beside.removeprefix("static/") if beside.startswith("static/") else "")
+        return next((name for name in names if name and name in self.context.assets), "")
 
     def _address(self, target: str) -> str:
         try:
             scheme = urlsplit(target).scheme
         except ValueError:
             return target
-        whole = composed(unquote(target))
-        if whole in self.context.assets:
-            return self.root + _encoded(self.context.assets[whole])
+        name = composed(unquote(target))
+        if name in self.context.assets:
+            return self.root + encoded(self.context.assets[name])
         if scheme or target.startswith(("/", "#", "?")):
             return target
-        path, mark, fragment = target.partition("#")
-        path = composed(unquote(path))
-        if path.endswith(".md"):
+        path, query, fragment = parts_of(target)
+        path, whole = composed(path), composed(unquote(target.partition("#")[0]))
+        if query and self._is_page(whole):
+            path, query = whole, ""
+        if path.lower().endswith(".md"):
             path = path[:-3] + ".html"
-        elif path in self.context.assets:
-            path = self.root + self.context.assets[path]
-        return f"{_encoded(path)}{mark}{fragment}"
+        elif name := self._asset(path):
+            path = self.root + self.context.assets[name]
+        return f"{encoded(path)}{query}{fragment}"
+
+    def _is_page(self, path: str) -> bool:
+        """Whether a path with a question mark in it is the name of a page."""
+        page = posixpath.normpath(posixpath.join(posixpath.dirname(self.page.url), path))
+        return page.removesuffix(".md").removesuffix(".html") in self.index.sections
 
     def number_of(self, address: str) -> str:
         """The mark beside a link to another site, which is seen on paper alone, or ""."""
@@ -295,7 +318,7 @@ class PageRenderer:
             place = self.page.text.find(source, at, at + 400)
             message = f"{source} has no alt text; write ![what is seen]({source})"
             self.faults.append(self.page.fault(place if place >= 0 else at, "alt", message))
-        size = self.context.images.get(composed(unquote(source)))
+        size = self.context.images.get(self._named(source.strip()))
         given = (
             {} if "width" in known or "height" in known or not size else {"width": str(size[0]), "height": str(size[1])}
         )
@@ -321,7 +344,8 @@ class PageRenderer:
             content=Markup(content),
             contents=self._contents() if meta.toc else [],
             navigation=[
-                (link.name, self.root + link.url, link.url == self.page.url) for link in self.context.navigation
+                (link.name, self.root + encoded(link.url), link.url == self.page.url)
+                for link in self.context.navigation
             ],
             url=self.page.url,
             canonical=canonical,
@@ -356,149 +380,4 @@ def _source_link(context: Context, listing: Listing) -> str:
     return f"{context.site.repository}/blob/{context.commit}/{listing.path}#L{listing.first}-L{listing.last}"
 
 
-def _encoded(path: str) -> str:
-    """A path as it stands in an address."""
-    return quote(path, safe="/:@!$&'()*+,;=~-._")
-
-
-# What becomes of the tree ---------------------------------------------------------------------------------------------
-
-
-class Links(Treeprocessor):
-    """Links and pictures lead to where things stand on the site, those of raw HTML as well; its elements are closed."""
-
-    def run(self, root: Element) -> None:
-        """Go through the elements in order."""
-        self.page: PageRenderer = self.md.page
-        self.own = self.md.writer is self.page
-        self.opened: list[tuple[str, int, str]] = []
-        self._inside(root)
-        if self.own:
-            for tag, at, _ in self.opened:
-                self.page.faults.append(
-                    self.page.page.fault(at, "html", f"<{tag}> is not closed; end it with </{tag}>")
-                )
-
-    def _inside(self, parent: Element) -> None:
-        index = 0
-        for child in list(parent):
-            at = int(child.get(AT, -1) if is_raw(child) else child.attrib.pop(AT, -1))
-            index += 1
-            number = self._tag(child, at) if is_raw(child) and at >= 0 else self._element(child, at)
-            if number:
-                mark = raw(number)
-                mark.tail, child.tail = child.tail, None
-                parent.insert(index, mark)
-                index += 1
-
-    def _element(self, element: Element, at: int) -> str:
-        """Lead an element of Markdown's elsewhere; gives the mark behind it."""
-        if element.tag == "img":
-            known = dict(element.attrib)
-            new = self.page.picture_attributes(known, at) if self.own else {}
-            source = self._lead("img", known["src"], at)
-            element.attrib.clear()
-            element.attrib.update(new | known | {"src": source})
-        elif element.tag == "a" and not self.own and not leads_to_pages(element.get("href", "")):
-            del element.attrib["href"]
-        elif element.tag == "a" and not element.get("href", "#").startswith("#fn"):
-            element.set("href", self._lead("a", element.get("href", ""), at))
-        self._inside(element)
-        return self.page.number_of(element.get("href", "")) if element.tag == "a" and self.own else ""
-
-    def _lead(self, element: str, target: str, at: int) -> str:
-        return self.page.lead(element, target, at if self.own else -1)
-
-    def _tag(self, element: Element, at: int) -> str:
-        """Lead a tag of raw HTML elsewhere; gives the mark behind it."""
-        content = element.text or ""
-        piece = next(iter(pieces(content)), None)
-        if piece is None or piece.tag in {"", "!--"}:
-            return ""
-        if piece.closes:
-            return self._close(piece.tag, at)
-        known = attributes(content)
-        new = retargeted(piece.tag, known, lambda target: self._lead(piece.tag, target, at))
-        if piece.tag == "img":
-            new |= self.page.picture_attributes(known, at)
-        if new:
-            element.text = with_attributes(content, new)
-        if piece.tag not in VOID and not content.endswith("/>") and piece.tag not in _OPTIONAL:
-            self.opened.append((piece.tag, at, new.get("href", known.get("href", ""))))
-        return ""
-
-    def _close(self, tag: str, at: int) -> str:
-        if tag in _OPTIONAL:
-            return ""
-        if not self.opened or self.opened[-1][0] != tag:
-            before = f"; <{self.opened[-1][0]}> is still open" if self.opened else ""
-            self.page.faults.append(self.page.page.fault(at, "html", f"</{tag}> closes nothing here{before}"))
-            return ""
-        _, _, address = self.opened.pop()
-        return self.page.number_of(address) if tag == "a" else ""
-
-
-_OPTIONAL = frozenset(
-    {"p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "colgroup", "rp", "rt"}
-)
-
-
-class Headings(Treeprocessor):
-    """The page's own headings get their anchors and numbers, and go into its contents."""
-
-    def run(self, root: Element) -> None:
-        """Those that stand in nothing else, in order; the outline has the same."""
-        page: PageRenderer = self.md.page
-        if self.md.writer is not page or not self.md.whole:
-            return
-        own = [each for each in root if re.fullmatch("h[1-6]", str(each.tag))]
-        for element, heading in zip(own, page.page.outline.headings, strict=True):
-            _trim(element)
-            if heading.level <= 3:
-                page.contents.append((heading, _entry(element)))
-            element.set("id", heading.anchor)
-            if heading.number:
-                number = Element("span", {"class": "section"})
-                number.text, number.tail = heading.number, f" {element.text or ''}"
-                element.text = None
-                element.insert(0, number)
-            link = SubElement(
-                element, "a", {"class": "anchor", "href": f"#{heading.anchor}", "aria-label": "Link to this section"}
-            )
-            link.text = "#"
-            _add_space(element)
-
-
-def _trim(element: Element) -> None:
-    element.text = (element.text or "").lstrip()
-    if len(element):
-        element[-1].tail = (element[-1].tail or "").rstrip()
-    else:
-        element.text = element.text.rstrip()
-
-
-def _add_space(element: Element) -> None:
-    if len(element) > 1:
-        element[-2].tail = f"{element[-2].tail or ''} "
-    else:
-        element.text = f"{element.text or ''} "
-
-
-def _entry(element: Element) -> str:
-    """A heading's words for the contents: without links, and without the numbers of notes."""
-    inner = re.sub(r'<sup (?:id="fnref|class="on-paper).*?</sup>', "", written(element))
-    return re.sub(r"</?a\b[^>]*>", "", inner)
-
-
-class Tables(Treeprocessor):
-    """A table may be wider than the text: it gets a box that can be scrolled."""
-
-    def run(self, root: Element) -> None:
-        """Put each table into its box."""
-        for parent in list(root.iter()):
-            for index, child in enumerate(list(parent)):
-                if child.tag == "table":
-                    box = Element("div", {"class": "table", "tabindex": "0"})
-                    box.tail, child.tail = child.tail, None
-                    parent[index] = box
-                    box.append(child)
+_ELSEWHERE = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*:|/)", re.IGNORECASE)

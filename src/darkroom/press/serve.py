@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.lab.caches import LARGEST
-from darkroom.lab.errors import ContentError, DarkroomError, UsageError
+from darkroom.lab.errors import ContentError, DarkroomError, Fault, UsageError
 from darkroom.lab.paths import read_plain
 from darkroom.press.layouts import policy_digest
 from darkroom.press.publish import Report, SiteRequest, build
@@ -94,7 +94,7 @@ class Workshop:
                 self.request = self._ask()
             report = build(self.request)
         except ContentError as error:
-            self._announce(tuple(map(str, error.faults)))
+            self._announce(tuple(map(str, error.faults)), warnings=error.warnings)
         except DarkroomError as error:
             self._announce((str(error),))
         except Exception as error:  # of this program; the next change may take another way
@@ -105,12 +105,14 @@ class Workshop:
         else:
             self._announce((), report)
 
-    def _announce(self, errors: tuple[str, ...], report: Report | None = None) -> None:
+    def _announce(
+        self, errors: tuple[str, ...], report: Report | None = None, warnings: tuple[Fault, ...] = ()
+    ) -> None:
         for line in errors:
             self._log(line)
         if report and report.written:
             self._log(f"{report.written} of {report.files} files written")
-        for warning in report.warnings if report else ():
+        for warning in report.warnings if report else warnings:
             self._log(f"warning: {warning}")
         with self._changed:
             if errors != self.errors or errors or (report and report.written):

@@ -54,7 +54,7 @@ class Findings:
             ContentError: with every fault, each once.
         """
         if self.faults:
-            raise ContentError(dict.fromkeys(self.faults))
+            raise ContentError(dict.fromkeys(self.faults), set(self.warnings) - set(self.faults))
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,7 @@ def _parser() -> MarkdownIt:
     block.at("paragraph", blocks.paragraph)
     inline.before("escape", "formula", inlines.formula)
     inline.before("escape", "tex", inlines.tex)
+    inline.before("escape", "address", inlines.address)
     inline.before("backticks", "braces", inlines.braces)
     for name, rule in (
         ("backticks", backtick), ("link", link), ("image", image), ("autolink", autolink), ("html_inline", html_inline),

@@ -16,7 +16,7 @@ from darkroom.press.calls import CALLS, Literal
 from darkroom.press.limits import LONGEST, NO_MEMORY, TOO_DEEP, TooCostly
 
 if TYPE_CHECKING:
-    from jinja2 import Environment, nodes
+    from jinja2 import Environment, TemplateSyntaxError, nodes
     from jinja2.runtime import Context
 
     from darkroom.press.reading import Complaint
@@ -73,15 +73,16 @@ def expand(text: str, kept: Ranges) -> Expanded:
     try:
         tree = environment.parse(template.source)
         wrong = list(_bad_calls(tree, template))
-    except TemplateSyntaxError as error:
+    except TemplateSyntaxError:
+        error = _syntax_error(environment, template)
         place = template.line(error.lineno)
         called = _CALLED.search(text, place, max(text.find("\n", place), place))
         message = f"{error.message}; Jinja's braces that are meant as text go into `code`"
         if called and called[1] in CALLS:
             message = f"{called[1]}(...) cannot be read ({error.message}); quotes within quotes are written ' or \\""
         raise Wrong([(called.start() if called else place, "jinja", message)]) from None
-    except (RecursionError, TooCostly) as error:
-        raise Wrong([(template.line(_line_within(error)), "cost", _said(error))]) from None
+    except (RecursionError, TooCostly) as costly:
+        raise Wrong([(template.line(_line_within(costly)), "cost", _said(costly))]) from None
     if wrong:
         raise Wrong(wrong)
     try:
@@ -118,6 +119,18 @@ def _without_line(found: re.Match[str]) -> str:
     return f"{tags[:end]}{' ' * len(found['before'])}{found['after']}{tags[end:]}"
 
 
+def _syntax_error(environment: Environment, template: _Template) -> TemplateSyntaxError:
+    """The mistake of a template, on its line: a tag is read here without what follows on its line."""
+    from jinja2 import TemplateSyntaxError
+
+    for source in (template.lines, template.source):
+        try:
+            environment.parse(source)
+        except TemplateSyntaxError as error:
+            return error
+    raise AssertionError
+
+
 class _Template:
     """A text as a template, each kept range an expression of as many lines."""
 
@@ -132,7 +145,8 @@ class _Template:
             length += start - at + len(shown)
             starts.append((length, end))
             at = end
-        self.source = _TAGS_ALONE.sub(_without_line, "".join([*parts, text[at:]]))
+        self.lines = "".join([*parts, text[at:]])
+        self.source = _TAGS_ALONE.sub(_without_line, self.lines)
         self._starts = starts
 
     def offset(self, index: int) -> int:

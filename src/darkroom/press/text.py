@@ -12,6 +12,27 @@ _SET = {"--": "–", "---": "—", "...": "…"}
 _OPENS = frozenset(" \t\n\u00a0([{<—–-/“‘")
 
 
+_YEAR = re.compile(r"\d\ds\b|\d\d(?!\w)(?![.,]?\d)")
+_SHORTENED = re.compile(
+    r"(?P<always>(?:tis|twas|twere|twill|twould|tisn)\b|n['’](?!\w))|(?:em|til|till|cause|cuz|bout|round|n|ere|cos|neath)\b",
+    re.IGNORECASE,
+)
+_CLOSES = re.compile(r"(?<=[\w.,;:!?)…])'(?!\w)")
+
+
+def _leaves_out(text: str, at: int, before: str) -> bool:
+    """Whether a quote before a word stands for what is left out of it, as in '90s, 'tis and rock 'n' roll.
+
+    Where a quote may close what it would open, it opens.
+    """
+    year, short = _YEAR.match(text, at), _SHORTENED.match(text, at)
+    found = year or short
+    if found is None:
+        return False
+    certain = found[0].endswith("s") if year else bool(found["always"])
+    return certain or not _CLOSES.search(text, at)
+
+
 def typographic(text: str, before: str = " ") -> tuple[str, str]:
     """Straight quotes, double hyphens and three dots in a text set as a typesetter would, and its last character.
 
@@ -26,7 +47,8 @@ def typographic(text: str, before: str = " ") -> tuple[str, str]:
         elif mark in _SET:
             mark = _SET[mark]
         elif before in _OPENS:
-            mark = "“" if mark == '"' else "‘"
+            left_out = mark == "'" and _leaves_out(text, found.end(), before)
+            mark = "’" if left_out else "“" if mark == '"' else "‘"
         else:
             mark = "”" if mark == '"' else "’"
         parts += [gap, mark]

@@ -1,0 +1,84 @@
+"""Addresses: what they are made of, where they stand in text, and what an element can show."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import NamedTuple
+from urllib.parse import quote, unquote
+
+from darkroom.press.pictures import FILMS, SOUNDS, SUFFIXES
+
+_BARE = re.compile(r"(?<![\w/:@.-])(?:https?://|www\.(?=[\w-]+\.))(?=\w)[^\s<>\[\]`\"\\$|{}]+", re.IGNORECASE)
+
+
+class Address(NamedTuple):
+    """A relative address: the path without percent signs, and query and fragment as they are written, or ""."""
+
+    path: str
+    query: str
+    fragment: str
+
+
+def parts_of(target: str) -> Address:
+    """A relative address in parts (RFC 3986, section 4.2)."""
+    found = re.fullmatch(r"([^?#]*)(\?[^#]*)?(#.*)?", target, re.DOTALL)
+    assert found
+    return Address(unquote(found[1]), found[2] or "", found[3] or "")
+
+
+def encoded(path: str) -> str:
+    """A path as it stands in an address."""
+    return quote(path, safe="/:@!$&'()*+,;=~-._")
+
+
+def bare_address(text: str, start: int = 0) -> tuple[int, int] | None:
+    """Where the next address begins and ends that stands in a text as it is, by GitHub's rules.
+
+    It has http://, https:// or www. before it; marks behind it and a bracket that nothing opens in it are not its part.
+    """
+    found = _BARE.search(text, start)
+    if not found:
+        return None
+    end = found.end()
+    while end > found.start():
+        address = text[found.start() : end]
+        entity = re.search(r"&[A-Za-z0-9]+;\Z", address)
+        if entity:
+            end = found.start() + entity.start()
+        elif address[-1] in "?!.,:*_~';\u2019\u201d" or (
+            address[-1] == ")" and address.count(")") > address.count("(")
+        ):
+            end -= 1
+        else:
+            return found.start(), end
+    return None
+
+
+# What an element shows ------------------------------------------------------------------------------------------------
+
+_PICTURES = frozenset({("img", "src"), ("img", "srcset"), ("source", "srcset"), ("video", "poster"), ("input", "src")})
+_FILMS = frozenset({("video", "src"), ("audio", "src"), ("source", "src")})
+
+
+def shows_a_file(element: str, attribute: str) -> bool:
+    """Whether an attribute names a picture, film or sound that is shown in the page."""
+    return (element, attribute) in _PICTURES | _FILMS
+
+
+def unfit(element: str, attribute: str, name: str) -> str:
+    """Why an element shows nothing of a file of the site, judged by its suffix, or ""."""
+    suffix = PurePosixPath(name).suffix.lower()
+    if (element, attribute) in _FILMS:
+        return (
+            "" if suffix in FILMS | SOUNDS else f"{name} is no film or sound that browsers play; save it as MP4 or WebM"
+        )
+    if (element, attribute) not in _PICTURES or suffix in SUFFIXES:
+        return ""
+    if suffix in FILMS:
+        return f'{name} is a film; write {{{{ picture("{name}", caption="...", alt="...") }}}}'
+    if suffix in SOUNDS:
+        return f'{name} is a sound; write <audio src="{name}" controls></audio>'
+    if suffix in {".html", ".md"}:
+        return f"{name} is a page, not a picture; write [text]({name})"
+    return f"{name} is no picture that browsers show; save it as PNG, JPEG, WebP or SVG, or write [text]({name})"
