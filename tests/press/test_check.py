@@ -50,7 +50,9 @@ def test_links_that_lead_somewhere_are_none(project: Project) -> None:
 def test_an_anchor_twice_is_a_fault(project: Project) -> None:
     """Two headings that are given the same name cannot both be linked to; those that are not get numbers."""
     project.page('## A {#a}\n\n<p id="a">B</p>')
-    assert faults(project) == ["index.md:1:1 anchor: the anchor 'a' is there twice; name one heading {#...}"]
+    assert faults(project) == [
+        "index.md:7:4 anchor: the anchor 'a' is there twice, on line 5 first; name one heading {#...}, or change an id"
+    ]
 
 
 def test_a_heavy_picture_is_a_fault(project: Project) -> None:
