@@ -90,6 +90,7 @@ class Rendered:
     eager_bytes: int
     links: tuple[LinkUse, ...] = ()
     faults: tuple[Fault, ...] = field(default=())
+    warnings: tuple[Fault, ...] = ()
 
 
 def root_of(url: str) -> str:

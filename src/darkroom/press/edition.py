@@ -272,7 +272,8 @@ def _render(
         formulas.typeset(use.equation for page in again for use in page.uses)
     by_url = {page.outline.url: page for page in pages}
     for each in rendered:
-        findings.faults += each.faults
+        findings.faults += [*each.faults, *(each.warnings if findings.strict else ())]
+        warnings[each.url] += each.warnings
         findings.faults += formulas.faults(each, by_url[each.url])
     return [each for each in rendered if each.html]
 

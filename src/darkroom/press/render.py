@@ -118,7 +118,15 @@ class PageRenderer:
         exhibits, uses = self.exhibits, tuple(self.texts.uses)
         files, links = tuple(exhibits.files), tuple(dict.fromkeys(self.links))
         return Rendered(
-            self.page.url, html, uses, files, exhibits.drawings, exhibits.eager_bytes, links, tuple(self._faults())
+            self.page.url,
+            html,
+            uses,
+            files,
+            exhibits.drawings,
+            exhibits.eager_bytes,
+            links,
+            tuple(self._faults()),
+            tuple(dict.fromkeys(self.texts.warnings)),
         )
 
     def _faults(self) -> list[Fault]:

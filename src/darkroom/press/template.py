@@ -79,7 +79,7 @@ def expand(text: str, kept: Ranges) -> Expanded:
         called = _CALLED.search(text, place, max(text.find("\n", place), place))
         message = f"{error.message}; Jinja's braces that are meant as text go into `code`"
         if called and called[1] in CALLS:
-            message = f"{called[1]}(...) cannot be read ({error.message}); quotes within quotes are written ' or \\""
+            message = f"{called[1]}(...) cannot be read ({error.message}); quotes within quotes are written ' or \\\""
         raise Wrong([(called.start() if called else place, "jinja", message)]) from None
     except (RecursionError, TooCostly) as costly:
         raise Wrong([(template.line(_line_within(costly)), "cost", _said(costly))]) from None

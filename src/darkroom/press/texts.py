@@ -47,6 +47,7 @@ class Texts:
         where: the file and line that a short text is taken to stand at.
         owner: the figure or the experiment whose manifest the text comes from, or "".
         faults: what is wrong with short texts.
+        warnings: the same of texts of manifests, which may be somebody else's and are published as they are.
     """
 
     def __init__(self, converter: Converter, path: str) -> None:
@@ -54,6 +55,7 @@ class Texts:
         self.where = (path, 1)
         self.owner = ""
         self.faults: list[Fault] = []
+        self.warnings: list[Fault] = []
         self._converter = converter
         self._known: dict[Use, int] = {}
 
@@ -77,7 +79,8 @@ class Texts:
     def formula(self, formula: Formula, token: Token, block: bool) -> str:
         """A formula of a short text."""
         tex, wrong = short_formula(formula)
-        self.faults += [Fault(*self.where, 1, "math", f"{message} (in {formula.tex!r})") for message in wrong]
+        if not self.owner:
+            self.faults += [Fault(*self.where, 1, "math", f"{message} (in {formula.tex!r})") for message in wrong]
         mark = self.mark(Use(Equation(tex, formula.display), *self.where, owner=self.owner))
         return f'<span class="equation">{mark}</span>' if formula.display else mark
 
@@ -122,7 +125,8 @@ class Texts:
         return self._document(read_line(text))
 
     def _document(self, document: Document) -> str:
-        self.faults += [Fault(*self.where, 1, rule, message) for _, rule, message in document.faults]
+        told = self.warnings if self.owner else self.faults
+        told += [Fault(*self.where, 1, rule, message) for _, rule, message in document.faults]
         return self._converter.document(document, self)
 
 
