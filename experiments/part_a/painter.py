@@ -45,7 +45,9 @@ class Painter:
         convention = _convention(weights)
         self.run, self.device = run, run.device
         self._source, self._convention = source, convention
-        self.prompts = Prompts(source, kept, run.device, convention=convention)
+        reader = weights.text or weights
+        encoder = Source(reader.name, reader.revision or None)
+        self.prompts = Prompts(encoder, kept, run.device, convention=convention, given=weights.embeddings)
         self.null = weights.network.null if weights.network else NULL
         if prompts:
             self.prompts([*(prompt or self.null for prompt in prompts), self.null])

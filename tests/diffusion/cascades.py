@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
 
 WORDS = ["a", "an", "oil", "painting", "of", "snowy", "mountain", "village", "rocket", "ship"]
+
+
+SETTINGS: dict[str, Any] = {
+    "in_channels": 3,
+    "out_channels": 6,
+    "layers_per_block": 1,
+    "block_out_channels": (8, 16),
+    "down_block_types": ("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+    "up_block_types": ("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+    "time_embedding_act_fn": "gelu",
+    "resnet_skip_time_act": True,
+    "resnet_out_scale_factor": 1.4142,
+    "mid_block_scale_factor": 1.4142,
+}
+
+
+PARTS: dict[str, dict[str, Any]] = {
+    "stage_1": {
+        "_class_name": "IFPipeline",
+        "tokenizer": ["transformers", "T5Tokenizer"],
+        "text_encoder": ["transformers", "T5EncoderModel"],
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "scheduler": ["diffusers", "DDPMScheduler"],
+    }
+}
+PARTS["stage_2"] = PARTS["stage_1"] | {
+    "_class_name": "IFSuperResolutionPipeline",
+    "image_noising_scheduler": ["diffusers", "DDPMScheduler"],
+}
 
 
 def save_cascade(folder: Path) -> tuple[Path, Path]:
@@ -37,6 +67,71 @@ def save_cascade(folder: Path) -> tuple[Path, Path]:
     return folder / "stage_1", folder / "stage_2"
 
 
+def save_as_published(folder: Path) -> tuple[Path, Path]:
+    """Stages I (16 x 16) and II (32 x 32) with the settings and the files of IF-I-XL and IF-II-L, at another size.
+
+    Halves alone, as fp16 variants; the text encoder in shards; the tokenizer a ``spiece.model``.
+    """
+    from diffusers import DDPMScheduler
+
+    levels = {"layers_per_block": (1, 1, 2, 2), "block_out_channels": (8, 16, 16, 24)}
+    larger = {"layers_per_block": (1, 1, 2, 3, 3), "block_out_channels": (4, 8, 8, 16, 16), "in_channels": 6}
+    plain = {"resnet_skip_time_act": False, "resnet_out_scale_factor": 1.0, "mid_block_scale_factor": 1.0}
+    first = unet(16, **blocks(1, 3), **levels, **plain, time_embedding_act_fn=None)
+    second = unet(32, **blocks(3, 2), **larger, class_embed_type="timestep")
+    for name, network, limit in (("stage_1", first, 1.5), ("stage_2", second, 1.0)):
+        stage = folder / name
+        DDPMScheduler(
+            1000,
+            beta_schedule="squaredcos_cap_v2",
+            variance_type="learned_range",
+            thresholding=True,
+            dynamic_thresholding_ratio=0.95,
+            sample_max_value=limit,
+        ).save_pretrained(stage / "scheduler")
+        network.half().save_pretrained(stage / "unet", variant="fp16")
+        text_encoder().half().save_pretrained(stage / "text_encoder", variant="fp16", max_shard_size="1KB")
+        save_sentencepiece(stage / "tokenizer")
+        (stage / "model_index.json").write_text(json.dumps(PARTS[name]))
+    DDPMScheduler(1000, beta_schedule="squaredcos_cap_v2").save_pretrained(folder / "stage_2/image_noising_scheduler")
+    return folder / "stage_1", folder / "stage_2"
+
+
+def save_sentencepiece(folder: Path) -> None:
+    """A tokenizer as DeepFloyd's is published: a ``spiece.model``, and no ``tokenizer.json``."""
+    import sentencepiece
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "spiece.model").open("wb") as file:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(["a rocket ship", "an oil painting of a snowy mountain village"] * 20),
+            model_writer=file,
+            vocab_size=40,
+            model_type="unigram",
+            hard_vocab_limit=False,
+            pad_id=0,
+            eos_id=1,
+            unk_id=2,
+            bos_id=-1,
+            minloglevel=2,
+        )
+    config = {
+        "tokenizer_class": "T5Tokenizer",
+        "extra_ids": 0,
+        "eos_token": "</s>",
+        "pad_token": "<pad>",
+        "unk_token": "<unk>",
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+
+
+def blocks(plain: int, attention: int) -> dict[str, tuple[str, ...]]:
+    """The kinds of a U-Net's blocks: *plain* ones outside, those that look at words within."""
+    down = ("ResnetDownsampleBlock2D",) * plain + ("SimpleCrossAttnDownBlock2D",) * attention
+    up = ("SimpleCrossAttnUpBlock2D",) * attention + ("ResnetUpsampleBlock2D",) * plain
+    return {"down_block_types": down, "up_block_types": up}
+
+
 def tokenizer() -> Any:
     """One token a word."""
     from transformers import T5Tokenizer
@@ -62,12 +157,8 @@ def unet(side: int, **more: Any) -> Any:
     torch.manual_seed(2)
     return UNet2DConditionModel(
         sample_size=side,
-        **{"in_channels": 3, "out_channels": 6} | more,
-        layers_per_block=1,
-        block_out_channels=(8, 16),
-        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        **SETTINGS | more,
         mid_block_type="UNetMidBlock2DSimpleCrossAttn",
-        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
         act_fn="gelu",
         norm_num_groups=4,
         cross_attention_dim=32,
@@ -77,8 +168,4 @@ def unet(side: int, **more: Any) -> Any:
         addition_embed_type="text",
         addition_embed_type_num_heads=2,
         resnet_time_scale_shift="scale_shift",
-        time_embedding_act_fn="gelu",
-        resnet_skip_time_act=True,
-        resnet_out_scale_factor=1.4142,
-        mid_block_scale_factor=1.4142,
     ).eval()

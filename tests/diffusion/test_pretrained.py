@@ -14,7 +14,7 @@ from darkroom.diffusion.denoise import Denoiser
 from darkroom.diffusion.guidance import Guided
 from darkroom.diffusion.pretrained import ModelUnavailable, Prompts, Source, Stage, load_stage
 from darkroom.diffusion.sample import Noise, Step, ddpm, last, sdedit, step_sample
-from tests.diffusion.cascades import save_cascade
+from tests.diffusion.cascades import save_as_published, save_cascade, save_sentencepiece
 
 pytest.importorskip("diffusers")
 
@@ -41,11 +41,11 @@ def second(cascade: tuple[Path, Path]) -> Stage:
     return load_stage(Source(str(cascade[1])), dtype=torch.float32)
 
 
-def pipeline(kind: str, folder: Path) -> Any:
+def pipeline(kind: str, folder: Path, **options: Any) -> Any:
     import diffusers
 
     theirs = getattr(diffusers, kind).from_pretrained(
-        folder, safety_checker=None, feature_extractor=None, watermarker=None, requires_safety_checker=False
+        folder, safety_checker=None, feature_extractor=None, watermarker=None, requires_safety_checker=False, **options
     )
     theirs.set_progress_bar_config(disable=True)
     return theirs
@@ -177,6 +177,25 @@ def test_another_encoder_has_other_embeddings(cascade, prompts, tmp_path):
     config.write_text(json.dumps(json.loads(config.read_text()) | {"layer_norm_epsilon": 0.1}))
     theirs = Prompts(Source(str(other)), tmp_path / "embeddings")
     assert not torch.allclose(theirs(["a hat"]), prompts(["a hat"]))
+
+
+def test_embeddings_that_are_given_take_the_encoder_s_place(cascade, prompts, tmp_path):
+    """A file of them is looked up as the encoder would be asked, and nothing else is read."""
+    wanted = prompts([*PROMPTS, ""])
+    torch.save(
+        {f" {prompt.upper()}": row[None] for prompt, row in zip([*PROMPTS, ""], wanted, strict=True)},
+        tmp_path / "a.pth",
+    )
+    given = Prompts(Source(str(tmp_path / "no such pipeline")), tmp_path / "none", given=tmp_path / "a.pth")
+    assert torch.equal(given(PROMPTS), wanted[:2]) and torch.equal(given(["", PROMPTS[1]]), wanted[[2, 1]])
+    assert not (tmp_path / "none").exists()
+    with pytest.raises(ModelUnavailable, match=r"a.pth: no embedding of 'a hat', 'a cat'; add what is missing"):
+        given(["a hat", PROMPTS[0], "a cat"])
+
+
+def test_embeddings_of_another_width_are_refused(first):
+    with pytest.raises(ModelUnavailable, match="embedded in 24 numbers a token and the network takes 16"):
+        first.denoiser(torch.zeros(1, 77, 24))(torch.zeros(1, 3, 16, 16), 500)
 
 
 def test_a_damaged_embedding_is_said_and_made_anew(prompts, tmp_path):
@@ -317,41 +336,41 @@ def test_bfloat16_is_float32_but_for_its_precision(cascade):
     assert not torch.equal(one, other)
 
 
-def with_sentencepiece(folder: Path, copies: Path) -> Path:
-    """The pipeline in *folder* with its tokenizer as DeepFloyd's is published: a ``spiece.model``, no ``tokenizer.json``."""
-    sentencepiece = pytest.importorskip("sentencepiece")
-    copy = shutil.copytree(folder, copies / "published")
-    for path in (copy / "tokenizer").iterdir():
-        path.unlink()
-    with (copy / "tokenizer/spiece.model").open("wb") as file:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(["a rocket ship", "an oil painting of a snowy mountain village"] * 20),
-            model_writer=file,
-            vocab_size=40,
-            model_type="unigram",
-            hard_vocab_limit=False,
-            pad_id=0,
-            eos_id=1,
-            unk_id=2,
-            bos_id=-1,
-            minloglevel=2,
-        )
-    config = {
-        "tokenizer_class": "T5Tokenizer",
-        "extra_ids": 0,
-        "eos_token": "</s>",
-        "pad_token": "<pad>",
-        "unk_token": "<unk>",
-    }
-    (copy / "tokenizer/tokenizer_config.json").write_text(json.dumps(config))
-    return copy
-
-
 def test_a_tokenizer_of_sentencepiece_is_read(cascade, tmp_path):
     """As DeepFloyd IF publishes it: transformers converts it, for which sentencepiece and protobuf are in the extra."""
-    folder = with_sentencepiece(cascade[0], tmp_path)
+    pytest.importorskip("sentencepiece")
+    folder = shutil.copytree(cascade[0], tmp_path / "published")
+    shutil.rmtree(folder / "tokenizer")
+    save_sentencepiece(folder / "tokenizer")
     embeddings = Prompts(Source(str(folder)), tmp_path / "embeddings")(PROMPTS)
     assert embeddings.shape == (2, 77, 16) and not torch.equal(embeddings[0], embeddings[1])
+
+
+def test_a_cascade_with_deepfloyd_s_settings_draws(tmp_path):
+    """As IF-I-XL and IF-II-L are published, files and all: it draws what diffusers' pipelines draw of it."""
+    pytest.importorskip("sentencepiece")
+    small, large = save_as_published(tmp_path)
+    assert len(list((small / "text_encoder").glob("*.fp16-0000?-of-*.safetensors"))) > 1
+    prompts = Prompts(Source(str(small)), tmp_path / "embeddings")
+    first, second = (load_stage(Source(str(folder)), dtype=torch.float32) for folder in (small, large))
+    options: dict[str, Any] = {"generator": generators([1, 2]), "output_type": "pt", "num_inference_steps": 3}
+    embedded = {"prompt_embeds": prompts(PROMPTS), "negative_prompt_embeds": prompts(["", ""])}
+    theirs = pipeline("IFPipeline", small, variant="fp16", torch_dtype=torch.float32)(**embedded, **options).images
+    drawn = ddpm(
+        guided(first, prompts, 7.0, asked=PROMPTS), Noise([1, 2], (3, 16, 16)), times=first.times(3), variance="learned"
+    )
+    ours = last(drawn).x_t
+    torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
+    options["generator"] = generators([5, 6])
+    enlarged = pipeline("IFSuperResolutionPipeline", large, variant="fp16", torch_dtype=torch.float32)(
+        image=theirs, **embedded, **options
+    ).images
+    noise = Noise([5, 6], (3, 32, 32))
+    x_T = noise.draw()
+    asked = guided(second, prompts, 4.0, *second.enlarged(theirs, noise, 250), asked=PROMPTS)
+    ours = last(ddpm(asked, noise, x_T=x_T, times=second.times(3), variance="learned")).x_t
+    assert (first.threshold, second.threshold) == ((0.95, 1.5), (0.95, 1.0))
+    torch.testing.assert_close(ours, enlarged, rtol=1e-3, atol=1e-3)
 
 
 def test_a_tokenizer_that_cannot_be_read_is_told(cascade, tmp_path):

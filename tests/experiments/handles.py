@@ -37,7 +37,7 @@ class Stored(dict):
 
 
 def as_stored(value: Any) -> Any:
-    return value.numpy() if isinstance(value, torch.Tensor) else value
+    return value.cpu().numpy() if isinstance(value, torch.Tensor) else value
 
 
 class Killed(Handle):
@@ -53,5 +53,5 @@ def detached(state: Any) -> Any:
     if isinstance(state, Mapping):
         return {name: detached(value) for name, value in state.items()}
     if isinstance(state, torch.Tensor):
-        return state.detach().numpy().copy()
+        return state.detach().cpu().numpy().copy()
     return state.copy() if isinstance(state, np.ndarray) else state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -55,28 +56,20 @@ def image(name: str) -> Path:
     return IMAGES / name
 
 
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, Stored]]:
-    """Every experiment, upstream first, with its results."""
-    from tests.diffusion.cascades import save_cascade
+def computed(experiment: Any, *inputs: Any) -> Stored:
+    """The results of *experiment* at its tiny size."""
+    name = experiment.function.__name__
+    parameters = {**experiment.function.__kwdefaults__, **TINY.get(name, {})}
+    with pytest.MonkeyPatch.context() as short:
+        if name in HASTY:
+            short.setattr("experiments.part_a.painter.TIMES", FEW_TIMES)
+            short.setattr("experiments.part_a.painter.Painter.sample.__defaults__", (FEW_TIMES,))
+        return Stored(experiment.function(Handle(), *inputs, **parameters), parameters)
 
-    torch.set_num_threads(1)
-    small, large = (Weights(str(folder)) for folder in save_cascade(tmp_path_factory.mktemp("cascade")))
-    patch = pytest.MonkeyPatch()
-    patch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path_factory.mktemp("cache")))
-    finished: dict[str, tuple[Any, Stored]] = {}
 
-    def run(experiment: Any, *inputs: Any) -> Stored:
-        name = experiment.function.__name__
-        parameters = {**experiment.function.__kwdefaults__, **TINY.get(name, {})}
-        with pytest.MonkeyPatch.context() as short:
-            if name in HASTY:
-                short.setattr("experiments.part_a.painter.TIMES", FEW_TIMES)
-                short.setattr("experiments.part_a.painter.Painter.sample.__defaults__", (FEW_TIMES,))
-            results = Stored(experiment.function(Handle(), *inputs, **parameters), parameters)
-        finished[name] = experiment, results
-        return results
-
+def run_all(run: Callable[..., Stored], stages: Iterable[Path]) -> None:
+    """Have every experiment of the part run, upstream first; *run* is given each with its inputs and gives its results."""
+    small, large = (Weights(str(stage)) for stage in stages)
     chapel, rocket, cat = image("chapel.png"), image("photo_rocket.jpg"), image("photo_cat.jpg")
     coffee, sailboat, tree = (
         image(f"{name}") for name in ("photo_coffee.jpg", "drawing_sailboat.png", "drawing_tree.png")
@@ -95,6 +88,24 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, Store
     made = run(anagrams, small), run(hybrids, small), run(logo, small, image("drawing_camera.png"))
     run(upsampled, small, large, *made)
     run(flow, small, chapel, rocket, sailboat)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, Stored]]:
+    """Every experiment, upstream first, with its results."""
+    from tests.diffusion.cascades import save_cascade
+
+    torch.set_num_threads(1)
+    patch = pytest.MonkeyPatch()
+    patch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path_factory.mktemp("cache")))
+    finished: dict[str, tuple[Any, Stored]] = {}
+
+    def run(experiment: Any, *inputs: Any) -> Stored:
+        results = computed(experiment, *inputs)
+        finished[experiment.function.__name__] = experiment, results
+        return results
+
+    run_all(run, save_cascade(tmp_path_factory.mktemp("cascade")))
     patch.undo()
     return finished
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -91,22 +91,13 @@ def computed(experiment: Any, *inputs: Any) -> Stored:
     return Stored(experiment.function(*inputs, **parameters), parameters)
 
 
-@pytest.fixture(scope="module")
-def all_results() -> dict[str, tuple[Any, Stored]]:
-    """Every experiment, upstream first, with its results."""
-    torch.set_num_threads(1)
+def run_all(run: Callable[..., Stored]) -> None:
+    """Have every experiment of the part run, upstream first; *run* is given each with its inputs and gives its results."""
     mnist = Digits()
-    done: dict[str, tuple[Any, Stored]] = {}
-
-    def run(experiment: Any, *inputs: Any) -> Stored:
-        results = computed(experiment, *inputs)
-        done[experiment.function.__name__] = experiment, results
-        return results
-
     run(architecture)
     run(noising, mnist)
     run(out_of_distribution, Handle(), mnist, run(denoiser, Handle(), mnist))
-    classes = run(class_conditioned, Handle(), mnist)
+    classes, times = run(class_conditioned, Handle(), mnist), run(time_conditioned, Handle(), mnist)
     judge = run(digit_classifier, Handle(), mnist)
     run(quality, Handle(), mnist, classes, run(guidance, Handle(), classes), judge)
     run(ambigrams, Handle(), classes, judge, mnist)
@@ -116,8 +107,22 @@ def all_results() -> dict[str, tuple[Any, Stored]]:
     run(better_time, Handle(), mnist, straight, run(flow_trials, Handle(), mnist, straight, judge), judge)
     constant, lower = run(flow_constant, Handle(), mnist, told), run(flow_lower, Handle(), mnist, told)
     run(no_scheduler, Handle(), mnist, told, constant, lower, judge)
-    run(terminal_noise, Handle(), mnist, run(time_conditioned, Handle(), mnist), judge)
-    run(flow_quality, Handle(), mnist, told, classes, straight, done["time_conditioned"][1], judge)
+    run(terminal_noise, Handle(), mnist, times, judge)
+    run(flow_quality, Handle(), mnist, told, classes, straight, times, judge)
+
+
+@pytest.fixture(scope="module")
+def all_results() -> dict[str, tuple[Any, Stored]]:
+    """Every experiment, upstream first, with its results."""
+    torch.set_num_threads(1)
+    done: dict[str, tuple[Any, Stored]] = {}
+
+    def run(experiment: Any, *inputs: Any) -> Stored:
+        results = computed(experiment, *inputs)
+        done[experiment.function.__name__] = experiment, results
+        return results
+
+    run_all(run)
     return done
 
 

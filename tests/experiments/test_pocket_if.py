@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -222,22 +223,12 @@ def few_subjects(folder: Path) -> Path:
     return few
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[object, Stored]]:
-    """Pocket IF from the first half of stage I to its card, everything tiny."""
-    torch.set_num_threads(1)
-    patch, root = pytest.MonkeyPatch(), tmp_path_factory.mktemp("pocket")
-    patch.setattr("platformdirs.user_cache_dir", lambda name: str(root / "cache"))
-    patch.setattr("experiments.part_a.painter.TIMES", (991, 500, 1))
-    patch.setattr("experiments.part_a.painter.Painter.sample.__defaults__", ((991, 500, 1),))
-    data = Emoji(), few_subjects(root)
-    done: dict[str, tuple[object, Stored]] = {}
+FEW_TIMES = (991, 500, 1)
 
-    def add(experiment: object, *inputs: object) -> Stored:
-        name = experiment.function.__name__
-        done[name] = experiment, run(experiment, root / name, patch, Handle(), *inputs)
-        return done[name][1]
 
+def run_all(add: Callable[..., Stored], folder: Path) -> None:
+    """Have all of Pocket IF run, upstream first; *add* is given each experiment with its inputs and gives its results."""
+    data = Emoji(), few_subjects(folder)
     longer = add(stage_1_longer, add(stage_1_small, *data), *data)
     small = add(stage_1_unmirrored, longer, *data)
     add(mirroring, longer, small, *data)
@@ -247,6 +238,24 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[object, S
     first = add(stage_1, strided, *data)
     add(variance, grown, strided, *data)
     add(card, first, add(judge, *data), *data)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[object, Stored]]:
+    """Pocket IF from the first half of stage I to its card, everything tiny."""
+    torch.set_num_threads(1)
+    patch, root = pytest.MonkeyPatch(), tmp_path_factory.mktemp("pocket")
+    patch.setattr("platformdirs.user_cache_dir", lambda name: str(root / "cache"))
+    patch.setattr("experiments.part_a.painter.TIMES", FEW_TIMES)
+    patch.setattr("experiments.part_a.painter.Painter.sample.__defaults__", (FEW_TIMES,))
+    done: dict[str, tuple[object, Stored]] = {}
+
+    def add(experiment: object, *inputs: object) -> Stored:
+        name = experiment.function.__name__
+        done[name] = experiment, run(experiment, root / name, patch, Handle(), *inputs)
+        return done[name][1]
+
+    run_all(add, root)
     patch.undo()
     return done
 

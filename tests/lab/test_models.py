@@ -282,6 +282,81 @@ def test_a_role_that_no_model_has_is_told(drawing: Workshop) -> None:
     assert "experiments/part_z/drawing.py:17:28: no model has weights 'stage1'; did you mean 'stage_1'?" in message
 
 
+READS = '''"""Draws with what reads its prompts elsewhere."""
+
+from darkroom.lab import Weights, experiment, weights
+
+
+@experiment()
+def read(first: Weights = weights("stage_1")) -> dict[str, object]:
+    """What it is given."""
+    text = f"{first.text.name}@{first.text.revision}" if first.text else "its own"
+    return {"text": text, "embeddings": first.embeddings.read_text() if first.embeddings else "none"}
+'''
+
+
+def test_models_may_share_a_text_encoder(drawing: Workshop) -> None:
+    """An experiment is handed it with the weights; which one it is counts, and where nothing is said nothing changes."""
+    drawing.write("experiments/part_z/reads.py", READS)
+    text = MODELS + 'text = { hub = "someone/larger", revision = "def" }\n'
+    drawing.write("experiments/models.toml", text)
+    drawing.call("run", "part_z/read", "--model", "hubbed")
+    assert result(drawing, "part_z/read@hubbed")["text"] == "someone/larger@def"
+    assert states(drawing)["part_z/read@hubbed"] == "fresh"
+    drawing.write("experiments/models.toml", text.replace("def", "fed"))
+    assert states(drawing)["part_z/read@hubbed"] == "stale"
+    drawing.write("experiments/models.toml", MODELS)
+    drawing.call("run", "part_z/read", "--model", "hubbed")
+    assert result(drawing, "part_z/read@hubbed") == {"text": "its own", "embeddings": "none"}
+    manifest = load(drawing.outputs / "part_z/read@hubbed")
+    assert manifest and manifest.inputs == {"weights:stage_1": "someone/model@abc"}
+
+
+def test_a_model_may_have_embeddings_of_its_prompts(drawing: Workshop) -> None:
+    """A file of the project, whose content counts."""
+    drawing.write("experiments/part_z/reads.py", READS)
+    drawing.write("experiments/models.toml", MODELS + 'embeddings = "prompts.pth"\n')
+    drawing.write("prompts.pth", "embedded")
+    drawing.call("run", "part_z/read", "--model", "hubbed")
+    assert result(drawing, "part_z/read@hubbed") == {"text": "its own", "embeddings": "embedded"}
+    assert states(drawing)["part_z/read@hubbed"] == "fresh"
+    drawing.write("prompts.pth", "embedded anew")
+    assert states(drawing)["part_z/read@hubbed"] == "stale"
+
+
+def test_a_model_s_folder_may_hold_what_reads_its_prompts(drawing: Workshop, tmp_path: Path) -> None:
+    """A sub-folder of that name, or a file of embeddings."""
+    drawing.write("experiments/part_z/reads.py", READS)
+    (tmp_path / "mine/stage_1").mkdir(parents=True)
+    (tmp_path / "mine/stage_1/config.json").write_text("{}")
+    (tmp_path / "mine/text").mkdir()
+    (tmp_path / "mine/embeddings.safetensors").write_text("embedded")
+    drawing.call("run", "part_z/read", "--model", str(tmp_path / "mine"))
+    found = result(drawing, "part_z/read@mine")
+    assert found == {"text": f"{tmp_path / 'mine/text'}@", "embeddings": "embedded"}
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ('text = "someone/larger"', "text of model 'hubbed' needs one of"),
+        ('text = { hub = "someone/larger" }', "text of model 'hubbed' needs one of"),
+        ('embeddings = "prompts.npz"', "embeddings of model 'hubbed' name no file"),
+        ("embeddings = 3", "embeddings of model 'hubbed' name no file"),
+        ('embeddings = "a.pth"\nnetwork = {}', "has embeddings and a network; embeddings are for cascades alone"),
+    ],
+)
+def test_a_text_encoder_that_is_none_is_told(drawing: Workshop, given: str, complaint: str) -> None:
+    drawing.write("experiments/models.toml", MODELS + given + "\n")
+    assert complaint in drawing.call("status", code=2).stderr
+
+
+def test_what_an_experiment_trained_has_a_text_encoder_of_its_own(drawing: Workshop) -> None:
+    drawing.write("experiments/models.toml", MODELS.replace('title = "Small"', 'title = "Small"\nembeddings = "a.pth"'))
+    told = drawing.call("status", code=2).stderr
+    assert "'small' has embeddings, but its weights are an experiment's" in told
+
+
 def test_a_variant_survives_a_build_and_has_no_page_of_its_own(drawing: Workshop) -> None:
     """A plain status knows the variants that have outputs; those of a model that is gone are orphans."""
     drawing.call("run", "part_z/drawn", "--model", "hubbed")

@@ -19,6 +19,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from darkroom.diffusion.denoise import (
     Thresholded,
     VelocityPredictor,
 )
+from darkroom.diffusion.embeddings import read_embeddings
 from darkroom.diffusion.flow import StraightLine, as_flow
 from darkroom.diffusion.process import Process
 from darkroom.diffusion.sample import Noise, Variance
@@ -184,10 +186,12 @@ class Prompts:
     """Prompts as a pipeline's text encoder reads them, encoded once and kept.
 
     Args:
-        source: the pipeline of stage I.
+        source: the pipeline whose text encoder it is: stage I, or another that has the same.
         cache: a folder to keep embeddings in; the same for all models.
         device: where to encode.
         convention: of a model of flow matching; None for a cascade of DeepFloyd's shape.
+        given: a file of embeddings that takes the place of the text encoder
+            (:func:`~darkroom.diffusion.embeddings.read_embeddings`).
     """
 
     def __init__(
@@ -197,11 +201,13 @@ class Prompts:
         device: str = "cpu",
         *,
         convention: Convention | None = None,
+        given: Path | None = None,
     ) -> None:
-        self.source, self.device = source, device
+        self.source, self.device, self.given = source, device, given
         self.convention = convention or Convention(tokens=TOKENS, lower=True, masked=False)
         kind = f"-{self.convention.tokens}{'-masked' * self.convention.masked}" if convention else ""
-        self._folder = cache / f"{source.identity}{kind}"
+        half = "-float16" if self._half else ""
+        self._folder = cache / f"{source.identity}{kind}{half}"
 
     def __call__(self, prompts: Sequence[str]) -> Tensor:
         """Embeddings of *prompts*, shape (N, tokens, D), float32, on the device; "" is the null prompt.
@@ -217,6 +223,8 @@ class Prompts:
         Raises:
             ModelUnavailable: a prompt is not in the cache and there is no text encoder to be had.
         """
+        if self.given is not None:
+            return (torch.stack(self._looked_up(prompts)).to(self.device),)
         wanted = list(dict.fromkeys(prompts))
         missing = [prompt for prompt in wanted if not self._path(prompt).exists()]
         if missing:
@@ -224,6 +232,29 @@ class Prompts:
         known = {prompt: _embedding(self._path(prompt)) for prompt in wanted}
         parts = ("embedding", "mask") if self.convention.masked else ("embedding",)
         return tuple(torch.stack([known[prompt][part] for prompt in prompts]).to(self.device) for part in parts)
+
+    @property
+    def _half(self) -> bool:
+        """Whether prompts are encoded in float16, which gives other embeddings than float32."""
+        return self.device != "cpu"
+
+    @cached_property
+    def _read(self) -> dict[str, Tensor]:
+        assert self.given is not None
+        try:
+            return read_embeddings(self.given, self.convention.tokens, self._plain)
+        except ValueError as error:
+            raise ModelUnavailable(str(error)) from None
+
+    def _looked_up(self, prompts: Sequence[str]) -> list[Tensor]:
+        """The embeddings of *prompts* in the file that was given."""
+        if missing := [prompt for prompt in dict.fromkeys(prompts) if self._plain(prompt) not in self._read]:
+            shown = ", ".join(repr(prompt) for prompt in missing)
+            raise ModelUnavailable(
+                f"{self.given}: no embedding of {shown}; add what is missing, or leave the file out of models.toml and let "
+                "the text encoder read them"
+            )
+        return [self._read[self._plain(prompt)] for prompt in prompts]
 
     def _plain(self, prompt: str) -> str:
         """A prompt as the pipeline reads it without cleaning: IFPipeline in small letters."""
@@ -238,7 +269,7 @@ class Prompts:
         from transformers import AutoModel, AutoTokenizer, T5EncoderModel
 
         try:
-            folder = self.source.folder("tokenizer", "text_encoder", half=self.device != "cpu")
+            folder = self.source.folder("tokenizer", "text_encoder", half=self._half)
         except ModelUnavailable as error:
             shown = ", ".join(repr(prompt) for prompt in prompts[:3])
             raise ModelUnavailable(
@@ -252,7 +283,7 @@ class Prompts:
                 f"{folder / 'tokenizer'}: the tokenizer cannot be read ({said}); are sentencepiece and protobuf installed?"
             ) from error
         kind = T5EncoderModel if _is_t5(folder / "text_encoder") else AutoModel
-        half = self.device == "cuda"
+        half = self._half
         _check_room(self.source, _weight_files(folder / "text_encoder", half), self.device)
         with _memory_watched(self.source):
             options: dict[str, Any] = _variant_of(folder / "text_encoder", half)
@@ -438,6 +469,7 @@ class _UNet:
         self, unet: Any, schedule: Schedule, dtype: torch.dtype, device: str, *, of_velocity: bool = False
     ) -> None:
         self.unet, self.schedule, self.device, self.of_velocity = unet, schedule, device, of_velocity
+        self.width = unet.config.encoder_hid_dim or unet.config.cross_attention_dim
         self.autocast = dtype == torch.bfloat16
         self.dtype = torch.float32 if self.autocast else dtype
 
@@ -445,7 +477,16 @@ class _UNet:
     def __call__(
         self, x: Tensor, time: Tensor, embeddings: Tensor, enlarged: Tensor | None = None, level: Tensor | None = None
     ) -> Tensor:
-        """The output for *x*; stage II also gets the enlarged picture and its noise level."""
+        """The output for *x*; stage II also gets the enlarged picture and its noise level.
+
+        Raises:
+            ModelUnavailable: *embeddings* of another width than the network was trained with.
+        """
+        if embeddings.shape[-1] != self.width:
+            raise ModelUnavailable(
+                f"prompts are embedded in {embeddings.shape[-1]} numbers a token and the network takes {self.width}; "
+                "use the text encoder that it was trained with"
+            )
         t = (time * self.schedule.T).round(decimals=3)  # whole times as they are, and those between them
         seen = x if enlarged is None else torch.cat([x, enlarged], 1)
         with torch.autocast(self.device, torch.bfloat16, enabled=self.autocast):

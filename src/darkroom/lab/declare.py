@@ -44,12 +44,16 @@ class Weights:
         revision: on the hub.
         network: how a network of flow matching is asked and read; None for a cascade, whose files say it.
         code: the class that it names, if it names one.
+        text: where its text encoder is; None for beside the weights.
+        embeddings: a file of embeddings of prompts that takes the place of a text encoder, or None.
     """
 
     name: str
     revision: str = ""
     network: Network | None = None
     code: Any = None
+    text: Weights | None = None
+    embeddings: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@
     stage_1.hub = "DeepFloyd/IF-I-M-v1.0"     a name on the hub, at a revision
     stage_1.revision = "main"
     parameters = { gamma = 7.0 }              what its variants have in place of the experiments' own defaults
+    text = { hub = "DeepFloyd/IF-I-XL-v1.0", revision = "main" }    whose text encoder reads prompts; by default its own
+    embeddings = "prompt_embeds_dict.pth"     or prompts that were read elsewhere: a dictionary of their embeddings
 
     [pixels]                                  a network of flow matching in pixel space says how it is asked and read
     title = "Pixels"
@@ -38,7 +40,8 @@ from darkroom.lab.errors import UnknownName, UsageError, nearest
 from darkroom.lab.paths import read_toml
 
 KINDS = ("upstream", "hub", "folder")
-_NOT_ROLES = frozenset({"title", "parameters", "network", "only"})
+_NOT_ROLES = frozenset({"title", "parameters", "network", "only", "text", "embeddings"})
+_EMBEDDINGS = (".safetensors", ".pth", ".pt")
 
 
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,14 +63,30 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     guidance: Literal["gamma", "w"] = "gamma"
 
 
+class TextSource(msgspec.Struct, frozen=True):
+    """What reads a model's prompts: a pipeline's text encoder, on the hub or in a folder, or a file of embeddings.
+
+    ``kind`` is empty for the text encoder that is beside the weights, ``embeddings`` for none.
+    """
+
+    kind: str = ""
+    place: str = ""
+    revision: str = ""
+    embeddings: str = ""
+
+
 class WeightsSource(msgspec.Struct, frozen=True):
-    """Where weights come from: an experiment's result, a name on the hub, or a folder; and how their network is asked."""
+    """Where weights come from: an experiment's result, a name on the hub, or a folder; and how their network is asked.
+
+    ``text`` is None where prompts are read by the text encoder that is beside the weights.
+    """
 
     kind: str
     place: str
     result: str = ""
     revision: str = ""
     network: Network | None = None
+    text: TextSource | None = None
 
     @property
     def asked(self) -> str:
@@ -126,7 +145,17 @@ def of_folder(given: str, models: list[Model]) -> Model:
             raise UsageError(
                 f"--model {given}: no {role}/ in that folder; put a pipeline there, as save_pretrained writes it"
             )
-    return Model(folder.name, folder.name, {role: WeightsSource("folder", str(folder / role)) for role in roles})
+    text = _text_in(folder)
+    sources = {role: WeightsSource("folder", str(folder / role), text=text) for role in roles}
+    return Model(folder.name, folder.name, sources)
+
+
+def _text_in(folder: Path) -> TextSource | None:
+    """What reads prompts in a model's folder, where it is not stage I: ``text/``, ``embeddings.safetensors`` or ``.pth``."""
+    encoder = ("folder", str(folder / "text")) if (folder / "text").is_dir() else ("", "")
+    files = [str(folder / f"embeddings{ending}") for ending in _EMBEDDINGS]
+    embeddings = next((path for path in files if Path(path).is_file()), "")
+    return TextSource(*encoder, embeddings=embeddings) if encoder[0] or embeddings else None
 
 
 def chosen(given: str, models: list[Model]) -> Model:
@@ -238,7 +267,9 @@ def _model(path: Path, name: str, table: Any) -> Model:
     if not isinstance(parameters, dict):
         raise UsageError(f"{path}: parameters of model {name!r} is no table; write parameters = {{ name = value }}")
     network = _network(path, name, table["network"]) if "network" in table else None
-    roles = {role: _source(path, name, role, given, network) for role, given in table.items() if role not in _NOT_ROLES}
+    text = _text(path, name, table)
+    given = {role: value for role, value in table.items() if role not in _NOT_ROLES}
+    roles = {role: _source(path, name, role, value, network, text) for role, value in given.items()}
     only = table.get("only", [])
     if not isinstance(only, list) or not all(isinstance(each, str) for each in only):
         raise UsageError(f'{path}: only of model {name!r} is no list of experiments; write only = ["part_a/flow"]')
@@ -271,7 +302,31 @@ def _network(path: Path, model: str, given: Any) -> Network:
     return network
 
 
-def _source(path: Path, model: str, role: str, given: Any, network: Network | None) -> WeightsSource:
+def _text(path: Path, model: str, table: Mapping[str, Any]) -> TextSource | None:
+    """What the table says of what reads the prompts; None where it says nothing."""
+    found = {"kind": "", "place": "", "revision": ""}
+    if "text" in table:
+        source = _source(path, model, "text", table["text"], None)
+        found = {"kind": source.kind, "place": source.place, "revision": source.revision}
+    embeddings = table.get("embeddings", "")
+    if not isinstance(embeddings, str) or ("embeddings" in table and not embeddings.endswith(_EMBEDDINGS)):
+        raise UsageError(
+            f'{path}: embeddings of model {model!r} name no file; write embeddings = "..." with one that ends in '
+            f"{', '.join(_EMBEDDINGS)}"
+        )
+    if embeddings and "network" in table:
+        raise UsageError(f"{path}: model {model!r} has embeddings and a network; embeddings are for cascades alone")
+    used = [name for name in ("text", "embeddings") if name in table]
+    if used and any(isinstance(given, dict) and "upstream" in given for given in table.values()):
+        raise UsageError(
+            f"{path}: model {model!r} has {used[0]}, but its weights are an experiment's, which have their own"
+        )
+    return TextSource(**found, embeddings=embeddings) if used else None
+
+
+def _source(
+    path: Path, model: str, role: str, given: Any, network: Network | None, text: TextSource | None = None
+) -> WeightsSource:
     kinds = [kind for kind in KINDS if isinstance(given, dict) and isinstance(given.get(kind), str)]
     needed = {"upstream": {"result"}, "hub": {"revision"}, "folder": set()}
     if len(kinds) != 1 or set(given) != {kinds[0], *needed[kinds[0]]}:
@@ -279,4 +334,4 @@ def _source(path: Path, model: str, role: str, given: Any, network: Network | No
             f'{path}: {role} of model {model!r} needs one of upstream = "..." and result = "..."; '
             'hub = "owner/name" and revision = "..."; or folder = "..."'
         )
-    return WeightsSource(kinds[0], given[kinds[0]], given.get("result", ""), given.get("revision", ""), network)
+    return WeightsSource(kinds[0], given[kinds[0]], given.get("result", ""), given.get("revision", ""), network, text)

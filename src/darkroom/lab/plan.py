@@ -24,7 +24,7 @@ from darkroom.lab.digests import Digests
 from darkroom.lab.discover import EXPERIMENTS, DrawingRecipe, EdgeRecipe, Project, Recipe, discover
 from darkroom.lab.errors import DamagedOutputs
 from darkroom.lab.manifest import NAME, Manifest, Source, Status, StoredFile, read
-from darkroom.lab.models import Model, with_variants
+from darkroom.lab.models import Model, TextSource, WeightsSource, with_variants
 from darkroom.lab.paths import links_among
 from darkroom.lab.place import DEEPEST
 
@@ -257,9 +257,20 @@ class Planner:
         source = edge.source
         if source is None:
             return edge.revision
+        text = self._text(source.text) if source.text else ""
+        return f"{self._of_source(source)}{source.asked}{text}"
+
+    def _text(self, text: TextSource) -> str:
+        """What stands for what reads the prompts, where that is not beside the weights."""
+        encoder = f" text {self._of_source(text)}" if text.kind else ""
+        if not text.embeddings:
+            return encoder
+        return f"{encoder} embeddings {self.digests.of(os.fspath(self.root / text.embeddings)) or ABSENT}"
+
+    def _of_source(self, source: WeightsSource | TextSource) -> str:
         if source.kind == "hub":
-            return f"{source.place}@{source.revision}{source.asked}"
-        return _folder_digest(f"{os.fspath(self.root / source.place)}", self.digests) + source.asked
+            return f"{source.place}@{source.revision}"
+        return _folder_digest(f"{os.fspath(self.root / source.place)}", self.digests)
 
     def _orphans(self) -> Iterator[str]:
         for identity in _stored(os.fspath(self.outputs), ""):

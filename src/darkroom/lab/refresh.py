@@ -15,7 +15,7 @@ from darkroom.lab.discover import DATA, EXPERIMENTS, MODELS, DrawingRecipe, Edge
 from darkroom.lab.errors import DamagedOutputs, DarkroomError, ExperimentError, UsageError
 from darkroom.lab.kinds import read_layout
 from darkroom.lab.manifest import FIGURES, NAME, Figure, Manifest, Metric, Source, StoredFile, decode, encode, load
-from darkroom.lab.models import Network
+from darkroom.lab.models import Network, TextSource, WeightsSource
 from darkroom.lab.paths import refuse_links
 from darkroom.lab.place import Place
 from darkroom.lab.plan import Planner
@@ -59,8 +59,14 @@ class Values:
         code = _class_named(source.network)
         if source.kind == "upstream":
             return Weights(str(open_results(self.outputs, source.place)[source.result]), "", source.network, code)
-        place = source.place if source.kind == "hub" else str(self.root / source.place)
-        return Weights(place, source.revision, source.network, code)
+        text, embeddings = None, None
+        if source.text is not None:
+            text = Weights(self._place(source.text), source.text.revision) if source.text.kind else None
+            embeddings = self.root / source.text.embeddings if source.text.embeddings else None
+        return Weights(self._place(source), source.revision, source.network, code, text, embeddings)
+
+    def _place(self, source: WeightsSource | TextSource) -> str:
+        return source.place if source.kind == "hub" else str(self.root / source.place)
 
 
 def _class_named(network: Network | None) -> Any:

@@ -413,8 +413,9 @@ class _Process:
 
 def _unpinned(recipe: Recipe) -> list[tuple[str, str]]:
     """The published weights that a run takes at a revision which its publisher may move, with that revision."""
-    taken = [edge.source for edge in recipe.edges if edge.source is not None and edge.source.kind == "hub"]
-    named = [(source.place, source.revision) for source in taken]
+    taken = [edge.source for edge in recipe.edges if edge.source is not None]
+    read = [source.text for source in taken if source.text is not None]
+    named = [(source.place, source.revision) for source in dict.fromkeys([*taken, *read]) if source.kind == "hub"]
     named += [(edge.target, edge.revision) for edge in recipe.edges if edge.kind == "weights" and edge.revision]
     return [(place, revision) for place, revision in named if not _COMMIT.fullmatch(revision)]
 

@@ -1,0 +1,71 @@
+"""On another device: every sampler, denoiser, view and filter draws what it does on the CPU, every training trains."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("diffusers")
+
+from tests.devices import samplings, trainings
+from tests.devices.pretend import AMPERE, TURING, pretended
+
+QUICK = "noise, of digits"  # the others take a minute together
+EACH = [name if name == QUICK else pytest.param(name, marks=pytest.mark.slow) for name in trainings.OBJECTIVES]
+
+
+@pytest.fixture(scope="module")
+def on_the_cpu():
+    return samplings.drawn("cpu")
+
+
+@pytest.mark.parametrize("kind", [pytest.param("cuda", marks=pytest.mark.slow), "mps"])
+def test_samples_are_those_of_the_cpu(kind, on_the_cpu):
+    """With every process, denoiser and sampler."""
+    with pretended(kind):
+        samplings.check_same_as_on_the_cpu(kind, on_the_cpu)
+
+
+@pytest.mark.parametrize("recipe", [pytest.param("plain", marks=pytest.mark.slow), "everything"])
+@pytest.mark.parametrize("name", EACH)
+def test_a_captured_step_is_the_step(digits, name, recipe):
+    """Replayed, it gives the losses and the weights of the step that Python runs, to the bit."""
+    with pretended("cuda", capability=TURING):
+        trainings.check_captured(name, trainings.RECIPES[recipe], digits)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", trainings.OBJECTIVES)
+def test_a_captured_step_in_bfloat16_is_the_step(digits, name):
+    """On a GPU that has it: autocast casts within the graph, channels are last."""
+    with pretended("cuda", capability=AMPERE):
+        trainings.check_captured(name, trainings.EVERYTHING, digits)
+
+
+@pytest.mark.parametrize("kind", ["cuda", pytest.param("mps", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", EACH)
+def test_a_training_goes_on_from_its_checkpoint(digits, name, kind):
+    with pretended(kind, capability=TURING):
+        trainings.check_resumed(name, trainings.EVERYTHING, digits, kind)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["cuda", "mps"])
+@pytest.mark.parametrize("name", trainings.OBJECTIVES)
+def test_losses_are_those_of_the_cpu(digits, monkeypatch, name, kind):
+    """The same draws, here, give the same losses wherever the step is computed."""
+    monkeypatch.setattr("darkroom.diffusion.train.has_bfloat16", lambda device: False)
+    expected = trainings.losses_of(trainings.trainer(name, trainings.EVERYTHING, digits, "cpu"))
+    with pretended(kind):
+        losses = trainings.losses_of(trainings.trainer(name, trainings.EVERYTHING, digits, kind))
+    np.testing.assert_allclose(losses, expected, rtol=1e-4)
+
+
+def test_a_training_waits_once_a_report(digits):
+    """Steps follow one another without the CPU, which only sends the next ones off."""
+    with pretended("cuda", capability=TURING) as device:
+        training = trainings.trainer(QUICK, trainings.EVERYTHING, digits, "cuda")
+        before = device.waits.total()
+        reports = len(list(training.run(2)))
+    assert device.waits.total() - before == reports

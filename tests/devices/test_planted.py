@@ -1,0 +1,283 @@
+"""Faults that are planted in the sources are found: each would go unnoticed on the CPU, and not on the device."""
+
+from __future__ import annotations
+import __future__
+
+import importlib
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("diffusers")
+
+from darkroom.diffusion import schedules  # noqa: E402
+from darkroom.diffusion.flow import StraightLine  # noqa: E402
+from darkroom.diffusion.sample import ddpm, last, sdedit  # noqa: E402
+from tests.devices import samplings, trainings  # noqa: E402
+from tests.devices.pretend import TURING, RefusedByDevice, pretended  # noqa: E402
+
+DIGITS = "noise, of digits"
+WORDS = "text to image"
+FOUND = AssertionError, RefusedByDevice, TypeError, RuntimeError
+Check = Callable[[tuple[np.ndarray, np.ndarray]], object]
+
+
+def captured(name: str, recipe: str = "everything") -> tuple[str, Check]:
+    return "cuda", lambda digits: trainings.check_captured(name, trainings.RECIPES[recipe], digits)
+
+
+def resumed(name: str) -> tuple[str, Check]:
+    return "cuda", lambda digits: trainings.check_resumed(name, trainings.EVERYTHING, digits, "cuda")
+
+
+def trained(kind: str, name: str) -> tuple[str, Check]:
+    return kind, lambda digits: next(trainings.trainer(name, trainings.EVERYTHING, digits, kind).run(1))
+
+
+def recalibrated(kind: str) -> tuple[str, Check]:
+    return kind, lambda digits: trainings.trainer(DIGITS, trainings.PLAIN, digits, kind).averaged(1)
+
+
+def sampled(kind: str, where: str = "schedule", of: str = "guided") -> tuple[str, Check]:
+    """Ancestral sampling of one denoiser is what it is on the CPU."""
+
+    def check(digits: object) -> None:
+        pictures = []
+        for device in ("cpu", kind):
+            process = samplings.processes(device)[where]
+            denoiser = dict(samplings.denoisers(process, device))[of]
+            times = (0.5, 1.0) if isinstance(process, StraightLine) else (5, 2, 0)
+            pictures.append(last(ddpm(denoiser, samplings._noise(device), times=times)).x_t.cpu())
+        assert torch.allclose(*pictures, atol=1e-4)
+
+    return kind, check
+
+
+def edited(kind: str) -> tuple[str, Check]:
+    def check(digits: object) -> None:
+        guided = dict(samplings.denoisers(schedules.linear(20), kind))["guided"]
+        originals = torch.zeros(samplings.SHAPE, device=kind)
+        last(sdedit(guided, samplings._noise(kind), originals, [5, 2, 2], times=(5, 2, 0)))
+
+    return kind, check
+
+
+def ran_quickly(kind: str) -> tuple[str, Check]:
+    def check(digits: object) -> None:
+        from darkroom.diffusion.unet import UNet
+        from experiments.part_b.digits import quick
+
+        quick(UNet(4).eval(), kind)(torch.zeros(2, 1, 28, 28, device=kind))
+
+    return kind, check
+
+
+TRAINER, MODELS = "darkroom.diffusion.train:Trainer", "darkroom.diffusion"
+FAULTS: dict[str, tuple[str, str, str, tuple[str, Check]]] = {
+    "the rate of the first step for good": (
+        f"{TRAINER}._set_rate",
+        'group["lr"].fill_(rate)',
+        'group["lr"] = torch.tensor(rate, device=self.device)',
+        captured(DIGITS, "plain"),
+    ),
+    "the inputs of the first step for good": (
+        f"{TRAINER}._captured_update",
+        "mine.copy_(new)",
+        "pass",
+        captured(DIGITS, "plain"),
+    ),
+    "one loss that every step overwrites": (
+        f"{TRAINER}._captured_update",
+        "return loss.clone()",
+        "return loss",
+        captured(DIGITS, "plain"),
+    ),
+    "weights that the warm-up has moved": (
+        f"{TRAINER}._warm_up",
+        "value.copy_(weights[name])",
+        "pass",
+        captured(DIGITS, "plain"),
+    ),
+    "moments that the warm-up has filled": (
+        f"{TRAINER}._warm_up",
+        "value.zero_() if fresh else value.copy_(before[position][name])",
+        "pass",
+        captured(DIGITS, "plain"),
+    ),
+    "moments lost when a training goes on": (
+        f"{TRAINER}._warm_up",
+        "value.zero_() if fresh else value.copy_(before[position][name])",
+        "value.zero_()",
+        resumed(DIGITS),
+    ),
+    "a loss that is waited for in the step": (
+        f"{TRAINER}._update",
+        "return loss.detach()",
+        "return torch.full((), loss.item(), device=self.device)",
+        captured(DIGITS, "plain"),
+    ),
+    "an average followed inside the graph": (
+        f"{TRAINER}._update",
+        "self.optimizer.step()",
+        "self.optimizer.step(); self._follow()",
+        captured(DIGITS),
+    ),
+    "digits left on the CPU": (
+        f"{TRAINER}.__init__",
+        "pixels = torch.from_numpy(images.copy()).to(device)",
+        "pixels = torch.from_numpy(images.copy())",
+        trained("mps", DIGITS),
+    ),
+    "labels left on the CPU": (
+        f"{TRAINER}.__init__",
+        "torch.from_numpy(labels.copy()).to(device)",
+        "torch.from_numpy(labels.copy())",
+        trained("mps", DIGITS),
+    ),
+    "a generator of the CPU": (
+        f"{TRAINER}.__init__",
+        "torch.Generator(device)",
+        "torch.Generator()",
+        trained("mps", DIGITS),
+    ),
+    "a generator of the CPU, afterwards": (
+        f"{TRAINER}.recalibrated",
+        "self.generator.manual_seed(_mixed(self.seed, number, 2))",
+        "self.generator = torch.Generator()",
+        recalibrated("mps"),
+    ),
+    "gradients clipped as a list": (
+        f"{TRAINER}._update",
+        "self.recipe.clip)",
+        "self.recipe.clip, foreach=True)",
+        trained("mps", DIGITS),
+    ),
+    "draws on the CPU": (
+        f"{MODELS}.train:_normal_like",
+        "device=images.device",
+        "device='cpu'",
+        trained("cuda", DIGITS),
+    ),
+    "digits that are hidden on the CPU": (
+        f"{MODELS}.train:_digits",
+        "device=labels.device",
+        "device='cpu'",
+        trained("cuda", DIGITS),
+    ),
+    "as many captions as a batch has": (
+        f"{MODELS}.cascade:_each_once",
+        "if asked.is_cuda:",
+        "if False:",
+        captured(WORDS, "plain"),
+    ),
+    "a weight on the CPU": (
+        f"{MODELS}.cascade:TextToImageLoss.loss",
+        ".float().to(x_t.device)",
+        ".float()",
+        trained("mps", WORDS),
+    ),
+    "a table in float64 for Apple": (
+        f"{MODELS}.schedules:Schedule.to",
+        '"cpu" if torch.device(device).type == "mps" else device',
+        "device",
+        trained("mps", DIGITS),
+    ),
+    "times in float64 for Apple": (
+        f"{MODELS}.process:as_times",
+        't.device.type == "mps"',
+        "False",
+        trained("mps", "flow"),
+    ),
+    "coefficients left where the table is": (
+        f"{MODELS}.process:broadcast",
+        "values = values.to(like.device)",
+        "pass",
+        trained("mps", DIGITS),
+    ),
+    "coefficients moved before they are float32": (
+        f"{MODELS}.process:broadcast",
+        "values = values.to(like.device)",
+        "values = values.double().to(like.device)",
+        trained("mps", DIGITS),
+    ),
+    "noise left on the CPU": (
+        f"{MODELS}.sample:Noise.draw",
+        "torch.stack(drawn).to(self.device)",
+        "torch.stack(drawn)",
+        sampled("cuda"),
+    ),
+    "a time for each sample, on the CPU": (
+        f"{MODELS}.denoise:Predictor.predict",
+        "x_t.new_full((len(x_t),), self.process.fraction(t))",
+        "torch.full((len(x_t),), self.process.fraction(t))",
+        sampled("cuda", "straight line"),
+    ),
+    "a kernel on the CPU": (
+        f"{MODELS}.filters:gaussian_blur",
+        "device=images.device",
+        "device='cpu'",
+        sampled("cuda", of="factorized, low and high"),
+    ),
+    "pictures through numpy": (
+        f"{MODELS}.views:_taken",
+        "values.reshape(*values.shape[:-2], -1)",
+        "(values if isinstance(values, np.ndarray) else values.new_tensor(values.numpy())).reshape(*values.shape[:-2], -1)",
+        sampled("mps", of="anagram, negative"),
+    ),
+    "starts of the CPU": (
+        f"{MODELS}.sample:sdedit",
+        "x_0 = originals.clone()",
+        "x_0 = originals.cpu()",
+        edited("cuda"),
+    ),
+    "a network left on the CPU": (
+        "experiments.part_b.digits:quick",
+        "network.to(device)",
+        "network",
+        ran_quickly("cuda"),
+    ),
+}
+QUICK = "the inputs of the first step for good", "a table in float64 for Apple", "noise left on the CPU"
+
+
+def plant(monkeypatch: pytest.MonkeyPatch, place: str, old: str, new: str) -> None:
+    """Let the function at *place*, module:name, be compiled from its source with *new* in place of *old*, wherever it is."""
+    module, _, name = place.partition(":")
+    owner: Any = importlib.import_module(module)
+    *holders, last_name = name.split(".")
+    for each in holders:
+        owner = getattr(owner, each)
+    original = getattr(owner, last_name)
+    function = inspect.unwrap(original)
+    source = textwrap.dedent(inspect.getsource(function))
+    assert source.count(old) == 1, f"{place} has {source.count(old)} times {old!r}"
+    code = compile(source.replace(old, new), place, "exec", __future__.annotations.compiler_flag)
+    made: dict[str, Any] = {}
+    exec(code, function.__globals__, made)
+    monkeypatch.setattr(owner, last_name, made[last_name])
+    for holder in list(sys.modules.values()):
+        if getattr(holder, "__dict__", {}).get(last_name) is original:  # it was imported by name
+            monkeypatch.setattr(holder, last_name, made[last_name])
+
+
+@pytest.mark.parametrize("fault", [pytest.param(n, marks=[] if n in QUICK else pytest.mark.slow) for n in FAULTS])
+def test_a_planted_fault_is_found(digits, monkeypatch, fault):
+    place, old, new, (kind, check) = FAULTS[fault]
+    plant(monkeypatch, place, old, new)
+    with pytest.raises(FOUND), pretended(kind, capability=TURING):
+        check(digits)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS)
+def test_without_the_fault_nothing_is_found(digits, fault):
+    """What finds a fault is the fault."""
+    kind, check = FAULTS[fault][3]
+    with pretended(kind, capability=TURING):
+        check(digits)
