@@ -12,10 +12,12 @@ import time
 import urllib.request
 from pathlib import Path
 
+import msgspec
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from darkroom import cli
+from darkroom.lab.record import ExperimentRecord
 from tests.lab.workshop import Workshop, make
 from tests.press.projects import ROOT, copy_templates
 
@@ -303,14 +305,16 @@ def test_the_status_of_one_experiment(project: Workshop, snapshot: SnapshotAsser
 
 
 def test_the_status_as_json(project: Workshop, snapshot: SnapshotAssertion) -> None:
-    """status --json is a list of objects with these keys, states in the words of the plan."""
+    """status --json is a list of experiments as they stand in record.json, with the states of what they draw."""
     project.edit(BASE, "seed: int = 1", "seed: int = 2")
 
     rows = json.loads(project.call("status", "--json").stdout)
 
-    keys = {"id", "state", "reasons", "figures", "device", "duration_s", "finished_at"}
-    assert all(keys <= row.keys() for row in rows)
-    assert [{**row, "device": "", "duration_s": 0, "finished_at": ""} for row in rows] == snapshot
+    for row in rows:
+        assert msgspec.convert({**row, "drawings": None}, ExperimentRecord).id == row["id"]
+        assert row["run"]["device"] and row["run"]["duration_s"] >= 0 and row["run"]["finished_at"].endswith("Z")
+    told = ("id", "state", "reasons", "parameters", "drawings")
+    assert [{name: row[name] for name in told} for row in rows] == snapshot
     assert [row["id"] for row in json.loads(project.call("status", "--json", "part_y/*").stdout)] == [
         "part_y/last", "part_y/computed", "part_y/plugged",
     ]  # fmt: skip

@@ -22,7 +22,9 @@ ALLOWED = {
     "lab": (),
     "figures": (),
     "diffusion": (),
-    "press": tuple(f"darkroom.lab.{name}" for name in ("manifest", "kinds", "paths", "sealed", "caches", "errors")),
+    "press": tuple(
+        f"darkroom.lab.{name}" for name in ("manifest", "record", "kinds", "paths", "sealed", "caches", "errors")
+    ),
     "cli": ("darkroom.lab", "darkroom.press", "darkroom.interrupts"),
     "interrupts": (),
     "__init__": (),

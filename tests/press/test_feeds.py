@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from jsonschema import Draft202012Validator
 from PIL import Image
 
 from darkroom.lab.errors import ContentError
@@ -14,7 +18,7 @@ from darkroom.press.bibliography import bibtex, read_bibliography
 from darkroom.press.card import SIZE, compose
 from darkroom.press.feeds import Entry, feed
 from darkroom.press.settings import Site
-from tests.press.projects import Project
+from tests.press.projects import ROOT, Project
 from tests.press.samples import animation, plot, tiles
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -122,3 +126,74 @@ def test_pictures_are_as_large_as_fits(
     left, top, right, bottom = card.convert("L").point(lambda v: 255 * (v > 200)).getbbox()
     assert (right - left, bottom - top) == filled
     assert abs(left - (SIZE[0] - right)) <= 1 and abs(top - (SIZE[1] - bottom)) <= 1
+
+
+def record_of(project: Project) -> dict[str, object]:
+    """What the site tells programs, checked against the schema beside it."""
+    record = json.loads((project.site / "record.json").read_text())
+    schema = json.loads((project.site / record["$schema"]).read_text())
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(record)
+    return record
+
+
+def test_the_record_tells_of_every_experiment(project: Project) -> None:
+    """Parameters, run, digests, metrics and figures; addresses of what is published, and of where figures stand."""
+    folder = project.outputs.add(
+        "part_b/a", {"loss": plot(), "grid": tiles()}, metrics={"mse": {"1": 0.5}}, results=b"0"
+    )
+    project.outputs.add("part_b/b", {"loss": plot()}, state="stale", reasons=("params: epochs",))
+    project.outputs.state("part_b/c", "missing", figures=("loss",))
+    project.page(
+        '## One {#one}\n\n{{ figure("part_b/a/grid") }}\n\n{{ figure("part_b/a/loss") }}\n\n{{ experiments() }}'
+    )
+    project.build()
+    record = record_of(project)
+    assert record["pages"][0]["sections"] == [{"anchor": "one", "text": "One"}]
+    a, b, c = record["experiments"]
+    made = json.loads((folder / "manifest.json").read_text())
+    assert (a["id"], a["state"], a["metrics"], a["parameters"]) == (
+        "part_b/a",
+        "fresh",
+        {"mse": {"1": 0.5}},
+        made["parameters"],
+    )
+    assert a["run"] == {"resumed": 0, **made["provenance"]} and a["key"] == made["key"]
+    assert a["figures"]["loss"]["shown"] == [{"address": "index.html#fig-part_b-a-loss", "number": 2}]
+    assert f'id="{a["figures"]["loss"]["shown"][0]["address"].partition("#")[2]}"' in project.html()
+    for file in (*a["files"], *a["figures"]["grid"]["files"]):
+        assert (project.site / file["address"]).read_bytes() == (folder / file["path"]).read_bytes()
+    assert (b["state"], b["reasons"], b["figures"]["loss"].get("shown")) == ("stale", ["params: epochs"], None)
+    assert (c["state"], c["run"], c["figures"]) == ("missing", None, {})
+
+
+def test_the_record_follows_what_it_tells(project: Project) -> None:
+    """A page that changes leaves it as it is; a state, or the place of a figure, does not."""
+    project.outputs.add("part_b/a", {"loss": plot()})
+    project.page('{{ figure("part_b/a/loss") }}')
+    project.build()
+    path = project.site / "record.json"
+    first, written = path.read_bytes(), path.stat().st_ino
+    project.page('Some words more. {{ "" }}\n\n{{ figure("part_b/a/loss") }}')
+    project.build()
+    assert path.stat().st_ino == written
+    project.page('{{ figure("part_b/a/loss") }}', "other")
+    project.build()
+    assert path.read_bytes() != first and len(record_of(project)["experiments"][0]["figures"]["loss"]["shown"]) == 2
+    project.outputs.add("part_b/a", {"loss": plot()}, state="stale", reasons=("code: f",))
+    project.build()
+    assert record_of(project)["experiments"][0]["state"] == "stale"
+
+
+def test_the_script_of_the_docs_makes_a_table(project: Project) -> None:
+    """A row for each site, from its record alone."""
+    project.outputs.add("part_b/denoiser", {"loss": plot()}, metrics={"test_mse": {"5": 0.0081}})
+    project.outputs.state("part_b/other", "missing")
+    project.page('{{ figure("part_b/denoiser/loss") }}')
+    project.build()
+    text = (ROOT / "docs/record.md").read_text().partition("<!-- script -->\n```python\n")[2]
+    script = text.partition("```")[0]
+    command = [sys.executable, "-c", script, str(project.site), str(project.site)]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert len(lines) == 3 and lines[1] == lines[2]
+    assert lines[1].split("\t")[1:4] == ["2", "1", "1"] and lines[1].endswith("\t0.0081")

@@ -314,6 +314,7 @@ def test_systems_without_exchange_or_links_keep_it_too(
         monkeypatch.setattr(publish, "_exchange", lambda *_: False)
     if missing != "exchange":
         monkeypatch.setattr(os, "link", refuse)
+    project.page("The same.", "other")
     for text in ("One.", "Two.", "Three."):
         project.page(text)
         project.build()
@@ -323,6 +324,7 @@ def test_systems_without_exchange_or_links_keep_it_too(
     project.page("Four.")
     project.build()
     assert "Four." in project.html() and "Four." in (project.site / "here").read_text()
+    assert "The same." in project.html("other")
     assert (project.site / "CNAME").read_text() == "example.org"
 
 
@@ -358,7 +360,7 @@ def test_a_folder_that_cannot_be_replaced_is_filled(
     put = folder._put
     monkeypatch.setattr(folder, "_put", lambda path, content: (written.append(path.name), put(path, content))[1])
     project.build()
-    assert written == [RECORD, "index.html", RECORD]
+    assert written == [RECORD, "record.json", "index.html", RECORD]
     assert "Two." in project.html() and not (project.site / "deep").exists()
     assert (project.site / "notes.txt").read_text() == "mine" and project.site.stat().st_ino == inode
     assert set(contents(project.site)) == project_files(project) | {"notes.txt"}

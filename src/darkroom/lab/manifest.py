@@ -179,7 +179,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """What the plan says of one experiment; ``status --json`` prints a list of these."""
+    """What the plan says of one experiment."""
 
     id: str
     state: str

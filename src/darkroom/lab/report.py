@@ -28,15 +28,18 @@ def details(verdicts: Iterable[Verdict]) -> str:
 
 
 def as_json(verdicts: Iterable[Verdict]) -> str:
-    """A list of objects: the fields of ``Status``, and the state of each figure and metric in words."""
+    """A list of objects: the record of each experiment, and the state of each figure and metric in words."""
     import json
 
     import msgspec
 
+    from darkroom.lab.record import experiment_record
+
     rows = []
     for verdict in verdicts:
+        record = experiment_record(verdict.recipe.id, verdict.state, verdict.reasons, verdict.manifest)
         drawings = {each.recipe.name: in_words(each.state, each.reasons) for each in _drawings(verdict)}
-        rows.append({**msgspec.to_builtins(status(verdict)), "drawings": drawings})
+        rows.append({**msgspec.to_builtins(record), "drawings": drawings})
     return json.dumps(rows, indent=2, ensure_ascii=False)
 
 

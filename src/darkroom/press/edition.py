@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from darkroom.lab.errors import Fault, nearest
 from darkroom.lab.manifest import Status
+from darkroom.lab.record import schema
 from darkroom.press import check, feeds, references, standalone
 from darkroom.press.card import Card, card_of, compose
 from darkroom.press.context import Context, Link, Rendered
@@ -86,13 +87,15 @@ def make_edition(
     files = contents | _files_beside(sources, context, records.values())
     if card and picture:
         files[card.target] = picture
+    files[feeds.SCHEMA] = schema()
+    files[feeds.RECORD], recorded = _machine_record(sources, index, records.values(), memory, kept)
     findings.faults += _faults_of_site(sources, files, records)
     findings.warnings += [warning for found in warnings.values() for warning in found]
     findings.stop()
     remembered = Made(card.target, digest_of(picture), size_of(picture)) if card and picture else None
-    return Edition(
-        files, Memory(dict(sorted(records.items())), remembered), tuple(sorted(dict.fromkeys(findings.warnings)))
-    )
+    record = Made(feeds.RECORD, digest_of(files[feeds.RECORD]), size_of(files[feeds.RECORD]))
+    left = Memory(dict(sorted(records.items())), remembered, record, recorded)
+    return Edition(files, left, tuple(sorted(dict.fromkeys(findings.warnings))))
 
 
 def _is_kept(url: str, page: PageRecord, kept: Callable[[str], bool]) -> bool:
@@ -326,6 +329,25 @@ def _files_beside(sources: Sources, context: Context, records: Collection[PageRe
     if context.feed:
         files[context.feed] = feeds.feed(site, feeds.entries(site, sources.outlines.values(), sources.catalogue))
     return files
+
+
+def _machine_record(
+    sources: Sources,
+    index: Index,
+    records: Collection[PageRecord],
+    memory: Memory,
+    kept: Callable[[str], bool],
+) -> tuple[Content, str]:
+    """``record.json``, kept as it is where all that it tells is as it was, and the digest of what it tells."""
+    pages, catalogue = _in_reading_order(sources), sources.catalogue
+    published = {use.source: use.target for record in records for use in record.files}
+    outlines = [(page.url, page.meta, page.headings) for page in pages]
+    experiments = [experiment.record for experiment in catalogue.experiments.values()]
+    told = [schema(), sources.site, outlines, sorted(index.spots.items()), experiments, sorted(published.items())]
+    digest = digest_of(repr(told).encode())
+    if memory.record and memory.recorded == digest and kept(feeds.RECORD):
+        return Kept(memory.record.sha256, memory.record.bytes), digest
+    return feeds.record(sources.site, pages, catalogue, index.spots, published), digest
 
 
 def _faults_of_site(

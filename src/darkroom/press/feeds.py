@@ -1,4 +1,4 @@
-"""What machines that visit the site get: a sitemap, a feed of its pages (Atom, RFC 4287), and what each page is."""
+"""What machines that visit the site get: a sitemap, a feed of its pages (Atom, RFC 4287), what each page is, and a record."""
 
 from __future__ import annotations
 
@@ -6,15 +6,29 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from darkroom.lab.record import (
+    VERSION,
+    ExperimentRecord,
+    Page,
+    Section,
+    Shown,
+    SiteRecord,
+    encode,
+    experiment_record,
+)
 from darkroom.press.addresses import encoded
 from darkroom.press.card import Card
-from darkroom.press.catalogue import Catalogue
+from darkroom.press.catalogue import Catalogue, Experiment
+from darkroom.press.figure import anchor
 from darkroom.press.pages import Outline, plain_text
+from darkroom.press.references import Spot
 from darkroom.press.settings import Site
 from darkroom.press.text import escape
 
 SITEMAP = "sitemap.xml"
 FEED = "feed.xml"
+RECORD = "record.json"
+SCHEMA = "record.schema.json"
 
 
 class Entry(NamedTuple):
@@ -93,3 +107,51 @@ def feed(site: Site, entries: Sequence[Entry]) -> bytes:
 
 def _elements(values: Mapping[str, str], indent: str) -> list[str]:
     return [f"{indent}<{name}>{escape(value)}</{name}>" for name, value in values.items()]
+
+
+def record(
+    site: Site,
+    outlines: Iterable[Outline],
+    catalogue: Catalogue,
+    spots: Mapping[str, Sequence[Spot]],
+    published: Mapping[str, str],
+) -> bytes:
+    """The pages and every experiment behind them, for programs (see :mod:`darkroom.lab.record`).
+
+    Args:
+        outlines: the pages in reading order.
+        spots: where figures are shown, by their full names.
+        published: the address of each file of the outputs that is part of the site, by its path among them.
+    """
+
+    def described(experiment: Experiment) -> ExperimentRecord:
+        def shown(figure: str) -> list[Shown]:
+            name = f"{experiment.id.partition('@')[0]}/{figure}"
+            return [Shown(f"{spot.url}#{anchor(name)}", spot.number) for spot in spots.get(name, ())]
+
+        return experiment_record(
+            experiment.id,
+            experiment.state,
+            experiment.reasons,
+            experiment.manifest,
+            lambda path: published.get(f"{experiment.id}/{path}", ""),
+            shown,
+        )
+
+    return encode(
+        SiteRecord(
+            schema=SCHEMA,
+            version=VERSION,
+            title=site.title,
+            authors=list(site.authors),
+            address=site.base_url,
+            repository=site.repository,
+            pages=[_page(outline) for outline in outlines],
+            experiments=[described(experiment) for experiment in catalogue.experiments.values()],
+        )
+    )
+
+
+def _page(outline: Outline) -> Page:
+    sections = [Section(heading.anchor, heading.text, heading.number) for heading in outline.headings]
+    return Page(outline.url, plain_text(outline.meta.title), plain_text(outline.meta.description), sections)

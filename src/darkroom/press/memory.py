@@ -12,7 +12,7 @@ from darkroom.press.check import LinkUse
 from darkroom.press.figure import FileUse
 from darkroom.press.pages import Outline
 
-VERSION = 4
+VERSION = 5
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -45,10 +45,12 @@ class PageRecord(msgspec.Struct, frozen=True):
 
 
 class Memory(msgspec.Struct, frozen=True):
-    """All pages of the last build by address, and its card if it had one."""
+    """All pages of the last build by address, its card if it had one, and its record with the digest of what it tells."""
 
     pages: dict[str, PageRecord]
     card: Made | None = None
+    record: Made | None = None
+    recorded: str = ""
     version: int = VERSION
 
 

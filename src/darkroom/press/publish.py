@@ -243,6 +243,9 @@ def _publish(request: SiteRequest, edition: Edition, memory: record.Record) -> i
         if record.stat_of(f"{request.site}/{target}") == known.times
     }
     wanted = {target: digest_of(content) for target, content in edition.files.items()}
+    for target, content in edition.files.items():  # kept by its content: a build that was killed has written it anew
+        if isinstance(content, Kept) and target not in standing and folder.holds(request.site / target, wanted[target]):
+            standing[target] = wanted[target]
     ours = folder.written_by_us(request.site, {target: known.sha256 for target, known in old.items()})
     others = folder.others(request.site, ours, wanted)
     if not standing:
@@ -323,9 +326,13 @@ def _write(
         if above not in made:
             os.makedirs(above, exist_ok=True)  # noqa: PTH103
             made.add(above)
-        if not (stands and _link(f"{standing_root}/{target}", path)):
+        if stands and _link(f"{standing_root}/{target}", path):
+            continue
+        if isinstance(content, Kept):  # the file system has no links
+            _copy_kept(f"{standing_root}/{target}", path)
+        else:
             _write_file(path, content)
-            written += target != folder.RECORD
+        written += target != folder.RECORD
     for name in surplus:
         (scratch / name).unlink()
     _drop_empty_folders(scratch)
@@ -347,11 +354,16 @@ def _link(old: str, new: str) -> bool:
     return True
 
 
-def _write_file(path: str, content: Content) -> None:
+def _copy_kept(published: str, path: str) -> None:
+    try:
+        shutil.copyfile(published, path)
+    except FileNotFoundError:
+        raise FileNotFoundError(2, "it vanished while the site was built; build again", published) from None
+
+
+def _write_file(path: str, content: Copy | bytes) -> None:
     if isinstance(content, Copy):
         shutil.copyfile(content.source, path)
-    elif isinstance(content, Kept):
-        raise FileNotFoundError(2, "a published page vanished while the site was built; build again", path)
     else:
         with open(path, "wb") as file:  # noqa: PTH123
             file.write(content)
