@@ -247,6 +247,17 @@ def test_check_changes_nothing(project: Workshop) -> None:
     assert _site(project) == before
 
 
+def test_a_build_that_fails_tells_its_warnings_as_well(project: Workshop) -> None:
+    """Faults come last, each thing on its line."""
+    project.edit("templates/pages/index.md", "## Numbers", "Let $$x$$ be ==y==.\n\n## Numbers")
+
+    done = project.call(code=1)
+
+    told = [line.partition(" ")[2] for line in done.stderr.splitlines() if "index.md" in line]
+    assert [line.partition(": ")[0].rpartition(" ")[2] for line in told] == ["math", "markdown"]
+    assert "warning: templates/pages/index.md" in done.stderr
+
+
 def test_serving_draws_and_publishes_what_changes(project: Workshop) -> None:
     """serve answers with the site, and shows a changed caption without being asked again; errors do not end it."""
     process = subprocess.Popen(

@@ -8,6 +8,7 @@ All pages are built at once: those that are right in one project, those that are
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,7 +84,53 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         ('Figure 1</a> A <em>p</em>', "[x].", '<video src="assets/clip.', 'aria-label="Moves."', 'href="#fig-clip.mp4">Figure&nbsp;2</a>'), (),
     ),
     "loop": ("{% for n in [1, 2] %}\n- item {{ n }} $x$\n{% endfor %}", ("<li>", "item 1 [x]", "item 2 [x]"), ("{%",)),
-    "right": ("Text.", ("<p>Text.</p>",), ()),
+    "queries": (
+        "[a](formula-in-note.md?x=1#fn-d) [b](right.html?y) ![w](what?.png) ![w](what%3F.png) ![h](100%.png) ![q](pic.png?v=2)",
+        ('href="formula-in-note.html?x=1#fn-d"', 'href="right.html?y"', 'src="assets/what%3F.', 'src="assets/100%25.', '.png?v=2"'), ("%3Fx", "%3Fy"),
+    ),
+    "paths": (
+        "![a](./pic.png) ![b](../static/pic.png) [c](./right.md) <img src='./pic.png' alt='x'>",
+        ('width="28" height="28" src="assets/pic.', 'href="./right.html"', '<img src="assets/pic.'), ("./pic", "static"),
+    ),
+    "plain-addresses": (
+        "See https://e.com/x--y_a_b?q=1, (https://e.com/~u/a~b_(c)). www.x.org! *https://e.com/a* `https://c.d` [https://i.n](right.md) "
+        "http://localhost:8080 and me@x.org, C://x",
+        ('<a href="https://e.com/x--y_a_b?q=1">https://e.com/x--y_a_b?q=1</a>', '(<a href="https://e.com/~u/a~b_(c)">',
+         '<a href="http://www.x.org">www.x.org</a>', '<em><a href="https://e.com/a">', "<code>https://c.d</code>",
+         '<a href="right.html">https://i.n</a>', '<a href="http://localhost:8080">', "me@x.org, C://x"), ("–",),
+    ),
+    "capital-anchors": ('<A NAME="x"></A> <A ID="y">t</A> [l](#x) [m](#y)', ('<a href="#x">l</a> <a href="#y">m</a>',), ()),
+    "other-page": (
+        "{{ ref(\"rows#own\") }} and {{ ref(\"right#right\") }}.",
+        ('href="rows.html#eq-own">Equation&nbsp;(3) of A page</a>', 'href="right.html#right">“Right”</a>'), ("of <",),
+    ),
+    "loose-tasks": (
+        "- [x] a\n\n- [ ] b\n\n1. [x] c",
+        ('<li class="task">\n<p><input type="checkbox" disabled aria-label="done" checked> a</p>\n</li>',
+         '<ol class="tasks">\n<li class="task"><input type="checkbox" disabled aria-label="done" checked> c</li>'), ("> <p>",),
+    ),
+    "order-of-notes": (
+        "a[^1]\n\n[^1]: see [^3], again [^1]\n\nb[^2] ^[in [^2]]\n\n[^2]: two\n\n[^3]: three",
+        ('href="#fn-1">1</a></sup></p>', 'href="#fn-2">2</a>', 'href="#fn-3-inline">3</a>', 'see <sup id="fnref-3"><a class="footnote-ref" href="#fn-3">4</a>',
+         '<sup id="fnref2-1"><a class="footnote-ref" href="#fn-1">1</a></sup>', '<li id="fn-3">\n<p>three'), (),
+    ),
+    "rows-of-a-loop": (
+        "| a | b |\n|---|---|\n{% for n in [1, 2] %}\n| {{ n }} | $x$ |\n  {% if n == 1 %}\n| one | {# c #}y |\n  {% endif %}\n{% endfor %}\n"
+        "{# a comment #}\n| end | z |\n\n> - p\n> {% for n in [1] %}\n> - {{ n }}\n> {% endfor %}",
+        ("<td>1</td>\n<td>[x]</td>", "<td>one</td>\n<td>y</td>", "<td>2</td>", "<td>end</td>\n<td>z</td>\n</tr>\n</tbody>",
+         "<li>p</li>\n<li>1</li>"), ("|", "{%"),
+    ),
+    "captions": (
+        '$$y$$ {#e}\n\n{{ picture("pic.png", caption="At {{ metric(\'part_b/a/m\') }} by \\eqref{e}, $\\theta$ **b** [l](right.md)[^n] https://e.com", alt="A.") }}\n\n'
+        '{{ code("pkg.mod.f", caption="See {{ ref(\'#e\') }}, {{ cite(\'ho2020\') }}.") }}\n\n[^n]: note',
+        ('>0.5</span> by <a class="ref" href="#eq-e">(1)</a>', "[\\theta] <strong>b</strong>", '<a href="right.html">l</a><sup id="fnref-n">',
+         '<a href="https://e.com">', 'See <a class="ref" href="#eq-e">Equation&nbsp;(1)</a>, (<a class="cite" href="#ref-ho2020"', 'id="ref-ho2020"'), ("{{",),
+    ),
+    "left-out": (
+        "'90s, 'tis, rock 'n' roll, \"'Twas,\" 'a word' and 'em dash'",
+        ("’90s, ’tis, rock ’n’ roll, “’Twas,”", "‘a word’ and ‘em dash’"), (),
+    ),
+    "right": ("## Right\n\nText.", ("<p>Text.</p>",), ()),
     "my page": ("## Café\n\nText.", ('id="café"',), ()),
 }  # fmt: skip
 
@@ -154,6 +201,46 @@ WRONG: dict[str, tuple[str, tuple[str, ...]]] = {
     )),
     "fault-in-quote": ("> $$\n> x = \\nope\n> $$", ("6:7 math: Undefined control sequence: \\nope",)),
     "fault-in-item": ("1. a\n   $$\n   x = \\nope\n   $$", ("7:8 math: Undefined control sequence: \\nope",)),
+    "no-pictures": (
+        "![x](c.tiff) ![x](c.pdf) ![x](clip.mp4) ![x](note.md) ![x](#a)\n\n"
+        '<img src="note.html" alt="x"> <video src="pic.png"></video>\n\n'
+        '<video src="clip.mp4" poster="c.tiff"></video> <picture><source srcset="pic.png 1x, c.tiff 2x"></picture>\n\n'
+        '{{ picture("c.pdf", alt="x") }}', (
+        "5:6 link: c.tiff is no picture that browsers show; save it as PNG, JPEG, WebP or SVG, or write [text](c.tiff)",
+        "5:19 link: c.pdf is no picture that browsers show; save it as PNG, JPEG, WebP or SVG, or write [text](c.pdf)",
+        '5:31 link: clip.mp4 is a film; write {{ picture("clip.mp4", caption="...", alt="...") }}',
+        "5:46 link: note.md is a page, not a picture; write [text](note.md)",
+        "5:60 link: #a is a place on this page, not a file",
+        "7:11 link: note.html is a page, not a picture; write [text](note.html)",
+        "7:43 link: pic.png is no film or sound that browsers play; save it as MP4 or WebM",
+        "9:31 link: c.tiff is no picture that browsers show; save it as PNG, JPEG, WebP or SVG, or write [text](c.tiff)",
+        "9:85 link: c.tiff is no picture that browsers show; save it as PNG, JPEG, WebP or SVG, or write [text](c.tiff)",
+        "11:4 reference: c.pdf is no picture or film that browsers show; save it as PNG, JPEG, WebP, SVG or MP4",
+    )),
+    "empty-links": ("[h]() ![x]() [](note.md) <a href=''>x</a>", (
+        "5:1 link: href is empty, so this leads nowhere; write an address",
+        "5:7 link: src is empty, so this leads nowhere; write an address",
+        "5:14 link: this link has no text, so nobody sees it; write [text](address)",
+        "5:26 link: href is empty, so this leads nowhere; write an address",
+    )),
+    "no-elements": ("<Tabs>\n\nx\n\n</Tabs>\n\n<Note>x</Note> run <file> <summmary>x</summmary> <?php x ?>", (
+        "5:1 html: <Tabs> is no element of HTML; write &lt;Tabs> if it is text, > [!NOTE] for a callout",
+        "11:1 html: <Note> is no element of HTML; write &lt;Note> if it is text, > [!NOTE] for a callout",
+        "11:20 html: <file> is no element of HTML; write &lt;file> if it is text, > [!NOTE] for a callout",
+        "11:27 html: <summmary> is no element of HTML; did you mean 'summary'?",
+        "11:50 html: '<?php x ?>' means nothing on a page; remove it, or write it as `code`",
+    )),
+    "lost-queries": ("[a](note.md?x#nope) [b](gone.md?y=1)", (
+        "5:5 link: no anchor '#nope' on note.html", "5:25 link: gone.html?y=1 leads nowhere; did you mean 'open.html'?",
+    )),
+    "ids": ('<p id="a">x</p>\n\n<P ID="a">y</P>\n\n## B\n\n<a name=b></a>', (
+        "7:4 anchor: the anchor 'a' is there twice, on line 5 first; name one heading {#...}, or change an id",
+        "11:4 anchor: the anchor 'b' is there twice, on line 9 first; name one heading {#...}, or change an id",
+    )),
+    "cited-as-in-pandoc": ("As @ho2020 says, @somebody does not.", (
+        '5:4 reference: @ho2020 is not read; write {{ cite("ho2020", text=True) }}',
+    )),
+    "marks": ('{{ code("pkg.mod.f", mark="9") }}', ("5:4 reference: no lines 9 to mark: there are 3, counted from 1",)),
     "fault-in-loop": ("{% for n in [1] %}\n\nText $\\nope$.\n{% endfor %}", ("7:7 math: Undefined control sequence: \\nope",)),
 }  # fmt: skip
 
@@ -175,6 +262,10 @@ def stocked(root: Path) -> Project:
     for name in ("pic.png", "other.png", "my pic.png", "a#b.png", "a&b.png"):
         (root / "templates/static" / name).write_bytes(png())
     (root / "templates/static/clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
+    for name in ("what?.png", "100%.png"):
+        (root / "templates/static" / name).write_bytes(png())
+    for name in ("c.tiff", "c.pdf"):
+        (root / "templates/static" / name).write_bytes(b"x")
     (root / "src/pkg").mkdir(parents=True)
     (root / "src/pkg/mod.py").write_text('def f(x):\n    """Doc."""\n    return x\n\n\nclass C:\n    pass\n')
     return project
@@ -228,3 +319,55 @@ def test_what_is_doubtful_is_a_warning(right: tuple[Project, list[str]], name: s
     """It is published, and the place is named."""
     start = f"templates/pages/{name}.md:"
     assert [each.removeprefix(start) for each in right[1] if each.startswith(start)] == [*DOUBTFUL[name][1]]
+
+
+def test_warnings_come_with_faults(project: Project) -> None:
+    """A build that fails tells all: what is wrong, and what is doubtful on the same and on other pages."""
+    project.page('Let $$x$$ be {{ ref("nope") }}.')
+    project.page("$50 to $100; 35$", "other")
+    with pytest.raises(ContentError) as caught:
+        project.build()
+    assert [each.rule for each in caught.value.faults] == ["reference"]
+    assert [(each.path, each.line) for each in caught.value.warnings] == [
+        ("templates/pages/index.md", 5),
+        ("templates/pages/other.md", 5),
+    ]
+
+
+def test_warnings_come_with_faults_of_settings(project: Project) -> None:
+    """Also where so little can be read that pages are not rendered."""
+    project.page("Let $$x$$ be.")
+    (project.root / "templates/site.toml").write_text("title = 1")
+    with pytest.raises(ContentError) as caught:
+        project.build()
+    assert [each.path for each in caught.value.warnings] == ["templates/pages/index.md"]
+
+
+def test_the_opening_paragraph_is_text_of_the_page(project: Project) -> None:
+    """Calls, links and formulas in it are read, its faults stand in the front matter, its works are among those cited."""
+    project.outputs.add("part_b/a", {"loss": plot()}, metrics={"m": 0.5})
+    project.page("$$x$$ {#e}", lede=r"At {{ metric('part_b/a/m') }} by \\eqref{e}, {{ cite('ho2020') }}: **b** $x$.")
+    project.build()
+    lede = re.search(r'<p class="lede">.*?</p>', project.html(), re.DOTALL)
+    assert lede and '>0.5</span> by <a class="ref" href="#eq-e">(1)</a>, (<a class="cite"' in lede[0]
+    assert "<strong>b</strong>" in lede[0] and "{{" not in lede[0] and 'id="ref-ho2020"' in project.html()
+    project.page("Text.", lede="See ==x==[^1] {{ metric('part_b/a/n') }}.", title="A {{ ref('b') }}")
+    with pytest.raises(ContentError) as caught:
+        project.build()
+    assert [str(each).removeprefix("templates/pages/index.md:") for each in caught.value.faults] == [
+        "2:10 front-matter: '{{' in 'title': calls and notes are read in the text alone; write it out",
+        "4:13 markdown: ==x== is not read; write <mark>...</mark>",
+        "4:18 markdown: there is no note [^1]; write [^1]: ... on a line of its own",
+        "4:26 reference: unknown metric 'part_b/a/n'; did you mean 'part_b/a/m'?",
+    ]
+
+
+def test_captions_of_outputs_hold_no_calls(project: Project) -> None:
+    """They come from experiments: what is read on pages alone is named with the line of the figure."""
+    drawn = plot()
+    project.outputs.add("part_b/a", {"loss": replace(drawn, caption="By {{ ref('x') }}, \\eqref{e}, \\pm and $95%$.")})
+    project.page('{{ figure("part_b/a/loss") }}')
+    found = [each.message for each in project.build().warnings]
+    assert sum("calls and references are read in the text of pages alone" in each for each in found) == 1
+    assert sum("\\pm is TeX outside of a formula" in each for each in found) == 1
+    assert "[95\\%]" in article(project.html())

@@ -264,7 +264,7 @@ class PageRenderer:
             wrong = unfit(element, attribute, self._named(target.strip()))
         if wrong:
             self.faults.append(self.page.fault(max(begin, 0), "link", wrong))
-            return ""
+            return "#"
         self.links.append(LinkUse(element, address, begin))
         return address
 

@@ -1,0 +1,224 @@
+r"""What pages may not hold is said at its place, with what to write; what is innocent is left alone.
+
+Faults and warnings of reading alone: places are line and column of the text below the front matter.
+"""
+
+# ruff: noqa: E501  # an input and what is said of it stand in one line
+
+from __future__ import annotations
+
+import pytest
+
+from darkroom.press.pages import Page, read_page
+
+FRONT = '+++\ntitle = "T"\ndescription = "D"\n+++\n'
+LINES = FRONT.count("\n")
+
+
+def page(body: str) -> Page:
+    """A page with *body*, which ends with a line's end."""
+    return read_page(f"{FRONT}{body}\n".encode(), "p.md", "p.html")
+
+
+def faults(body: str) -> list[str]:
+    return [f"{each.line - LINES}:{each.column} {each.rule}: {each.message}" for each in page(body).faults]
+
+
+def warnings(body: str) -> list[str]:
+    return [f"{each.line - LINES}:{each.column} {each.rule}: {each.message}" for each in page(body).warnings]
+
+
+DISPLAY = "a display formula within a sentence; write $...$, or give it lines of its own"
+OPEN = "this comment is not closed; end it with -->, or write &lt;!-- for the characters"
+CUT = "this comment ends where its paragraph, quote or HTML does; begin it on a line of its own"
+TIE = "~ is a space of TeX's; write &nbsp; for one that does not break"
+SPACE = "is a space of TeX's; write &nbsp;, or &thinsp; for a thin one"
+DELIMITER = "a line |---|---| with as many cells follows its header"
+WITHIN = "is a link within a link; write it behind the link, or leave the outer one out"
+
+WRONG: dict[str, tuple[str, list[str]]] = {
+    # comments
+    "comment open": ("a <!-- b\n\nc", [f"1:3 html: {OPEN}"]),
+    "comment open, block": ("a\n\n<!-- b\n\nc", [f"3:1 html: {OPEN}"]),
+    "comment over a blank line": ("a <!-- b\n\nc --> d", [f"1:3 html: {CUT}"]),
+    "comment cut by its quote": ("> <!-- b\nc -->", [f"1:3 html: {CUT}"]),
+    "comment cut by its element": ("<div>\n<!-- b\n\nc -->\n</div>", [f"2:1 html: {CUT}"]),
+    "comment open in an item": ("- a <!-- b\n- c", [f"1:5 html: {OPEN}"]),
+    "instruction open": ("<?php a\n\nb", ["1:1 html: <? is not closed; write &lt; for the character"]),
+    # percent signs
+    "percent": ("$95%$", ["1:4 math: % begins a comment in TeX; write \\% for a percent sign"]),
+    "percent, text behind": ("$95% of x$", ["1:4 math: % begins a comment in TeX, so 'of x' is lost; write \\% for a percent sign"]),
+    "percent over lines": ("$a % b\n+ c$", ["1:4 math: % begins a comment in TeX, so 'b' is lost; write \\% for a percent sign"]),
+    "percent, last line": ("$$p = 5% x$$", ["1:8 math: % begins a comment in TeX, so 'x' is lost; write \\% for a percent sign"]),
+    "percent behind a digit": ("$$\np = 5%\n$$", ["2:6 math: % begins a comment in TeX; write \\% for a percent sign"]),
+    "percent in braces": ("$$\n\\text{a % b}\n$$", ["2:9 math: % begins a comment in TeX, so 'b}' is lost; write \\% for a percent sign"]),
+    "percent in a cell": ("| $5%$ |\n|---|", ["1:5 math: % begins a comment in TeX; write \\% for a percent sign"]),
+    # formulas
+    "digit behind": ("a $x$5", ["1:3 math: $x$ is no formula, since a digit follows; write \\(x\\), or \\$ for a dollar"]),
+    "digits behind": ("$p$1 and $q$2b", [
+        "1:1 math: $p$ is no formula, since a digit follows; write \\(p\\), or \\$ for a dollar",
+        "1:10 math: $q$ is no formula, since a digit follows; write \\(q\\), or \\$ for a dollar",
+    ]),
+    "MyST's label": ("$$x$$ (eq:a)\n\n> $$\n> y\n> $$ (b)", [
+        "1:7 math: (eq:a) behind a formula is MyST's; write {#eq:a} to name it",
+        "5:6 math: (b) behind a formula is MyST's; write {#b} to name it",
+    ]),
+    # TeX in prose
+    "TeX": ("a \\ldots b \\pm c x\\in A (x\\le y) \\to", [
+        f"1:{column} markdown: \\{name} is TeX outside of a formula; write $\\{name}...$ for a formula, or `\\{name}`"
+        for column, name in ((3, "ldots"), (12, "pm"), (19, "in"), (27, "le"), (34, "to"))
+    ]),
+    "TeX in a heading, a cell, a note": ("## a \\times\n\n| \\pm |\n|---|\n\nx[^1]\n\n[^1]: \\infty", [
+        f"{line}:{column} markdown: \\{name} is TeX outside of a formula; write $\\{name}...$ for a formula, or `\\{name}`"
+        for line, column, name in ((1, 6, "times"), (3, 3, "pm"), (8, 7, "infty"))
+    ]),
+    "TeX in HTML": ("<p>a \\alpha</p>", ["1:6 markdown: \\alpha is TeX outside of a formula; write $\\alpha...$ for a formula, or `\\alpha`"]),
+    "switches": ("{\\bf x}", ["1:2 markdown: \\bf is LaTeX's; write **...**"]),
+    "ties": ("Fig.~1, Section~2, 5~km, al.~[3]", [f"1:{column} markdown: {TIE}" for column in (5, 16, 21, 29)]),
+    "spaces": ("5\\,km, 10\\,000, i.\\,e., $x$\\;m, Fig.\\ 1", [
+        *(f"1:{column} markdown: \\, {SPACE}" for column in (2, 10, 19)), f"1:28 markdown: \\; {SPACE}", f"1:37 markdown: \\ {SPACE}",
+    ]),
+    "accents": ("caf\\'{e}", ["1:4 markdown: \\'{e} is an accent of TeX's; write the letter itself"]),
+    # other programs
+    "MyST's target": ("(label)=\n## T", ["1:1 markdown: this is a target of MyST's; write {#name} behind the heading or formula"]),
+    "MDX": ("import X from './x'\n\nexport const a = 1", [
+        f"{line}:1 markdown: this is MDX's: a page runs no code of its own; remove it" for line in (1, 3)
+    ]),
+    "Obsidian": ("a %% c %% b\n\ntext ^block-1", [
+        "1:3 markdown: %% c %% is a comment of Obsidian's; write <!-- ... -->",
+        "3:6 markdown: this is a block's name of Obsidian's; name a heading by {#name}",
+    ]),
+    "Pandoc's citations": ("a [see @x] [-@y, p. 3]", [
+        f"1:{column} markdown: {text} is a citation of Pandoc's; write {{{{ cite(\"key\") }}}}"
+        for column, text in ((3, "[see @x]"), (12, "[-@y, p. 3]"))
+    ]),
+    "Quarto": ("see @fig-a", ["1:5 markdown: @fig-a is a reference of Quarto's; write {{ ref(\"...\") }}"]),
+    "tabs": ('=== "A"\n\n    b', ["1:1 markdown: tabs are not read; write a heading or ??? note"]),
+    "reStructuredText's link": ("a `b <http://c>`_", ["1:3 markdown: this is a link of reStructuredText's; write [text](address)"]),
+    # links
+    "space in a link": ("[text] (https://e.com) and [t] (page.md)", [
+        "1:1 markdown: [text] (https://e.com) is no link: leave no space between ] and (",
+        "1:28 markdown: [t] (page.md) is no link: leave no space between ] and (",
+    ]),
+    "link the other way round": ("(text)[https://e.com]", ["1:7 markdown: [https://e.com] behind ) is no link; write [text](address)"]),
+    "link open": ("[t](https://e.com and", ["1:1 markdown: [t](https://e.com is no link, since its address is not closed; end it with )"]),
+    "note with a space": ("a[^b c]", ["1:2 markdown: [^b c]: the name of a note has no spaces"]),
+    "call in a link": ('[a {{ ref("#b") }}](c.md)', [f"1:7 link: ref(...) {WITHIN}"]),
+    "link in a link": ('<a href="x">{{ cite("k") }} [y](z)</a>', [f"1:16 link: cite(...) {WITHIN}", f"1:29 link: this {WITHIN}"]),
+    "link in a link over blocks": ('<a href="x">\n\n[y](z) \\eqref{a}\n\n</a>', [f"3:1 link: this {WITHIN}", f"3:8 link: ref(...) {WITHIN}"]),
+    "call in a link of HTML": ('<p><a href="x">{{ ref("a") }}</a> {{ ref("b") }}</p>', [f"1:19 link: ref(...) {WITHIN}"]),
+    # tables
+    "table without its line": ("| a | b |\n| 1 | 2 |", [f"1:1 markdown: this is no table; {DELIMITER}"]),
+    "table without its line, behind text": ("t\n| a | b |\n| 1 | 2 |", [f"2:1 markdown: this is no table; {DELIMITER}"]),
+    "row alone": ("| a | b |\n|---|---|\n\n| 1 | 2 |", ["4:1 markdown: a row of a table stands alone here; leave no blank line above it"]),
+    "cells over": ("| a | b |\n|---|---|\n| 1 | 2 | 3 |", [
+        "3:1 markdown: this row has 3 cells and the table 2, and what is over is lost; write \\| for a bar",
+    ]),
+    "Pandoc's caption": ("| a |\n|---|\n\n: caption", [
+        "4:1 markdown: a line with : defines the term above it; write what a table shows into the text beside it",
+    ]),
+    # fences
+    "fence's title": ('```python title="a.py"\nx\n```', ['1:1 markdown: title="a.py" behind a fence is not read; write it into the text above']),
+    "fence's numbers": ("```python linenums=\"1\"\nx\n```", [
+        '1:1 markdown: linenums="1" behind a fence is not read, since lines have no numbers; remove it',
+    ]),
+    "fence's marks": ('```python hl_lines="2"\nx\n```', ['1:1 markdown: hl_lines="2" behind a fence is not read; write {1,3-5} to mark lines']),
+    "fence of Hugo": ("```go {linenos=true}\nx\n```", ["1:1 markdown: {linenos=true} behind a fence is of another program; write {1,3-5} to mark lines"]),
+    "marks out of range": ("> ```python {9}\n> x\n> ```", ["1:3 code: no lines 9 to mark: there are 1, counted from 1"]),
+    "marks backwards": ("```python {3-2}\na\nb\nc\n```", ["1:1 code: no lines 3-2 to mark: there are 3, counted from 1"]),
+    "marks of thousands of millions": ("```python {1-99999999999}\na\n```", ["1:1 code: no lines 1-99999999999 to mark: there are 1, counted from 1"]),
+    "marks before the language": ("```{1} python\nx\n```", ["1:1 markdown: the language stands first behind a fence; write ```python {1}"]),
+    # lists
+    "nearly tasks": ("- [x]a\n- [-] b\n- [] c", [
+        "1:3 markdown: [x] is no task; write - [ ] for one to be done, - [x] for one that is; a space follows it",
+        *(f"{line}:3 markdown: [{mark}] is no task; write - [ ] for one to be done, - [x] for one that is" for line, mark in ((2, "-"), (3, ""))),
+    ]),
+    # names
+    "named twice": ("## A {#a}\n\n## B {#a}", ["3:6 anchor: 'a' is named twice on this page; give this heading another name"]),
+    "named like a formula": ("$$x$$ {#a}\n\n## B {#a}", ["3:6 anchor: 'a' is named twice on this page; give this heading another name"]),
+    "formulas named alike": ("$$x$$ {#a}\n\n$$y$$ {#eq:a}", ["3:3 math: two formulas of this page are named 'eq:a', or alike"]),
+    "notes that cite each other": ("x\n\n[^a]: y[^b]\n\n[^b]: z[^a]", [
+        f"{line}:1 markdown: nothing refers to the note [^{name}]; refer to it, or remove it" for line, name in ((3, "a"), (5, "b"))
+    ]),
+    "note in HTML": ("<p>a[^1]</p>\n\nb[^1]\n\n[^1]: c", [
+        "1:5 markdown: [^1]: notes are not read within HTML; leave a blank line before the text, or write it below",
+    ]),
+    # captions
+    "caption": ('{{ picture("a.png", caption="x ==m== :smile:", alt="a") }}', [
+        "1:32 markdown: ==m== is not read; write <mark>...</mark>", "1:38 markdown: :smile: would be printed as it is; write the character itself",
+    ]),
+    "figure in a caption": ("{{ picture('a.png', caption='x {{ figure(\"b\") }}', alt='a') }}", [
+        "1:35 reference: figure(...) stands on a line of its own, between blank lines or at the start of a list item",
+    ]),
+    "quotes in quotes": ('{{ picture("a.png", caption="{{ ref("b") }}") }}', [
+        "1:1 jinja: picture(...) cannot be read (expected token ',', got 'b'); quotes within quotes are written ' or \\\"",
+    ]),
+}  # fmt: skip
+
+DOUBTFUL: dict[str, tuple[str, list[str]]] = {
+    "display in a sentence": ("Let \\[x\\] be\n\nLet \\begin{equation}a\\end{equation} be", [f"1:5 math: {DISPLAY}", f"3:5 math: {DISPLAY}"]),
+    "a price or a formula": ("$5$10", ["1:1 math: $5$ is text, since a digit follows; write \\(5\\) for a formula, \\$ for a dollar"]),
+    "unknown TeX": ("a \\mycmd b", ["1:3 markdown: \\mycmd stays as it is; write $\\mycmd$ for a formula, or `\\mycmd`"]),
+    "a path or TeX": ("src\\in", ["1:4 markdown: \\in is TeX outside of a formula; write $\\in...$ for a formula, or `\\in`"]),
+    "TeX's line break": ("a \\\\\nb", ["1:3 markdown: \\\\ ends no line; write one backslash, or two spaces, at its end"]),
+    "words with a tilde": ("foo~bar", [f"1:4 markdown: {TIE}"]),
+    "bars": ("a | b\n1 | 2", [f"1:1 markdown: if this is a table, {DELIMITER}"]),
+    "text that is a row": ("| a | b |\n|---|---|\n| 1 | 2 |\ntext", ["4:1 markdown: this line is a row of the table above; leave a blank line before text"]),
+    "a task without a list": ("[ ] do", ["1:1 markdown: a task is an item of a list; write - [ ] before it"]),
+    "a language that is none": ("```pyhton\nx\n```", ["1:1 code: code is not coloured, since no language is called 'pyhton'; did you mean 'python'?"]),
+    "a word behind a fence": ("```python repl\nx\n```", ["1:1 markdown: 'repl' behind a fence is not read"]),
+    "Markdown in HTML": ("<p>a **b** [c](d)</p>", [
+        "1:6 markdown: '**b**' stays as it is, since Markdown is not read within HTML; leave a blank line before it",
+    ]),
+    "hashtags": ("#one #two", ["1:1 markdown: a heading has a space after its #; tags are not read"]),
+}  # fmt: skip
+
+INNOCENT = {
+    "paths": "C:\\new\\times, \"D:\\to\\in\", \\\\server\\share\\in, .\\in\\x, ..\\alpha, ~\\in, %HOME%\\in",
+    "escapes": "\\*a\\* 1\\. \\# \\_ \\\"hello\\\" don\\'t \\! 12\\:30 \\~ \\d \\n \\o/ \\\\alpha \\- \\%",
+    "code": "`\\ldots Fig.~1 5\\,km [a] (b.md) @key %% c %%`",
+    "prices": "$5 to $10, $5/$10, $5-$10, US$5-A$10, $5k-$10k, \\$x\\$5",
+    "formulas": "$5\\%$ and $x_1$5 and $\\frac12$",
+    "comment in a formula": "$$\nx = y % why\n  + z %\n% \\label{old}\n$$",
+    "comments": "a <!-- b --> c <!--> d\n\n<!-- e\n\nf -->\n\n- <!-- g\n\n  h -->",
+    "arrows": "a --> b, a <-- b, x < y, 3 < 4 and 5 > 4",
+    "tildes": "~5 km, 3~5 days, PROGRA~1, /~user, ~~gone~~, x ~ y, file.txt~",
+    "addresses": "https://e.com/~a/~b?q==1&r==2#x^y^z and https://e.com/@me/:smile:/*a*/_b_ ok",
+    "mail and handles": "me@e.com, @someone, @property, @media and 5@3",
+    "brackets": "[1] (see below), [sic] (2020), f(x)[0], (a)[i], [a] (p. 5), arr[i](x",
+    "percents": "100% of 50%, 100%% and 50%%, 5 % x",
+    "carets": "x ^2 and 2^10, a^b, ^ and ^1",
+    "bars": "|x| + |y| and P(a | b)\n\nP(a | b) first\nP(c | d) second",
+    "equals": "(a)= b, f(x)= y, a == b and c == d",
+    "import": "import taxes from abroad\n\nimports from 'x' are\n\nexport default values",
+    "issue": "#12 is open, C# and F#, # 5",
+    "definitions": "Term\n: what it is\n\nTable 1\n: what it shows",
+    "tables": "| a | b |\n|---|---|\n| `x|y` | $|z|$ |\n| 1 |\n\n| $$x$$ |\n|---|",
+    "tasks": "- [x] a\n\n- [ ] b\n- [x](https://e.com) c\n- [1] d\n\n1. [X] e",
+    "fences": "```python {1,3-4}\na\nb\nc\nd\n```\n\n```text\na\n```\n\n```\na\n```\n\n~~~py\nx\n~~~",
+    "links": "[a](b.md) and <a href=\"c.md\">d</a> and <a name=\"e\"></a>[f](g.md) [![h](i.png)](j.md)",
+    "formulas in HTML": "<details><summary>if $a<b$ and $c>d$ or $a<b and c>d$</summary></details>\n\n<table><tr><td>$5</td><td>$6</td><td>$x$</td></tr></table>",
+    "code in HTML": "<p><code>\\alpha **x** [^1]</code></p>\n\n<pre>$a <b>x</b> c$ \\in</pre>",
+    "captions": '{{ picture("a.png", caption="$\\theta$, {{ metric("a/b") }}", alt="a") }}'.replace('"a/b"', "'a/b'"),
+    "names": "## A {#a}\n\n## A\n\n## Content\n\n$$x$$ {#b}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_said_at_its_place(name: str) -> None:
+    """Each fault once, at line and column, with what to write."""
+    body, expected = WRONG[name]
+    assert faults(body) == expected
+
+
+@pytest.mark.parametrize("name", DOUBTFUL)
+def test_what_is_doubtful_is_a_warning_and_no_fault(name: str) -> None:
+    """What may be meant as it stands is published, and its place is named."""
+    body, expected = DOUBTFUL[name]
+    assert (faults(body), warnings(body)) == ([], expected)
+
+
+@pytest.mark.parametrize("name", INNOCENT)
+def test_what_is_innocent_is_left_alone(name: str) -> None:
+    """Prices, paths, mail, code and mathematics raise no alarm."""
+    assert (faults(INNOCENT[name]), warnings(INNOCENT[name])) == ([], [])
