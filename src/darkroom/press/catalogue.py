@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from darkroom import lab
 from darkroom.lab.errors import DamagedOutputs
 from darkroom.lab.manifest import NAME, Figure, Manifest, Status, read
 from darkroom.lab.paths import check_id
@@ -21,6 +22,7 @@ class Experiment:
     """One experiment: its folder, the manifest's digest ("" where there is none), and its state.
 
     ``state`` and ``reasons`` are the plan's words; a manifest that cannot be read makes it damaged whatever those are.
+    ``known`` says that this same manifest was whole when it was last read.
     """
 
     id: str
@@ -29,6 +31,7 @@ class Experiment:
     planned: str
     planned_reasons: tuple[str, ...]
     declared_figures: tuple[str, ...]
+    known: bool = False
 
     @property
     def outputs(self) -> Path:
@@ -42,7 +45,7 @@ class Experiment:
             return None, ""
         try:
             check_id(self.id)
-            return read(self.folder / NAME, self.id, NAME), ""
+            return read(self.folder / NAME, self.id, NAME, known=self.known), ""
         except (DamagedOutputs, ValueError) as error:
             return None, str(error)
 
@@ -146,13 +149,25 @@ def manifests(outputs: Path) -> Iterator[Path]:
         folders[:] = [name for name in folders if name != NAME]
 
 
+def manifest_readers() -> list[Path]:
+    """What decides whether a manifest is whole."""
+    return [Path(lab.__file__).with_name(f"{name}.py") for name in ("manifest", "kinds", "paths")]
+
+
 def read_catalogue(
-    outputs: Path, statuses: Sequence[Status], digests: Mapping[Path, str], model: str = ""
+    outputs: Path,
+    statuses: Sequence[Status],
+    digests: Mapping[Path, str],
+    model: str = "",
+    known: Collection[Path] = (),
 ) -> Catalogue:
     """The experiments that the plan names and those that have outputs; *digests* is of every manifest.
 
+    Those among *known* were whole when they were last read, and are the same.
+
     Pages show the outputs of *model* where there are any. Without any status, what has outputs counts as fresh.
     """
+    whole = {path.parent.relative_to(outputs).as_posix() for path in known}
     found = {path.parent.relative_to(outputs).as_posix(): digest for path, digest in digests.items()}
     planned = {status.id: status for status in statuses}
     experiments = {}
@@ -161,5 +176,7 @@ def read_catalogue(
         state = status.state if status else "orphan" if planned else FRESH
         figures = tuple(figure.removeprefix(f"{name}/") for figure in status.figures) if status else ()
         reasons = tuple(status.reasons) if status else ()
-        experiments[name] = Experiment(name, outputs / name, found.get(name, ""), state, reasons, figures)
+        experiments[name] = Experiment(
+            name, outputs / name, found.get(name, ""), state, reasons, figures, name in whole
+        )
     return Catalogue(experiments, model)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from darkroom.lab import caches
-from darkroom.lab.paths import links_among, read_plain
+from darkroom.lab.paths import read_plain
 
 MOMENT_NS = 50_000_000
 _MOVED = -1  # in place of a time that is not to be relied on
@@ -84,29 +84,70 @@ class Inputs:
         self._known = known
         self._seen: dict[str, Seen | None] = {}
         self._folders: dict[str, Listed] = {}
+        self._plain: set[str] = set()  # what is known to be reached through no link
 
     def digest(self, path: Path | str) -> str:
         """The sha256 of a file, or "" where there is none."""
         name = os.fspath(path)
         if name not in self._seen:
-            self._seen[name] = _look(name, self._known.get(name))
+            self._seen[name] = _look(name, self._known.get(name), stat_of(name))
         seen = self._seen[name]
         return seen.sha256 if seen else ""
 
-    def digest_within(self, folder: Path, path: str) -> str:
+    def digest_within(self, folder: Path | str, path: str) -> str:
         """The sha256 of a file of somebody's outputs, or "" where there is none, or a link stands for it or on the way."""
-        return "" if links_among(folder, [path]) else self.digest(f"{folder}/{path}")
+        name = f"{folder}/{path}"
+        if name not in self._plain:
+            way = path.rpartition("/")[0]
+            if way and not self._is_plain(os.fspath(folder), way):
+                return ""
+            now = _lstat(name)
+            if now and stat.S_ISLNK(now.st_mode):
+                return ""
+            self._plain.add(name)
+            if name not in self._seen:
+                self._seen[name] = _look(name, self._known.get(name), _times(now))
+        return self.digest(name)
+
+    def _is_plain(self, base: str, way: str) -> bool:
+        """Whether no link stands for a folder or one on the way to it; asked once for each."""
+        name = f"{base}/{way}"
+        if name not in self._plain:
+            found = _lstat(name)
+            above = way.rpartition("/")[0]
+            if (found and stat.S_ISLNK(found.st_mode)) or (above and not self._is_plain(base, above)):
+                return False
+            self._plain.add(name)
+        return True
+
+    def is_known(self, path: Path | str) -> bool:
+        """Whether a file is as the last build saw it."""
+        digest, known = self.digest(path), self._known.get(os.fspath(path))
+        return bool(digest and known and known.sha256 == digest)
+
+    def is_vetted(self, path: Path | str) -> bool:
+        """Whether a file was found fit by an earlier build, and is the same still."""
+        known = self._known.get(os.fspath(path))
+        return bool(known and known.vetted and self.is_known(path))
+
+    def vet(self, path: Path | str) -> None:
+        """Remember that a file, which is there, is fit for what it is used for."""
+        name, digest = os.fspath(path), self.digest(path)
+        seen = self._seen[name]
+        if digest and seen and not seen.vetted:
+            self._seen[name] = seen._replace(vetted=True)
 
     def fault_of(self, path: Path | str) -> str:
         """Why a file of somebody's figure, which is there, is not to be published, or ""; asked once for each content."""
+        name = os.fspath(path)
+        seen = self._seen.get(name)
+        if (seen and seen.vetted) or not self.digest(path):
+            return ""
         from darkroom.press.vetting import fault_of
 
-        name, digest = os.fspath(path), self.digest(path)
-        seen, known = self._seen[name], self._known.get(name)
-        if seen is None or seen.vetted:
-            return ""
-        fault = "" if known and known.vetted and known.sha256 == digest else fault_of(name)
-        self._seen[name] = seen._replace(vetted=not fault)
+        fault = "" if self.is_vetted(path) else fault_of(name)
+        if not fault:
+            self.vet(path)
         return fault
 
     def read(self, path: Path) -> bytes:
@@ -156,20 +197,28 @@ def unchanged(snapshot: Snapshot) -> bool:
 def stat_of(path: str) -> Times | None:
     """What the file system tells of a file, or None where there is none."""
     try:
-        found = os.stat(path)  # noqa: PTH116  # thousands of calls
+        return _times(os.stat(path))  # noqa: PTH116  # thousands of calls
     except (OSError, ValueError):
         return None
-    if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for
+
+
+def _lstat(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except (OSError, ValueError):
+        return None
+
+
+def _times(found: os.stat_result | None) -> Times | None:
+    if found is None or not stat.S_ISREG(found.st_mode):  # a pipe would be waited for
         return None
     return Times(found.st_mtime_ns, found.st_size, found.st_ctime_ns, found.st_ino)
 
 
-def _look(name: str, known: Seen | None) -> Seen | None:
-    now = stat_of(name)
-    if now is None:
-        return None
-    if known and now == known.times:
-        return Seen(now, known.sha256)
+def _look(name: str, known: Seen | None, now: Times | None) -> Seen | None:
+    """A file that has these times now, if it is there; one that has not changed is not read."""
+    if now is None or (known and now == known.times):
+        return known if now else None
     with open(name, "rb") as file:  # noqa: PTH123  # thousands of calls
         digest = sha256(file.read())
     moved = time.time_ns() - max(now.modified_ns, now.changed_ns) < MOMENT_NS

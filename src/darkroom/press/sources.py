@@ -16,7 +16,7 @@ from darkroom.lab.manifest import Status
 from darkroom.press import pictures, tree
 from darkroom.press.assets import Asset, hashed, read_static
 from darkroom.press.bibliography import Entry, bibliography_readers, read_bibliography
-from darkroom.press.catalogue import Catalogue, manifests, read_catalogue
+from darkroom.press.catalogue import Catalogue, manifest_readers, manifests, read_catalogue
 from darkroom.press.files import Places
 from darkroom.press.limits import NO_MEMORY, TooCostly, bounded
 from darkroom.press.memory import Memory
@@ -201,7 +201,10 @@ def _read_catalogue(places: Places, inputs: Inputs, statuses: Sequence[Status], 
     paths = list(manifests(places.outputs))
     for folder in sorted({parent for path in paths for parent in (path.parent, path.parent.parent)}):
         inputs.list_folder(folder)
-    return read_catalogue(places.outputs, statuses, {path: inputs.digest(path) or "-" for path in paths}, model)
+    digests = {path: inputs.digest(path) or "-" for path in paths}
+    readers = [inputs.is_known(path) for path in manifest_readers()]
+    known = [path for path in paths if inputs.is_vetted(path)] if all(readers) else []
+    return read_catalogue(places.outputs, statuses, digests, model, known)
 
 
 def _read_pages(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Sequence
 
 from darkroom.lab.errors import Fault
-from darkroom.lab.manifest import Figure
+from darkroom.lab.manifest import NAME, Figure
 from darkroom.lab.paths import links_among
 from darkroom.press.catalogue import FRESH, Experiment
 from darkroom.press.context import Context
@@ -22,7 +23,10 @@ def judge_experiments(sources: Sources, index: Index, findings: Findings) -> Non
         place = _place(sources, experiment)
         if experiment.problem:
             findings.problems.append(_damage(place, experiment.problem))
-        elif experiment.state == "orphan":
+            continue
+        if experiment.digest:
+            sources.inputs.vet(experiment.folder / NAME)
+        if experiment.state == "orphan":
             message = f"no experiment declares {experiment.id}; delete its outputs or restore the code"
             findings.warnings.append(Fault(place, 1, 1, "orphan", message))
         elif experiment.state != FRESH and experiment.id not in waited_for:
@@ -59,16 +63,16 @@ def damaged_text(owner: str, problem: str, context: Context) -> Fault:
 
 def _first_altered(experiment: Experiment, figure: Figure, sources: Sources) -> tuple[str, str] | None:
     """The first of a figure's files that is not the one that its manifest names, or not fit to be published, and why."""
-    folder, inputs = str(experiment.folder), sources.inputs
-    links = links_among(sources.places.outputs, [f"{experiment.id}/{file.path}" for file in figure.files])
-    if links:
-        return links[0].removeprefix(f"{experiment.id}/"), "a link"
+    outputs, inputs = os.fspath(sources.places.outputs), sources.inputs
     for file in figure.files:
-        path = f"{folder}/{file.path}"
-        digest = inputs.digest(path)
+        path = f"{experiment.id}/{file.path}"
+        digest = inputs.digest_within(outputs, path)
         if digest != file.sha256:
-            return file.path, "altered" if digest else "missing"
-        if fault := inputs.fault_of(path):
+            if digest:
+                return file.path, "altered"
+            links = links_among(outputs, [f"{experiment.id}/{each.path}" for each in figure.files])
+            return (links[0].removeprefix(f"{experiment.id}/"), "a link") if links else (file.path, "missing")
+        if fault := inputs.fault_of(f"{outputs}/{path}"):
             return file.path, fault
     return None
 
