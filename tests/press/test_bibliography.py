@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from darkroom.lab.errors import ContentError
-from darkroom.press import sources
-from darkroom.press.bibliography import Entry, read_bibliography
+from darkroom.press import bibliography
+from darkroom.press.bibliography import read_bibliography
+from darkroom.press.works import Entry
 from tests.press.projects import Project
 
 EXPORTS = Path(__file__).parent / "exports"
@@ -668,7 +669,7 @@ def test_a_bibliography_is_read_once(project: Project, monkeypatch: pytest.Monke
     """As long as neither it nor what reads it changes; what is remembered and damaged is read anew."""
     read: list[str] = []
     monkeypatch.setattr(
-        sources, "read_bibliography", lambda text, path: read.append(path) or read_bibliography(text, path)
+        bibliography, "read_bibliography", lambda text, path: read.append(path) or read_bibliography(text, path)
     )
     for number, text in enumerate(("One.", "Two.", "Three.")):
         project.page(f'{text} {{{{ cite("ho2020") }}}}')

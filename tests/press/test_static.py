@@ -11,7 +11,9 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from darkroom.lab.errors import ContentError
-from darkroom.press.assets import Asset, brief, read_static
+from darkroom.press import css
+from darkroom.press.assets import Asset, read_static
+from darkroom.press.css import brief
 from darkroom.press.record import Inputs
 from darkroom.press.settings import read_site
 from tests.press.projects import Project
@@ -435,3 +437,19 @@ def test_two_names_that_look_alike_are_a_fault(project: Project) -> None:
     project.page("Text.")
     with pytest.raises(ContentError, match=r"differs from that of '.*' in nothing that is seen"):
         project.build()
+
+
+def test_style_sheets_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as they do not change; what is remembered and damaged is made anew, faults are told again."""
+    read: list[str] = []
+    monkeypatch.setattr(css, "read", lambda text, real=css.read: read.append(text) or real(text))
+    sheets = {"x": "a { b: url(a.png) }", "y": "a{b:'"}
+    first = static(tmp_path, **sheets)
+    assert static(tmp_path, **sheets) == first and len(first[1]) == 2
+    assert read == list(sheets.values())
+    kept = tmp_path / "styles.json"
+    kept.write_bytes(kept.read_bytes().replace(b"a.png", b"b.png"))
+    assert static(tmp_path, **sheets) == first
+    assert static(tmp_path, z="c { d: e }", **sheets)[0]["z.css"].content == b"c{d: e}"
+    assert static(tmp_path, z="c { d: e }", **sheets)[0]["x.css"] == first[0]["x.css"]
+    assert read == [*sheets.values()] * 2 + ["c { d: e }"]

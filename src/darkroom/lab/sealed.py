@@ -33,9 +33,14 @@ def mark(content: bytes) -> str:
     return blake2b(content, key=_key(), digest_size=_SIZE).hexdigest()
 
 
+def user_folder() -> str:
+    """The folder of this user for what must not come with a project; it need not be there."""
+    return os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "darkroom")  # noqa: PTH111, PTH118
+
+
 @cache
 def _key() -> bytes:
-    folder = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "darkroom")  # noqa: PTH111, PTH118
+    folder = user_folder()
     path = f"{folder}/.key"
     try:
         return _read(path) or _made(folder, path)

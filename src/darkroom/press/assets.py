@@ -12,24 +12,17 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote
 
 from darkroom.lab.errors import ContentError, Fault
-from darkroom.press import css
-from darkroom.press.css import Address, Sheet
 from darkroom.press.faults import place
 from darkroom.press.fonts import part, read_ranges
 from darkroom.press.packages import FOLDER, install
 from darkroom.press.record import Inputs, sha256
+from darkroom.press.styles import Address, Sheet, Styles, readers
 from darkroom.press.text import composed
 from darkroom.press.tree import decode
 
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|//|/", re.IGNORECASE)
 _FACE = re.compile(r"@font-face\s*\{[^}]*\}", re.IGNORECASE)
 _UNICODE_RANGE = re.compile(r"unicode-range\s*:\s*([^;}]+)")
-_GAP = r"(?>/\*.*?(?:\*/|\Z)|\s+)"
-_SPARE = re.compile(
-    rf"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\b[uU][rR][lL]\((?:[^"'()\\]|\\.)*\))"""
-    rf"""|{_GAP}*+([{{}};,]){_GAP}*+|{_GAP}++""",
-    re.DOTALL,
-)
 _SAFE = "/-._~!$&*+,;=:@"  # what an address may hold that stands without quotes
 INLINE = "#inline"
 FONTS = (".woff2", ".woff", ".ttf", ".otf")
@@ -75,7 +68,8 @@ def read_static(folder: Path, inputs: Inputs, cache: Path, shown: str) -> tuple[
         if _is(name, ".css", ".js"):
             texts[name], wrong = _text(contents[name], f"{shown}/{name}")
             faults += wrong
-    sheets = {name: css.read(text) for name, text in texts.items() if _is(name, ".css")}
+    styles = Styles(cache / "styles.json", "".join(map(inputs.digest, readers())))
+    sheets = {name: styles.read(text) for name, text in texts.items() if _is(name, ".css")}
     for name in _in_order(sheets, sorted(paths)):
         content = contents[name]
         if name in sheets:
@@ -84,11 +78,13 @@ def read_static(folder: Path, inputs: Inputs, cache: Path, shown: str) -> tuple[
                 install(folder.parent)
             assets |= _font_assets(new, folder.parent, inputs, cache)
             fonts |= new
-            content, wrong = _rewrite(sheets[name], name, assets, fonts, shown)
+            css, wrong = _rewrite(sheets[name], name, assets, fonts, shown)
+            content = styles.brief(css).encode()
             faults += wrong
         elif _is(name, ".js"):
             content = brief_script(texts[name]).encode()
         assets[name] = Asset(hashed(name, content), content)
+    styles.keep()
     within = {name for (target, _), name in fonts.items() if target.endswith(INLINE)}
     return {name: asset for name, asset in assets.items() if name not in within}, faults
 
@@ -174,9 +170,7 @@ def _local(target: str, name: str) -> tuple[str, str]:
     return posixpath.normpath(posixpath.join(posixpath.dirname(name), composed(unquote(path)))), mark + behind
 
 
-def _rewrite(
-    sheet: Sheet, name: str, assets: Mapping[str, Asset], fonts: Fonts, shown: str
-) -> tuple[bytes, list[Fault]]:
+def _rewrite(sheet: Sheet, name: str, assets: Mapping[str, Asset], fonts: Fonts, shown: str) -> tuple[str, list[Fault]]:
     faults = [Fault(f"{shown}/{name}", *place(sheet.text, at), "style", message) for at, message in sheet.faults]
     depth = "../" * (name.count("/"))
 
@@ -212,21 +206,7 @@ def _rewrite(
             apart = " " * before[-1:].isalpha()  # @import"x.css"
             pieces += [before, apart, f'"{new}"' if address.quoted else f"url({new})"]
             at = address.end
-    return brief("".join([*pieces, sheet.text[at:]])).encode(), faults
-
-
-def brief(sheet: str) -> str:
-    """A style sheet without its comments and the space that it does not need; strings are left as they are."""
-    return _SPARE.sub(_briefly, sheet).strip()
-
-
-def _briefly(found: re.Match[str]) -> str:
-    if found[1] or found[2]:
-        return found[1] or found[2]
-    if "/*" not in found[0]:
-        return " "
-    without = re.sub(r"/\*.*?(?:\*/|\Z)", "", found[0], flags=re.DOTALL)
-    return " " if without else "/**/"  # which parts two words where no space does
+    return "".join([*pieces, sheet.text[at:]]), faults
 
 
 def brief_script(script: str) -> str:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from importlib.util import find_spec
-from pathlib import Path
+from dataclasses import replace
 from string import ascii_lowercase
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -19,9 +17,9 @@ from urllib.parse import quote, urlsplit
 from darkroom.lab.errors import ContentError, Fault, nearest
 from darkroom.press.faults import place
 from darkroom.press.names import Name, is_others, names_in
-from darkroom.press.settings import Site
 from darkroom.press.tex import address, as_text, is_address
 from darkroom.press.text import composed, full_stop
+from darkroom.press.works import Entry
 
 if TYPE_CHECKING:
     from darkroom.press.bibtex import Record, Value
@@ -51,54 +49,7 @@ _ARXIV = re.compile(
     re.IGNORECASE,
 )
 _SAFE = "/:;()!$&'*+,=?#@~%[]"
-_VERSIONS = ("__version__.py", "version.py")
 Report = Callable[[int, str], None]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A work.
-
-    Attributes:
-        key: what pages cite it by.
-        authors: as (given, family), particles with the family, ("van den Oord"); editors, a body or the title, where
-            a work has no authors.
-        names: all of them, given names first: "Martin Luther King, Jr. and Aaron van den Oord", "Jonathan Ho et al.".
-        title: text with formulas in it, in one line.
-        year: with a letter behind it ("2024b") where another work would be cited alike, in the order of their titles.
-        venue: its journal, conference, publisher or archive, or "".
-        link: an address, or "".
-        others: whether the file names only the first of its authors.
-        line: of the file, where it begins.
-    """
-
-    key: str
-    authors: tuple[tuple[str, str], ...]
-    names: str
-    title: str
-    year: str
-    venue: str
-    link: str
-    others: bool = False
-    line: int = 1
-
-    @property
-    def label(self) -> str:
-        """How prose names it: "Ho et al.", "Song and Ermon"."""
-        families = [family for _, family in self.authors]
-        if len(families) > 2 or self.others:
-            return f"{families[0]} et al."
-        return " and ".join(families)
-
-
-def bibtex(site: Site) -> str:
-    """How to cite the site itself: authors, title, year and address as far as ``site.toml`` knows them."""
-    year = site.published[:4]
-    family = site.authors[0].split()[-1] if site.authors else ""
-    word = next((word for word in re.findall(r"\w+", site.title.lower()) if len(word) > 3), "site")
-    fields = {"author": " and ".join(site.authors), "title": site.title, "year": year, "url": site.base_url}
-    lines = [f"  {name} = {{{value}}}" for name, value in fields.items() if value]
-    return f"@misc{{{family.lower()}{year}{word},\n" + ",\n".join(lines) + "\n}"
 
 
 def read_bibliography(text: str, path: str) -> dict[str, Entry]:
@@ -128,14 +79,6 @@ def read_bibliography(text: str, path: str) -> dict[str, Entry]:
         )
     entries = _told_apart(entries)
     return {**_by_other_keys(records, entries), **entries}
-
-
-def bibliography_readers() -> list[Path]:
-    """Files that change when what reads a bibliography does: ours, and the versions of the libraries under it."""
-    found = (find_spec(name) for name in ("pybtex", "pylatexenc"))
-    libraries = [Path(spec.origin).with_name(file) for spec in found if spec and spec.origin for file in _VERSIONS]
-    ours = [Path(__file__).with_name(f"{name}.py") for name in ("bibliography", "bibtex", "names", "tex", "text")]
-    return [*ours, *libraries]
 
 
 def _by_other_keys(records: Iterable[Record], entries: Mapping[str, Entry]) -> dict[str, Entry]:

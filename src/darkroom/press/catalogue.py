@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from darkroom import lab
 from darkroom.lab.errors import DamagedOutputs
 from darkroom.lab.manifest import NAME, Figure, Manifest, Status, read
 from darkroom.lab.paths import check_id
@@ -151,7 +150,8 @@ def manifests(outputs: Path) -> Iterator[Path]:
 
 def manifest_readers() -> list[Path]:
     """What decides whether a manifest is whole."""
-    return [Path(lab.__file__).with_name(f"{name}.py") for name in ("manifest", "kinds", "paths")]
+    lab = Path(__file__).parents[1] / "lab"
+    return [lab / f"{name}.py" for name in ("manifest", "kinds", "paths")]
 
 
 def read_catalogue(

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from darkroom.press.styles import Address, Sheet
+
 _TOKEN = re.compile(
     r"""/\*.*?(?:(?P<ended>\*/)|\Z)"""
     r"""|(?P<string>"(?:[^"\\\n\r\f]|\\(?:\r\n|.))*+"|'(?:[^'\\\n\r\f]|\\(?:\r\n|.))*+')|(?P<quote>["'])"""
@@ -16,31 +18,15 @@ _NAME = re.compile(r"[-\w]+$", re.ASCII)
 _BARE = re.compile(r"\s*((?:[^\"'()\\\s]|\\.)*+)\s*(\))?", re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|\r?\n|(.))", re.DOTALL)
 _END = re.compile(r"\s*\)")
+_GAP = r"(?>/\*.*?(?:\*/|\Z)|\s+)"
+_SPARE = re.compile(
+    rf"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\b[uU][rR][lL]\((?:[^"'()\\]|\\.)*\))"""
+    rf"""|{_GAP}*+([{{}};,]){_GAP}*+|{_GAP}++""",
+    re.DOTALL,
+)
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _OF_PICTURES = frozenset({"image-set", "-webkit-image-set", "image"})
 _LONGEST_NAME = 20
-
-
-@dataclass(frozen=True)
-class Address:
-    """An address: the place in the style sheet that ``url(...)`` can stand in, and what it says without its escapes.
-
-    In an address with modifiers, ``url("x" crossorigin(anonymous))``, the place is that of the string, which is ``quoted``.
-    """
-
-    start: int
-    end: int
-    target: str
-    quoted: bool = False
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A style sheet: its text, its addresses in order, and what is wrong with it: (offset, message)."""
-
-    text: str
-    addresses: tuple[Address, ...]
-    faults: tuple[tuple[int, str], ...]
 
 
 def read(css: str) -> Sheet:
@@ -51,6 +37,20 @@ def read(css: str) -> Sheet:
     reader = _Reader(css)
     addresses = tuple(reader.addresses())
     return Sheet(css, addresses, tuple(sorted(reader.faults)))
+
+
+def brief(sheet: str) -> str:
+    """A style sheet without its comments and the space that it does not need; strings are left as they are."""
+    return _SPARE.sub(_briefly, sheet).strip()
+
+
+def _briefly(found: re.Match[str]) -> str:
+    if found[1] or found[2]:
+        return found[1] or found[2]
+    if "/*" not in found[0]:
+        return " "
+    without = re.sub(r"/\*.*?(?:\*/|\Z)", "", found[0], flags=re.DOTALL)
+    return " " if without else "/**/"  # which parts two words where no space does
 
 
 @dataclass

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from darkroom.lab.errors import Fault, nearest
 from darkroom.lab.manifest import Status
@@ -31,11 +31,12 @@ from darkroom.press.standing import damaged_figures, damaged_text, judge_experim
 
 @dataclass(frozen=True)
 class Edition:
-    """Every file of the site by address, what is to be remembered of it, and warnings."""
+    """Every file of the site by address, what is to be remembered of it, warnings, and the sha256 of every file."""
 
     files: Mapping[str, Content]
     memory: Memory
     warnings: tuple[Fault, ...]
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 def make_edition(

@@ -2,7 +2,7 @@
 
 What Node is asked goes in by a file and comes out by one, so that nobody has to listen while pages are rendered. Each answer
 is a line that opens with a word made for this task, and has the number of its equation; whatever else Node or its environment
-prints is no answer.
+prints is no answer. Node keeps KaTeX as it has compiled it, which is code, in a folder of the user.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darkroom.lab.errors import UsageError
+from darkroom.lab.sealed import user_folder
 from darkroom.press.packages import clean_environment
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class NodeTask:
                     stdin=task,
                     stdout=self._output,
                     stderr=self._errors,
-                    env=clean_environment(),
+                    env=clean_environment() | {"NODE_COMPILE_CACHE": f"{user_folder()}/node"},
                     start_new_session=True,
                 )
             except OSError as error:

@@ -190,9 +190,9 @@ def _remember(request: SiteRequest, edition: Edition, inputs: record.Inputs) -> 
     import msgspec
 
     outputs = {}
-    for target, content in edition.files.items():
+    for target, digest in edition.digests.items():
         times = record.stat_of(f"{request.site}/{target}")
-        outputs[target] = record.Published(times or record.Times(0, 0, 0, 0), digest_of(content))
+        outputs[target] = record.Published(times or record.Times(0, 0, 0, 0), digest)
     memory = record.Record(
         identity=_identity(request),
         pages=len(edition.memory.pages),
@@ -225,7 +225,9 @@ def _edition(request: SiteRequest, inputs: record.Inputs, memory: record.Record,
 
     edition = make_edition(_places(request), inputs, pages, kept, statuses=request.statuses, strict=request.strict)
     digests = {target: digest_of(content) for target, content in edition.files.items()}
-    return replace(edition, files={**edition.files, folder.RECORD: folder.record_of(digests)})
+    own = folder.record_of(digests)
+    files = {**edition.files, folder.RECORD: own}
+    return replace(edition, files=files, digests={**digests, folder.RECORD: digest_of(own)})
 
 
 # Writing --------------------------------------------------------------------------------------------------------------
@@ -242,7 +244,7 @@ def _publish(request: SiteRequest, edition: Edition, memory: record.Record) -> i
         for target, known in old.items()
         if record.stat_of(f"{request.site}/{target}") == known.times
     }
-    wanted = {target: digest_of(content) for target, content in edition.files.items()}
+    wanted = edition.digests
     for target, content in edition.files.items():  # kept by its content: a build that was killed has written it anew
         if isinstance(content, Kept) and target not in standing and folder.holds(request.site / target, wanted[target]):
             standing[target] = wanted[target]
@@ -314,7 +316,7 @@ def _write(
     standing_root, new = os.fspath(site), os.fspath(scratch)
     for target, content in edition.files.items():
         path = f"{new}/{target}"
-        digest = digest_of(content)
+        digest = edition.digests[target]
         stands = standing.get(target) == digest
         if target in surplus:
             surplus.remove(target)

@@ -24,12 +24,12 @@ from typing import Any
 
 from darkroom.lab.errors import Fault, nearest
 from darkroom.lab.manifest import Manifest
-from darkroom.press.bibliography import Entry
 from darkroom.press.calls import Call, Literal
 from darkroom.press.catalogue import Catalogue
 from darkroom.press.mathtext import Edit, Prepared, Rewritten, Target, rewrite
 from darkroom.press.pages import Heading, Outline, Page
 from darkroom.press.pictures import FILMS, SUFFIXES
+from darkroom.press.works import Entry
 
 SHOWN = frozenset({"figure", "picture"})
 WIDTHS = ("text", "middle", "page", "screen")

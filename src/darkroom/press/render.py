@@ -19,7 +19,6 @@ from markupsafe import Markup
 from darkroom.lab.errors import Fault
 from darkroom.press import feeds
 from darkroom.press.addresses import encoded, parts_of, shows_a_file, unfit
-from darkroom.press.bibliography import Entry, bibtex
 from darkroom.press.calls import Call, Literal
 from darkroom.press.check import LinkUse
 from darkroom.press.context import MATH_POLICY, MATH_STYLE, Context, Rendered, Use, root_of, way
@@ -36,6 +35,7 @@ from darkroom.press.processors import Addresses, Headings, Links, Tables
 from darkroom.press.references import SHOWN, NotRun, Unknown, as_html, check_form, number_text, tex_of
 from darkroom.press.text import composed, escape
 from darkroom.press.texts import Texts
+from darkroom.press.works import Entry, bibtex
 
 PARALLEL = 12  # pages that are worth a second process
 

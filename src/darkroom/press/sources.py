@@ -15,7 +15,6 @@ from darkroom.lab.errors import ContentError, Fault
 from darkroom.lab.manifest import Status
 from darkroom.press import pictures, tree
 from darkroom.press.assets import Asset, hashed, read_static
-from darkroom.press.bibliography import Entry, bibliography_readers, read_bibliography
 from darkroom.press.catalogue import Catalogue, manifest_readers, manifests, read_catalogue
 from darkroom.press.files import Places
 from darkroom.press.limits import NO_MEMORY, TooCostly, bounded
@@ -24,6 +23,7 @@ from darkroom.press.pages import Outline, Page, read_page, url_of
 from darkroom.press.record import Inputs, sha256
 from darkroom.press.settings import Site, read_site
 from darkroom.press.text import composed
+from darkroom.press.works import Entry, bibliography_readers
 
 
 class Findings:
@@ -175,6 +175,8 @@ def _read_bibliography(places: Places, inputs: Inputs) -> dict[str, Entry]:
     key = sha256("\0".join([digest, *map(inputs.digest, bibliography_readers())]).encode())
     entries = _kept_entries(kept, key)
     if entries is None:
+        from darkroom.press.bibliography import read_bibliography
+
         entries = read_bibliography(tree.decode(inputs.read(path), places.shown(path)), places.shown(path))
         with suppress(OSError):  # read anew next time
             caches.write(kept, msgspec.json.encode(_Bibliography(key, entries)))

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any
 
-_LETTERS = re.compile(r"[^\\$%~`'&{}^_<>-]*")  # nothing that TeX has its own idea of
-_BRACES = re.compile(r"[^\\$%~`'&^_<>-]*")
+_LETTERS = re.compile(r"(?:[^\\$%~`'&{}^_<>-]|-(?!-)|'(?!'))*+")  # nothing that TeX has its own idea of
+_BRACES = re.compile(r"(?:[^\\$%~`'&^_<>-]|-(?!-)|'(?!'))*+")
 _ADDRESS = re.compile(r"\\(?:url|path|nolinkurl)\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
 _ESCAPED = re.compile(
     r"\\([_%&#~$^{}])|\\textunderscore(?:\{\}|\s|\b)|\{?\\textasciitilde(?:\{\}|\s|\b)\}?|\{?\$?\\sim\$?\}?"
