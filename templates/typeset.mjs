@@ -25,7 +25,5 @@ function write(text) {
   for (let rest = Buffer.from(text); rest.length;) rest = rest.subarray(writeSync(1, rest));
 }
 
-for (let at = 0; at < tasks.length; at += 50) {
-  const answers = tasks.slice(at, at + 50).map((task, index) => `${options.word} ${JSON.stringify([at + index, typeset(task)])}\n`);
-  write("\n" + answers.join(""));
-}
+// Each by itself, so that where one takes for ever it is known which.
+tasks.forEach((task, number) => write(`\n${options.word} ${JSON.stringify([number, typeset(task)])}\n`));

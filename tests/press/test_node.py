@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from darkroom.lab.errors import ContentError, UsageError
 from darkroom.press import math, nodetask, packages
 from darkroom.press.math import Equation, Katex
+from tests.hostile import sound, spoil
 from tests.press.projects import ROOT, Project
 
 pytestmark = pytest.mark.usefixtures("katex")
@@ -100,6 +102,38 @@ def test_tex_that_is_too_deep_is_a_fault_at_its_place(tex: str, project: Project
         project.build()
     assert str(refused.value).startswith("templates/pages/index.md:7:")
     assert "\n" not in str(refused.value)
+
+
+COSTLY = {
+    "long": "x+" * 20_000 + "x",
+    "made_long": r"\def\a{" + "x+" * 2000 + "x}" + r"\a" * 400,
+    "large": r"\def\a{" + r"\frac{x}{y}" * 300 + "}" + r"\a" * 900,
+}
+
+
+@pytest.mark.parametrize("name", COSTLY)
+def test_tex_that_takes_for_ever_is_a_fault_at_its_place(name: str, project: Project) -> None:
+    """The other formulas are not at fault, and neither is Node."""
+    project.page("Fonts for $a$ and $b$.")
+    project.build()
+    project.page(f"Before, $a$.\n\nText with ${COSTLY[name]}$ in it.\n\nAnd $b$.")
+    began = time.monotonic()
+    with pytest.raises(ContentError) as refused:
+        project.build()
+    assert re.fullmatch(r"templates/pages/index\.md:7:\d+ math: [^\n]*take it apart", str(refused.value)), refused.value
+    assert time.monotonic() - began < 40  # about ten seconds, on a machine that does nothing else
+    project.page("Before, $a$. And $b$.")
+    project.build()
+
+
+def test_costly_tex_of_a_caption_is_damage(project: Project) -> None:
+    """The rest of the site is built."""
+    spoil(sound(project.outputs), lambda m: m["figures"]["loss"].update(caption=f"${COSTLY['made_long']}$"))
+    project.page('Text with $x$.\n\n{{ figure("part_b/a/loss") }}')
+    report = project.build()
+    assert [each.path for each in report.warnings if "more time or memory" in each.message] == [
+        "experiments/outputs/part_b/a/manifest.json"
+    ]
 
 
 @pytest.fixture

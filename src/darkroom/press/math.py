@@ -21,10 +21,11 @@ from darkroom.lab.errors import UsageError
 from darkroom.lab.paths import remove
 from darkroom.lab.sealed import mark
 from darkroom.press.files import MATH
-from darkroom.press.nodetask import NodeTask
+from darkroom.press.nodetask import NodeTask, Stalled
 from darkroom.press.packages import install, node, pinned_versions
 
 FORM = 4  # of what is kept; another number, and everything is made anew
+LONGEST = 10_000  # characters of a formula: KaTeX takes time that grows with their square
 BATCH = 1500  # equations that are worth a second process
 
 
@@ -95,7 +96,8 @@ class Katex:
     def start(self, equations: Iterable[Equation]) -> Pending:
         """Look up what is known and set Node to work on the rest; ``finish`` of the result waits for it."""
         wanted = list(dict.fromkeys(equations))
-        known = self._known(wanted) if wanted else {}
+        known: Typeset = {each: BadTeX(_TOO_LONG, None) for each in wanted if len(each.tex) > LONGEST}
+        known |= self._known([each for each in wanted if each not in known])
         return Pending(self, known, [equation for equation in wanted if equation not in known])
 
     def _key(self, equation: Equation) -> str:
@@ -103,6 +105,8 @@ class Katex:
         return hashlib.sha256(record.encode()).hexdigest()[:40]
 
     def _known(self, equations: list[Equation]) -> Typeset:
+        if not equations:
+            return {}
         by_key = {self._key(equation): equation for equation in equations}
         keys = list(by_key)
         found: Typeset = {}
@@ -181,6 +185,12 @@ class _Patience:
         return self._left < 0
 
 
+_TOO_LONG = f"a formula of more than {LONGEST:,} characters; take it apart"
+_TOO_COSTLY = "KaTeX takes more time or memory for this formula than it may; take it apart"
+_PROBES = [Equation("x", shown, ((r"\probe", ""),)) for shown in (False, True)]  # which are on no page
+_STALLS = 6  # of all tasks of a build that follow from one another
+
+
 class Pending:
     """Equations of which some are still with Node."""
 
@@ -198,13 +208,33 @@ class Pending:
         """
         made: Typeset = {}
         try:
-            for task in self._running:
-                made |= task.answers()
+            for task in [*self._running]:
+                made |= self._answers(task)
         finally:
             for task in self._running:
                 task.end()
         self._katex.keep(made)
         return self._known | made
+
+    def _answers(self, task: NodeTask, suspects: tuple[Equation, ...] = ()) -> Typeset:
+        """What Node answers; a formula that it stalls at is asked again behind all others, and then is itself at fault.
+
+        Raises:
+            UsageError: Node fails, or stalls at any formula.
+        """
+        try:
+            return task.answers()
+        except Stalled as stall:
+            if stall.formula in _PROBES or len(suspects) >= _STALLS:
+                raise
+            is_costly = stall.formula in suspects
+            found = stall.found | ({stall.formula: BadTeX(_TOO_COSTLY, None)} if is_costly else {})
+            left = [*stall.others, *(() if is_costly else (stall.formula,))]
+            if left:
+                again = NodeTask(node(), self._katex.script, self._katex.macros, [*_PROBES, *left])
+                self._running.append(again)
+                found |= self._answers(again, (*suspects, stall.formula))
+            return {formula: html for formula, html in found.items() if formula not in _PROBES}
 
 
 def reply(html: str) -> str:

@@ -27,10 +27,22 @@ from darkroom.press.packages import clean_environment
 if TYPE_CHECKING:
     from darkroom.press.math import Equation, Typeset
 
-SILENCE_S = 8.0  # without a new answer, and Node is taken to hang
+SILENCE_S = 5.0  # without a new answer, and Node is taken to hang
 LARGEST = 30_000_000  # bytes of all that Node prints, beside what its equations need
 EACH = 400_000  # bytes that an equation may need
+PER_CHARACTER = 250  # and for each of its characters
 _MEMORY = "--max-old-space-size=700"  # megabytes
+
+
+class Stalled(UsageError):
+    """Node went no further: it said nothing for long, or too much, or broke off. It was at *formula*.
+
+    *found* is what it had answered, *others* what it had not come to.
+    """
+
+    def __init__(self, message: str, found: Typeset, formula: Equation, others: Sequence[Equation]) -> None:
+        super().__init__(message)
+        self.found, self.formula, self.others = found, formula, others
 
 
 class NodeTask:
@@ -50,6 +62,7 @@ class NodeTask:
         self._script, self._equations = script, equations
         self._word = f"@{secrets.token_hex(8)}"
         self._reason = ""
+        self._limit = LARGEST + sum(EACH + PER_CHARACTER * len(each.tex) for each in equations)
         self._output, self._errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115  # closed by end
         with tempfile.TemporaryFile() as task:
             task.write(_line({"macros": dict(macros), "word": self._word}))
@@ -74,18 +87,20 @@ class NodeTask:
         """Every equation as HTML, or what is wrong with it; waits for Node.
 
         Raises:
-            UsageError: it fails, hangs, or does not answer all of them.
+            Stalled: it ends, or is ended, before it has answered all of them.
+            UsageError: it fails otherwise.
         """
         code = self._process.wait()
         found: Typeset = {}
-        if not self._reason:
-            self._output.seek(0)
-            for line in self._output.read().splitlines():
-                if line.startswith(f"{self._word} ".encode()):
-                    found |= self._answer(line[len(self._word) + 1 :])
-        lost = len(set(self._equations) - found.keys())
+        self._output.seek(0)
+        for line in self._output.read(self._limit).splitlines():
+            if line.startswith(f"{self._word} ".encode()):
+                found |= self._answer(line[len(self._word) + 1 :])
+        lost = [each for each in dict.fromkeys(self._equations) if each not in found]
+        if lost and (self._reason or code):
+            raise Stalled(self._failure(code, len(lost)), found, lost[0], lost[1:])
         if self._reason or lost or code:
-            raise UsageError(self._failure(code, lost))
+            raise UsageError(self._failure(code, len(lost)))
         return found
 
     def _answer(self, line: bytes) -> Typeset:
@@ -114,7 +129,6 @@ class NodeTask:
 
     def _watch(self) -> None:
         """End Node where it says nothing for long, or too much."""
-        limit = LARGEST + EACH * len(self._equations)
         size, since = -1, time.monotonic()
         while self._process.poll() is None:
             try:
@@ -124,8 +138,8 @@ class NodeTask:
                 return
             if now != size:
                 size, since = now, time.monotonic()
-            if said > limit:
-                self._reason = f"it printed more than {limit // 1_000_000} MB"
+            if said > self._limit:
+                self._reason = f"it printed more than {self._limit // 1_000_000} MB"
             elif time.monotonic() - since > SILENCE_S:
                 self._reason = f"it said nothing for {SILENCE_S:g} seconds"
             if self._reason:
