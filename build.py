@@ -1,10 +1,8 @@
+import _signal  # signal itself takes milliseconds to import, and an interrupt meanwhile would end in a traceback
 import os
-import signal
 import sys
 
-signal.signal(
-    signal.SIGINT, lambda *_: (os.write(2, b"interrupted; nothing was begun\n"), os._exit(130))
-)  # no traceback
+_signal.signal(_signal.SIGINT, lambda *_: (os.write(2, b"interrupted; nothing was begun\n"), os._exit(130)))
 
 from pathlib import Path  # noqa: E402
 

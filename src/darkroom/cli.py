@@ -6,6 +6,8 @@ needs it, and reads the options of a plain build without argparse.
 
 from __future__ import annotations
 
+from darkroom import interrupts  # isort: skip  # first, so that Ctrl-C is one line from here on
+
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,7 +15,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
-from darkroom import interrupts
 from darkroom.lab.errors import (
     ContentError,
     DarkroomError,

@@ -7,23 +7,28 @@ exception, and after ``ignore`` nothing.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # what signal is made of, which takes milliseconds to import
 import os
-import signal
 import sys
-from contextlib import suppress
+
+TYPE_CHECKING = False  # typing takes a while to import
+if TYPE_CHECKING:
+    from typing import Any
 
 CODE = 130
 IS_PROGRAM = os.path.basename(sys.argv[0] if sys.argv else "") in {"build.py", "darkroom"}  # noqa: PTH119
 
 
 def as_exception() -> None:
-    """From now on an interrupt raises KeyboardInterrupt."""
-    _handle(signal.default_int_handler)
+    """From now on an interrupt raises KeyboardInterrupt, and is not lost where Python would only print it."""
+    if IS_PROGRAM:
+        sys.unraisablehook = _raised_again
+    _handle(_signal.default_int_handler)
 
 
 def ignore() -> None:
     """From now on an interrupt does nothing."""
-    _handle(signal.SIG_IGN)
+    _handle(_signal.SIG_IGN)
 
 
 def _end_at_once(*_: object) -> None:
@@ -31,10 +36,22 @@ def _end_at_once(*_: object) -> None:
     os._exit(CODE)
 
 
-def _handle(handler: object) -> None:
-    with suppress(ValueError):  # not in the main thread
+def _raised_again(unraisable: Any) -> None:
+    """An interrupt in the midst of what Python calls by itself, such as a callback of an import, comes once more."""
+    if unraisable.exc_type is KeyboardInterrupt:
+        import _thread
+
+        _thread.interrupt_main()
+    else:
+        sys.__unraisablehook__(unraisable)
+
+
+def _handle(handler: Any) -> None:
+    try:
         if IS_PROGRAM:
-            signal.signal(signal.SIGINT, handler)  # type: ignore[arg-type]
+            _signal.signal(_signal.SIGINT, handler)
+    except ValueError:  # not in the main thread
+        return
 
 
 _handle(_end_at_once)
