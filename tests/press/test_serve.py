@@ -234,6 +234,67 @@ def test_slow_connections_are_hung_up_on(project: Project, monkeypatch: pytest.M
             connection.close()
 
 
+def test_streams_keep_nobody_out(project: Project) -> None:
+    """However many browsers wait for the next build, pages are served at once; those that came last are told of it."""
+    project.page("Text.")
+    with serving(project) as served:
+        host, port = served.address.removeprefix("http://").split(":")
+        streams = []
+        for _ in range(100):
+            stream = socket.create_connection((host, int(port)), timeout=15)
+            stream.sendall(f"GET {EVENTS} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            streams.append(stream)
+        began = time.monotonic()
+        for _ in range(5):
+            assert "Text." in served.get("/")
+        assert time.monotonic() - began < 8
+        came = next_event(served)
+        project.page("Other text.")
+        assert came.wait(10)
+        for stream in streams:
+            stream.close()
+
+
+def test_idle_connections_keep_nobody_out(project: Project) -> None:
+    """Who has waited longest makes room for who comes."""
+    project.page("Text.")
+    with serving(project) as served:
+        host, port = served.address.removeprefix("http://").split(":")
+        idle = [socket.create_connection((host, int(port)), timeout=15) for _ in range(90)]
+        began = time.monotonic()
+        for _ in range(5):
+            assert "Text." in served.get("/")
+        assert time.monotonic() - began < 8  # less than they may wait
+        for connection in idle:
+            connection.close()
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        "Host: localhost\nHost: localhost",
+        "Host: localhost\nHost: evil.example",
+        "Host: evil.example\nHost: localhost",
+        "host: localhost\nHOST: 127.0.0.1",
+    ],
+)
+def test_a_request_has_one_host(project: Project, hosts: str) -> None:
+    """Two are refused, whichever they are."""
+    project.page("Text of the page.")
+    with serving(project) as served:
+        answer = ask(served, f"GET / HTTP/1.1\n{hosts}\nConnection: close\n\n")
+    assert answer.startswith(b"HTTP/1.1 400") and b"Text of the page" not in answer
+
+
+def test_what_follows_a_request_as_its_body_is_no_request(project: Project) -> None:
+    """The connection is closed behind it."""
+    project.page("Text of the page.")
+    second = "GET /index.html HTTP/1.1\nHost: localhost\n\n"
+    with serving(project) as served:
+        answer = ask(served, f"GET / HTTP/1.1\nHost: localhost\nContent-Length: {len(second)}\n\n{second}")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
 def test_pages_keep_their_policy(project: Project) -> None:
     """It is widened by the digest of the script that reloads, and of the panel's style; nothing unsafe is in it."""
     project.page("Text.")

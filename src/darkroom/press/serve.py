@@ -48,9 +48,13 @@ NOTHING = (
 )
 DEBOUNCE_MS = 40
 OUR_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-FOR_OTHERS = b"This server answers to localhost alone.\n"
+FOR_OTHERS = b"This server answers to this machine's own names alone.\n"
+TWO_HOSTS = b"A request has one Host.\n"
 WAIT_S = 10.0  # for a request, and for whoever reads an answer
 MOST = 64  # connections at a time
+STREAMS = 24  # of them, those that wait for the next build
+STEP_S, STILL_HERE_S = 0.4, 5.0  # how often a stream sees whether it is still wanted, and says that it is there
+PATIENCE_S = 1.0  # for a connection that was hung up on to be gone
 LONGEST = 2_000  # characters of an address
 
 
@@ -157,10 +161,13 @@ class Handler(SimpleHTTPRequestHandler):
     def _answer(self, with_body: bool) -> None:
         self.server.waiting.pop(self.connection, None)
         path = self.path.partition("?")[0]
-        if not self._is_for_us():
-            self._send(
-                403, "text/plain; charset=utf-8", b"This server answers to this machine's own names alone.\n", with_body
-            )
+        if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
+            self.close_connection = True  # a body, which would be read as the next request
+        if len(self.headers.get_all("Host", [])) > 1:
+            self.close_connection = True
+            self._send(400, "text/plain; charset=utf-8", TWO_HOSTS, with_body)
+        elif not self._is_for_us():
+            self._send(403, "text/plain; charset=utf-8", FOR_OTHERS, with_body)
         elif path == EVENTS:
             self._events(with_body)
         else:
@@ -224,15 +231,20 @@ class Handler(SimpleHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.end_headers()
         self.close_connection = True
-        edition = self.workshop.edition
+        if with_body:
+            self.server.add_stream(self.connection)
+        edition, told = self.workshop.edition, time.monotonic()
         try:
-            while with_body:
-                now = self.workshop.wait(edition, 5)
-                self.wfile.write(b": still here\n\n" if now == edition else f"data: {now}\n\n".encode())
-                self.wfile.flush()
-                edition = now
+            while self.server.has_stream(self.connection):
+                now = self.workshop.wait(edition, STEP_S)
+                if now != edition or time.monotonic() - told > STILL_HERE_S:
+                    self.wfile.write(b": still here\n\n" if now == edition else f"data: {now}\n\n".encode())
+                    self.wfile.flush()
+                    edition, told = now, time.monotonic()
         except OSError:
             return
+        finally:
+            self.server.drop_stream(self.connection)
 
     def end_headers(self) -> None:
         """Close the headers; nothing that is served while writing is to be kept by the browser."""
@@ -251,15 +263,44 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, *arguments: Any) -> None:
         self.waiting: dict[socket.socket, float] = {}
+        self._streams: dict[socket.socket, None] = {}
         self._room = threading.BoundedSemaphore(MOST)
+        self._lock = threading.Lock()
         super().__init__(*arguments)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer in a thread, or hang up where too many are at it."""
-        if self._room.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
+        """Answer in a thread; where too many are at it, hang up on who has waited longest, or else on the newcomer."""
+        if not self._room.acquire(blocking=False):
+            self._hang_up_on_the_oldest()
+            if not self._room.acquire(timeout=PATIENCE_S):
+                self.shutdown_request(request)
+                return
+        super().process_request(request, client_address)
+
+    def add_stream(self, connection: socket.socket) -> None:
+        """Take up a browser that waits for the next build; of too many the oldest is hung up on, and may ask again."""
+        with self._lock:
+            self._streams[connection] = None
+            oldest = next(iter(self._streams)) if len(self._streams) > STREAMS else None
+            self._streams.pop(oldest, None) if oldest else None
+        if oldest:
+            _hang_up(oldest)
+
+    def has_stream(self, connection: socket.socket) -> bool:
+        """Whether a browser is still waited with."""
+        with self._lock:
+            return connection in self._streams
+
+    def drop_stream(self, connection: socket.socket) -> None:
+        """Forget a browser that is gone."""
+        with self._lock:
+            self._streams.pop(connection, None)
+
+    def _hang_up_on_the_oldest(self) -> None:
+        waiting = sorted(self.waiting.items(), key=lambda each: each[1])
+        if waiting:
+            self.waiting.pop(waiting[0][0], None)
+            _hang_up(waiting[0][0])
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """The same, and make room for another."""
@@ -274,11 +315,15 @@ class Server(ThreadingHTTPServer):
         for connection, since in list(self.waiting.items()):
             if since < late:
                 self.waiting.pop(connection, None)
-                with suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+                _hang_up(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a connection that broke."""
+
+
+def _hang_up(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def start(workshop: Workshop, port: int, host: str = "127.0.0.1") -> ThreadingHTTPServer:
