@@ -11,9 +11,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from darkroom.lab.errors import UsageError
@@ -40,7 +40,7 @@ def contents(place: Path) -> dict[str, bytes | str]:
 
 def into(project: Project, site: Path) -> publish.Report:
     """Publish into a folder."""
-    return publish.build(replace(project.request(), site=site))
+    return publish.build(msgspec.structs.replace(project.request(), site=site))
 
 
 def refused(project: Project, site: Path) -> str:

@@ -6,10 +6,11 @@ import base64
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from mimetypes import guess_type
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote
+
+import msgspec
 
 from darkroom.lab.errors import ContentError, Fault
 from darkroom.press.faults import place
@@ -28,8 +29,7 @@ INLINE = "#inline"
 FONTS = (".woff2", ".woff", ".ttf", ".otf")
 
 
-@dataclass(frozen=True)
-class Asset:
+class Asset(msgspec.Struct, frozen=True):
     """A file of the site: its address and its content."""
 
     target: str

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from string import ascii_lowercase
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
+
+import msgspec
 
 from darkroom.lab.errors import ContentError, Fault, nearest
 from darkroom.press.faults import place
@@ -62,7 +63,7 @@ def read_bibliography(text: str, path: str) -> dict[str, Entry]:
     from darkroom.press.bibtex import read
 
     found, wrong = read(text)
-    records = [replace(record, key=composed(record.key)) for record in found]
+    records = [msgspec.structs.replace(record, key=composed(record.key)) for record in found]
     entries: dict[str, Entry] = {}
     known = {record.key: record for record in records}
     seen: set[str] = set()
@@ -71,7 +72,7 @@ def read_bibliography(text: str, path: str) -> dict[str, Entry]:
             wrong.append((record.offset, f"{record.key!r} is there twice; remove one"))
         elif record.whole and record.kind not in _NO_WORKS:
             made = _Reader(_completed(record, known, wrong), wrong).entry()
-            entries[record.key] = replace(made, line=place(text, record.offset)[0])
+            entries[record.key] = msgspec.structs.replace(made, line=place(text, record.offset)[0])
         seen.add(record.key)
     if wrong:
         raise ContentError(
@@ -114,7 +115,7 @@ def _completed(
                     for each, value in given.items()
                     if each not in fields and not (dated and each in {"year", "date"})
                 }
-    return replace(record, fields=fields)
+    return msgspec.structs.replace(record, fields=fields)
 
 
 def _inherited(parent: Record, record: Record) -> dict[str, Value]:
@@ -134,7 +135,7 @@ def _told_apart(entries: dict[str, Entry]) -> dict[str, Entry]:
     for entry in sorted(entries.values(), key=lambda entry: entry.title):
         alike.setdefault((entry.label, entry.year), []).append(entry)
     lettered = {
-        entry.key: replace(entry, year=f"{entry.year}{'-' * (entry.year == 'n.d.')}{letter}")
+        entry.key: msgspec.structs.replace(entry, year=f"{entry.year}{'-' * (entry.year == 'n.d.')}{letter}")
         for works in alike.values()
         if len(works) > 1
         for entry, letter in zip(works, ascii_lowercase, strict=False)

@@ -1,5 +1,7 @@
 """Entries of BibTeX with the places of everything in them: pybtex's scanner, with what programs' exports need beside it.
 
+import msgspec
+
 Added are places of fields and values, comments (``%`` to the end of a line, ``@comment`` with braces), and going on
 after a fault, at the next entry.
 """
@@ -8,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from pybtex.database.input.bibtex import LowLevelParser, month_names
 from pybtex.scanner import PrematureEOF, PybtexSyntaxError
 from pybtex.utils import CaseInsensitiveDict
@@ -30,8 +32,7 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(msgspec.Struct, frozen=True):
     """The value of a field: its parts, with the offset that each has in the file."""
 
     parts: tuple[tuple[str, int], ...]
@@ -50,8 +51,7 @@ class Value:
         return self.parts[-1][1] + len(self.parts[-1][0])
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """An entry as written: *fields* by name in lower case; *whole* says whether it could be read to its end."""
 
     kind: str

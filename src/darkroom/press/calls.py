@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from darkroom.press.text import composed
 
@@ -15,8 +16,7 @@ CALLS = BLOCKS | INLINE
 Literal = None | bool | int | float | str
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """A call whose arguments are all literals, texts of them in NFC; *offset* is where its name begins in the page's file."""
 
     name: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from darkroom.lab.kinds import Animation, Compare, Slides, Tiles
 from darkroom.lab.manifest import Figure
@@ -20,8 +21,7 @@ SIZE = (1200, 630)  # what Open Graph and its readers expect
 PAPER, MARGIN, GAP = "#15171a", 48, 4
 
 
-@dataclass(frozen=True)
-class Card:
+class Card(msgspec.Struct, frozen=True):
     """What to compose and where it goes: ``target`` changes with the pictures, ``alt`` says what is seen."""
 
     rows: tuple[tuple[Path, ...], ...]

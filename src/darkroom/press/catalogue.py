@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+
+import msgspec
 
 from darkroom.lab.errors import DamagedOutputs
 from darkroom.lab.manifest import NAME, Figure, Manifest, Status, read
@@ -16,8 +17,7 @@ FRESH = "fresh"
 DEEPEST = 8  # folders of an id
 
 
-@dataclass(frozen=True)
-class Experiment:
+class Experiment(msgspec.Struct, frozen=True, dict=True):
     """One experiment: its folder, the manifest's digest ("" where there is none), and its state.
 
     ``state`` and ``reasons`` are the plan's words; a manifest that cannot be read makes it damaged whatever those are.
@@ -88,15 +88,14 @@ class Experiment:
         return f"{self.id} {self.digest} {self.planned} {self.planned_reasons} {self.declared_figures}"
 
 
-@dataclass(frozen=True)
-class Catalogue:
+class Catalogue(msgspec.Struct, frozen=True, dict=True):
     """Every experiment by id, sorted.
 
     ``model`` is the one whose outputs are shown: pages name ``part_a/guidance``, and where that model has drawn it they get
     ``part_a/guidance@model``.
     """
 
-    experiments: Mapping[str, Experiment] = field(default_factory=dict)
+    experiments: Mapping[str, Experiment] = {}
     model: str = ""
 
     def shown(self, identity: str) -> Experiment | None:

@@ -6,9 +6,10 @@ import html
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
+
+import msgspec
 
 from darkroom.lab.errors import Fault, nearest
 from darkroom.press.addresses import parts_of
@@ -42,8 +43,7 @@ class LinkUse(NamedTuple):
     offset: int = -1
 
 
-@dataclass(frozen=True)
-class PageFacts:
+class PageFacts(msgspec.Struct, frozen=True):
     """What is checked of a page: its source, size, anchors and links, and the bytes that load along with it."""
 
     path: str

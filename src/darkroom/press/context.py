@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import NamedTuple
+
+import msgspec
 
 from darkroom.lab.errors import Fault
 from darkroom.press.addresses import encoded
@@ -21,16 +23,14 @@ MATH_POLICY = "<!--policy-->"  # stands for the hash of a page's own style rules
 MATH_STYLE = "<!--style-->"  # stands for the style rules themselves; pages have no comments of their own
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(msgspec.Struct, frozen=True):
     """A page in the navigation."""
 
     url: str
     name: str
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """What rendering needs beside the page itself.
 
     ``assets`` maps the name of a static file to its address, ``texts`` that of a script or style sheet to its content,
@@ -74,8 +74,7 @@ class Use(NamedTuple):
     owner: str = ""
 
 
-@dataclass(frozen=True)
-class Rendered:
+class Rendered(msgspec.Struct, frozen=True):
     """A page as HTML with a mark for each formula, ``uses`` by number, and what it needs.
 
     ``files`` are copied from the outputs; ``drawings`` are made along with the page, by address; ``links`` are those of

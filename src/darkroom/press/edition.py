@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+import msgspec
 
 from darkroom.lab.errors import Fault, nearest
 from darkroom.lab.manifest import Status
@@ -29,14 +30,13 @@ from darkroom.press.sources import Findings, Sources, read_sources
 from darkroom.press.standing import damaged_figures, damaged_text, judge_experiments, raw_files
 
 
-@dataclass(frozen=True)
-class Edition:
+class Edition(msgspec.Struct, frozen=True):
     """Every file of the site by address, what is to be remembered of it, warnings, and the sha256 of every file."""
 
     files: Mapping[str, Content]
     memory: Memory
     warnings: tuple[Fault, ...]
-    digests: Mapping[str, str] = field(default_factory=dict)
+    digests: Mapping[str, str] = {}
 
 
 def make_edition(
@@ -269,7 +269,7 @@ def _render(
             told = tuple(damaged_text(owner, damage[owner], context) for owner in owners)
             warnings[url] += told
             findings.faults += told if findings.strict else ()
-        context = replace(context, damaged={**damage, **context.damaged})
+        context = msgspec.structs.replace(context, damaged={**damage, **context.damaged})
         again = render_pages([page for page in pages if hit[page.outline.url]], context)
         anew = {page.url: page for page in again}
         rendered = [anew.get(page.url, page) for page in rendered]

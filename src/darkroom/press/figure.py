@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import msgspec
@@ -17,8 +16,7 @@ from darkroom.press.text import duration
 TEXT_WIDTH = 640  # CSS pixels; what is naturally wider reaches into the margin
 
 
-@dataclass(frozen=True)
-class FileUse:
+class FileUse(msgspec.Struct, frozen=True):
     """A file that a page needs: where it lies (from the outputs' root) and where on the site."""
 
     source: str
@@ -27,8 +25,7 @@ class FileUse:
     bytes: int
 
 
-@dataclass(frozen=True)
-class Provenance:
+class Provenance(msgspec.Struct, frozen=True):
     """What made a figure, ready to be shown; ``clean`` is whether the tree equalled the commit, links may be ""."""
 
     experiment: str

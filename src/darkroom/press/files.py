@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 MATH = "math.sqlite"  # in the cache: what KaTeX made of formulas
 
 
-@dataclass(frozen=True)
-class Places:
+class Places(msgspec.Struct, frozen=True):
     """Where everything is; ``root`` is what paths in messages are relative to.
 
     ``borrowed`` is a theme that stands in for the project's own, which then counts for nothing: it is somebody else's, and
@@ -42,8 +42,7 @@ class Places:
             return path.as_posix()
 
 
-@dataclass(frozen=True)
-class Copy:
+class Copy(msgspec.Struct, frozen=True):
     """A file to be copied to the site, from the path *source*."""
 
     source: str
@@ -51,8 +50,7 @@ class Copy:
     bytes: int
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """A file that stays as it was published."""
 
     sha256: str

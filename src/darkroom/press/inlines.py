@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 
+import msgspec
 from markdown_it.rules_inline import StateInline
 
 from darkroom.press import dialects, latex, mathtext
@@ -168,7 +168,7 @@ def tex(state: StateInline, silent: bool) -> bool:
         return False
     call, end = found
     if not silent:
-        call = replace(call, offset=reading.origin(reading.place(state, state.pos)))
+        call = msgspec.structs.replace(call, offset=reading.origin(reading.place(state, state.pos)))
         state.push("call", "", 0).meta = {"call": call}
         reading.calls.append(call)
         reading.mark(state, state.pos, end)

@@ -10,9 +10,10 @@ import ast
 import re
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+import msgspec
 
 from darkroom.lab.errors import nearest
 from darkroom.lab.paths import MOST_SOURCE, read_plain
@@ -26,8 +27,7 @@ class NoSource(Exception):
     """There is no such function or class; the message says what there is."""
 
 
-@dataclass(frozen=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True):
     """The source of a function, class or module: its file from the project's root, its lines from 1, its text."""
 
     name: str

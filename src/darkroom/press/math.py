@@ -12,10 +12,11 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
+
+import msgspec
 
 from darkroom.lab.errors import UsageError
 from darkroom.lab.paths import remove
@@ -37,8 +38,7 @@ class Equation(NamedTuple):
     macros: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
-class BadTeX:
+class BadTeX(msgspec.Struct, frozen=True):
     """Why KaTeX refused an equation, and how many characters into it (None: not known)."""
 
     message: str

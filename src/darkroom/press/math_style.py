@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+
+import msgspec
 
 from darkroom.lab.errors import UsageError
 from darkroom.press.assets import named
@@ -33,8 +34,7 @@ _PARTED = re.compile(r"KaTeX_(AMS|Main|Math)-")  # the large ones
 Style = tuple[str, bool, bool]  # family ("" where inherited), bold, italic
 
 
-@dataclass(frozen=True)
-class Selector:
+class Selector(msgspec.Struct, frozen=True):
     """One selector of a rule, the classes without which it matches nothing, the rule, and the style it gives."""
 
     text: str
@@ -43,8 +43,7 @@ class Selector:
     style: Style
 
 
-@dataclass(frozen=True)
-class FontPart:
+class FontPart(msgspec.Struct, frozen=True):
     """A font file of the site: its address, where it lies, its sha256; ``spread`` declares the characters it is for."""
 
     target: str
@@ -53,8 +52,7 @@ class FontPart:
     spread: str = ""
 
 
-@dataclass(frozen=True)
-class MathStyle:
+class MathStyle(msgspec.Struct, frozen=True):
     """KaTeX's style sheet: ``faces`` are (style, file, declarations but for the source)."""
 
     selectors: tuple[Selector, ...]

@@ -12,8 +12,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import NamedTuple
+
+import msgspec
 
 from darkroom.press.calls import Call, literal_call
 
@@ -49,8 +50,7 @@ class Span(NamedTuple):
     display: bool
 
 
-@dataclass(frozen=True)
-class Formula:
+class Formula(msgspec.Struct, frozen=True):
     """TeX between its delimiters as a page has it, its lines mapped to the file, and what it calls and is called.
 
     ``lines`` are (index in the TeX, offset in the file), ascending; ``name`` is what ``{#name}`` after it says.
@@ -333,11 +333,10 @@ def _starred(tex: str, name: str) -> Iterator[Edit]:
 # Macros ---------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Definitions:
+class Definitions(msgspec.Struct, frozen=True):
     """The macros that a formula defines, and the edits that take the definitions out of it."""
 
-    macros: Mapping[str, str] = field(default_factory=dict)
+    macros: Mapping[str, str] = {}
     edits: tuple[Edit, ...] = ()
 
 
@@ -389,8 +388,7 @@ class Target(NamedTuple):
     anchor: str
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True):
     """A formula with all that its page adds to it: edits of its TeX, the macros that it uses, and the names in it."""
 
     formula: Formula
@@ -410,7 +408,7 @@ def prepare(
     A macro holds from the formula that defines it on; *macros* are those of the front matter.
     """
     known, targets, wrong = dict(macros), dict[str, Target](), list[tuple[int, str]]()
-    whole, formulas = formulas, [replace(each, tex=without_comments(each.tex)) for each in formulas]
+    whole, formulas = formulas, [msgspec.structs.replace(each, tex=without_comments(each.tex)) for each in formulas]
     tags = _tags(formulas)
     steps: list[tuple[Formula, list[Edit], dict[str, str], list[str]]] = []
     count = 0

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from darkroom.lab.errors import ContentError, Fault
 from darkroom.press.calls import Call
 from darkroom.press.faults import fault
@@ -44,8 +46,7 @@ _MARKUP = re.compile(r"[$\\`]")
 PLACEHOLDER = re.compile(r"\b(?:TODO|FIXME|TBD|XXX|SEED_HERE)\b|\b[Ll]orem [Ii]psum\b")
 
 
-@dataclass(frozen=True)
-class Meta:
+class Meta(msgspec.Struct, frozen=True):
     """The front matter.
 
     ``order`` is the place in the navigation (None: not in it) and ``nav`` the name there; ``numbered`` numbers sections
@@ -62,7 +63,7 @@ class Meta:
     toc: bool = True
     layout: str = "page"
     draft: bool = False
-    macros: Mapping[str, str] = field(default_factory=dict)
+    macros: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,7 @@ class Heading:
     offset: int = field(default=0, compare=False, repr=False)
 
 
-@dataclass(frozen=True)
-class Outline:
+class Outline(msgspec.Struct, frozen=True):
     """What other pages may ask of a page: *path* from the project's root, *url* from the site's, *calls* in order.
 
     ``equations`` are the formulas that have a name and a number.
@@ -99,8 +99,7 @@ class Outline:
         return self.meta.nav or self.meta.title
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """A page as read: its file's text, its parts, its formulas in order, and what is wrong with it or doubtful.
 
     ``lede`` is the opening paragraph that the front matter has.

@@ -14,10 +14,11 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from stat import S_IMODE, S_ISDIR
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from darkroom.lab import caches
 from darkroom.lab.errors import ContentError, Fault, Locked, UsageError, explained
@@ -34,8 +35,7 @@ IMMOVABLE = frozenset(
 )  # a folder that is mounted, or not ours to move
 
 
-@dataclass(frozen=True)
-class SiteRequest:
+class SiteRequest(msgspec.Struct, frozen=True):
     """What to build and where: the project's *root*, its *templates* and *outputs*, the *site*, a deletable *cache*.
 
     A *site* that is a symbolic link is written where it leads.
@@ -54,8 +54,7 @@ class SiteRequest:
     theme: Path | None = None
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """What a build came to: *pages* and *files* of the site, how many were *written*, and what is worth a word.
 
     The site's record of its own files is not counted.
@@ -128,7 +127,7 @@ def compare(request: SiteRequest) -> Report:
 
 
 def _resolved(request: SiteRequest) -> SiteRequest:
-    return replace(request, site=folder.real_folder(request.site))
+    return msgspec.structs.replace(request, site=folder.real_folder(request.site))
 
 
 def _differs(request: SiteRequest, target: str, content: Content) -> Iterator[Fault]:
@@ -227,7 +226,7 @@ def _edition(request: SiteRequest, inputs: record.Inputs, memory: record.Record,
     digests = {target: digest_of(content) for target, content in edition.files.items()}
     own = folder.record_of(digests)
     files = {**edition.files, folder.RECORD: own}
-    return replace(edition, files=files, digests={**digests, folder.RECORD: digest_of(own)})
+    return msgspec.structs.replace(edition, files=files, digests={**digests, folder.RECORD: digest_of(own)})
 
 
 # Writing --------------------------------------------------------------------------------------------------------------

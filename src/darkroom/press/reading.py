@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
@@ -129,8 +130,7 @@ class Reading:
         yield self.content[at:], at
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(msgspec.Struct, frozen=True):
     """A text that has been read: markdown-it's tokens, the calls in order, and what is wrong, at offsets of the file.
 
     ``kept`` are ranges of the text that Jinja may not touch, ``prose`` is its words with their offsets.

@@ -17,10 +17,11 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+import msgspec
 
 from darkroom.lab.errors import Fault, nearest
 from darkroom.lab.manifest import Manifest
@@ -45,8 +46,7 @@ class NotRun(Exception):
     """There are no outputs to take a value from."""
 
 
-@dataclass(frozen=True)
-class Spot:
+class Spot(msgspec.Struct, frozen=True):
     """Where a figure is shown: the page's address and name, and the figure's number on it."""
 
     url: str
@@ -54,8 +54,7 @@ class Spot:
     number: int
 
 
-@dataclass(frozen=True)
-class Mention:
+class Mention(msgspec.Struct, frozen=True):
     """A section that refers to a figure: the page's address, the section's anchor, and its number or text."""
 
     url: str
@@ -63,8 +62,7 @@ class Mention:
     name: str
 
 
-@dataclass(frozen=True)
-class Index:
+class Index(msgspec.Struct, frozen=True):
     """Everything that a page can refer to.
 
     ``mentions`` are the sections that refer to a figure, ``equations`` the named formulas by the page's address and
@@ -77,11 +75,11 @@ class Index:
     spots: Mapping[str, tuple[Spot, ...]]
     sections: Mapping[str, tuple[str, Mapping[str, Heading]]]
     record_url: str
-    mentions: Mapping[str, tuple[Mention, ...]] = field(default_factory=dict)
-    equations: Mapping[str, Mapping[str, Target]] = field(default_factory=dict)
+    mentions: Mapping[str, tuple[Mention, ...]] = {}
+    equations: Mapping[str, Mapping[str, Target]] = {}
     static: frozenset[str] = frozenset()
     root: Path = Path()
-    names: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = {}
 
     def mentions_of(self, figure: str, url: str) -> tuple[Mention, ...]:
         """The sections whose references lead to *figure* on the page at *url*."""

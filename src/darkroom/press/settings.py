@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from math import isfinite
 from typing import Any
+
+import msgspec
 
 from darkroom.lab.errors import ContentError, Fault, nearest
 
@@ -22,8 +23,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(msgspec.Struct, frozen=True):
     """One key that a table may hold: its type and whether it must be there."""
 
     kind: type
@@ -45,8 +45,7 @@ SITE_KEYS = {
 }
 
 
-@dataclass(frozen=True)
-class Site:
+class Site(msgspec.Struct, frozen=True):
     r"""What ``site.toml`` says.
 
     ``base_url`` is where the site will stand, with a final slash, or "" where that is not known; only the sitemap, the
@@ -67,7 +66,7 @@ class Site:
     published: str = ""
     picture: str = ""
     raw_limit_mb: float = 2.0
-    macros: Mapping[str, str] = field(default_factory=dict)
+    macros: Mapping[str, str] = {}
 
 
 def _is_address(value: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -57,8 +56,7 @@ class Findings:
             raise ContentError(dict.fromkeys(self.faults), set(self.warnings) - set(self.faults))
 
 
-@dataclass(frozen=True)
-class Sources:
+class Sources(msgspec.Struct, frozen=True):
     """What was read.
 
     ``images`` are the sizes of the pictures in ``static``, by name; ``outlines``, ``paths`` and ``digests`` are of the
@@ -75,7 +73,7 @@ class Sources:
     outlines: Mapping[str, Outline]
     paths: Mapping[str, Path]
     digests: Mapping[str, str]
-    _pages: dict[str, Page] = field(default_factory=dict, repr=False)
+    _pages: dict[str, Page] = {}
 
     @property
     def read(self) -> list[Page]:

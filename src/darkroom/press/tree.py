@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from darkroom.lab.errors import ContentError, Fault
 from darkroom.press.text import composed
@@ -73,8 +74,7 @@ def _place(before: str) -> tuple[int, int]:
 _POINTED = "a pointer of git-LFS, not the file itself; fetch it with git lfs pull"
 
 
-@dataclass(frozen=True)
-class _Problem:
+class _Problem(msgspec.Struct, frozen=True):
     path: str
     problem: str
 
