@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.press import svg
+from darkroom.press import svg, vetting
 from darkroom.press.pictures import judge
 from darkroom.press.vetting import fault_of, is_plain
 from tests.hostile import FILMS
+from tests.press.samples import png
 
 
 def fault(folder: Path, drawing: str) -> str:
@@ -122,3 +123,10 @@ def test_a_film_or_a_sound_is_one(name: str, tmp_path: Path) -> None:
     """By how it opens."""
     (tmp_path / name).write_bytes(b"<!doctype html><script>alert(1)</script>")
     assert fault_of(str(tmp_path / name))
+
+
+def test_common_pictures_are_looked_at_without_pillow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A site may have thousands; a PNG of a common kind is known to be whole by its chunks and its inflated size."""
+    monkeypatch.setattr(vetting, "judge", lambda content, name: pytest.fail(f"{name} was decoded"))
+    (tmp_path / "a.png").write_bytes(png())
+    assert fault_of(str(tmp_path / "a.png")) == ""

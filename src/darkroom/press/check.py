@@ -25,7 +25,7 @@ IMAGE_LIMIT = 800_000
 PAGE_LIMIT = 1_500_000
 
 _TAG = re.compile(
-    r"""<!--.*?-->|<(?:script|style)\b[^>]*>.*?</|<([A-Za-z][^\s/>]*)(?:[^<>"']++|"[^"]*"|'[^']*')*+>""", re.DOTALL
+    r"""<!--.*?-->|<(?:script|style)\b[^>]*>.*?</|<([A-Za-z][^\s/>]*)[\s/](?:[^<>"']++|"[^"]*"|'[^']*')*+>""", re.DOTALL
 )
 _TELLING = re.compile(r"\s(?:id|name|href|src|srcset|poster)\s*=", re.IGNORECASE)
 _USUAL = re.compile(r'\s(id|name|href|src|srcset|poster)="([^"]*)"')
@@ -65,8 +65,10 @@ def scan(content: str) -> tuple[tuple[str, ...], tuple[LinkUse, ...]]:
     anchors: list[str] = []
     links: set[LinkUse] = set()
     for found in _TAG.finditer(content):
-        tag = found[0].partition(">")[0] + ">" if found[0].endswith("</") else found[0]
-        if tag.startswith("<!--") or not _TELLING.search(tag):
+        tag = found[0]
+        if tag.endswith("</"):
+            tag = tag.partition(">")[0] + ">"
+        if not _TELLING.search(tag) or tag.startswith("<!--"):
             continue
         element, known = (found[1] or "script").lower(), _attributes(tag)
         names = (known.get("id"), known.get("name") if element == "a" else None)

@@ -182,7 +182,7 @@ def _identity(request: SiteRequest) -> list[Any]:
 
 def _site_stands(request: SiteRequest, outputs: Mapping[str, record.Published]) -> bool:
     root = os.fspath(request.site)
-    return all(record.stat_of(f"{root}/{target}") == published.times for target, published in outputs.items())
+    return all(record.has_times(f"{root}/{target}", published.times) for target, published in outputs.items())
 
 
 def _remember(request: SiteRequest, edition: Edition, inputs: record.Inputs) -> None:
@@ -220,7 +220,7 @@ def _edition(request: SiteRequest, inputs: record.Inputs, memory: record.Record,
     def kept(url: str) -> bool:
         known = outputs.get(url)
         path = f"{request.site}/{url}"
-        return known is not None and (record.stat_of(path) == known.times or folder.holds(Path(path), known.sha256))
+        return known is not None and (record.has_times(path, known.times) or folder.holds(Path(path), known.sha256))
 
     edition = make_edition(_places(request), inputs, pages, kept, statuses=request.statuses, strict=request.strict)
     digests = {target: digest_of(content) for target, content in edition.files.items()}
@@ -241,7 +241,7 @@ def _publish(request: SiteRequest, edition: Edition, memory: record.Record) -> i
     standing = {
         target: known.sha256
         for target, known in old.items()
-        if record.stat_of(f"{request.site}/{target}") == known.times
+        if record.has_times(f"{request.site}/{target}", known.times)
     }
     wanted = edition.digests
     for target, content in edition.files.items():  # kept by its content: a build that was killed has written it anew
@@ -320,7 +320,7 @@ def _write(
         if target in surplus:
             surplus.remove(target)
             known = old.get(target)
-            if known and known.sha256 == digest and record.stat_of(path) == known.times:
+            if known and known.sha256 == digest and record.has_times(path, known.times):
                 continue
             os.unlink(path)  # noqa: PTH108  # thousands of files
         above = os.path.dirname(path)  # noqa: PTH120

@@ -107,7 +107,21 @@ def _is_plainly_whole(chunks: list[tuple[bytes, bytes]]) -> bool:
 
 
 _PLAIN_CHUNKS = frozenset(
-    {b"IHDR", b"PLTE", b"IEND", b"tRNS", b"pHYs", b"gAMA", b"cHRM", b"sRGB", b"tEXt", b"sBIT", b"bKGD", b"tIME"}
+    {
+        b"IHDR",
+        b"PLTE",
+        b"IDAT",
+        b"IEND",
+        b"tRNS",
+        b"pHYs",
+        b"gAMA",
+        b"cHRM",
+        b"sRGB",
+        b"tEXt",
+        b"sBIT",
+        b"bKGD",
+        b"tIME",
+    }
 )
 
 
