@@ -96,7 +96,7 @@ _DOUBTS = (
     (r"\A(?:[^|\n(]+[ \t]\|[ \t][^|\n(]+\n)+[^|\n(]+[ \t]\|[ \t][^|\n(]+\Z", f"if this is a table, {_DELIMITER}"),
     (r"\A\|[^|\n]+\|[^|\n]+\|[ \t]*(?:\n\|[^|\n]+\|[^|\n]+\|[ \t]*)+\Z", f"if this is a table, {_DELIMITER}"),
     (r"\A\[[ xX]\][ \t]+\S", "a task is an item of a list; write - [ ] before it"),
-    (r"\ATable:?[ \t]+\d*:?[ \t]*\S[^\n]*\Z", "captions of tables are not read, so that this is text like any other"),
+    (r"\ATable(?:[ \t]+\d+)?:[ \t]*\S[^\n]*\Z", "captions of tables are not read, so that this is text like any other"),
     (r"(?m)^%+[ \t]+\S", "% begins no comment here; write <!-- ... -->"),
     (
         r"(?<![`\w])`[A-Za-z][^`'\n]*'(?!\w)(?=[^`]*\Z)",
@@ -216,15 +216,15 @@ _TEXTS: Mapping[str, tuple[tuple[str, str], ...]] = {
             '{0} is a reference of Quarto\'s; write {{{{ ref("...") }}}}',
         ),
     ),
-    "=": ((r"==(?=[^\s=])[^=\n]*(?<!\s)==(?!=)", "{0} is not read; write <mark>...</mark>"),),
-    "+": ((r"\+\+(?=[^\s+])[^+\n]*(?<!\s)\+\+(?!\+)", "{0} is not read; write <ins>...</ins>"),),
+    "=": ((r"(?<![\w=])==(?=[^\s=])[^=\n]*(?<!\s)==(?!=)", "{0} is not read; write <mark>...</mark>"),),
+    "+": ((r"(?<![\w+])\+\+(?=[^\s+])[^+\n]*(?<!\s)\+\+(?!\+)", "{0} is not read; write <ins>...</ins>"),),
     "~": (
         (
             r"(?<!~)~(?=[^\s~])[^\s~]{1,20}~(?!~)",
             "{0} is not read; write ~~...~~ to strike, <sub>...</sub> to lower",
         ),
     ),
-    "^": ((r"\^(?=[^\s^\[])[^\s^]{1,20}\^", "{0} is not read; write <sup>...</sup> to raise"),),
+    "^": ((r"\^(?=[^\s^\[])[^\s^+\-=*/()]{1,20}\^", "{0} is not read; write <sup>...</sup> to raise"),),
     ":": (
         (
             r":(?:math|ref|cite|code|eq|doc)[\w:]*:`[^`\n]*`",
@@ -273,9 +273,19 @@ def _of_braces_first(info: str, name: str, rest: str) -> str:
     if re.fullmatch(r"[\d,\s-]+", name):
         return f"the language stands first behind a fence; write ```{rest or 'text'} {{{name}}}"
     name = re.split(r"[\s,]", name.strip().lstrip("."))[0]
-    if name in {"note", "tip", "warning", "important", "caution", "admonition"}:
-        return f"```{{{name}}} is MyST's; write > [!{name.upper()}]"
-    return f"```{info} is of another program; write ```{name or 'python'}, and {{1,3-5}} behind it to mark lines"
+    if name in ADMONITIONS or name == "admonition":
+        return f"```{{{name}}} is MyST's; write > [!{ADMONITIONS.get(name, 'note').upper()}]"
+    instead = _DIRECTIVES.get(name) or f"```{name or 'python'}, and {{1,3-5}} behind it to mark lines"
+    if name in {"code-block", "code-cell", "code", "sourcecode"}:
+        instead = f"```{rest or 'python'}, and {{1,3-5}} behind it to mark lines"
+    return f"```{info} is of another program; write {instead}"
+
+
+_DIRECTIVES = {
+    "math": "$$...$$", "figure": PICTURE, "image": PICTURE, "table": "a table of |", "list-table": "a table of |",
+    "bibliography": '{{ cite("key") }}', "toctree": "links", "include": '{{ code("package.module.name") }}',
+    "literalinclude": '{{ code("package.module.name") }}', "contents": "nothing: the contents come by themselves",
+}  # fmt: skip
 
 
 def _of_option(found: re.Match[str]) -> tuple[str, bool] | None:

@@ -14,18 +14,20 @@ _LINKS = {"ref": "ref(...)", "cite": "cite(...)"}
 
 def links_in_links(reading: Reading, tokens: Iterable[Token]) -> None:
     """Links, references, citations and notes within the text of a link: a browser would end the outer one there."""
-    raw = 0  # links of HTML, which may hold blocks
+    raw, told = 0, False  # links of HTML, which may hold blocks
     for token in tokens:
         inside = 0
         for child in token.children or ():
             opens, closes = _of_html(child) if child.type == "html_inline" else (False, False)
             name = _name(child) or ("<a>" if opens else "")
-            if name and (inside or raw):
+            if name and (inside or (raw and not told)):
+                told = raw > 0
                 at = child.meta["call"].offset if child.type == "call" else child.meta.get("at", 0)
                 message = f"{name} is a link within a link; write it behind the link, or leave the outer one out"
                 reading.faults.append((at, "link", message))
             inside += (child.type == "link_open") - (child.type == "link_close")
             raw = max(raw + opens - closes, 0)
+            told = told and raw > 0
 
 
 def _name(token: Token) -> str:
