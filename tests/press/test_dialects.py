@@ -104,8 +104,8 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "link open": ("[t](https://e.com and", ["1:1 markdown: [t](https://e.com is no link, since its address is not closed; end it with )"]),
     "note with a space": ("a[^b c]", ["1:2 markdown: [^b c]: the name of a note has no spaces"]),
     "call in a link": ('[a {{ ref("#b") }}](c.md)', [f"1:7 link: ref(...) {WITHIN}"]),
-    "link in a link": ('<a href="x">{{ cite("k") }} [y](z)</a>', [f"1:16 link: cite(...) {WITHIN}", f"1:29 link: this {WITHIN}"]),
-    "link in a link over blocks": ('<a href="x">\n\n[y](z) \\eqref{a}\n\n</a>', [f"3:1 link: this {WITHIN}", f"3:8 link: ref(...) {WITHIN}"]),
+    "link in a link": ('<a href="x">{{ cite("k") }} [y](z)</a>', [f"1:16 link: cite(...) {WITHIN}"]),
+    "link in a link over blocks": ('<a href="x">\n\n[y](z) \\eqref{a}\n\n</a>', [f"3:1 link: this {WITHIN}"]),
     "call in a link of HTML": ('<p><a href="x">{{ ref("a") }}</a> {{ ref("b") }}</p>', [f"1:19 link: ref(...) {WITHIN}"]),
     # tables
     "table without its line": ("| a | b |\n| 1 | 2 |", [f"1:1 markdown: this is no table; {DELIMITER}"]),
@@ -150,6 +150,19 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "figure in a caption": ("{{ picture('a.png', caption='x {{ figure(\"b\") }}', alt='a') }}", [
         "1:35 reference: figure(...) stands on a line of its own, between blank lines or at the start of a list item",
     ]),
+    "names that are none": ("## T {#1a}\n\n## U { #a }", [
+        f"{line}:6 markdown: {text} names nothing; write {{#name}}, which begins with one of A to Z and has no spaces"
+        for line, text in ((1, "{#1a}"), (3, "{ #a }"))
+    ]),
+    "escaped environment": ("\\\\begin{align} a \\\\end{align}", ["1:1 markdown: \\\\begin opens no formula; write one backslash, \\begin{...}"]),
+    "calls in what is seen": ("![a {{ ref('b') }}](c.png) [d](e.md 'f {{ ref(\"g\") }}') <b title='{{ ref(\"h\") }}'>i</b>", [
+        *(f"1:{column} reference: ref(...) is not read within an address, a title or what is seen; write it out" for column in (1, 28)),
+        "1:60 html: ref(...) is not read within an attribute; write it out",
+    ]),
+    "calls that are computed with": ("{{ metric('a/b') | upper }}\n\n{{ metric('a/b') * 3 }}\n\n{{ -metric('a/b') }}", [
+        f"{line}:{column} reference: metric(...) is put into the page as it is, and nothing is computed with it; use its options"
+        for line, column in ((1, 4), (3, 4), (5, 5))
+    ]),
     "quotes in quotes": ('{{ picture("a.png", caption="{{ ref("b") }}") }}', [
         "1:1 jinja: picture(...) cannot be read (expected token ',', got 'b'); quotes within quotes are written ' or \\\"",
     ]),
@@ -169,6 +182,29 @@ DOUBTFUL: dict[str, tuple[str, list[str]]] = {
     "a word behind a fence": ("```python repl\nx\n```", ["1:1 markdown: 'repl' behind a fence is not read"]),
     "Markdown in HTML": ("<p>a **b** [c](d)</p>", [
         "1:6 markdown: '**b**' stays as it is, since Markdown is not read within HTML; leave a blank line before it",
+    ]),
+    "a lone backtick": ("a `b", ["1:3 markdown: ` opens no code, since none closes it; write \\` for the character"]),
+    "bold with spaces": ("** a ** b and ~~ c ~~", [
+        "1:1 markdown: ** stays as it is here, since there is a space within; write **word**",
+        "1:15 markdown: ~~ stays as it is here, since there is a space within; write ~~word~~",
+    ]),
+    "no character": ("a &emdash; b", ["1:3 markdown: &emdash; is no character of HTML; write the character itself"]),
+    "no tag": ('a <a href="b>c</a>', ['1:3 html: <a href= begins no tag that can be read, so it is text; see to its quotes, or write &lt;']),
+    "an address that nothing refers to": ("[Update]: Fixed\n\n[a]: b.md\n[a]: c.md\n\n[x][a]", [
+        "1:1 link: nothing refers to [update], and a line such as this is not shown; write &#91; if it is text",
+        "4:1 link: [a] is defined above; the address here is not used",
+    ]),
+    "lists of letters": ("a. b\nb. c\n\n(1) d\n(2) e\n\n• f", [
+        f"{line}:1 markdown: this is text, and no list; items begin with - or 1." for line in (1, 4, 7)
+    ]),
+    "items without a space": ("-a\n-b\n\n1.a\n2.b", [f"{line}:1 markdown: an item of a list has a space behind its mark" for line in (1, 4)]),
+    "Python's prompt": (">>> x = 1", ["1:1 markdown: this is a quote within quotes; code of Python's goes into a fence of ```"]),
+    "said twice": ('Figure {{ ref("a") }} (Sec. {{ ref("#b") }})', [
+        f"1:{column} reference: ref(...) says Figure, Section or Equation itself; leave out {word!r} before it"
+        for column, word in ((11, "Figure"), (32, "Sec."))
+    ]),
+    "a list in HTML": ("<details><summary>S</summary>\n- a\n- b\n</details>", [
+        "2:1 markdown: '- a' stays as it is, since Markdown is not read within HTML; leave a blank line before it",
     ]),
     "hashtags": ("#one #two", ["1:1 markdown: a heading has a space after its #; tags are not read"]),
 }  # fmt: skip
@@ -199,6 +235,11 @@ INNOCENT = {
     "links": "[a](b.md) and <a href=\"c.md\">d</a> and <a name=\"e\"></a>[f](g.md) [![h](i.png)](j.md)",
     "formulas in HTML": "<details><summary>if $a<b$ and $c>d$ or $a<b and c>d$</summary></details>\n\n<table><tr><td>$5</td><td>$6</td><td>$x$</td></tr></table>",
     "code in HTML": "<p><code>\\alpha **x** [^1]</code></p>\n\n<pre>$a <b>x</b> c$ \\in</pre>",
+    "powers": "2**3 and a ** b, f(**kwargs), a^2+b^2=c^2, a==b and c==d, C++ and ++i",
+    "lists": "-1\n-2\n\na. m. and p. m.\n\ni.e. this, (1) here and (2) there\n\n> > quote",
+    "calls": 'As in {{ ref("a") }}, Eq. \\eqref{b}: {% set x = metric("a/b") %}{{ x }} {{ metric("c/d") if 1 else "" }}',
+    "definitions of addresses": "[a], [b][], [c][D]\n\n[a]: x.md\n[B]: y.md\n[d]: z.md",
+    "characters": "AT&T, a & b; &nbsp; &amp; &#8212; a < b, <3, x<y>z",
     "captions": '{{ picture("a.png", caption="$\\theta$, {{ metric("a/b") }}", alt="a") }}'.replace('"a/b"', "'a/b'"),
     "names": "## A {#a}\n\n## A\n\n## Content\n\n$$x$$ {#b}",
 }  # fmt: skip

@@ -126,6 +126,10 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         ('>0.5</span> by <a class="ref" href="#eq-e">(1)</a>', "[\\theta] <strong>b</strong>", '<a href="right.html">l</a><sup id="fnref-n">',
          '<a href="https://e.com">', 'See <a class="ref" href="#eq-e">Equation&nbsp;(1)</a>, (<a class="cite" href="#ref-ho2020"', 'id="ref-ho2020"'), ("{{",),
     ),
+    "self-closed": ('<a name="q"/>a <span class="b"/> [c](#q)', ('<a name="q"></a>a <span class="b"></span> <a href="#q">',), ("/>",)),
+    "arrows-and-options": ("run --site DIR, a -- b, a--b, a---b, x --> y <-- z, 1--2.", (
+        "run --site DIR, a – b, a–b, a—b, x --&gt; y &lt;-- z, 1–2.",), (),
+    ),
     "left-out": (
         "'90s, 'tis, rock 'n' roll, \"'Twas,\" 'a word' and 'em dash'",
         ("’90s, ’tis, rock ’n’ roll, “’Twas,”", "‘a word’ and ‘em dash’"), (),

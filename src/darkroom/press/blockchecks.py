@@ -88,10 +88,19 @@ def _check_admonition(reading: Reading, token: Token) -> None:
         reading.fault(place, "markdown", "this callout has no text; indent its text by four spaces")
 
 
+def _check_quote(reading: Reading, token: Token) -> None:
+    assert token.map
+    line = reading.line(token.map[0])
+    if line.lstrip().startswith(">>> "):
+        place = reading.lines[token.map[0]] + len(line) - len(line.lstrip())
+        reading.warn(place, "markdown", "this is a quote within quotes; code of Python's goes into a fence of ```")
+
+
 CHECKS: dict[str, Callable[[Reading, Token], None]] = {
     "fence": _check_fence,
     "code_block": _check_indented,
     "heading_open": _check_heading,
     "html_block": check_html,
+    "blockquote_open": _check_quote,
     "admonition_open": _check_admonition,
 }

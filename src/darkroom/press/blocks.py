@@ -8,8 +8,8 @@ from markdown_it.rules_block import StateBlock, lheading, table
 from markdown_it.rules_block.table import escapedSplit
 
 from darkroom.press import mathtext
-from darkroom.press.calls import BLOCKS, Call, literal_call
-from darkroom.press.reading import CALLEE, make_formula, reading_of, within
+from darkroom.press.calls import BLOCKS, CALLED, Call, literal_call
+from darkroom.press.reading import make_formula, reading_of, within
 
 NESTING = 90  # levels of lists and quotes
 
@@ -81,7 +81,7 @@ def _lines(state: StateBlock, start: int, end: int, opening: str) -> tuple[list[
 
 def call_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     at = state.bMarks[start] + state.tShift[start]
-    opening = CALLEE.match(state.src, at)
+    opening = CALLED.match(state.src, at)
     if not opening or opening["name"] not in BLOCKS or state.is_code_block(start):
         return False
     found = literal_call(state.src, opening.start("name"))

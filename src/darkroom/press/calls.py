@@ -34,6 +34,15 @@ def tex_reference(text: str, offset: int, end: int | None = None) -> tuple[Call,
     return (Call("ref", (found["name"].strip(),), (("short", found["kind"]),), offset), found.end()) if found else None
 
 
+CALLED = re.compile(r"\{\{-?\s*(?P<name>[a-z_]+)\s*\(")
+
+
+def calls_of(text: str) -> str:
+    """The first call in a text that is no place for one, such as "metric(...)", or ""."""
+    names = (found["name"] for found in CALLED.finditer(text))
+    return next((f"{name}(...)" for name in names if name in CALLS), "")
+
+
 def literal_call(text: str, offset: int) -> tuple[Call, int] | None:
     """The call whose name begins at *offset* and that ``}}`` closes, with the offset behind that.
 

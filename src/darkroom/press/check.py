@@ -175,10 +175,17 @@ def _lost(link: LinkUse, url: str, files: set[str], anchors: Mapping[str, frozen
             else (f"no file {path!r} in templates/static{nearest(path, files)}")
         )
     if target not in files:
-        return f"{link.target} leads nowhere{nearest(target, files)}"
+        return f"{link.target} leads nowhere{_elsewhere(link.target) or nearest(target, files)}"
     if anchor and target in anchors and anchor not in anchors[target]:
         return f"no anchor {'#' + anchor!r} on {target}{nearest(anchor, anchors[target])}"
     return ""
+
+
+def _elsewhere(target: str) -> str:
+    """What was meant by an address without its scheme, as messages have it, or ""."""
+    if re.fullmatch(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", target):
+        return f"; write mailto:{target}"
+    return f"; write https://{target}" if re.match(r"www\.[\w-]+\.", target) else ""
 
 
 def picture_faults(files: Iterable[tuple[str, int]], folder: str) -> list[Fault]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 
+from darkroom.press.calls import calls_of
 from darkroom.press.markup import attributes, pieces
 
 CALLOUTS = ("note", "tip", "important", "warning", "caution")
@@ -23,13 +24,15 @@ ADMONITIONS = {
 PICTURE = '{{ picture("name.png", caption="...", alt="...") }}'
 
 _CALLOUT = "> [!NOTE] for a callout"
+_LISTED = "this is text, and no list; items begin with - or 1."
 _NO_CODE = "a page runs no code of its own; remove it"
 _DELIMITER = "a line |---|---| with as many cells follows its header"
 
 # Paragraphs: a pattern in their text, and what is said of it -----------------------------------------------------------
 
 _TELLING = re.compile(  # what most paragraphs have none of
-    r"(?m)^[#:+*.\\\[\-|(=%/<^]|^[ \t:|-]+$|`|^(?:import|export|image|Table)\b|[ \t|]\|[ \t]|[ \t]\^[\w-]+\Z"
+    r"(?m)^[#:+*.\\\[\-|(=%/<^•●▪◦‣]|^(?:a|i|1)[.)]|^[ \t:|-]+$|`|^(?:import|export|image|Table)\b|[ \t|]\|[ \t]"
+    r"|[ \t]\^[\w-]+\Z"
 )
 _PARAGRAPHS = (  # patterns are compiled where they are used
     (r"(?m)^#{2,6}[^#\s]", "a heading has a space after its #; write ## Title"),
@@ -95,6 +98,13 @@ _DOUBTS = (
     (r"(?m)^#[a-z][\w/-]*(?:[ \t]+#[a-z][\w/-]*)*[ \t]*$", "a heading has a space after its #; tags are not read"),
     (r"\A(?:[^|\n(]+[ \t]\|[ \t][^|\n(]+\n)+[^|\n(]+[ \t]\|[ \t][^|\n(]+\Z", f"if this is a table, {_DELIMITER}"),
     (r"\A\|[^|\n]+\|[^|\n]+\|[ \t]*(?:\n\|[^|\n]+\|[^|\n]+\|[ \t]*)+\Z", f"if this is a table, {_DELIMITER}"),
+    (r"(?m)^\(?a[.)][ \t]+\S[^\n]*\n(?:[ \t][^\n]*\n)*\(?b[.)][ \t]", _LISTED),
+    (r"(?m)^(?:\(1\)|\(?i[.)])[ \t]+\S[^\n]*\n(?:[ \t][^\n]*\n)*\(?(?:2|ii)[.)][ \t]", _LISTED),
+    (r"(?m)^[•●▪◦‣][ \t]*\S", _LISTED),
+    (
+        r"(?m)^-[A-Za-z][^\n]*\n-[A-Za-z]|^1[.)][A-Za-z][^\n]*\n2[.)][A-Za-z]",
+        "an item of a list has a space behind its mark",
+    ),
     (r"\A\[[ xX]\][ \t]+\S", "a task is an item of a list; write - [ ] before it"),
     (r"\ATable(?:[ \t]+\d+)?:[ \t]*\S[^\n]*\Z", "captions of tables are not read, so that this is text like any other"),
     (r"(?m)^%+[ \t]+\S", "% begins no comment here; write <!-- ... -->"),
@@ -144,6 +154,10 @@ _BRACES: tuple[tuple[str, Callable[[str], str]], ...] = (
     ),
     (r"\{:{1,2}[^{}\n]*\}", lambda text: _of_attributes(text, "kramdown's")),
     (r"\{(?:[.#][A-Za-z]|[\w-]+=)[^{}\n]*\}", lambda text: _of_attributes(text, "Pandoc's")),
+    (
+        r"\{[ \t]+[.#][A-Za-z][^{}\n]*\}|\{#(?![ \t])[^A-Za-z{}\n#-][^{}\n#]*\}",
+        lambda text: f"{text} names nothing; write {{#name}}, which begins with one of A to Z and has no spaces",
+    ),
     (r"\{=\w+\}", lambda text: f"{text} is Pandoc's; HTML is written as it is"),
     (
         r"(?s)\{%-?\s*(?:include|link|post_url|highlight|endhighlight|figure|cite|gist|youtube)\b.*?%\}",
@@ -328,6 +342,8 @@ def of_tag(tag: str) -> Iterator[tuple[int, str]]:
         yield 0, "<script>: the page's policy blocks it; what all pages run goes into templates/static/reader.js"
     for name, value in known.items():
         at = tag.lower().find(name)
+        if named := calls_of(value):
+            yield at, f"{named} is not read within an attribute; write it out"
         if name == "markdown":
             yield at, "markdown= is kramdown's; leave a blank line behind the tag, and Markdown is read within it"
         elif name == "style":

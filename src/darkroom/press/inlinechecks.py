@@ -2,12 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+from markdown_it.common.utils import normalizeReference
 from markdown_it.token import Token
 
 from darkroom.press.markup import attributes, pieces
 from darkroom.press.reading import Reading
+
+_LEFT = re.compile(r"(?<!\S)(\*\*|~~)(?:[ \t]+\S[^*~\n]*?|\S[^*~\n]*?[ \t])\1(?!\w)")
+
+
+def signs_left(reading: Reading, token: Token) -> None:
+    """Signs that would have made text bold or struck it out, were there no space within them."""
+    left = "".join(child.content for child in token.children or () if child.type == "text")
+    for found in _LEFT.finditer(token.content) if "**" in left or "~~" in left else ():
+        message = f"{found[1]} stays as it is here, since there is a space within; write {found[1]}word{found[1]}"
+        reading.warn(reading.at(found.start()), "markdown", message)
+
+
+def definitions(reading: Reading, env: Mapping[str, Any]) -> None:
+    """Addresses that are defined by ``[name]: address`` and that nothing refers to: they are not shown."""
+    known = env.get("references", {})
+    if not known:
+        return
+    used = {normalizeReference(found[1]) for found in _LABEL.finditer(reading.text)}
+    for name, each in known.items():
+        if name not in used and each.get("map"):
+            message = (
+                f"nothing refers to [{name.lower()}], and a line such as this is not shown; write &#91; if it is text"
+            )
+            reading.warn(_start_of(reading, each["map"][0]), "link", message)
+    for each in env.get("duplicate_refs", ()):
+        message = f"[{each['label'].lower()}] is defined above; the address here is not used"
+        reading.warn(_start_of(reading, each["map"][0]), "link", message)
+
+
+_LABEL = re.compile(r"\[((?:[^\[\]\\]|\\.)+)\](?!:)")
+
+
+def _start_of(reading: Reading, number: int) -> int:
+    line = reading.line(number)
+    return reading.lines[number] + len(line) - len(line.lstrip(" \t>"))
+
 
 _LINKS = {"ref": "ref(...)", "cite": "cite(...)"}
 

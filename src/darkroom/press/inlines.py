@@ -7,13 +7,15 @@ from collections.abc import Callable
 
 import msgspec
 from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
 
 from darkroom.press import dialects, latex, mathtext
 from darkroom.press.addresses import bare_address
-from darkroom.press.calls import BLOCKS, CALLS, Call, literal_call, tex_reference
+from darkroom.press.calls import BLOCKS, CALLED, CALLS, Call, calls_of, literal_call, tex_reference
+from darkroom.press.markup import ELEMENTS
 from darkroom.press.mathtext import Span
 from darkroom.press.rawhtml import check_tag, open_comment
-from darkroom.press.reading import CALLEE, make_formula, reading_of, within
+from darkroom.press.reading import Reading, make_formula, reading_of, within
 
 _NAME = re.compile(r"\{#([A-Za-z][\w.:-]*)\}")
 _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
@@ -26,17 +28,37 @@ def placed(rule: Callable[[StateInline, bool], bool]) -> Callable[[StateInline, 
         start, index = state.pos, len(state.tokens) + bool(state.pending)
         if not rule(state, silent):
             return False
-        if not silent and index < len(state.tokens):
-            token = state.tokens[index]
-            reading = reading_of(state)
-            token.meta["at"] = reading.origin(reading.place(state, start))
-            if token.type in {"code_inline", "html_inline"} or token.markup == "autolink":
-                reading.mark(state, start, state.pos)
-                if token.type == "html_inline":
-                    check_tag(reading, token, reading.place(state, start))
+        reading = reading_of(state)
+        if silent or index >= len(state.tokens):
+            if not silent and state.src[start] == "`" and "short" not in state.env:
+                message = (
+                    f"{state.src[start : state.pos]} opens no code, since none closes it; write \\` for the character"
+                )
+                reading.warn(reading.place(state, start), "markdown", message)
+            return True
+        token = state.tokens[index]
+        token.meta["at"] = reading.origin(reading.place(state, start))
+        _check_values(token, reading.place(state, start), reading)
+        if token.type in {"code_inline", "html_inline"} or token.markup == "autolink":
+            reading.mark(state, start, state.pos)
+            if token.type == "html_inline":
+                check_tag(reading, token, reading.place(state, start))
         return True
 
     return placed
+
+
+def _check_values(token: Token, place: int, reading: Reading) -> None:
+    """That no call stands in the address, the title or the words of a link or picture, where none is read."""
+    children = token.children or ()
+    found = [calls_of(str(value)) for name, value in token.attrs.items() if name in {"href", "src", "title"}]
+    found += [f"{child.meta['call'].name}(...)" for child in children if child.type == "call"]
+    if token.type == "image" and any(child.type == "footnote_ref" for child in children):
+        found.append("a note")
+    for name in filter(None, found):
+        reading.fault(
+            place, "reference", f"{name} is not read within an address, a title or what is seen; write it out"
+        )
 
 
 def formula(state: StateInline, silent: bool) -> bool:
@@ -181,7 +203,7 @@ def tex_words(state: StateInline, silent: bool) -> bool:
     start, source, reading = state.pos, state.src, reading_of(state)
     if silent or source[start] not in "\\{":
         return False
-    opening = CALLEE.match(source, start, state.posMax)
+    opening = CALLED.match(source, start, state.posMax)
     if (opening and opening["name"] in CALLS) or tex_reference(source, start, state.posMax):
         message = "calls and references are read in the text of pages alone; write the number out"
         reading.fault(start, "reference", f"{message} (in {source!r})")
@@ -202,7 +224,7 @@ def braces(state: StateInline, silent: bool) -> bool:
             reading.mark(state, *named.span())
         state.pos = named.end()
         return True
-    opening = CALLEE.match(source, start, state.posMax)
+    opening = CALLED.match(source, start, state.posMax)
     found = literal_call(source, opening.start("name")) if opening and opening["name"] in CALLS else None
     if found and found[1] <= state.posMax:
         if not silent:
@@ -231,9 +253,18 @@ def _push_call(state: StateInline, found: Call, start: int, end: int) -> None:
     if call.name in BLOCKS:
         message = f"{call.name}(...) stands on a line of its own, between blank lines or at the start of a list item"
         reading.fault(found.offset + shift, "reference", message)
+    said = _SAID.search(state.src[:start]) if call.name == "ref" and not call.options else None
+    if said:
+        message = f"ref(...) says Figure, Section or Equation itself; leave out {said['word']!r} before it"
+        reading.warn(found.offset + shift, "reference", message)
     state.push("call", "", 0).meta = {"call": call}
     reading.calls.append(call)
     reading.mark(state, start, end)
+
+
+_ENTITY = re.compile(r"&[A-Za-z][A-Za-z0-9]+;")
+_TAG = re.compile(r"<(?P<name>[A-Za-z][\w-]*)\s+[\w-]+\s*=")
+_SAID = re.compile(r"\b(?P<word>Figures?|Figs?\.|Sections?|Secs?\.|Equations?|Eqs?\.)[ \u00a0\n(]*\Z")
 
 
 def other_dialects(state: StateInline, silent: bool) -> bool:
@@ -250,6 +281,12 @@ def other_dialects(state: StateInline, silent: bool) -> bool:
     elif message:
         reading.fault(place, "markdown", message)
         reading.told = place + end - at
+    elif entity := _ENTITY.match(source, at):
+        reading.warn(place, "markdown", f"{entity[0]} is no character of HTML; write the character itself")
+    elif source[at] == "<" and (tag := _TAG.match(source, at)) and tag["name"].lower() in ELEMENTS:
+        named = calls_of(source[at : at + 200])
+        message = f"{tag[0].strip()} begins no tag that can be read, so it is text; see to its quotes, or write &lt;"
+        (reading.fault if named else reading.warn)(place, "html", message)
     elif source.startswith("<!--", at):
         reading.fault(place, "html", open_comment(reading.text, place))
     return False

@@ -54,6 +54,13 @@ def of_tex(text: str, at: int) -> Remark | None:
         return None
     if found := _COMMAND.match(text, at):
         return _of_command(found["name"], found["after"], _PATH.search(text[max(at - 200, 0) : at]))
+    return _of_sign(text, at)
+
+
+def _of_sign(text: str, at: int) -> Remark | None:
+    """The same of a backslash before anything but a letter."""
+    if text.startswith("\\\\begin{", at):
+        return Remark("\\\\begin opens no formula; write one backslash, \\begin{...}")
     if found := _ACCENT.match(text, at):
         return Remark(f"{found[0]} is an accent of TeX's; write the letter itself", found[0].endswith("}"))
     if found := _SPACE.match(text, at):

@@ -83,7 +83,7 @@ def is_known(language: str) -> bool:
     from pygments.lexers import find_lexer_class_by_name
     from pygments.util import ClassNotFound
 
-    if language.lower() in {"plain", "plaintext", "txt", "none"}:
+    if language.lower() in {"plain", "plaintext", "txt", "none", *_ALIASES}:
         return True
     try:
         find_lexer_class_by_name(language)
@@ -99,6 +99,9 @@ def nearest_language(language: str) -> str:
     return nearest(language, [alias for _, aliases, _, _ in get_all_lexers() for alias in aliases])
 
 
+_ALIASES = {"mjs": "js", "cjs": "js", "jsonc": "json", "cmd": "bat", "shell-session": "console"}
+
+
 def _coloured(source: str, language: str) -> str:
     """*source* with a span of a class of Pygments' around what is no plain text, line by line."""
     from pygments.lexers import get_lexer_by_name
@@ -106,7 +109,7 @@ def _coloured(source: str, language: str) -> str:
     from pygments.util import ClassNotFound
 
     try:
-        lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
+        lexer = get_lexer_by_name(_ALIASES.get(language.lower(), language), stripnl=False, ensurenl=False)
     except ClassNotFound:
         return escape(source)
     parts = []

@@ -131,7 +131,10 @@ class Links(Treeprocessor):
             new |= self.page.picture_attributes(known, at)
         if new:
             element.text = with_attributes(content, new)
-        if piece.tag not in VOID and not content.endswith("/>") and piece.tag not in _OPTIONAL:
+        closed = content.endswith("/>") and not any(tag in {"svg", "math"} for tag, _, _ in self.opened)
+        if closed and piece.tag not in VOID:  # to a browser the tag would still be open
+            element.text = f"{(element.text or '')[:-2].rstrip()}></{piece.tag}>"
+        elif piece.tag not in VOID and not content.endswith("/>") and piece.tag not in _OPTIONAL:
             self.opened.append((piece.tag, at, new.get("href", known.get("href", ""))))
         return ""
 

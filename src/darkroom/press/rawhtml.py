@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from markdown_it.token import Token
 
 from darkroom.press import dialects, latex, mathtext
-from darkroom.press.calls import CALLS, Call, literal_call, tex_reference
+from darkroom.press.calls import CALLED, CALLS, Call, literal_call, tex_reference
 from darkroom.press.markup import has_tags, pieces
-from darkroom.press.reading import CALLEE, Place, Reading, make_formula, within
+from darkroom.press.reading import Place, Reading, make_formula, within
 
 
 def check_html(reading: Reading, token: Token) -> None:
@@ -61,7 +61,9 @@ def _html(reading: Reading, content: str, starts: list[tuple[int, int]]) -> Iter
 
 
 _MARKDOWN = re.compile(
-    r"\*\*(?=\S)[^*\n]+(?<=\S)\*\*|(?<!`)`[^`\n]+`(?!`)|!?\[[^\[\]\n]+\]\([^()\s]+\)|^#{2,6}[ ]\S.*", re.MULTILINE
+    r"\*\*(?=\S)[^*\n]+(?<=\S)\*\*|(?<!`)`[^`\n]+`(?!`)|!?\[[^\[\]\n]+\]\([^()\s]+\)"
+    r"|^(?:#{2,6} |[ \t]*(?:[-*+]|\d+[.)])[ \t]+)\S.*|^```.*|^\|.*\|[ \t]*$",
+    re.MULTILINE,
 )
 _OPEN = re.compile(r"<(?:[?]|!\[CDATA\[|![A-Za-z])")
 
@@ -105,7 +107,7 @@ def _html_text(reading: Reading, text: str, place: Place) -> Iterator[Token]:
             reading.kept.append((place(begin), place(foreign[1])))
             continue
         span = mathtext.span_at(text, begin) if found[0] != "{{" else None
-        opening = CALLEE.match(text, begin) if found[0] == "{{" else None
+        opening = CALLED.match(text, begin) if found[0] == "{{" else None
         call = literal_call(text, opening.start("name")) if opening and opening["name"] in CALLS else None
         call = tex_reference(text, begin) if found[0][0] == "\\" and span is None else call
         if span is None and call is None:

@@ -20,7 +20,6 @@ from darkroom.press.mathtext import Formula
 Complaint = tuple[int, str, str]  # offset in the file, rule, message
 Place = Callable[[int], int]
 
-CALLEE = re.compile(r"\{\{-?\s*(?P<name>[a-z_]+)\s*\(")
 _JINJA_IN_TEX = re.compile(r"\{\{ (?!metric|param)[^{}\\]+ \}\}|\{%.*?%\}")
 
 

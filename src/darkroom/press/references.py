@@ -25,7 +25,7 @@ import msgspec
 
 from darkroom.lab.errors import Fault, nearest
 from darkroom.lab.manifest import Manifest
-from darkroom.press.calls import Call, Literal
+from darkroom.press.calls import Call, Literal, calls_of
 from darkroom.press.catalogue import Catalogue
 from darkroom.press.mathtext import Edit, Prepared, Rewritten, Target, rewrite
 from darkroom.press.pages import Heading, Outline, Page
@@ -329,6 +329,8 @@ def _check_picture(call: Call, page: Page, index: Index) -> None:
         raise Unknown(f"no file {name!r} in templates/static{nearest(name, index.static)}")
     if PurePosixPath(name).suffix.lower() not in SUFFIXES | FILMS:
         raise Unknown(f"{name} is no picture or film that browsers show; save it as PNG, JPEG, WebP, SVG or MP4")
+    if named := calls_of(str(dict(call.options).get("alt", ""))):
+        raise Unknown(f"{named} is not read within alt; write it out")
     if not str(dict(call.options).get("alt", "")).strip():
         raise Unknown(f'{name} has no alt text; write picture({name!r}, caption="...", alt="what is seen")')
 

@@ -23,7 +23,7 @@ from mdit_py_plugins.footnote.index import footnote_inline, footnote_ref
 
 from darkroom.press import blocks, dialects, inlines, notes
 from darkroom.press.blockchecks import CHECKS
-from darkroom.press.inlinechecks import links_in_links
+from darkroom.press.inlinechecks import definitions, links_in_links, signs_left
 from darkroom.press.reading import Document, Place, Reading, reading_of
 
 
@@ -138,6 +138,7 @@ def _inline(state: StateCore) -> None:
     if "short" not in state.env:
         notes.in_order(state, reading)
         links_in_links(reading, state.tokens)
+        definitions(reading, state.env)
 
 
 def _read_caption(state: StateCore, reading: Reading, token: Token) -> None:
@@ -163,6 +164,7 @@ def _finish_inline(reading: Reading, token: Token, before: tuple[str, str]) -> N
     for text, at in reading.unmarked():
         for line in re.finditer(r"[^\n]+", text):
             reading.prose.append((line[0], reading.origin(reading.at(at + line.start()))))
+    signs_left(reading, token)
     if before[1] == "paragraph_open":
         for at, message, certain in dialects.of_paragraph(token.content):
             (reading.fault if certain else reading.warn)(reading.at(at), "markdown", message)

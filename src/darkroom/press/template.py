@@ -306,6 +306,11 @@ def _bad_calls(tree: nodes.Template, template: _Template) -> Iterator[Complaint]
     """Calls of what there is not, and those whose name is no literal: every name is checked before anything runs."""
     from jinja2 import nodes
 
+    for node in _computed_with(tree):
+        message = (
+            f"{node.node.name}(...) is put into the page as it is, and nothing is computed with it; use its options"
+        )
+        yield template.find(node.lineno, node.node.name), "reference", message
     for node in tree.find_all(nodes.Call):
         name = node.node.name if isinstance(node.node, nodes.Name) else ""
         if not name or name in _FUNCTIONS or name in {_KEPT, _AT}:
@@ -334,6 +339,17 @@ def _line_within(error: Exception) -> int:
             line = getattr(known.get("node"), "lineno", 0) or line
         trace = trace.tb_next
     return line or 1
+
+
+def _computed_with(tree: nodes.Template) -> Iterator[Any]:
+    """Calls of the page's that stand in a filter, a sum, a comparison and the like."""
+    from jinja2 import nodes
+
+    kinds = (nodes.Filter, nodes.BinExpr, nodes.Compare, nodes.UnaryExpr, nodes.Test, nodes.Getattr, nodes.Getitem)
+    for outer in tree.find_all(kinds):
+        for node in () if isinstance(outer, nodes.And | nodes.Or | nodes.Not) else outer.iter_child_nodes():
+            if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name in CALLS:
+                yield node
 
 
 def _line_of(error: Exception) -> int:

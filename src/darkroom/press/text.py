@@ -6,7 +6,8 @@ import html
 import re
 from unicodedata import normalize
 
-_MARKS = re.compile(r"https?://\S+|-{2,3}|\.{3}|[\"']")
+_MARKS = re.compile(r"https?://\S+|(?<![\w-])--(?=[A-Za-z])|<-+|-+>|-{4,}|-{2,3}|\.{3}|[\"']")
+_KEPT = re.compile(r"https?:|(?<![\w-])--(?=[A-Za-z])|<|-+>|-{4}")  # addresses, options such as --site, arrows, rows
 _ENDED = re.compile(r"[.?!…][\"'”’]*\s*$")
 _SET = {"--": "–", "---": "—", "...": "…"}
 _OPENS = frozenset(" \t\n\u00a0([{<—–-/“‘")
@@ -42,8 +43,8 @@ def typographic(text: str, before: str = " ") -> tuple[str, str]:
     for found in _MARKS.finditer(text):
         gap, mark = text[at : found.start()], found[0]
         before = gap[-1:] or before
-        if len(mark) > 3:
-            pass  # an address stays as it is
+        if _KEPT.match(text, found.start()):
+            pass
         elif mark in _SET:
             mark = _SET[mark]
         elif before in _OPENS:
