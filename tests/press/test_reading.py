@@ -80,7 +80,9 @@ def test_jinja_leaves_places(text: str) -> None:
         assert text[expanded.origin(found.start())] == found[0]
 
 
-@pytest.mark.parametrize("text", ["a $x$ b", "> - $x$", "| $x$ |\n|---|", "## $x$", "t\n: $x$", "a[^1]\n\n[^1]: $x$"])
+@pytest.mark.parametrize(
+    "text", ["a $x$ b", "> - $x$", "| $x$ |\n|---|", "## $x$", "t\n: $x$", "a[^1]\n\n[^1]: $x$", "- [x]  \n  a $x$"]
+)
 def test_the_place_of_a_formula_is_that_of_its_tex(text: str) -> None:
     """In text, lists in quotes, tables, headings, definitions and notes."""
     (formula,) = formulas(read(text))

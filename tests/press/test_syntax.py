@@ -46,6 +46,11 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "private-use": ("a \U000f0000 b \ue000 $x$", ("a \U000f0000 b \ue000 [x]",), ()),
     "list-after-text": ("Steps:\n- one\n- two", ("<p>Steps:</p>\n<ul>\n<li>one</li>\n<li>two</li>",), ()),
     "three-levels": ("* a\n  * b\n    * c", ("<li>a<ul>\n<li>b<ul>\n<li>c</li>",), ()),
+    "formula-behind-item": (
+        "- one\n$$\na\n$$\n- two\n\n> q\n$$\nb\n$$", (
+            '<li>one</li>\n</ul>\n<div class="equation" tabindex="0">[a]</div>\n<ul>\n<li>two', '</blockquote>\n<div class="equation" tabindex="0">[b]</div>',
+        ), (),
+    ),
     "mixed-lists": ("1. x\n   - y", ("<li>x<ul>\n<li>y</li>",), ()),
     "formula-in-item": ("1. One\n   $$\n   a=b\n   $$\n2. Two", ('<div class="equation" tabindex="0">[a=b]</div>\n</li>\n<li>Two',), ()),
     "fence-in-item": ("1. One\n   ```\n   code\n   ```\n2. Two", ('<pre tabindex="0"><code>code\n</code></pre>\n</li>\n<li>Two',), ()),

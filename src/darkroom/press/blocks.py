@@ -62,9 +62,9 @@ def _lines(state: StateBlock, start: int, end: int, opening: str) -> tuple[list[
     """
     lines = []
     closing = mathtext.closing_of(opening)
-    depth = 0
+    depth, indent = 0, min(state.blkIndent, state.sCount[start])  # it may end the item or quote that it stands behind
     for number in range(start, end):
-        if number > start and not state.isEmpty(number) and state.sCount[number] < state.blkIndent:
+        if number > start and not state.isEmpty(number) and state.sCount[number] < indent:
             break
         if state.isEmpty(number) and opening == "$$":
             break
@@ -185,8 +185,10 @@ def paragraph(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     state.line = line
     state.push("paragraph_open", "p", 1).map = [start, line]
     token = state.push("inline", "", 0)
-    token.content = state.getLines(start, line, state.blkIndent, False).strip(" \t\n")
-    token.map, token.children = [start, line], []
+    content = state.getLines(start, line, state.blkIndent, False)
+    token.content = content.strip(" \t\n")
+    blank = content[: len(content) - len(content.lstrip(" \t\n"))].count("\n")  # as behind the box of a task
+    token.map, token.children = [start + blank, line], []
     state.push("paragraph_close", "p", -1)
     state.parentType = before
     return True
