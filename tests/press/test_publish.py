@@ -452,7 +452,7 @@ def test_pages_rendered_in_two_processes_are_the_same(project: Project, monkeypa
     from darkroom.press import render
 
     monkeypatch.setattr(render, "PARALLEL", 2)
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(render, "processors", lambda: 2)
     for name in ("site", ".darkroom"):
         shutil.rmtree(project.root / name)
     project.build()

@@ -6,6 +6,7 @@ the process's address space, raised again when the page is done. Where a system 
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,11 @@ from types import FrameType
 SECONDS = 8.0
 BYTES = 700_000_000
 LONGEST = 5_000_000  # characters of a page once Jinja is done with it
+
+
+def processors() -> int:
+    """How many processors this process may use, which may be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class TooCostly(Exception):

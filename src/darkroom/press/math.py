@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -22,6 +23,7 @@ from darkroom.lab.errors import UsageError
 from darkroom.lab.paths import remove
 from darkroom.lab.sealed import mark
 from darkroom.press.files import MATH
+from darkroom.press.limits import processors
 from darkroom.press.nodetask import NodeTask, Stalled
 from darkroom.press.packages import install, node, pinned_versions
 
@@ -196,7 +198,7 @@ class Pending:
 
     def __init__(self, katex: Katex, known: Typeset, missing: list[Equation]) -> None:
         self._katex, self._known, self._missing = katex, known, missing
-        processes = min(2, os.cpu_count() or 1) if len(missing) > BATCH else 1
+        processes = min(2, processors()) if len(missing) > BATCH else 1
         shares = [missing[i::processes] for i in range(processes)] if missing else []
         self._running = [NodeTask(node(), katex.script, katex.macros, share) for share in shares]
 
@@ -280,10 +282,15 @@ _AS_VALUE = str.maketrans({"_": ":", "D": ".", "P": "%", "H": "#", "S": " "})
 
 def _with_classes(before: str, style: str) -> tuple[str, str]:
     """What stands before a style attribute, a class of which takes up its declarations, and what takes its place."""
-    added = " ".join(_class_name(each.strip()) for each in html.unescape(style).split(";") if each.strip())
+    added = _class_names(style)
     if before.endswith('"') and before.rfind(' class="') == before.rfind("=") - 6:
         return f'{before[:-1]} {added}"', ""
     return before, f' class="{added}"'
+
+
+@lru_cache(maxsize=10_000)  # of hundreds of thousands on a site some hundred are different
+def _class_names(style: str) -> str:
+    return " ".join(_class_name(each.strip()) for each in html.unescape(style).split(";") if each.strip())
 
 
 def _class_name(declaration: str) -> str:

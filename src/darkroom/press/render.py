@@ -5,7 +5,6 @@ A ``Renderer`` sets up Markdown and Jinja once; many pages are shared out among 
 
 from __future__ import annotations
 
-import os
 import posixpath
 import re
 import sys
@@ -26,7 +25,7 @@ from darkroom.press.convert import Converter, Typography
 from darkroom.press.exhibits import Exhibits
 from darkroom.press.figure import anchor
 from darkroom.press.layouts import Layouts, Refused, environment
-from darkroom.press.limits import NO_MEMORY, TooCostly, bounded
+from darkroom.press.limits import NO_MEMORY, TooCostly, bounded, processors
 from darkroom.press.listing import Listing, NoSource, highlighted, listing_of
 from darkroom.press.math import Equation
 from darkroom.press.mathtext import Formula, Prepared, Target
@@ -42,7 +41,7 @@ PARALLEL = 12  # pages that are worth a second process
 
 def render_pages(pages: Sequence[Page], context: Context) -> list[Rendered]:
     """Render every page; in two processes where there are many."""
-    workers = min(os.cpu_count() or 1, 8, len(pages) // (PARALLEL // 2))
+    workers = min(processors(), 8, len(pages) // (PARALLEL // 2))
     if not pages:
         return []
     if len(pages) < PARALLEL or workers < 2:
