@@ -31,8 +31,8 @@ _DELIMITER = "a line |---|---| with as many cells follows its header"
 # Paragraphs: a pattern in their text, and what is said of it -----------------------------------------------------------
 
 _TELLING = re.compile(  # what most paragraphs have none of
-    r"(?m)^[#:+*.\\\[\-|(=%/<^•●▪◦‣]|^(?:a|i|1)[.)]|^[ \t:|-]+$|`|^(?:import|export|image|Table)\b|[ \t|]\|[ \t]"
-    r"|[ \t]\^[\w-]+\Z"
+    r"(?m)^[#:+*.\\\[\-|(=%/<^•●▪◦‣]|^(?:a|i|1)[.)]|^[ \t:|-]+$|``|`_|`[^`\n]*'|^(?:import|export|image|Table)\b"
+    r"|[ \t|]\|[ \t]|[ \t]\^[\w-]+\Z"
 )
 _PARAGRAPHS = (  # patterns are compiled where they are used
     (r"(?m)^#{2,6}[^#\s]", "a heading has a space after its #; write ## Title"),

@@ -17,6 +17,8 @@ _LEFT = re.compile(r"(?<!\S)(\*\*|~~)(?:[ \t]+\S[^*~\n]*?|\S[^*~\n]*?[ \t])\1(?!
 
 def signs_left(reading: Reading, token: Token) -> None:
     """Signs that would have made text bold or struck it out, were there no space within them."""
+    if "**" not in token.content and "~~" not in token.content:
+        return
     left = "".join(child.content for child in token.children or () if child.type == "text")
     for found in _LEFT.finditer(token.content) if "**" in left or "~~" in left else ():
         message = f"{found[1]} stays as it is here, since there is a space within; write {found[1]}word{found[1]}"
@@ -56,7 +58,9 @@ def links_in_links(reading: Reading, tokens: Iterable[Token]) -> None:
     raw, told = 0, False  # links of HTML, which may hold blocks
     for token in tokens:
         inside = 0
-        for child in token.children or ():
+        if not token.children or not (raw or any(map(_may_open, token.children))):
+            continue
+        for child in token.children:
             opens, closes = _of_html(child) if child.type == "html_inline" else (False, False)
             name = _name(child) or ("<a>" if opens else "")
             if name and (inside or (raw and not told)):
@@ -67,6 +71,10 @@ def links_in_links(reading: Reading, tokens: Iterable[Token]) -> None:
             inside += (child.type == "link_open") - (child.type == "link_close")
             raw = max(raw + opens - closes, 0)
             told = told and raw > 0
+
+
+def _may_open(token: Token) -> bool:
+    return token.type == "link_open" or (token.type == "html_inline" and token.content[:2] in {"<a", "<A"})
 
 
 def _name(token: Token) -> str:

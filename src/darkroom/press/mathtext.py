@@ -408,7 +408,7 @@ def prepare(
     A macro holds from the formula that defines it on; *macros* are those of the front matter.
     """
     known, targets, wrong = dict(macros), dict[str, Target](), list[tuple[int, str]]()
-    whole, formulas = formulas, [msgspec.structs.replace(each, tex=without_comments(each.tex)) for each in formulas]
+    whole, formulas = formulas, [_bare(each) for each in formulas]
     tags = _tags(formulas)
     steps: list[tuple[Formula, list[Edit], dict[str, str], list[str]]] = []
     count = 0
@@ -416,7 +416,7 @@ def prepare(
         defined = definitions(formula.tex)
         known |= defined.macros
         edits = list(defined.edits)
-        for at, message in lost(written.tex, written.display):
+        for at, message in lost(written.tex, written.display) if written is not formula else ():
             wrong.append((written.place(at), message))
             edits.append((at, at + 1, "\\%"))
         numbered, marks = rows(formula) if _has_rows(formula) else ([], [])
@@ -451,6 +451,11 @@ def prepare(
                 edits.append((*found.span(), rf"\text{{{number}}}"))
         prepared.append(Prepared(formula, tuple(sorted(edits)), tuple(its_macros.items()), tuple(anchors)))
     return prepared, list(targets.values()), wrong
+
+
+def _bare(formula: Formula) -> Formula:
+    """A formula without comments: the same where it has none."""
+    return msgspec.structs.replace(formula, tex=without_comments(formula.tex)) if "%" in formula.tex else formula
 
 
 def anchor_of(name: str) -> str:

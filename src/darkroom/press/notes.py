@@ -12,7 +12,7 @@ from darkroom.press.reading import Reading
 
 def in_order(state: StateCore, reading: Reading) -> None:
     """Number the notes: those that the text cites, in order, then those that these cite; report those that none cites."""
-    if "footnotes" not in state.env:
+    if not any(state.env.get("footnotes", {}).values()):
         return
     found: dict[int, dict[str, object]] = state.env["footnotes"].setdefault("list", {})
     numbers: dict[str, int] = state.env["footnotes"].setdefault("refs", {})
