@@ -125,6 +125,10 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         ("<td>1</td>\n<td>[x]</td>", "<td>one</td>\n<td>y</td>", "<td>2</td>", "<td>end</td>\n<td>z</td>\n</tr>\n</tbody>",
          "<li>p</li>\n<li>1</li>"), ("|", "{%"),
     ),
+    "rows-of-a-loop-with-hyphens": (
+        "| k | v |\n|---|---|\n{%- for n in [1, 2] %}\n| {{ n }} | y |\n{%- endfor %}\n\n| m |\n|---|\n{% for n in [3] -%}\n| {{ n }} |\n{% endfor %}",
+        ("<td>1</td>\n<td>y</td>", "<td>2</td>\n<td>y</td>", "<td>3</td>"), ("|",),
+    ),
     "captions": (
         '$$y$$ {#e}\n\n{{ picture("pic.png", caption="At {{ metric(\'part_b/a/m\') }} by \\eqref{e}, $\\theta$ **b** [l](right.md)[^n] https://e.com", alt="A.") }}\n\n'
         '{{ code("pkg.mod.f", caption="See {{ ref(\'#e\') }}, {{ cite(\'ho2020\') }}.") }}\n\n[^n]: note',
@@ -136,8 +140,8 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         "run --site DIR, a – b, a–b, a—b, x --&gt; y &lt;-- z, 1–2.",), (),
     ),
     "left-out": (
-        "'90s, 'tis, rock 'n' roll, \"'Twas,\" 'a word' and 'em dash'",
-        ("’90s, ’tis, rock ’n’ roll, “’Twas,”", "‘a word’ and ‘em dash’"), (),
+        "'90s, 'tis, rock 'n' roll, \"'Twas,\" the '99 cup, 'a word' and 'em dash'; 'Cause it's 'so'",
+        ("’90s, ’tis, rock ’n’ roll, “’Twas,” the ’99 cup, ‘a word’ and ‘em dash’; ’Cause it’s ‘so’",), (),
     ),
     "right": ("## Right\n\nText.", ("<p>Text.</p>",), ()),
     "my page": ("## Café\n\nText.", ('id="café"',), ()),

@@ -68,17 +68,20 @@ def shows_a_file(element: str, attribute: str) -> bool:
 
 def unfit(element: str, attribute: str, name: str) -> str:
     """Why an element shows nothing of a file of the site, judged by its suffix, or ""."""
-    suffix = PurePosixPath(name).suffix.lower()
-    if (element, attribute) in _FILMS:
-        return (
-            "" if suffix in FILMS | SOUNDS else f"{name} is no film or sound that browsers play; save it as MP4 or WebM"
-        )
-    if (element, attribute) not in _PICTURES or suffix in SUFFIXES:
-        return ""
+    suffix, where = PurePosixPath(name).suffix.lower(), (element, attribute)
+    if where in _FILMS and suffix not in FILMS | SOUNDS:
+        return f"{name} is no film or sound that browsers play; save it as MP4 or WebM"
+    if where == ("track", "src") and suffix != ".vtt":
+        return f"{name} holds no subtitles that browsers show; save them as WebVTT, .vtt"
+    return f"{name} is {_instead(suffix, name)}" if where in _PICTURES and suffix not in SUFFIXES else ""
+
+
+def _instead(suffix: str, name: str) -> str:
+    """What a file is that is no picture, and what to write."""
     if suffix in FILMS:
-        return f'{name} is a film; write {{{{ picture("{name}", caption="...", alt="...") }}}}'
+        return f'a film; write {{{{ picture("{name}", caption="...", alt="...") }}}}'
     if suffix in SOUNDS:
-        return f'{name} is a sound; write <audio src="{name}" controls></audio>'
+        return f'a sound; write <audio src="{name}" controls></audio>'
     if suffix in {".html", ".md"}:
-        return f"{name} is a page, not a picture; write [text]({name})"
-    return f"{name} is no picture that browsers show; save it as PNG, JPEG, WebP or SVG, or write [text]({name})"
+        return f"a page, not a picture; write [text]({name})"
+    return f"no picture that browsers show; save it as PNG, JPEG, WebP or SVG, or write [text]({name})"

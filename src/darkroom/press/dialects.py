@@ -54,10 +54,6 @@ _PARAGRAPHS = (  # patterns are compiled where they are used
     (r"(?<!`)``(?!`)[^`\n]+''", 'quotes are written "...", and set as a typesetter would'),
     (r"(?m)^\*\[[^\]\n]+\]:", 'abbreviations are not read; write <abbr title="...">...</abbr>'),
     (
-        r"(?m)^\\(?:newpage|pagebreak|clearpage|noindent|bigskip|medskip|smallskip|maketitle|tableofcontents)\b",
-        "this command of LaTeX's has no meaning on a page; remove it",
-    ),
-    (
         r"(?m)^\[!(?P<kind>[A-Za-z]+)\][-+]?",
         f"a callout begins with > [!NOTE] alone on its line; it may be {', '.join(CALLOUTS)}",
     ),
@@ -72,18 +68,20 @@ _PARAGRAPHS = (  # patterns are compiled where they are used
     (r"(?m)^\([A-Za-z][\w.:-]*\)=[ \t]*$", "this is a target of MyST's; write {#name} behind the heading or formula"),
     (r"""(?m)^import\s+(?:[\w*{][^'"\n]*\sfrom\s+)?(?:'[^'\n]+'|"[^"\n]+");?[ \t]*$""", f"this is MDX's: {_NO_CODE}"),
     (
-        r"(?m)^export\s+(?:(?:const|let|var|function)\s+\w+\s*[=(]|default\s*[({])",
+        r"(?m)^export\s+(?:(?:const|let|var|function)\s+\w+\s*[=(]|default\s*[({]|default\s+(?:function|class)\b)",
         f"this is MDX's: {_NO_CODE}",
     ),
     (r"(?m)^%%[ \t]*$", "%% is a comment of Obsidian's; write <!-- ... -->"),
     (
-        r"(?:^|(?<=[ \t\n]))\^(?!\d+\Z)[A-Za-z0-9-]{3,}\Z",
+        r"(?:^|(?<=[ \t\n]))\^(?!\d+\Z)[A-Za-z0-9-]{2,}\Z",
         "this is a block's name of Obsidian's; name a heading by {#name}",
     ),
     (r'(?m)^===[!+]?[ \t]+"', "tabs are not read; write a heading or ??? note"),
     (r"(?m)^={2,6}[ \t]+\S.*?[ \t]+=+[ \t]*$", "a heading begins with ##"),
     (r"(?m)^/{3,}[ \t]+(?:note|tip|warning|details|admonition|html|tab|caption|figure-caption)\b", f"write {_CALLOUT}"),
     (r"(?m)^-*8<-+|^<<<[ \t]+\S", 'files are not taken in; write {{ code("package.module.name") }} for a listing'),
+    (r"(?m)^\(@[\w-]*\)[ \t]", "numbered examples are Pandoc's; write 1. for an item"),
+    (r"(?m)^\+\+\+[ \t]+\S", "+++ parts cells in MyST's notebooks, and no pages; remove it"),
     (r"(?m)^#\+\w+", "this is Org's; write a fence of ``` or front matter"),
     (r"(?m)^(?:image|video|include)::\S+\[", f"this is AsciiDoc's; write {PICTURE}"),
     (r"`[^`\n<]+<[^`\n<>]+>`__?", "this is a link of reStructuredText's; write [text](address)"),
@@ -101,6 +99,10 @@ _DOUBTS = (
     (r"(?m)^\(?a[.)][ \t]+\S[^\n]*\n(?:[ \t][^\n]*\n)*\(?b[.)][ \t]", _LISTED),
     (r"(?m)^(?:\(1\)|\(?i[.)])[ \t]+\S[^\n]*\n(?:[ \t][^\n]*\n)*\(?(?:2|ii)[.)][ \t]", _LISTED),
     (r"(?m)^[•●▪◦‣][ \t]*\S", _LISTED),
+    (
+        r"\A\|[ \t]+[^|\n]+(?:\n\|[ \t]+[^|\n]+)+\Z",
+        "lines with | are Pandoc's; a backslash at its end breaks a line",
+    ),
     (
         r"(?m)^-[A-Za-z][^\n]*\n-[A-Za-z]|^1[.)][A-Za-z][^\n]*\n2[.)][A-Za-z]",
         "an item of a list has a space behind its mark",
@@ -157,6 +159,12 @@ _BRACES: tuple[tuple[str, Callable[[str], str]], ...] = (
     (
         r"\{[ \t]+[.#][A-Za-z][^{}\n]*\}|\{#(?![ \t])[^A-Za-z{}\n#-][^{}\n#]*\}",
         lambda text: f"{text} names nothing; write {{#name}}, which begins with one of A to Z and has no spaces",
+    ),
+    (r"(?s)\{/\*.*?\*/\}", lambda text: f"{_short(text)} is a comment of MDX's; write <!-- ... -->"),
+    (r"\{(?:props|frontmatter)\.[\w.]+\}", lambda text: f"{text} is MDX's: {_NO_CODE}"),
+    (
+        r"\{(?:\+\+[^{}]*\+\+|--[^{}]*--|~~[^{}]*~~|==[^{}]*==|>>[^{}]*<<)\}",
+        lambda text: f"{_short(text)} is CriticMarkup's; write <ins>, <del> or <mark>, or a comment <!-- ... -->",
     ),
     (r"\{=\w+\}", lambda text: f"{text} is Pandoc's; HTML is written as it is"),
     (
@@ -223,7 +231,7 @@ _TEXTS: Mapping[str, tuple[tuple[str, str], ...]] = {
             "{0} is no link, since its address is not closed; end it with )",
         ),
     ),
-    "%": ((r"(?<![\w%])%%(?!%)[^%\n]+%%(?!%)", "{0} is a comment of Obsidian's; write <!-- ... -->"),),
+    "%": ((r"(?<![\w%])%%(?!%)[^%]+%%(?!%)", "{0} is a comment of Obsidian's; write <!-- ... -->"),),
     "@": (
         (
             r"(?<![\w.@/])@(?:fig|tbl|tab|eq|sec|lst|thm)[-:][A-Za-z][\w-]*",

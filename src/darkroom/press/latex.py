@@ -27,6 +27,10 @@ _SWITCHES = {
     "bf": "**...**", "bfseries": "**...**", "it": "*...*", "itshape": "*...*", "em": "*...*", "sl": "*...*", "tt": "`...`",
     "item": "- ...", "hline": "a table of |", "newline": "one backslash at the end of a line",
 }  # fmt: skip
+_NOTHING = frozenset(
+    """newpage pagebreak clearpage noindent bigskip medskip smallskip maketitle tableofcontents centering raggedright vspace
+    hspace vfill hfill""".split()  # noqa: SIM905
+)
 _MATHS = frozenset(
     """alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi varpi rho varrho
     sigma varsigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega nabla
@@ -77,6 +81,8 @@ def _of_command(name: str, after: str, path: re.Match[str] | None) -> Remark | N
         return None
     if (name in _INSTEAD and after) or name in _SWITCHES:
         return Remark(f"\\{name} is LaTeX's; write {_INSTEAD.get(name) or _SWITCHES[name]}", not path)
+    if name in _NOTHING:
+        return Remark(f"\\{name} has no meaning on a page; remove it", not path)
     if name in _MATHS or after in {"_", "^", "{"}:
         instead = f"write $\\{name}{after}...$ for a formula, or `\\{name}`"
         return Remark(f"\\{name} is TeX outside of a formula; {instead}", not path)

@@ -93,9 +93,12 @@ def _behind_formula(content: str, start: int, tag: int) -> int:
 
 def _html_text(reading: Reading, text: str, place: Place) -> Iterator[Token]:
     at = 0
-    for found in re.finditer(r"\$|\\[(\[A-Za-z]|\{[{%:]|\[\^[^\]\s]+\]|<[?!]", text):
+    for found in re.finditer(r"\$|\\[(\[A-Za-z]|\{[{%:]|\[\^[^\]\s]+\]|<[?!]|(?<=[\w.])~(?=[\w(])", text):
         begin = found.start()
         if begin < at:
+            continue
+        if found[0] == "~":
+            reading.remark(place(begin), latex.of_tie(text, begin))
             continue
         if found[0].startswith("[") or (found[0][0] == "<" and _OPEN.match(text, begin)):
             note = f"{found[0]}: notes are not read within HTML; leave a blank line before the text, or write it below"

@@ -112,11 +112,12 @@ _TAGS_ALONE = re.compile(
 def _without_line(found: re.Match[str]) -> str:
     """Tags that stand alone on their lines, with as much space in them as there was around, so that they leave no line.
 
-    A blank line would end the table, list or paragraph that they stand in.
+    A blank line would end the table, list or paragraph that they stand in. A hyphen in a tag takes the space already.
     """
     tags = found["tags"]
-    end = -3 if tags[-3] in "-+" else -2
-    return f"{tags[:end]}{' ' * len(found['before'])}{found['after']}{tags[end:]}"
+    if tags[2] in "-+" or tags[-3] in "-+":
+        return found[0]
+    return f"{tags[:-2]}{' ' * len(found['before'])}{found['after']}{tags[-2:]}"
 
 
 def _syntax_error(environment: Environment, template: _Template) -> TemplateSyntaxError:

@@ -18,7 +18,6 @@ _SHORTENED = re.compile(
     r"(?P<always>(?:tis|twas|twere|twill|twould|tisn)\b|n['’](?!\w))|(?:em|til|till|cause|cuz|bout|round|n|ere|cos|neath)\b",
     re.IGNORECASE,
 )
-_CLOSES = re.compile(r"(?<=[\w.,;:!?)…])'(?!\w)")
 
 
 def _leaves_out(text: str, at: int, before: str) -> bool:
@@ -31,7 +30,16 @@ def _leaves_out(text: str, at: int, before: str) -> bool:
     if found is None:
         return False
     certain = found[0].endswith("s") if year else bool(found["always"])
-    return certain or not _CLOSES.search(text, at)
+    return certain or not _is_closed(text, at)
+
+
+def _is_closed(text: str, at: int) -> bool:
+    """Whether the next single quote from *at* on, but for those within words, closes one."""
+    for found in re.compile("'").finditer(text, at):
+        before, behind = text[found.start() - 1], text[found.end() : found.end() + 1]
+        if not (before.isalnum() and behind.isalnum()):
+            return before not in _OPENS and before != '"'
+    return False
 
 
 def typographic(text: str, before: str = " ") -> tuple[str, str]:
