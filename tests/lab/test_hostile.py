@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from darkroom.lab import place as places
-from darkroom.lab.digests import Digests
+from darkroom.lab.digests import Digests, write_atomically
 from darkroom.lab.errors import DamagedOutputs, ExperimentError
 from darkroom.lab.handle import Run
-from darkroom.lab.paths import check_path, read_plain
+from darkroom.lab.paths import CANNOT_MOVE, check_path, read_plain
 from darkroom.lab.place import Place
 from darkroom.lab.sealed import seal, unseal
 from darkroom.lab.store import store_file
@@ -220,6 +220,29 @@ def test_outputs_that_cannot_be_renamed_are_copied(refusing: list[str], tmp_path
     assert not (place.folder / "from_the_image").exists()
     assert not place.next.exists() and not place.previous.exists()
     assert [path.name for path in place.folder.parent.iterdir()] == ["old"]
+
+
+@pytest.mark.parametrize("code", sorted(CANNOT_MOVE))
+def test_outputs_are_put_in_place_where_nothing_is_renamed(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The manifest comes last, so that they count when they are whole."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(code, "refused")
+
+    place = Place(tmp_path, "part_x/old")
+    _filled(place.folder, "old", image=True)
+    _filled(place.next, "new")
+    monkeypatch.setattr(places, "_swap", lambda one, other: False)
+    for name in ("rename", "replace", "link"):
+        monkeypatch.setattr(f"os.{name}", refuse)
+    place.publish()
+    assert (place.folder / "manifest.json").read_text() == "new"
+    assert [path.name for path in place.folder.parent.iterdir()] == ["old"]
+    write_atomically(place.folder / "manifest.json", b"accepted", scratch=place.scratch)
+    assert (place.folder / "manifest.json").read_text() == "accepted"
+    assert not place.next.exists() and not place.previous.exists()
 
 
 @pytest.mark.parametrize("step", range(12))

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from darkroom.lab.errors import UsageError
+from darkroom.lab.paths import CANNOT_MOVE
 from darkroom.press import folder, publish
 from darkroom.press.folder import RECORD
 from tests.press.projects import ROOT, Project
@@ -467,3 +468,37 @@ def test_entries_are_files_links_and_empty_folders(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(".")
     assert sorted(path for path, _ in folder.entries(tmp_path)) == ["a/b", "a/c", "loop"]
     assert list(folder.entries(tmp_path / "nowhere")) == []
+
+
+@pytest.mark.parametrize(
+    ("what", "code"),
+    [
+        *((each, errno.EXDEV) for each in ("link", "rename", "rename_of_folders")),
+        *(("all", code) for code in sorted(CANNOT_MOVE)),
+    ],
+)
+def test_a_file_system_that_refuses(what: str, code: int, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Links, renames, those of folders alone, or all of it at once: the site is brought to what it should be."""
+
+    def refusing(call: Callable[..., object], *, folders: bool) -> Callable[..., object]:
+        def refuse(one: str, other: str, **options: object) -> object:
+            if folders and not Path(one).is_dir():
+                return call(one, other, **options)
+            raise OSError(code, os.strerror(code), one, None, other)
+
+        return refuse
+
+    project.page("First.")
+    project.page("Second.", "b")
+    project.build()
+    if what != "rename":
+        monkeypatch.setattr(os, "link", refusing(os.link, folders=False))
+    if what != "link":
+        monkeypatch.setattr(publish, "_exchange", lambda one, other: False)
+        for name in ("rename", "replace"):
+            monkeypatch.setattr(os, name, refusing(getattr(os, name), folders=what == "rename_of_folders"))
+    for text in ("First, changed.", "First, changed again."):
+        project.page(text)
+        project.build()
+        assert text in project.html() and "Second." in project.html("b")
+    assert not [path.name for path in project.root.iterdir() if path.name.startswith(".site")]

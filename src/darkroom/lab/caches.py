@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from darkroom.lab.paths import new_file, read_plain, remove
+from darkroom.lab.paths import move_file, new_file, read_plain, remove
 from darkroom.lab.sealed import seal, unseal
 
 LARGEST = 1 << 30  # bytes
@@ -51,13 +51,9 @@ def scratch_of(path: Path) -> Path:
 
 def put(scratch: Path, path: Path) -> None:
     """Put a file in place at once; a folder that stands there makes room."""
-    try:
-        scratch.replace(path)
-    except OSError:
-        if not _is(path, stat.S_ISDIR):
-            raise
+    if _is(path, stat.S_ISDIR):
         remove(path)
-        scratch.replace(path)
+    move_file(scratch, path)
 
 
 def claim(base: Path, folder: Path, files: tuple[str, ...] = ()) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from darkroom.lab import caches
-from darkroom.lab.paths import new_file
+from darkroom.lab.paths import move_file, new_file
 
 # A file changed within this long before it was hashed may change again without its times telling; it is hashed anew.
 RACY_NS = 50_000_000
@@ -129,7 +129,7 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True, scratc
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        temporary.replace(path)
+        move_file(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         if scratch and error.errno == errno.EXDEV:

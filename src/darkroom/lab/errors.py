@@ -103,12 +103,13 @@ def explained(error: OSError) -> str:
     """
     path = error.filename2 or error.filename
     reason = error.strerror or str(error) or type(error).__name__
+    if error.filename2 is not None and error.errno in _UNMOVED:
+        return f"cannot move{_named(error.filename)} to{_named(path)}: {reason}; choose a place on a file system that renames"
     if error.errno in {errno.EMFILE, errno.ENFILE}:
         return f"too many files are open: {reason}; allow more with ulimit -n"
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return f"cannot write{_named(path)}: {reason}; make room, or choose another place"
-    if error.errno == errno.EROFS:
-        return f"cannot write{_named(path)}: {reason}; choose another place"
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}:
+        room = "" if error.errno == errno.EROFS else "make room, or "
+        return f"cannot write{_named(path)}: {reason}; {room}choose another place"
     if error.errno in {errno.EACCES, errno.EPERM} and path is not None:
         verb = "read" if os.path.exists(path) and not os.access(path, os.R_OK) else "write"  # noqa: PTH110
         return f"cannot {verb}{_named(path)}: {reason}; ask for the right to {verb} it, or choose another place"
@@ -117,6 +118,7 @@ def explained(error: OSError) -> str:
     return f"the system refused{_named(path)}: {reason}"
 
 
+_UNMOVED = {errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}
 _IN_THE_WAY = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.EBUSY}
 
 

@@ -113,6 +113,28 @@ def new_file(path: Path | str, mode: int = 0o666) -> BinaryIO:
     return open(handle, "wb")  # noqa: PTH123
 
 
+# What systems say where they do not rename: across file systems, on overlayfs, on some that are shared or emulated.
+CANNOT_MOVE = frozenset(
+    {errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EACCES, errno.EBUSY}
+)
+
+
+def move_file(source: Path, target: Path) -> None:
+    """Put a file in place at once; where the file system does not rename, write it there, and it is not whole for a moment.
+
+    Raises:
+        OSError: neither can be done.
+    """
+    try:
+        source.replace(target)
+    except OSError as error:
+        if error.errno not in CANNOT_MOVE or target.is_dir():
+            raise
+        with new_file(target) as file:
+            file.write(source.read_bytes())
+        remove(source)
+
+
 def remove(path: Path | str) -> None:
     """Remove a file, a folder with all in it, or a link, but not where it leads; it need not be there."""
     try:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from darkroom.lab import caches
-from darkroom.lab.paths import refuse_links
+from darkroom.lab.paths import CANNOT_MOVE, refuse_links
 
 SCRATCH = ".scratch"
 MANIFEST = "manifest.json"
@@ -129,8 +128,9 @@ class Place:
             _move(self.previous, self.folder)
         _remove(self.previous)
         _remove(_staged(self.folder))
-        for path in self.folder.glob(f".{MANIFEST}.*"):  # half written when an accept was killed
-            path.unlink(missing_ok=True)
+        for folder in (self.folder, self.scratch):
+            for path in folder.glob(f".{MANIFEST}.*"):  # half written when an accept was killed
+                path.unlink(missing_ok=True)
 
 
 def _remove(folder: Path) -> None:
@@ -155,10 +155,6 @@ def _exchange(folder: Path, new: Path, previous: Path) -> None:
     _move(new, folder)
 
 
-# A rename across file systems; overlayfs refuses one of a folder that the image of a container holds in the same way.
-CANNOT_MOVE = frozenset({errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL})
-
-
 def _move(source: Path, target: Path) -> None:
     """Rename a folder, or copy it where that cannot be done; *target* is there whole or not at all."""
     try:
@@ -176,7 +172,16 @@ def _copy(source: Path, target: Path) -> None:
     staged = _staged(target)
     _remove(staged)
     shutil.copytree(source, staged, symlinks=True)
-    staged.rename(target)
+    try:
+        staged.rename(target)
+    except OSError as error:
+        if error.errno not in CANNOT_MOVE:
+            raise
+        _remove(target)  # on a file system that renames nothing; without a manifest what is there does not count
+        shutil.copytree(staged, target, symlinks=True, ignore=shutil.ignore_patterns(MANIFEST))
+        if (staged / MANIFEST).exists():
+            shutil.copyfile(staged / MANIFEST, target / MANIFEST)
+        _remove(staged)
 
 
 def _staged(folder: Path) -> Path:

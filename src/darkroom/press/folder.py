@@ -18,6 +18,7 @@ from stat import S_IFREG, S_ISDIR, S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING
 
 from darkroom.lab.errors import UsageError
+from darkroom.lab.paths import move_file
 
 if TYPE_CHECKING:
     from darkroom.press.publish import SiteRequest
@@ -263,7 +264,7 @@ def _put(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{os.getpid()}{PART}")
     part.write_bytes(content)
-    part.replace(path)
+    move_file(part, path)
 
 
 def holds(path: Path, digest: str) -> bool:

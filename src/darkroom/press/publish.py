@@ -6,7 +6,6 @@ Darkroom did not write stays in the folder, or the folder is refused (see ``fold
 
 from __future__ import annotations
 
-import errno
 import gc
 import hashlib
 import os
@@ -23,6 +22,7 @@ import msgspec
 from darkroom.lab import caches
 from darkroom.lab.errors import ContentError, Fault, Locked, UsageError, explained
 from darkroom.lab.manifest import Status
+from darkroom.lab.paths import CANNOT_MOVE
 from darkroom.press import folder, record
 from darkroom.press.files import MATH, Content, Copy, Kept, Places, digest_of
 
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from darkroom.press.edition import Edition
 
 VERSION = 1
-IMMOVABLE = frozenset(
-    {errno.EBUSY, errno.EXDEV, errno.EACCES, errno.EPERM}
-)  # a folder that is mounted, or not ours to move
 
 
 class SiteRequest(msgspec.Struct, frozen=True):
@@ -258,9 +255,11 @@ def _publish(request: SiteRequest, edition: Edition, memory: record.Record) -> i
         folder.carry_over(request.site, scratch, others)
         swap(scratch, request.site)
     except OSError as error:
-        if error.errno not in IMMOVABLE:
+        if error.errno not in CANNOT_MOVE:  # such as a folder that is mounted, or not ours to move
             raise
         folder.fill(request.site, scratch, ours, wanted)
+        if not spare:
+            shutil.rmtree(scratch, ignore_errors=True)
         return written
     folder.bring_back(scratch, request.site, ours.keys() | wanted.keys())
     if not spare:
