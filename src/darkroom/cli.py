@@ -362,6 +362,8 @@ def _recover(outputs: Path) -> None:
 def _build(call: SimpleNamespace, lab: Lab) -> int:
     from darkroom.press import publish
 
+    if call.strict:
+        _name_unpinned(lab)
     is_code_left = call.no_run or call.untrusted
     plan = _left_undrawn(lab.planner().plan()) if is_code_left else _brought_up(lab)
     request = _request(call, lab, plan)
@@ -370,6 +372,18 @@ def _build(call: SimpleNamespace, lab: Lab) -> int:
         report = publish.build(request)
     _summarise(plan, report, request.site)
     return 0
+
+
+def _name_unpinned(lab: Lab) -> None:
+    """Name the models that may be other ones tomorrow."""
+    from darkroom.lab.models import TELL_COMMIT, unpinned
+
+    if found := unpinned(lab.project.models):
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        _tell(
+            f"warning: experiments/models.toml: {'; '.join(found[:3])}{more}: what is published there may change; give the "
+            f"commit as revision, which {TELL_COMMIT} prints"
+        )
 
 
 def _run(call: SimpleNamespace, lab: Lab) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +16,11 @@ from darkroom.lab import Experiment
 from darkroom.lab.declare import Bound
 from darkroom.lab.discover import Recipe
 from darkroom.lab.errors import DeclarationError, UsageError
+from darkroom.lab.paths import remove
 from darkroom.lab.scan import module_record
 from darkroom.lab.store import as_tuples
 
-from .workshop import Workshop
+from .workshop import EVERYTHING, Workshop
 
 HEAD = """from pathlib import Path
 from darkroom.lab import Dataset, Results, Run, asset, dataset, experiment, upstream, weights
@@ -304,3 +307,60 @@ def test_a_source_outside_experiments_that_is_no_python_counts_whole(workshop: W
     after = workshop.plan().verdicts
 
     assert {name for name in before if after[name].key != before[name].key} == {"part_x/base", "part_x/alone"}
+
+
+def _sparse(path: Path, size: int) -> None:
+    """A file of that size which takes no room."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.truncate(size)
+
+
+@pytest.mark.parametrize("size", [3_000_000, 50_000_000, 1 << 40])
+def test_a_source_that_is_too_large_is_told(size: int, workshop: Workshop) -> None:
+    """At once, by its size and with what to do; it is neither parsed nor, beyond some size, read."""
+    _sparse(workshop.root / "experiments/part_x/large.py", size)
+    said = workshop.call("status", code=2).stderr
+    assert re.fullmatch(
+        r"experiments/part_x/large\.py:1:1: has [\d,]+ bytes; .*data in files of their own.*\n", said
+    ), said
+
+
+def test_a_large_source_elsewhere_counts_as_a_whole(workshop: Workshop) -> None:
+    """One that nobody imports is no matter."""
+    _sparse(workshop.root / "src/helpers/table.py", 3_000_000)
+    workshop.call("status")
+    _sparse(workshop.root / "src/helpers/table.py", 1 << 40)
+    assert "src/helpers/table.py:1:1: has" in workshop.call("status", code=2).stderr
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "dangling", "loop"])
+def test_a_source_that_is_none_is_told(kind: str, workshop: Workshop) -> None:
+    """A pipe is not waited for, and an editor's hidden link is no source."""
+    path = workshop.root / "experiments/part_x/odd.py"
+    {
+        "pipe": lambda: os.mkfifo(path),
+        "folder": path.mkdir,
+        "dangling": lambda: path.symlink_to("nowhere"),
+        "loop": lambda: path.symlink_to(path.name),
+    }[kind]()
+    said = workshop.call("status", code=2).stderr
+    assert said.startswith("experiments/part_x/odd.py:1:1: ") and said.count("\n") == 1
+    remove(path)
+    (workshop.root / "experiments/part_x/.#odd.py").symlink_to("somebody@somewhere")
+    workshop.call("status")
+
+
+def test_links_that_multiply_files_end(workshop: Workshop) -> None:
+    """One that leads back to where it lies is not followed, and those that double folders are counted."""
+    (workshop.root / "experiments/part_x/back").symlink_to("..")
+    (workshop.root / "experiments/part_x/again").symlink_to(".")
+    assert len(workshop.plan().verdicts) == len(EVERYTHING)
+    place = workshop.root / "src/deep"
+    for _ in range(25):
+        place.mkdir()
+        (place.parent / "twin").symlink_to(place.name)
+        (place / "a.py").write_text("")
+        place = place / "deep"
+    said = workshop.call("status", code=2).stderr
+    assert "more than 20,000 Python files, or links that multiply them" in said

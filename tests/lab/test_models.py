@@ -256,6 +256,10 @@ def test_a_project_without_models_says_so(workshop: Workshop) -> None:
         ('title = "Small"', "", "model 'small' has no title"),
         ('stage_1.result = "pipeline"', "", "stage_1 of model 'small' needs one of"),
         ('stage_1.revision = "abc"', "", "stage_1 of model 'hubbed' needs one of"),
+        ('revision = "abc"', 'revision = ""', "stage_1 of model 'hubbed': its revision is empty; give a commit, which"),
+        ('revision = "abc"', 'revision = "0123abc"', "revision '0123abc' is no commit, which has 40 hex digits"),
+        ('revision = "abc"', f'revision = "{"A" * 40}"', "is no commit, which has 40 hex digits in lower case; python -c"),
+        ('revision = "abc"', f'revision = "{"a" * 41}"', "is no commit, which has 40 hex digits"),
         ('stage_1.hub = "someone/model"\nstage_1.', 'other.hub = "a/b"\nother.', "has other, which 'small' has not"),
         ('stage_1.hub = "someone/model"\nstage_1.revision = "abc"', "", "model 'hubbed' has no stage_1"),
         ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = {tims = [0, 1]}', "no field 'tims'; did you mean 'times'?"),
@@ -273,6 +277,20 @@ def test_a_wrong_model_is_told(drawing: Workshop, old: str, new: str, complaint:
     """models.toml is checked before anything runs: what is missing is named with what to write."""
     drawing.edit("experiments/models.toml", old, new)
     assert complaint in drawing.call("status", code=2).stderr
+
+
+def test_a_model_that_may_change_is_named(drawing: Workshop) -> None:
+    """By builds with --strict and by runs, with the command that prints the commit; one that is pinned is not."""
+    line = (
+        "experiments/models.toml: hubbed: someone/model at 'abc': what is published there may change; give the commit"
+    )
+    assert line in drawing.call("--strict", "--no-run", code=None).stderr
+    assert line not in drawing.call("--no-run", code=None).stderr
+    said = drawing.call("run", "part_z/drawn", "--model", "hubbed").stderr
+    assert "someone/model at 'abc' may change; pin it to a commit, which python -c" in said
+    drawing.edit("experiments/models.toml", '"abc"', f'"{"0123456789" * 4}"')
+    assert "may change" not in drawing.call("--strict", "--no-run", code=None).stderr
+    assert "may change" not in drawing.call("run", "part_z/drawn", "--model", "hubbed").stderr
 
 
 def test_a_role_that_no_model_has_is_told(drawing: Workshop) -> None:

@@ -52,17 +52,22 @@ class Digests:
         except msgspec.DecodeError:
             self._changed = True
 
-    def of(self, path: str, *, links: bool = True) -> str | None:
-        """The hex sha256 of the file at *path*, or None where there is no such file; without *links* a link is none."""
+    def of(self, path: str, *, links: bool = True, size: int | None = None, most: int | None = None) -> str | None:
+        """The hex sha256 of the file at *path*, or None where there is no such file; without *links* a link is none.
+
+        With *size* one of another size is none either, and with *most* a larger one: it is not read.
+        """
         try:
             found = os.stat(path) if links else os.lstat(path)  # noqa: PTH116  a thousand Paths cost more than the calls
         except (FileNotFoundError, NotADirectoryError, ValueError):  # none of that name, or no name of a file at all
             return None
-        except OSError:
-            if links:
+        except OSError as error:
+            if links and error.errno != errno.ELOOP:
                 raise
             return None
         if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for
+            return None
+        if (size is not None and found.st_size != size) or (most is not None and found.st_size > most):
             return None
         entry = self._known.get(path)
         if entry is None or not _is_current(entry, found):

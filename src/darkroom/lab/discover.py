@@ -20,6 +20,7 @@ from darkroom.lab.digests import Digests
 from darkroom.lab.errors import DeclarationError, UsageError, nearest
 from darkroom.lab.models import Model, WeightsSource
 from darkroom.lab.models import declared as declared_models
+from darkroom.lab.paths import MOST_SOURCE, read_plain
 
 if TYPE_CHECKING:
     from darkroom.lab.fingerprint import Fingerprints
@@ -28,6 +29,8 @@ EXPERIMENTS = "experiments"
 DATA = f"{EXPERIMENTS}/data.toml"
 MODELS = f"{EXPERIMENTS}/models.toml"
 _OPAQUE = "src/darkroom/lab/"  # the machinery is no part of what an experiment computes
+_LARGEST = 50_000_000  # bytes of a source outside of experiments; it is not parsed, but looked at for changes
+_MOST_FILES = 20_000
 _NOT_MODULES = frozenset({"outputs", "images", "__pycache__"})
 _MACHINERY = ("canonical", "scan", "declarations", "fingerprint", "discover", "models")
 
@@ -138,7 +141,9 @@ def discover(root: Path, digests: Digests, cache: Path | None = None) -> Project
         UsageError: there is no ``experiments`` folder, or ``data.toml`` is at fault.
     """
     base = os.fspath(root)
-    sources = {path: digests.of(f"{base}/{path}") for path in source_files(base)}
+    sources = {path: digests.of(f"{base}/{path}", most=_LARGEST) for path in source_files(base)}
+    if wrong := [path for path, digest in sources.items() if digest is None]:
+        raise DeclarationError("\n".join(_unread(base, path) for path in wrong))
     sources |= {path: digests.of(f"{base}/{path}") for path in (DATA, MODELS)}
     whole = sha256(msgspec.json.encode([_machinery(digests), sorted(sources.items(), key=str)])).hexdigest()
     folder = cache or root / ".darkroom" / "lab"
@@ -151,11 +156,30 @@ def discover(root: Path, digests: Digests, cache: Path | None = None) -> Project
     return project
 
 
+def _unread(base: str, path: str) -> str:
+    """What is said of a source that is no file, or too large to be one."""
+    try:
+        size = os.stat(f"{base}/{path}").st_size  # noqa: PTH116
+    except OSError as error:
+        return f"{path}:1:1: cannot be read: {error.strerror}; put a file there, or remove it"
+    if size > _LARGEST:
+        return (
+            f"{path}:1:1: has {size:,} bytes; the most is {_LARGEST:,}: keep data in files of their own, not in Python"
+        )
+    return f"{path}:1:1: is no file; put one there, or remove it"
+
+
 def source_files(base: str) -> list[str]:
     """Every Python file of the project, relative to *base*, sorted."""
     if not os.path.isdir(f"{base}/{EXPERIMENTS}"):  # noqa: PTH112
         raise UsageError(f"{base}: no folder 'experiments'; run from the folder that holds build.py and experiments/")
-    return sorted([*_python_files(base, EXPERIMENTS), *_python_files(base, "src")])
+    found: list[str] = []
+    for folder in (EXPERIMENTS, "src"):
+        for path in _python_files(base, folder, (os.path.realpath(f"{base}/{folder}"),)):
+            found.append(path)
+            if len(found) > _MOST_FILES:
+                raise UsageError(f"{base}: more than {_MOST_FILES:,} Python files, or links that multiply them")
+    return sorted(found)
 
 
 def module_name(path: str) -> str:
@@ -164,16 +188,21 @@ def module_name(path: str) -> str:
     return stem.replace("/", ".")
 
 
-def _python_files(base: str, folder: str) -> Iterator[str]:
+def _python_files(base: str, folder: str, above: tuple[str, ...]) -> Iterator[str]:
+    """Those in a folder and below it; *above* are the real paths of it and of those it lies in: no link leads back there."""
     try:
         entries = list(os.scandir(f"{base}/{folder}"))
     except (FileNotFoundError, NotADirectoryError):
         return
     for entry in entries:
+        if entry.name.startswith("."):  # such as an editor's
+            continue
         if entry.name.endswith(".py"):
             yield f"{folder}/{entry.name}"
         elif entry.name.isidentifier() and entry.name not in _NOT_MODULES and entry.is_dir():
-            yield from _python_files(base, f"{folder}/{entry.name}")
+            real = os.path.realpath(entry.path) if entry.is_symlink() else f"{above[-1]}/{entry.name}"
+            if real not in above and not any(each.startswith(f"{real}/") for each in above):
+                yield from _python_files(base, f"{folder}/{entry.name}", (*above, real))
 
 
 def _machinery(digests: Digests) -> list[str | None]:
@@ -207,7 +236,7 @@ def _records(root: Path, modules: dict[str, str], sources: dict[str, str], cache
     for module, path in modules.items():
         name = f"{path}@{sources[path]}"
         try:
-            kept[name] = known.get(name) or _record(root, module, path)
+            kept[name] = known.get(name) or _record(root, module, path, sources[path])
         except DeclarationError as error:
             faults.append(str(error))
     if faults:
@@ -217,17 +246,20 @@ def _records(root: Path, modules: dict[str, str], sources: dict[str, str], cache
     return {module: kept[f"{path}@{sources[path]}"] for module, path in modules.items()}
 
 
-def _record(root: Path, module: str, path: str) -> dict[str, Any]:
+def _record(root: Path, module: str, path: str, digest: str) -> dict[str, Any]:
     """A module's record; one outside ``experiments`` that cannot be parsed is taken whole, whatever it means."""
     from darkroom.lab.scan import module_record
 
-    content = (root / path).read_bytes()
     try:
+        try:
+            content = read_plain(root / path, MOST_SOURCE, links=True)
+        except ValueError as error:
+            raise DeclarationError(f"{path}:1:1: {error}; keep data in files of their own, not in Python") from None
         return module_record(content, module, path, package=path.endswith("/__init__.py"))
     except DeclarationError:
         if path.startswith(f"{EXPERIMENTS}/"):
             raise
-        return {"whole": sha256(content).hexdigest()[:16]}
+        return {"whole": digest[:16]}
 
 
 def _read_records(cache: Path, machinery: str) -> dict[str, dict[str, Any]]:

@@ -42,6 +42,7 @@ Text = Annotated[str, Meta(max_length=20_000)]
 Sha256 = Annotated[str, Meta(max_length=64)]
 Line = Annotated[int, Meta(ge=0, le=100_000_000)]
 Size = Annotated[int, Meta(ge=0, le=2**53)]
+FileSize = Annotated[int, Meta(ge=0, le=2**33)]  # 8 GiB, which take seconds to be verified
 Seconds = Annotated[int, Meta(ge=0, le=10**10)] | Annotated[float, Meta(ge=0, le=1e10)]
 Scalar = None | bool | int | float | Text
 Value = Scalar | list[Scalar | list[Scalar | list[Scalar | list[Scalar]]]]  # of a parameter: tuples are lists
@@ -53,7 +54,7 @@ class StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     path: str
     sha256: Sha256
-    bytes: Size
+    bytes: FileSize
 
     def __post_init__(self) -> None:
         check_path(self.path)

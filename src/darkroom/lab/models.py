@@ -8,7 +8,7 @@
     [deepfloyd-m]
     title = "DeepFloyd IF (M)"
     stage_1.hub = "DeepFloyd/IF-I-M-v1.0"     a name on the hub, at a revision
-    stage_1.revision = "main"
+    stage_1.revision = "<commit>"             a commit; "main" would be what its publisher has there on that day
     parameters = { gamma = 7.0 }              what its variants have in place of the experiments' own defaults
     text = { hub = "DeepFloyd/IF-I-XL-v1.0", revision = "main" }    whose text encoder reads prompts; by default its own
     embeddings = "prompt_embeds_dict.pth"     or prompts that were read elsewhere: a dictionary of their embeddings
@@ -334,4 +334,40 @@ def _source(
             f'{path}: {role} of model {model!r} needs one of upstream = "..." and result = "..."; '
             'hub = "owner/name" and revision = "..."; or folder = "..."'
         )
+    if kinds[0] == "hub":
+        _check_revision(f"{path}: {role} of model {model!r}", given["revision"])
     return WeightsSource(kinds[0], given[kinds[0]], given.get("result", ""), given.get("revision", ""), network, text)
+
+
+_HEX = frozenset("0123456789abcdef")
+TELL_COMMIT = "python -c \"from huggingface_hub import model_info; print(model_info('OWNER/NAME').sha)\""
+
+
+def is_commit(revision: str) -> bool:
+    """Whether a revision is the whole name of a commit, which nobody can move: 40 hex digits."""
+    return len(revision) == 40 and _HEX.issuperset(revision)
+
+
+def _check_revision(where: str, revision: Any) -> None:
+    """Refuse what is neither a commit nor the name of a branch or a tag, such as a commit that was cut short.
+
+    Raises:
+        UsageError: it is.
+    """
+    if not isinstance(revision, str) or not revision.strip():
+        raise UsageError(f"{where}: its revision is empty; give a commit, which {TELL_COMMIT} prints")
+    if not is_commit(revision) and len(revision) >= 7 and _HEX.issuperset(revision.strip().lower()):
+        raise UsageError(
+            f"{where}: revision {revision!r} is no commit, which has 40 hex digits in lower case; {TELL_COMMIT} prints it"
+        )
+
+
+def unpinned(models: Iterable[Model]) -> list[str]:
+    """What models take from the hub at a revision that its publisher may move, such as "deepfloyd-m: OWNER/NAME at main"."""
+    found: dict[str, None] = {}
+    for model in models:
+        for source in model.roles.values():
+            for each in (source, source.text):
+                if each is not None and each.kind == "hub" and not is_commit(each.revision):
+                    found[f"{model.name}: {each.place} at {each.revision!r}"] = None
+    return list(found)

@@ -239,7 +239,7 @@ class Planner:
         links = links_among(self.outputs, {f"{identity}/{each.path}".rpartition("/")[0] for each in files})
         if links:
             return [f"{links[0]} is a link"]
-        return [each.path for each in files if of(f"{folder}/{each.path}", links=False) != each.sha256]
+        return [each.path for each in files if of(f"{folder}/{each.path}", links=False, size=each.bytes) != each.sha256]
 
     def _input(self, edge: EdgeRecipe) -> str:
         """The digest of what an edge leads to; empty for an upstream without results."""

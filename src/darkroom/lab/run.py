@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import queue
-import re
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from darkroom.lab.discover import Project, Recipe
 from darkroom.lab.display import Display, display, duration
 from darkroom.lab.errors import DarkroomError, ExperimentError, UnknownName, UsageError, nearest
 from darkroom.lab.job import Job
+from darkroom.lab.models import TELL_COMMIT, TextSource, WeightsSource, is_commit
 from darkroom.lab.place import Place
 from darkroom.lab.plan import DAMAGED, FRESH, WAITING, Lab, Plan, Verdict, order
 
@@ -270,7 +270,9 @@ class _Schedule:
         why = "forced" if verdict.state == FRESH else f"{verdict.state}{_because(verdict)}"
         self.shown.line(f"{identity}  runs ({why})")
         for place, revision in _unpinned(verdict.recipe):
-            self.shown.line(f"{identity}  {place} at {revision!r} may change; pin it to a commit, of 40 hex digits")
+            self.shown.line(
+                f"{identity}  {place} at {revision!r} may change; pin it to a commit, which {TELL_COMMIT} prints"
+            )
         process = _Process(self._job(verdict), identity, self.lab.outputs, self.shown)
         self.running[identity] = process
         threading.Thread(target=self._follow, args=(identity, process), daemon=True).start()
@@ -414,13 +416,10 @@ class _Process:
 def _unpinned(recipe: Recipe) -> list[tuple[str, str]]:
     """The published weights that a run takes at a revision which its publisher may move, with that revision."""
     taken = [edge.source for edge in recipe.edges if edge.source is not None]
-    read = [source.text for source in taken if source.text is not None]
-    named = [(source.place, source.revision) for source in dict.fromkeys([*taken, *read]) if source.kind == "hub"]
+    both: list[WeightsSource | TextSource] = [*taken, *(source.text for source in taken if source.text is not None)]
+    named = [(source.place, source.revision) for source in dict.fromkeys(both) if source.kind == "hub"]
     named += [(edge.target, edge.revision) for edge in recipe.edges if edge.kind == "weights" and edge.revision]
-    return [(place, revision) for place, revision in named if not _COMMIT.fullmatch(revision)]
-
-
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+    return [(place, revision) for place, revision in named if not is_commit(revision)]
 
 
 def _changed(identity: str) -> ExperimentError:

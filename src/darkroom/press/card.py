@@ -13,6 +13,7 @@ from darkroom.lab.kinds import Animation, Compare, Slides, Tiles
 from darkroom.lab.manifest import Figure
 from darkroom.press.catalogue import Catalogue
 from darkroom.press.record import Inputs, sha256
+from darkroom.press.vetting import LARGEST
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -36,11 +37,13 @@ def card_of(name: str, catalogue: Catalogue, inputs: Inputs) -> Card | None:
     if found is None or figure is None:
         return None
     folder, root = found[0].folder, found[0].outputs
-    stored = {file.path: file.sha256 for file in figure.files}
+    stored = {file.path: file for file in figure.files}
     rows = [[f"figures/{found[1]}/{file}" for file in row] for row in pictures(figure)]
     all_paths = [path for row in rows for path in row]
-    digests = [inputs.digest_within(root, f"{found[0].id}/{path}") for path in all_paths]
-    if not digests or digests != [stored.get(path, "-") for path in all_paths]:
+    if not all_paths or not all(path in stored and stored[path].bytes <= LARGEST for path in all_paths):
+        return None
+    digests = [inputs.digest_within(root, f"{found[0].id}/{path}", stored[path].bytes) for path in all_paths]
+    if digests != [stored[path].sha256 for path in all_paths]:
         return None
     if any(inputs.fault_of(folder / path) for path in all_paths):
         return None

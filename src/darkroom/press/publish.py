@@ -29,7 +29,7 @@ from darkroom.press.files import MATH, Content, Copy, Kept, Places, digest_of
 if TYPE_CHECKING:
     from darkroom.press.edition import Edition
 
-VERSION = 1
+VERSION = 2  # of what is remembered, and of what makes a file fit to be published
 
 
 class SiteRequest(msgspec.Struct, frozen=True):
@@ -97,7 +97,7 @@ def build(request: SiteRequest) -> Report:
     _claim_caches(request)
     with _lock(request), _seldom_collecting():
         memory = record.load(_record_path(request))
-        inputs = record.Inputs(memory.inputs.files)
+        inputs = record.Inputs(memory.inputs.files if memory.identity[:1] == [VERSION] else {})
         edition = _edition(request, inputs, memory)
         try:
             written = _publish(request, edition, memory)

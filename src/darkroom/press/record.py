@@ -21,6 +21,7 @@ from darkroom.lab import caches
 from darkroom.lab.paths import read_plain
 
 MOMENT_NS = 50_000_000
+_OTHER = "-"  # in place of the sha256 of a file that was not read
 _MOVED = -1  # in place of a time that is not to be relied on
 
 
@@ -94,8 +95,11 @@ class Inputs:
         seen = self._seen[name]
         return seen.sha256 if seen else ""
 
-    def digest_within(self, folder: Path | str, path: str) -> str:
-        """The sha256 of a file of somebody's outputs, or "" where there is none, or a link stands for it or on the way."""
+    def digest_within(self, folder: Path | str, path: str, size: int | None = None) -> str:
+        """The sha256 of a file of somebody's outputs, or "" where there is none, or a link stands for it or on the way.
+
+        One that is not of that *size*, if it is given, is not read: it is taken for another.
+        """
         name = f"{folder}/{path}"
         if name not in self._plain:
             way = path.rpartition("/")[0]
@@ -106,7 +110,11 @@ class Inputs:
                 return ""
             self._plain.add(name)
             if name not in self._seen:
-                self._seen[name] = _look(name, self._known.get(name), _times(now))
+                times = _times(now)
+                is_other = times and size is not None and times.bytes != size
+                self._seen[name] = (
+                    Seen(times, _OTHER) if times and is_other else _look(name, self._known.get(name), times)
+                )
         return self.digest(name)
 
     def _is_plain(self, base: str, way: str) -> bool:
@@ -228,8 +236,7 @@ def _look(name: str, known: Seen | None, now: Times | None) -> Seen | None:
     """A file that has these times now, if it is there; one that has not changed is not read."""
     if now is None or (known and now == known.times):
         return known if now else None
-    with open(name, "rb") as file:  # noqa: PTH123  # thousands of calls
-        digest = sha256(file.read())
+    digest = _digest_of(name)
     moved = time.time_ns() - max(now.modified_ns, now.changed_ns) < MOMENT_NS
     return Seen(now._replace(modified_ns=_MOVED) if moved else now, digest)
 
@@ -242,8 +249,16 @@ def _same_file(name: str, known: Seen | None) -> bool:
     now = stat_of(name)
     if now is None or now.bytes != known.times.bytes:
         return False
-    with open(name, "rb") as file:  # noqa: PTH123
-        return sha256(file.read()) == known.sha256
+    return _digest_of(name) == known.sha256
+
+
+def _digest_of(name: str) -> str:
+    """The sha256 of a file, which may be larger than the memory."""
+    digest = hashlib.sha256()
+    with open(name, "rb", buffering=0) as file:  # noqa: PTH123  # thousands of calls
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _entries(name: str) -> list[str]:

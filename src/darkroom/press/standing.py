@@ -12,7 +12,7 @@ from darkroom.press.catalogue import FRESH, Experiment
 from darkroom.press.context import Context
 from darkroom.press.references import Index
 from darkroom.press.sources import Findings, Sources
-from darkroom.press.vetting import is_published
+from darkroom.press.vetting import LARGEST, is_published
 
 
 def judge_experiments(sources: Sources, index: Index, findings: Findings) -> None:
@@ -66,7 +66,9 @@ def _first_altered(experiment: Experiment, figure: Figure, sources: Sources) -> 
     outputs, inputs = os.fspath(sources.places.outputs), sources.inputs
     for file in figure.files:
         path = f"{experiment.id}/{file.path}"
-        digest = inputs.digest_within(outputs, path)
+        if file.bytes > LARGEST:
+            return file.path, f"of {file.bytes:,} bytes; a file of a figure may have {LARGEST:,}"
+        digest = inputs.digest_within(outputs, path, file.bytes)
         if digest != file.sha256:
             if digest:
                 return file.path, "altered"
@@ -85,7 +87,8 @@ def raw_files(sources: Sources) -> dict[str, str]:
         for file in experiment.manifest.files if experiment.manifest else ():
             if file.bytes > limit or not is_published(file.path):
                 continue
-            digest = sources.inputs.digest_within(sources.places.outputs, f"{experiment.id}/{file.path}")
+            path = f"{experiment.id}/{file.path}"
+            digest = sources.inputs.digest_within(sources.places.outputs, path, file.bytes)
             if digest and digest == file.sha256:
                 stem, dot, suffix = file.path.rpartition(".")
                 raw[f"{experiment.id}/{file.path}"] = f"raw/{experiment.id}/{stem}.{digest[:10]}{dot}{suffix}"

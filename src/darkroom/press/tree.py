@@ -18,6 +18,7 @@ from darkroom.press.text import composed
 
 POINTER = b"version https://git-lfs.github.com/spec/"
 MOST = 100_000  # files
+LARGEST = 100_000_000  # bytes of a file
 LONGEST = 240  # bytes of a name: a digest is added to it, and file systems have 255
 _FILES = frozenset(
     {"site.toml", "references.bib", "deliverables.toml", "package.json", "package-lock.json", "typeset.mjs"}
@@ -166,6 +167,8 @@ def _of_name(name: str) -> str:
 def _of_file(path: str, found: os.stat_result) -> str:
     if not stat.S_ISREG(found.st_mode):
         return f"{_KINDS.get(stat.S_IFMT(found.st_mode), 'something')}, not a file"
+    if found.st_size > LARGEST:
+        return f"a file of {found.st_size:,} bytes; the most is {LARGEST:,}, which is also what GitHub takes"
     if not os.access(path, os.R_OK):
         return "cannot be read: Permission denied"
     if 100 <= found.st_size <= 1024:

@@ -29,7 +29,7 @@ _OPENINGS = {
     ".webp": (b"RIFF",),
     ".avif": (b"\0\0\0",),
 }
-_LARGEST = 50_000_000  # bytes of a file that are looked through
+LARGEST = 50_000_000  # bytes of a file that are looked through
 
 
 def fault_of(path: str) -> str:
@@ -41,7 +41,7 @@ def fault_of(path: str) -> str:
     if suffix not in _OPENINGS.keys() | _DATA | _FILMS | {".svg"}:
         return f"of a kind that is not published ({suffix or 'no suffix'})"
     try:
-        content = read_plain(path, _LARGEST)
+        content = read_plain(path, LARGEST)
     except (OSError, ValueError) as error:
         return str(error)
     if suffix == ".svg":
@@ -100,7 +100,7 @@ def _is_plainly_whole(chunks: list[tuple[bytes, bytes]]) -> bool:
     inflater = zlib.decompressobj()
     try:
         data = b"".join(body for kind, body in chunks if kind == b"IDAT")
-        pixels = inflater.decompress(data, min(row * height, _LARGEST) + 1)
+        pixels = inflater.decompress(data, min(row * height, LARGEST) + 1)
     except zlib.error:
         return False
     return row > 1 and len(pixels) == row * height and inflater.eof and max(pixels[::row]) <= 4  # filters
