@@ -18,7 +18,10 @@ import pytest
 from darkroom.lab import data
 from darkroom.lab.errors import DataUnavailable, DeclarationError, explained
 from darkroom.lab.scan import module_record
+from tests.hostile import sound
 from tests.lab.workshop import SOURCES, Workshop, make
+from tests.press.conftest import katex  # noqa: F401  # a fixture
+from tests.press.projects import Project
 
 
 @pytest.fixture
@@ -69,6 +72,32 @@ def test_memory_that_runs_out_is_said(workshop: Workshop) -> None:
     workshop.edit("experiments/part_x/base.py", '    count("base")\n', '    count("base")\n    bytearray(1 << 60)\n')
     done = workshop.call("run", "part_x/base", code=3)
     assert "part_x/base: memory ran out" in done.stderr
+
+
+@pytest.mark.usefixtures("katex")
+@pytest.mark.parametrize("megabytes", [60, 75, 90, 150, 300, 900])
+def test_little_memory_is_what_is_blamed(megabytes: int, tmp_path: Path) -> None:
+    """Not Node, a font or a package; by one line that says how much is allowed, or how to allow more."""
+    project = Project.make(tmp_path)
+    sound(project.outputs)
+    project.page('Text with $x^2$.\n\n{{ figure("part_b/a/loss") }}')
+    code = "import sys, pathlib; from darkroom.cli import main; sys.exit(main(['--no-run'], root=pathlib.Path('.')))"
+    line = f'ulimit -v {megabytes * 1000}; "$PYTHON" -c "{code}"'
+    environment = os.environ | {"PYTHON": sys.executable, "PYTHONPATH": str(SOURCES), "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        ["sh", "-c", line], cwd=project.root, env=environment, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode in {1, 2}
+    lines = done.stderr.splitlines() or ["memory"]  # where there is too little to say anything
+    assert "Traceback" not in done.stderr and "reinstall" not in done.stderr and "delete" not in done.stderr, lines
+    assert "memory" in lines[-1], lines
+
+
+def test_little_memory_is_what_a_run_is_said_to_lack(workshop: Workshop) -> None:
+    """Of a worker that cannot even begin."""
+    done = _shell(workshop, 'ulimit -v 120000; "$PYTHON" build.py run part_x/base')
+    assert b"Traceback" not in done.stderr
+    assert done.returncode in {2, 3} and b"memory" in done.stderr.splitlines()[-1], done.stderr
 
 
 @pytest.mark.parametrize(

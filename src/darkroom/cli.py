@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 from darkroom.lab.errors import (
+    NO_MEMORY,
     ContentError,
     DarkroomError,
     DataUnavailable,
@@ -74,6 +75,9 @@ def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> in
         interrupts.ignore()
         _tell("interrupted; outputs are as they were, and a run goes on from its last checkpoint")
         return interrupts.CODE
+    except MemoryError:  # in the midst of saying so
+        os.write(2, f"{NO_MEMORY}\n".encode())
+        return 2
     finally:
         interrupts.ignore()  # the process is about to end
 
@@ -82,25 +86,44 @@ def _main(given: list[str], here: Path) -> int:
     try:
         call = _plain_build(given) or _parsed(given)
         return _do(call, Path(call.untrusted or here).resolve())
-    except DarkroomError as error:
-        for warning in error.warnings if isinstance(error, ContentError) else ():
-            _tell(f"warning: {warning}")
-        _tell(str(error))
-        return error.exit_code
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
-    except ImportError as error:
-        if not _is_needed(error.name):
+    except Exception as error:
+        line = _said(error, here.resolve())
+        if line is None:
             raise
-        _tell(_how_to_install(error, here.resolve()))
-        return 2
-    except MemoryError:
-        _tell("memory ran out; close something, or give this machine more")
-        return 2
-    except OSError as error:
-        _tell(explained(error))
-        return 2
+        _tell(line)
+        return error.exit_code if isinstance(error, DarkroomError) else 2
+
+
+def _said(error: Exception, root: Path) -> str | None:
+    """What an error is reported as; None where it is a mistake of this program."""
+    little = _little_memory()
+    if isinstance(error, DarkroomError):
+        return str(error) if isinstance(error, ContentError) or "ulimit" in str(error) else f"{error}{little}"
+    if isinstance(error, MemoryError):
+        return f"{NO_MEMORY}{little}"
+    if isinstance(error, ImportError) and _is_needed(error.name) and not little:
+        return _how_to_install(error, root)
+    if isinstance(error, OSError):
+        return explained(error) + little
+    if isinstance(error, RuntimeError) and "new thread" in str(error):
+        return f"no thread can be started; allow more with ulimit -u or ulimit -v{little}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())}{little}" if little else None
+
+
+_USUAL = 1_000_000_000  # bytes of address space, with which everything but Node gets by
+
+
+def _little_memory() -> str:
+    """What is added to an error where little memory is allowed, which may come out as anything at all; else ""."""
+    from darkroom.lab.errors import allowed_memory
+
+    limit = allowed_memory()
+    if not 0 < limit < _USUAL:
+        return ""
+    return f" (no more than {limit // 1_000_000} MB of memory are allowed here, which may be why: ulimit -v)"
 
 
 def _is_needed(module: str | None) -> bool:

@@ -96,6 +96,19 @@ class ExperimentError(DarkroomError):
     exit_code = 3
 
 
+def allowed_memory() -> int:
+    """The bytes of address space that this process and its children may have, or 0 where that is not limited."""
+    try:
+        import resource
+    except (ImportError, MemoryError):  # on Windows, or where there is too little to ask
+        return 0
+    soft = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return 0 if soft == resource.RLIM_INFINITY else soft
+
+
+NO_MEMORY = "memory ran out; close something, allow more with ulimit -v, or give this machine more"
+
+
 def explained(error: OSError) -> str:
     """What the system refused, where and why, and what to do: "cannot read pages/index.md: Permission denied; ...".
 
@@ -103,19 +116,25 @@ def explained(error: OSError) -> str:
     """
     path = error.filename2 or error.filename
     reason = error.strerror or str(error) or type(error).__name__
-    if error.filename2 is not None and error.errno in _UNMOVED:
-        return f"cannot move{_named(error.filename)} to{_named(path)}: {reason}; choose a place on a file system that renames"
-    if error.errno in {errno.EMFILE, errno.ENFILE}:
-        return f"too many files are open: {reason}; allow more with ulimit -n"
-    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}:
-        room = "" if error.errno == errno.EROFS else "make room, or "
-        return f"cannot write{_named(path)}: {reason}; {room}choose another place"
-    if error.errno in {errno.EACCES, errno.EPERM} and path is not None:
+    write, choose = f"cannot write{_named(path)}: {reason};", "choose another place"
+    if error.errno == errno.ENOMEM:
+        said = NO_MEMORY
+    elif error.filename2 is not None and error.errno in _UNMOVED:
+        said = f"cannot move{_named(error.filename)} to{_named(path)}: {reason}; choose a place on a file system that renames"
+    elif error.errno in {errno.EMFILE, errno.ENFILE}:
+        said = f"too many files are open: {reason}; allow more with ulimit -n"
+    elif error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        said = f"{write} make room, or {choose}"
+    elif error.errno == errno.EROFS:
+        said = f"{write} {choose}"
+    elif error.errno in {errno.EACCES, errno.EPERM} and path is not None:
         verb = "read" if os.path.exists(path) and not os.access(path, os.R_OK) else "write"  # noqa: PTH110
-        return f"cannot {verb}{_named(path)}: {reason}; ask for the right to {verb} it, or choose another place"
-    if error.errno in _IN_THE_WAY:
-        return f"cannot write{_named(path)}: {reason}; move what stands there, or choose another place"
-    return f"the system refused{_named(path)}: {reason}"
+        said = f"cannot {verb}{_named(path)}: {reason}; ask for the right to {verb} it, or {choose}"
+    elif error.errno in _IN_THE_WAY:
+        said = f"{write} move what stands there, or {choose}"
+    else:
+        said = f"the system refused{_named(path)}: {reason}"
+    return said
 
 
 _UNMOVED = {errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}

@@ -74,6 +74,8 @@ def part(font: Path, ranges: list[Range], inputs: Inputs, cache: Path) -> Path:
             if error.filename and Path(error.filename) != font:
                 raise
             raise _unreadable(font, error) from None
+        except MemoryError:
+            raise
         except Exception as error:  # whatever a reader of fonts trips over
             raise _unreadable(font, error) from None
         with new_file(seal) as file:

