@@ -1,7 +1,8 @@
 """Every reader, given what it did not expect: it takes it or says what is wrong, by the error that it is documented with.
 
 Inputs come of sound ones by mutations with a seed, so that each can be had again; ``DARKROOM_FUZZ_SEED`` picks another run.
-All 10,000 are tried with ``pytest -m slow``; the default run, and so continuous integration, tries a share of each kind.
+All 10,000 are tried with ``pytest -m slow``, or as many as ``DARKROOM_FUZZ`` says, as continuous integration does; the
+default run tries a share of each kind.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ from tests.press.projects import ROOT, Project
 from tests.press.samples import Outputs, animation, gif, plot, png, table, tiles
 
 SEED = int(os.environ.get("DARKROOM_FUZZ_SEED", "20"))
-ALL, SOME = 10_000, 1_000
+ALL, SOME = int(os.environ.get("DARKROOM_FUZZ", "10000")), 1_000
 LONGEST_S = 10.0
 
 Reader = Callable[[bytes], object]
