@@ -13,6 +13,7 @@ import pytest
 from darkroom.lab.errors import ContentError
 from darkroom.press import limits
 from darkroom.press.limits import TooCostly, bounded
+from tests.hostile import sound, spoil
 from tests.press.projects import ROOT, Project
 
 pytestmark = pytest.mark.usefixtures("katex")
@@ -70,6 +71,47 @@ def test_the_fault_names_the_line(name: str, line: int, project: Project, monkey
     project.page(f"A first line.\n\n{PAGES[name]}")
     with pytest.raises(ContentError, match=rf"index\.md:{line}:\d+ cost: "):
         project.build()
+
+
+DEEP = {
+    "bold": "**" * 1000 + "a" + "**" * 1000,
+    "emphasis": "*a **b " * 400 + "x" + "** *" * 400,
+    "brackets_of_jinja": "{{ " + "(" * 400 + "1" + ")" * 400 + " }}",
+    "lists_of_jinja": "{{ " + "[" * 400 + "1" + "]" * 400 + " }}",
+    "conditions": "{% if 1 %}" * 400 + "x" + "{% endif %}" * 400,
+    "a_sum": "{{ " + "+".join(["1"] * 5000) + " }}",
+    "filters": "{{ 1" + "|int" * 3000 + " }}",
+    "arguments": "{{ figure(" + "[" * 500 + "]" * 500 + ") }}",
+    "braces": "$" + "{" * 4000 + "x" + "}" * 4000 + "$",
+    "roots": "$" + r"\sqrt{" * 2000 + "x" + "}" * 2000 + "$",
+    "quotes": "> " * 300 + "a",
+}
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_what_is_nested_too_deeply_is_told_where_it_stands(name: str, project: Project) -> None:
+    """Not at the beginning of the page; and a page of which that can be rendered is."""
+    project.page(f"A first line.\n\nA second.\n\n{DEEP[name]}\n\nA last.")
+    try:
+        project.build()
+    except ContentError as error:
+        assert {fault.line for fault in error.faults} == {9}, str(error)[:500]
+
+
+def test_deep_front_matter_is_told_where_it_stands(project: Project) -> None:
+    """At its line."""
+    page = project.page("Text.")
+    page.write_text(page.read_text().replace("+++\nText", f"x = {'[' * 1000}{']' * 1000}\n+++\nText"))
+    with pytest.raises(ContentError, match=r"index\.md:4:1 front-matter: not valid TOML: more lists"):
+        project.build()
+
+
+def test_a_deep_caption_is_shown_as_it_is(project: Project) -> None:
+    """It is a short text."""
+    spoil(sound(project.outputs), lambda m: m["figures"]["loss"].update(caption="**" * 900 + "a" + "**" * 900))
+    project.page('{{ figure("part_b/a/loss") }}')
+    project.build()
+    assert "****" in project.html()
 
 
 @pytest.mark.parametrize("name", ["a_long_text", "doubling", "a_wide_format", "a_wide_method", "much_output"])

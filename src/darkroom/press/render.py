@@ -25,13 +25,14 @@ from darkroom.press.convert import Converter, Typography
 from darkroom.press.exhibits import Exhibits
 from darkroom.press.figure import anchor
 from darkroom.press.layouts import Layouts, Refused, environment
-from darkroom.press.limits import NO_MEMORY, TooCostly, bounded, processors
+from darkroom.press.limits import TooCostly, bounded, processors
 from darkroom.press.listing import Listing, NoSource, highlighted, listing_of
 from darkroom.press.math import Equation
 from darkroom.press.mathtext import Formula, Prepared, Target
 from darkroom.press.pages import Heading, Page, plain_text
 from darkroom.press.processors import Addresses, Headings, Links, Tables
 from darkroom.press.references import SHOWN, NotRun, Unknown, as_html, check_form, number_text, tex_of
+from darkroom.press.stuck import message_of, offset_of
 from darkroom.press.text import composed, escape
 from darkroom.press.texts import Texts
 from darkroom.press.works import Entry, bibtex
@@ -83,11 +84,9 @@ class Renderer:
         try:
             with bounded():
                 return PageRenderer(self, page).run()
-        except MemoryError:
-            message = NO_MEMORY
-        except (TooCostly, RecursionError) as error:
-            message = str(error) if isinstance(error, TooCostly) else "something is nested too deeply; take it apart"
-        return Rendered(page.url, "", (), (), {}, 0, faults=(page.fault(0, "cost", message),))
+        except (MemoryError, TooCostly, RecursionError) as error:
+            found = page.fault(offset_of(error), "cost", message_of(error))
+            return Rendered(page.url, "", (), (), {}, 0, faults=(found,))
 
 
 class PageRenderer:

@@ -123,7 +123,9 @@ def read_table(text: str, keys: Mapping[str, Key], path: str, first_line: int = 
         raise ContentError([_syntax_fault(error, path, first_line, text)]) from None
     except RecursionError:
         message = "not valid TOML: more lists or tables in one another than can be read"
-        raise ContentError([Fault(path, first_line, 1, "front-matter", message)]) from None
+        found = re.search(r"(?:[\[{][^\[{\]}\n]*){20}", text)
+        line = text.count("\n", 0, found.start()) if found else 0
+        raise ContentError([Fault(path, first_line + line, 1, "front-matter", message)]) from None
     faults = [*_wrong_keys(values, keys, text, path, first_line), *_missing_keys(values, keys, path, first_line)]
     if faults:
         raise ContentError(faults)

@@ -15,12 +15,14 @@ from darkroom.lab.manifest import Status
 from darkroom.press import pictures, tree
 from darkroom.press.assets import Asset, hashed, read_static
 from darkroom.press.catalogue import Catalogue, manifest_readers, manifests, read_catalogue
+from darkroom.press.faults import fault
 from darkroom.press.files import Places
-from darkroom.press.limits import NO_MEMORY, TooCostly, bounded
+from darkroom.press.limits import TooCostly, bounded
 from darkroom.press.memory import Memory
 from darkroom.press.pages import Outline, Page, read_page, url_of
 from darkroom.press.record import Inputs, sha256
 from darkroom.press.settings import Site, read_site
+from darkroom.press.stuck import message_of, offset_of
 from darkroom.press.text import composed
 from darkroom.press.works import Entry, bibliography_readers
 
@@ -235,8 +237,6 @@ def _read_page(places: Places, inputs: Inputs, path: Path, url: str) -> Page:
     try:
         with bounded():
             return read_page(inputs.read(path), places.shown(path), url)
-    except MemoryError:
-        message = NO_MEMORY
-    except (TooCostly, RecursionError) as error:
-        message = str(error) if isinstance(error, TooCostly) else "something is nested too deeply; take it apart"
-    raise ContentError([Fault(places.shown(path), 1, 1, "cost", message)])
+    except (MemoryError, TooCostly, RecursionError) as error:
+        text = inputs.read(path).decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
+        raise ContentError([fault(text, places.shown(path), offset_of(error), "cost", message_of(error))]) from None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache
+from itertools import accumulate
 
 from markdown_it import MarkdownIt
 from markdown_it.ruler import RuleOptionsType
@@ -126,6 +127,11 @@ def _inline(state: StateCore) -> None:
             reading.begin(token, before[1] in {"th_open", "td_open"})
             token.children = token.children or []
             state.md.inline.parse(token.content, state.md, state.env, token.children)
+            if _is_deep(token.children):
+                token.children = [Token("text", "", 0, content=token.content)]
+                if "short" not in state.env:
+                    message = f"marks are nested more than {DEEPEST} deep in this paragraph; take it apart"
+                    reading.fault(reading.at(0), "markdown", message)
             if "short" in state.env:
                 _finish_short(token)
             else:
@@ -152,6 +158,14 @@ def _read_caption(state: StateCore, reading: Reading, token: Token) -> None:
     state.md.inline.parse(inside.content, state.md, state.env, inside.children)
     _finish_inline(reading, inside, ("", ""))
     token.children, reading.pinned = inside.children, -1
+
+
+DEEPEST = 60  # marks in one another, such as emphasis
+
+
+def _is_deep(tokens: Sequence[Token]) -> bool:
+    """Whether marks are nested deeper than can be rendered."""
+    return len(tokens) > DEEPEST and max(accumulate(token.nesting for token in tokens)) > DEEPEST
 
 
 def _finish_short(token: Token) -> None:
