@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -364,13 +365,15 @@ def test_an_error_while_writing_leaves_the_site_alone(
     assert "Changed." in project.html("deep/two")
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(project: Project) -> None:
+def test_a_folder_that_cannot_be_written_is_one_line(
+    project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """A read-only place is named (as root nothing is read-only, so a file stands in the way here)."""
     project.page("Text.")
-    shutil.rmtree(project.root / ".darkroom")
-    (project.root / ".darkroom").write_text("in the way")
-    with pytest.raises(UsageError, match=r"^cannot write .*\.darkroom: .*; the old site is untouched$"):
-        project.build()
+    file = tmp_path_factory.mktemp("elsewhere") / "in_the_way"
+    file.write_text("a file")
+    with pytest.raises(UsageError, match=r"^cannot write .*in_the_way.*: .*; the old site is untouched$"):
+        publish.build(replace(project.request(), cache=file / "press"))
 
 
 KILLED = """
