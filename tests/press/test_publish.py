@@ -11,9 +11,9 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from darkroom.figures import Series, line_plot
@@ -373,7 +373,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(
     file = tmp_path_factory.mktemp("elsewhere") / "in_the_way"
     file.write_text("a file")
     with pytest.raises(UsageError, match=r"^cannot write .*in_the_way.*: .*; the old site is untouched$"):
-        publish.build(replace(project.request(), cache=file / "press"))
+        publish.build(msgspec.structs.replace(project.request(), cache=file / "press"))
 
 
 KILLED = """
