@@ -103,6 +103,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "link the other way round": ("(text)[https://e.com]", ["1:7 markdown: [https://e.com] behind ) is no link; write [text](address)"]),
     "link open": ("[t](https://e.com and", ["1:1 markdown: [t](https://e.com is no link, since its address is not closed; end it with )"]),
     "note with a space": ("a[^b c]", ["1:2 markdown: [^b c]: the name of a note has no spaces"]),
+    "note in a link": ("[a[^1]](b)\n\n[^1]: c", ["1:7 markdown: ](b) makes no link of what stands before it, since that holds a link or a note"]),
     "call in a link": ('[a {{ ref("#b") }}](c.md)', [f"1:7 link: ref(...) {WITHIN}"]),
     "link in a link": ('<a href="x">{{ cite("k") }} [y](z)</a>', [f"1:16 link: cite(...) {WITHIN}"]),
     "link in a link over blocks": ('<a href="x">\n\n[y](z) \\eqref{a}\n\n</a>', [f"3:1 link: this {WITHIN}"]),
@@ -183,6 +184,7 @@ DOUBTFUL: dict[str, tuple[str, list[str]]] = {
     "Markdown in HTML": ("<p>a **b** [c](d)</p>", [
         "1:6 markdown: '**b**' stays as it is, since Markdown is not read within HTML; leave a blank line before it",
     ]),
+    "a link in a link": ("[a [b](c)](d)", ["1:10 markdown: ](d) makes no link of what stands before it, since that holds a link or a note"]),
     "a lone backtick": ("a `b", ["1:3 markdown: ` opens no code, since none closes it; write \\` for the character"]),
     "bold with spaces": ("** a ** b and ~~ c ~~", [
         "1:1 markdown: ** stays as it is here, since there is a space within; write **word**",
@@ -236,6 +238,7 @@ INNOCENT = {
     "formulas in HTML": "<details><summary>if $a<b$ and $c>d$ or $a<b and c>d$</summary></details>\n\n<table><tr><td>$5</td><td>$6</td><td>$x$</td></tr></table>",
     "code in HTML": "<p><code>\\alpha **x** [^1]</code></p>\n\n<pre>$a <b>x</b> c$ \\in</pre>",
     "powers": "2**3 and a ** b, f(**kwargs), a^2+b^2=c^2, a==b and c==d, C++ and ++i",
+    "expressions": "\\d{4}, \\w+ and \\s*",
     "lists": "-1\n-2\n\na. m. and p. m.\n\ni.e. this, (1) here and (2) there\n\n> > quote",
     "calls": 'As in {{ ref("a") }}, Eq. \\eqref{b}: {% set x = metric("a/b") %}{{ x }} {{ metric("c/d") if 1 else "" }}',
     "definitions of addresses": "[a], [b][], [c][D]\n\n[a]: x.md\n[B]: y.md\n[d]: z.md",
@@ -263,3 +266,10 @@ def test_what_is_doubtful_is_a_warning_and_no_fault(name: str) -> None:
 def test_what_is_innocent_is_left_alone(name: str) -> None:
     """Prices, paths, mail, code and mathematics raise no alarm."""
     assert (faults(INNOCENT[name]), warnings(INNOCENT[name])) == ([], [])
+
+
+def test_macros_of_a_page_hold_no_comments() -> None:
+    """What follows a percent sign would be lost wherever the macro is used."""
+    text = '+++\ntitle = "T"\ndescription = "D"\n[macros]\n"\\\\a" = "5%"\n"\\\\b" = "5\\\\%"\n+++\n$\\b$\n'
+    found = [str(each) for each in read_page(text.encode(), "p.md", "p.html").faults]
+    assert found == ["p.md:5:1 front-matter: \\a: % begins a comment in TeX; write \\\\% for a percent sign"]

@@ -9,7 +9,9 @@ from urllib.parse import quote, unquote
 
 from darkroom.press.pictures import FILMS, SOUNDS, SUFFIXES
 
-_BARE = re.compile(r"(?<![\w/:@.-])(?:https?://|www\.(?=[\w-]+\.))(?=\w)[^\s<>\[\]`\"\\$|{}]+", re.IGNORECASE)
+_BARE = re.compile(
+    r"(?<![\w/:@.-])(?:https?://|www\.(?=[\w-]+\.))(?=\w)[^\s<>\[\]`\"\\$|{}\u3001-\u301f\uff01-\uff1f]+", re.IGNORECASE
+)
 
 
 class Address(NamedTuple):
@@ -29,7 +31,7 @@ def parts_of(target: str) -> Address:
 
 def encoded(path: str) -> str:
     """A path as it stands in an address."""
-    return quote(path, safe="/:@!$&'()*+,;=~-._")
+    return quote(path, safe="/@!$&'()*+,;=~-._")  # a colon would make a scheme of what stands before it
 
 
 def bare_address(text: str, start: int = 0) -> tuple[int, int] | None:

@@ -262,6 +262,7 @@ def _push_call(state: StateInline, found: Call, start: int, end: int) -> None:
     reading.mark(state, start, end)
 
 
+_STRAY = re.compile(r"\]\([^\s()]+\)")
 _ENTITY = re.compile(r"&[A-Za-z][A-Za-z0-9]+;")
 _TAG = re.compile(r"<(?P<name>[A-Za-z][\w-]*)\s+[\w-]+\s*=")
 _SAID = re.compile(r"\b(?P<word>Figures?|Figs?\.|Sections?|Secs?\.|Equations?|Eqs?\.)[ \u00a0\n(]*\Z")
@@ -281,6 +282,10 @@ def other_dialects(state: StateInline, silent: bool) -> bool:
     elif message:
         reading.fault(place, "markdown", message)
         reading.told = place + end - at
+    elif stray := _STRAY.match(source, at):
+        noted = "[^" in source[source.rfind("[", 0, source.rfind("[^", 0, at) + 1) : at]
+        message = f"{stray[0]} makes no link of what stands before it, since that holds a link or a note"
+        (reading.fault if noted else reading.warn)(place, "markdown", message)
     elif entity := _ENTITY.match(source, at):
         reading.warn(place, "markdown", f"{entity[0]} is no character of HTML; write the character itself")
     elif source[at] == "<" and (tag := _TAG.match(source, at)) and tag["name"].lower() in ELEMENTS:

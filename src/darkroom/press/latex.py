@@ -47,6 +47,7 @@ _MATHS = frozenset(
 _PATH = re.compile(
     r"""(?:^|[\s"'(\[<=`])(?P<root>[A-Za-z]:|\\\\[\w.$-]+|\.{1,2}|~|%\w+%|\$\w+|(?P<word>[A-Za-z_][\w.-]+))(?:\\[^\s\\]*)*\Z"""
 )
+_EXPRESSION = re.compile(r"\\[dDwWsSbB](?:\{\d|[+*?)\]])")  # a regular expression's
 _SPACE = re.compile(r"(?<=[\w$}).%])\\(?P<sign>[,;]|:(?!\d))(?=[\w\\$({])|(?<=[\w.])\\(?P<blank> )(?=\S)")
 _ACCENT = re.compile(r"""\\["'`^~=.]\{[A-Za-z]\}|(?<=[A-Za-z])\\"[aeiouAEIOU](?=[a-z])""")
 _BREAK = re.compile(r"\\\\[ \t]*(?=\n)")
@@ -55,6 +56,8 @@ _BREAK = re.compile(r"\\\\[ \t]*(?=\n)")
 def of_tex(text: str, at: int) -> Remark | None:
     """What to say of a backslash of LaTeX's at *at* of prose."""
     if text[max(at - 1, 0) : at] == "\\":
+        return None
+    if _EXPRESSION.match(text, at):
         return None
     if found := _COMMAND.match(text, at):
         return _of_command(found["name"], found["after"], _PATH.search(text[max(at - 200, 0) : at]))

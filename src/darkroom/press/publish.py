@@ -119,7 +119,7 @@ def compare(request: SiteRequest) -> Report:
     edition = _edition(request, record.Inputs({}), record.Record(), reuse=False)
     faults = [fault for target, content in edition.files.items() for fault in _differs(request, target, content)]
     if faults:
-        raise ContentError(faults)
+        raise ContentError(faults, edition.warnings)
     return Report(len(edition.memory.pages), len(edition.files) - 1, 0, edition.warnings)
 
 

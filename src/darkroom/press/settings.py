@@ -192,7 +192,10 @@ def _fits(value: object, kind: type) -> bool:
 
 
 def _line_of(name: str, text: str) -> int:
-    found = re.search(rf"^[ \t]*\[?[\"']?{re.escape(name)}[\"']?[ \t]*[=.\]]", text, re.MULTILINE)
+    written = "|".join(
+        re.escape(each) for each in (name, name.replace("\\", "\\\\"))
+    )  # as it is, or as TOML escapes it
+    found = re.search(rf"^[ \t]*\[?[\"']?(?:{written})[\"']?[ \t]*[=.\]]", text, re.MULTILINE)
     return text.count("\n", 0, found.start()) if found else 0
 
 
