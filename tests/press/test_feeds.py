@@ -14,10 +14,11 @@ from jsonschema import Draft202012Validator
 from PIL import Image
 
 from darkroom.lab.errors import ContentError
-from darkroom.press.bibliography import bibtex, read_bibliography
+from darkroom.press.bibliography import read_bibliography
 from darkroom.press.card import SIZE, compose
 from darkroom.press.feeds import Entry, feed
 from darkroom.press.settings import Site
+from darkroom.press.works import bibtex
 from tests.press.projects import ROOT, Project
 from tests.press.samples import animation, plot, tiles
 
