@@ -136,6 +136,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     ]),
     # names
     "named twice": ("## A {#a}\n\n## B {#a}", ["3:6 anchor: 'a' is named twice on this page; give this heading another name"]),
+    "name in a quote": ("> ## A {#a}", ["1:8 markdown: a heading within a list, quote or note has no anchor; take its name out"]),
     "named like a formula": ("$$x$$ {#a}\n\n## B {#a}", ["3:6 anchor: 'a' is named twice on this page; give this heading another name"]),
     "formulas named alike": ("$$x$$ {#a}\n\n$$y$$ {#eq:a}", ["3:3 math: two formulas of this page are named 'eq:a', or alike"]),
     "notes that cite each other": ("x\n\n[^a]: y[^b]\n\n[^b]: z[^a]", [

@@ -135,6 +135,7 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         ('>0.5</span> by <a class="ref" href="#eq-e">(1)</a>', "[\\theta] <strong>b</strong>", '<a href="right.html">l</a><sup id="fnref-n">',
          '<a href="https://e.com">', 'See <a class="ref" href="#eq-e">Equation&nbsp;(1)</a>, (<a class="cite" href="#ref-ho2020"', 'id="ref-ho2020"'), ("{{",),
     ),
+    "drawing": ('<svg width="9"><use href="pic.png#a"/></svg>', ('<use href="assets/pic.',), ()),
     "self-closed": ('<a name="q"/>a <span class="b"/> [c](#q)', ('<a name="q"></a>a <span class="b"></span> <a href="#q">',), ("/>",)),
     "arrows-and-options": ("run --site DIR, a -- b, a--b, a---b, x --> y <-- z, 1--2.", (
         "run --site DIR, a – b, a–b, a—b, x --&gt; y &lt;-- z, 1–2.",), (),
@@ -250,6 +251,7 @@ WRONG: dict[str, tuple[str, tuple[str, ...]]] = {
         "7:4 anchor: the anchor 'a' is there twice, on line 5 first; name one heading {#...}, or change an id",
         "11:4 anchor: the anchor 'b' is there twice, on line 9 first; name one heading {#...}, or change an id",
     )),
+    "page-as-figure": ('{{ ref("note") }}', ("5:4 reference: 'note' is a page; write [text](note.md)",)),
     "cited-as-in-pandoc": ("As @ho2020 says, @somebody does not.", (
         '5:4 reference: @ho2020 is not read; write {{ cite("ho2020", text=True) }}',
     )),

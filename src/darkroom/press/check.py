@@ -80,7 +80,7 @@ def scan(content: str) -> tuple[tuple[str, ...], tuple[LinkUse, ...]]:
 _LINKS = {
     "a": ("href",), "area": ("href",), "link": ("href",), "img": ("src", "srcset"), "source": ("src", "srcset"),
     "video": ("src", "poster"), "audio": ("src",), "track": ("src",), "script": ("src",), "iframe": ("src",),
-    "embed": ("src",), "input": ("src",), "image": ("href",),
+    "embed": ("src",), "input": ("src",), "image": ("href",), "use": ("href",),
 }  # fmt: skip
 _CANDIDATE = re.compile(r"([^\s,]\S*[^\s,]|[^\s,])(\s+[\d.]+[wx])?\s*(?:,|$)")
 

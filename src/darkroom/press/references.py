@@ -97,6 +97,10 @@ class Index(msgspec.Struct, frozen=True):
                 raise Unknown(f"no page shows {figure!r}; show it with figure({figure!r})")
             if figure in self.static:
                 raise Unknown(f"no page shows {figure!r}; show it with picture({figure!r}, caption=..., alt=...)")
+            if figure.removesuffix(".md").removesuffix(".html") in self.sections:
+                raise Unknown(
+                    f"{figure!r} is a page; write [text]({figure.removesuffix('.md').removesuffix('.html')}.md)"
+                )
             known = [*self.catalogue.figure_names, *self.spots, *self.equations.get(url, ())]
             raise Unknown(f"unknown figure {figure!r}{nearest(figure, known)}")
         places = self.spots[figure]

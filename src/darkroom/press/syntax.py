@@ -185,6 +185,10 @@ def _finish_inline(reading: Reading, token: Token, before: tuple[str, str]) -> N
     if before == ("list_item_open", "paragraph_open") and (message := dialects.of_item(token.content)):
         reading.fault(reading.at(0), "markdown", message)
     for number, child in enumerate(token.children or (), 1):
-        if child.type == "name" and not (before[1] == "heading_open" and number == len(token.children or ())):
+        if child.type == "name":
+            at_end = before[1] == "heading_open" and number == len(token.children or ())
             message = "a name such as {#here} stands at the end of a heading or a display formula"
-            reading.faults.append((child.meta["at"], "markdown", message))
+            if at_end and token.level > 1:
+                message = "a heading within a list, quote or note has no anchor; take its name out"
+            if not at_end or token.level > 1:
+                reading.faults.append((child.meta["at"], "markdown", message))
