@@ -251,9 +251,8 @@ def decode(content: bytes, path: Path | str, *, known: bool = False) -> Manifest
     """
     advice = ADVICE
     try:
-        version = msgspec.json.decode(content, type=_Versioned).version
-        if version == VERSION:
-            manifest = msgspec.json.decode(content, type=Manifest)
+        manifest, version = _decoded(content)
+        if manifest and version == VERSION:
             for name, figure in () if known else manifest.figures.items():
                 _check_layout(name, figure)
             return manifest
@@ -267,6 +266,18 @@ def decode(content: bytes, path: Path | str, *, known: bool = False) -> Manifest
         f"{os.fspath(path)}: manifest version {version}, but this Darkroom reads version {VERSION}; "
         "use the Darkroom that wrote it or rerun the experiment with --force"
     )
+
+
+def _decoded(content: bytes) -> tuple[Manifest | None, int]:
+    """The manifest and its version; no manifest where that is not ours and it does not fit."""
+    try:
+        manifest = msgspec.json.decode(content, type=Manifest)
+    except msgspec.ValidationError:
+        version = msgspec.json.decode(content, type=_Versioned).version
+        if version == VERSION:
+            raise
+        return None, version
+    return manifest, manifest.version
 
 
 def _check_layout(name: str, figure: Figure) -> None:

@@ -33,11 +33,12 @@ def check_path(path: str) -> None:
     plain = _PLAIN.issuperset(path) and len(path) <= PART_BYTES
     if not plain and not _is_short(path, parts):
         raise ValueError(f"{path[:40]!r}... is no path: a name may have {PART_BYTES} bytes, and all {PATH_BYTES}")
-    if any(not part or part[-1] in " ." for part in parts):  # among them . and ..
-        raise ValueError(f"{path!r} is no plain path within the folder")
-    if not plain and not _UNFIT.isdisjoint(path):
-        raise ValueError(f"{path!r} is no path that every file system can hold")
-    if any(part.partition(".")[0].lower() in _DEVICES for part in parts):
+    fits = plain or _UNFIT.isdisjoint(path)
+    for part in parts:
+        if not part or part[-1] in " .":  # among them . and ..
+            raise ValueError(f"{path!r} is no plain path within the folder")
+        fits = fits and part.partition(".")[0].lower() not in _DEVICES
+    if not fits:
         raise ValueError(f"{path!r} is no path that every file system can hold")
 
 

@@ -68,7 +68,7 @@ class Experiment(msgspec.Struct, frozen=True, dict=True):
         """Why it is in that state."""
         return ("manifest.json cannot be read",) if self.problem else self.planned_reasons
 
-    @property
+    @cached_property
     def figures(self) -> tuple[str, ...]:
         """The names of its figures: those declared, then those that only the manifest knows."""
         drawn = tuple(self.manifest.figures) if self.manifest else ()
@@ -82,7 +82,7 @@ class Experiment(msgspec.Struct, frozen=True, dict=True):
         """The figure called *name*, if it has been drawn."""
         return self.manifest.figures.get(name) if self.manifest else None
 
-    @property
+    @cached_property
     def record(self) -> str:
         """Everything that a page can show of it, as one line to hash."""
         return f"{self.id} {self.digest} {self.planned} {self.planned_reasons} {self.declared_figures}"

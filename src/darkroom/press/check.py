@@ -118,7 +118,7 @@ def faults_of(pages: Mapping[str, PageFacts], files: Iterable[str], source: Call
         faults += _weight(page)
         beside = known if "/" not in url else frozenset[str]()  # of most links nothing else need be asked
         for link in page.links:
-            if link.target in beside:
+            if link.target in beside or (link.target[:1] == "#" and link.target[1:] in anchors[url]):
                 continue
             message = broken(link, url, known, anchors)
             if message:

@@ -85,7 +85,7 @@ class Inputs:
         self._known = known
         self._seen: dict[str, Seen | None] = {}
         self._folders: dict[str, Listed] = {}
-        self._plain: set[str] = set()  # what is known to be reached through no link
+        self._plain: set[str] = set()  # folders that are reached through no link
 
     def digest(self, path: Path | str) -> str:
         """The sha256 of a file, or "" where there is none."""
@@ -100,22 +100,19 @@ class Inputs:
 
         One that is not of that *size*, if it is given, is not read: it is taken for another.
         """
-        name = f"{folder}/{path}"
-        if name not in self._plain:
-            way = path.rpartition("/")[0]
-            if way and not self._is_plain(os.fspath(folder), way):
-                return ""
-            now = _lstat(name)
-            if now and stat.S_ISLNK(now.st_mode):
-                return ""
-            self._plain.add(name)
-            if name not in self._seen:
-                times = _times(now)
-                is_other = times and size is not None and times.bytes != size
-                self._seen[name] = (
-                    Seen(times, _OTHER) if times and is_other else _look(name, self._known.get(name), times)
-                )
-        return self.digest(name)
+        base, way = os.fspath(folder), path.rpartition("/")[0]
+        if way and f"{base}/{way}" not in self._plain and not self._is_plain(base, way):
+            return ""
+        name = f"{base}/{path}"
+        now = _lstat(name)
+        if now is not None and stat.S_ISLNK(now.st_mode):
+            return ""
+        if name not in self._seen:
+            times = _times(now)
+            is_other = times and size is not None and times.bytes != size
+            self._seen[name] = Seen(times, _OTHER) if times and is_other else _look(name, self._known.get(name), times)
+        seen = self._seen[name]
+        return seen.sha256 if seen else ""
 
     def _is_plain(self, base: str, way: str) -> bool:
         """Whether no link stands for a folder or one on the way to it; asked once for each."""
@@ -285,9 +282,19 @@ def _same_folder(name: str, known: Listed) -> bool:
     return _time_of(name) == known.modified_ns or "/".join(_entries(name)) == known.names
 
 
+_loaded: dict[str, tuple[Times, Record]] = {}  # a build that asks whether it is needed goes on with what it has read
+
+
 def load(path: Path) -> Record:
     """A remembered record, or an empty one where there is none that can be believed."""
+    name = os.fspath(path)
+    if name in _loaded and has_times(name, _loaded[name][0]):
+        return _loaded[name][1]
+    times = stat_of(name)
     try:
-        return msgspec.json.decode(caches.read(path), type=Record)
+        record = msgspec.json.decode(caches.read(path), type=Record)
     except msgspec.DecodeError:
         return Record()
+    if times:
+        _loaded[name] = times, record
+    return record
