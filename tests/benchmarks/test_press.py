@@ -3,6 +3,8 @@
 Run alone with ``pytest -m benchmark -s tests/benchmarks/test_press.py``. A generated page has 40 sections, 60 equations
 that occur nowhere else, and 40 figures of a picture each. Cold means no site and no cache of formulas, first no cache
 at all; KaTeX is installed.
+
+``DARKROOM_AGAINST=DIR`` compares with another checkout, on the same pages and outputs.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import json
 import os
 import random
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -150,3 +153,59 @@ def test_this_site_builds_within_its_limits(tmp_path: Path) -> None:
     print("\n this site:   " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in times.items()))
     assert times["cold"] <= 1.5
     assert times["warm"] <= 0.2
+
+
+# Beside another checkout -----------------------------------------------------------------------------------------------
+
+AGAINST = os.environ.get("DARKROOM_AGAINST", "")
+ROUNDS = 7
+WORST = 1.10
+
+
+def _of(checkout: Path, source: Path, root: Path) -> Path:
+    """A project with the pages and outputs of *source* and the theme of a *checkout*."""
+    shutil.copytree(source, root, symlinks=True, ignore=shutil.ignore_patterns("layouts", "figures", "static"))
+    shutil.copytree(source / "outputs", root / "outputs", dirs_exist_ok=True)  # some have folders of those names
+    for name in ("layouts", "figures", "static"):
+        shutil.copytree(checkout / "templates" / name, root / "templates" / name)
+    shutil.copy(checkout / "templates/typeset.mjs", root / "templates")
+    return root
+
+
+def _once(checkout: Path, root: Path, step: str) -> float:
+    """Seconds of a build as a process of one core: without site and cache, of one page that was edited, or of none."""
+    if step == "cold":
+        shutil.rmtree(root / "site", ignore_errors=True)
+        for path in (root / ".darkroom").glob("*"):
+            if path.name != "fonts":
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    elif step == "edit":
+        page = root / "templates/pages/index.md"
+        page.write_text(page.read_text() + f"\n\nAnd then $z_{{{time.time_ns()}}} = 1$ more.\n")
+    environment = os.environ | {"PYTHONPATH": str(checkout / "src")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    pinned = ["taskset", "-c", str(max(os.sched_getaffinity(0)))] if shutil.which("taskset") else []
+    start = time.perf_counter()
+    subprocess.run([*pinned, sys.executable, "-c", BUILD, str(root)], env=environment, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+@pytest.mark.skipif(
+    not AGAINST, reason="DARKROOM_AGAINST names no other checkout, such as a work tree of an older commit"
+)
+@pytest.mark.parametrize("pages", [3, 100])
+def test_builds_are_no_slower_than_those_of_another_checkout(pages: int, tmp_path: Path) -> None:
+    """Cold, warm and one page edited, in alternating pairs on one corpus: the median is at most a tenth longer."""
+    source = project(tmp_path / "source", pages)
+    checkouts = {"theirs": Path(AGAINST).resolve(), "ours": ROOT}
+    roots = {name: _of(checkout, source, tmp_path / name) for name, checkout in checkouts.items()}
+    ratios = {}
+    for step in ("cold", "warm", "edit"):
+        times: dict[str, list[float]] = {name: [] for name in checkouts}
+        for number in range(ROUNDS + 1):
+            for name in sorted(checkouts, reverse=number % 2 == 1):
+                times[name].append(_once(checkouts[name], roots[name], step))
+        theirs, ours = (statistics.median(times[name][1:]) for name in ("theirs", "ours"))
+        ratios[step] = ours / theirs
+        print(f"\n{pages:5d} pages, {step}: theirs {theirs:.3f} s, ours {ours:.3f} s, ratio {ratios[step]:.2f}", end="")
+    assert max(ratios.values()) <= WORST, ratios
