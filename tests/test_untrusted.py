@@ -103,6 +103,21 @@ def test_what_would_write_or_run_is_refused(arguments: list[str], stranger: Proj
     assert done.returncode == 2 and "untrusted project" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "path", ["templates", "templates/pages", "templates/static", "experiments", "experiments/outputs"]
+)
+def test_a_folder_that_is_a_link_out_of_the_project_is_not_looked_into(
+    path: str, stranger: Project, tmp_path: Path
+) -> None:
+    """What lies there is somebody else's, and would be published."""
+    away = tmp_path / "away"
+    shutil.move(stranger.root / path, away)
+    (stranger.root / path).symlink_to(away)
+    done = _call("--untrusted", stranger.root, "--site", tmp_path / "site", cwd=tmp_path, cache=tmp_path / "cache")
+    assert done.returncode in {1, 2} and "a link that leads out of" in done.stderr and path in done.stderr
+    assert not (tmp_path / "site").exists()
+
+
 @pytest.mark.parametrize("path", ["templates/pages/linked.md", "templates/site.toml", "templates/references.bib"])
 def test_a_text_that_is_a_link_out_of_the_project_is_not_read(path: str, stranger: Project, tmp_path: Path) -> None:
     """It is a fault at its place, and what it leads to does not appear."""

@@ -335,6 +335,11 @@ def _refuse_untrusted(call: SimpleNamespace, root: Path) -> None:
         )
     if not root.is_dir():
         raise UsageError(f"--untrusted {call.untrusted}: no such folder")
+    for name in ("templates", "src", "experiments", "experiments/outputs"):
+        if not (root / name).resolve().is_relative_to(root):
+            raise UsageError(
+                f"--untrusted {call.untrusted}: its {name} is a link that leads out of it; put the folder there"
+            )
     if call.command != "status" and not call.site:
         raise UsageError("--untrusted needs --site DIR: nothing is written into somebody else's project")
     if call.site and Path(call.site).resolve().is_relative_to(root):
