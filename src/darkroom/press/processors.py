@@ -98,7 +98,7 @@ class Links(Treeprocessor):
             source = self._lead("img", "src", known["src"], at)
             element.attrib.clear()
             element.attrib.update(new | known | {"src": source})
-        elif element.tag == "a" and not self.own and not leads_to_pages(element.get("href", "")):
+        elif element.tag == "a" and not self.own and not self._is_followed(element.get("href", "")):
             del element.attrib["href"]
         elif element.tag == "a" and not element.get("href", "#").startswith("#fn"):
             element.set("href", self._lead("a", "href", element.get("href", ""), at))
@@ -107,6 +107,10 @@ class Links(Treeprocessor):
                 self.page.faults.append(self.page.page.fault(max(at, 0), "link", message))
         self._inside(element)
         return self.page.number_of(element.get("href", "")) if element.tag == "a" and self.own else ""
+
+    def _is_followed(self, target: str) -> bool:
+        """Whether a link of a short text leads to a page; one of somebody's manifest, to one that there is."""
+        return leads_to_pages(target) and not self.page.is_lost(target)
 
     def _lead(self, element: str, attribute: str, target: str, at: int) -> str:
         return self.page.lead(element, attribute, target, at if self.own else -1)

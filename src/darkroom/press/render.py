@@ -9,6 +9,7 @@ import posixpath
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -277,6 +278,26 @@ class PageRenderer:
         beside = posixpath.normpath(posixpath.join("pages", posixpath.dirname(self.page.url), path))
         names = (path, inside, beside.removeprefix("static/") if beside.startswith("static/") else "")
         return next((name for name in names if name and name in self.context.assets), "")
+
+    def is_lost(self, target: str) -> bool:
+        """Whether a link in a text of a manifest leads to no page of this site, which is told at the manifest."""
+        owner, catalogue = self.texts.owner, self.index.catalogue.experiments
+        path = unquote(self._address(target.strip()).partition("#")[0].partition("?")[0])
+        if not owner or _ELSEWHERE.match(target):
+            return False
+        url = posixpath.normpath(posixpath.join(posixpath.dirname(self.page.url), path)) if path else self.page.url
+        if target.strip() and (url in {address for address, _ in self.index.sections.values()} or url in self._files):
+            return False
+        identity = owner if owner in catalogue else owner.rpartition("/")[0]
+        message = f"{owner}: a text links to {target[:80]!r}, which leads nowhere; it is shown without the link"
+        place = f"{self.context.outputs}/{identity}/manifest.json"
+        self.texts.warnings.append(Fault(place, 1, 1, "link", message))
+        return True
+
+    @cached_property
+    def _files(self) -> frozenset[str]:
+        """The addresses of static files."""
+        return frozenset(self.context.assets.values())
 
     def _address(self, target: str) -> str:
         try:
