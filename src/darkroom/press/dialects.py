@@ -88,7 +88,7 @@ _PARAGRAPHS = (  # patterns are compiled where they are used
     (r"\A:[ \t]+\S", "a line with : defines the term above it; write what a table shows into the text beside it"),
     (r"(?m)^\|[ \t]+\S.*[ \t]\|[ \t]*\n\|[ \t]+\S.*[ \t]\|[ \t]*$", f"this is no table; {_DELIMITER}"),
     (
-        r"\A\|[ \t]+\S.*[ \t]\|[ \t]+\S.*[ \t]\|[ \t]*\Z",
+        r"\A\|[ \t]+[^|\s][^|\n]*\|[ \t]+[^\n]*[ \t]\|[ \t]*\Z",
         "a row of a table stands alone here; leave no blank line above it",
     ),
 )
