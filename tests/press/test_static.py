@@ -245,7 +245,7 @@ def test_a_layout_that_fails_is_a_fault_at_its_line(layout: str, fault: str, pro
         ("base_url = 'https://e.org/x?y'", "3:1 site: 'base_url' should be an address"),
         ("repository = 'javascript:alert(1)'", "3:1 site: 'repository' should be an address"),
         ('authors = ["a\\u0001b"]', "3:1 front-matter: 'authors' holds a control character, U+0001; remove it"),
-        (f"a = {'[' * 5000}{']' * 5000}", "1:1 front-matter: not valid TOML: more lists or tables in one another"),
+        (f"a = {'[' * 5000}{']' * 5000}", "3:1 front-matter: not valid TOML: more lists or tables in one another"),
         ("title = 'again'", "3:"),
     ],
 )
