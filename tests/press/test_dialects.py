@@ -88,6 +88,9 @@ WRONG: dict[str, tuple[str, list[str]]] = {
         "1:3 markdown: %% c %% is a comment of Obsidian's; write <!-- ... -->",
         "3:6 markdown: this is a block's name of Obsidian's; name a heading by {#name}",
     ]),
+    "charges": ("Ca^2+^ and H~2~O", [
+        "1:3 markdown: ^2+^ is not read; write <sup>...</sup> to raise", "1:13 markdown: ~2~ is not read; write ~~...~~ to strike, <sub>...</sub> to lower",
+    ]),
     "Pandoc's citations": ("a [see @x] [-@y, p. 3]", [
         f"1:{column} markdown: {text} is a citation of Pandoc's; write {{{{ cite(\"key\") }}}}"
         for column, text in ((3, "[see @x]"), (12, "[-@y, p. 3]"))
@@ -238,7 +241,7 @@ INNOCENT = {
     "links": "[a](b.md) and <a href=\"c.md\">d</a> and <a name=\"e\"></a>[f](g.md) [![h](i.png)](j.md)",
     "formulas in HTML": "<details><summary>if $a<b$ and $c>d$ or $a<b and c>d$</summary></details>\n\n<table><tr><td>$5</td><td>$6</td><td>$x$</td></tr></table>",
     "code in HTML": "<p><code>\\alpha **x** [^1]</code></p>\n\n<pre>$a <b>x</b> c$ \\in</pre>",
-    "powers": "2**3 and a ** b, f(**kwargs), a^2+b^2=c^2, a==b and c==d, C++ and ++i",
+    "powers": "2**3 and a ** b, f(**kwargs), a^2+b^2=c^2, a==b and c==d, C++ and ++i; x++; ==> a, <== and ^_^",
     "expressions": "\\d{4}, \\w+ and \\s*",
     "lists": "-1\n-2\n\na. m. and p. m.\n\ni.e. this, (1) here and (2) there\n\n> > quote",
     "calls": 'As in {{ ref("a") }}, Eq. \\eqref{b}: {% set x = metric("a/b") %}{{ x }} {{ metric("c/d") if 1 else "" }}',

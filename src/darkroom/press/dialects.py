@@ -238,15 +238,15 @@ _TEXTS: Mapping[str, tuple[tuple[str, str], ...]] = {
             '{0} is a reference of Quarto\'s; write {{{{ ref("...") }}}}',
         ),
     ),
-    "=": ((r"(?<![\w=])==(?=[^\s=])[^=\n]*(?<!\s)==(?!=)", "{0} is not read; write <mark>...</mark>"),),
-    "+": ((r"(?<![\w+])\+\+(?=[^\s+])[^+\n]*(?<!\s)\+\+(?!\+)", "{0} is not read; write <ins>...</ins>"),),
+    "=": ((r"(?<![\w=<])==(?=[^\s=>])[^=\n]*(?<!\s)==(?!=)", "{0} is not read; write <mark>...</mark>"),),
+    "+": ((r"(?<![\w+])\+\+(?=[^\s+])[^+\n;]*(?<!\s)\+\+(?!\+)", "{0} is not read; write <ins>...</ins>"),),
     "~": (
         (
             r"(?<!~)~(?=[^\s~])[^\s~]{1,20}~(?!~)",
             "{0} is not read; write ~~...~~ to strike, <sub>...</sub> to lower",
         ),
     ),
-    "^": ((r"\^(?=[^\s^\[])[^\s^+\-=*/()]{1,20}\^", "{0} is not read; write <sup>...</sup> to raise"),),
+    "^": ((r"\^(?=[A-Za-z0-9])[^\s^+\-=*/()]{1,20}[+\-]?\^", "{0} is not read; write <sup>...</sup> to raise"),),
     ":": (
         (
             r":(?:math|ref|cite|code|eq|doc)[\w:]*:`[^`\n]*`",
