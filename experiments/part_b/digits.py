@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from darkroom.diffusion.arithmetic import sampling_dtype
+from darkroom.diffusion.arithmetic import exact_float32, sampling_dtype
 from darkroom.diffusion.data import read_idx, to_bytes
 from darkroom.diffusion.denoise import Denoiser, NoisePredictor, Predictor
 from darkroom.diffusion.filters import gaussian_blur
@@ -155,7 +155,7 @@ def read(network: nn.Module, images: np.ndarray, device: str) -> tuple[np.ndarra
         the digits that it reads, uint8 (N,), and its features, float32 (N, F), both computed in float32.
     """
     network = network.to(device)
-    with torch.inference_mode():
+    with torch.inference_mode(), exact_float32():
         batches = (torch.from_numpy(images.copy()).to(device)[:, None].float() / 255).split(1000)
         features = torch.cat([network.features(batch) for batch in batches])
         predicted = network.head(features).argmax(1)
@@ -165,7 +165,7 @@ def read(network: nn.Module, images: np.ndarray, device: str) -> tuple[np.ndarra
 def probabilities(network: nn.Module, images: np.ndarray, device: str) -> np.ndarray:
     """How likely a classifier that is ready for inference holds each digit for uint8 *images*: float32 (N, 10)."""
     network = network.to(device)
-    with torch.inference_mode():
+    with torch.inference_mode(), exact_float32():
         batches = (torch.from_numpy(images.copy()).to(device)[:, None].float() / 255).split(1000)
         return torch.cat([network(batch).softmax(1) for batch in batches]).cpu().numpy()
 

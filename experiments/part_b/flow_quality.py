@@ -32,7 +32,7 @@ WAYS = {
 DRAWN = ("euler", "heun", "dpm_solver", "ddim", "ancestral")  # a plot holds five; the table has all
 
 
-@experiment(device="gpu", minutes=60)
+@experiment(device="gpu", minutes=60, gpu_minutes=2)
 def flow_quality(
     run: Run,
     mnist: Dataset = dataset("mnist"),

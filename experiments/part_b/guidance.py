@@ -16,7 +16,7 @@ from experiments.part_b import panels
 from experiments.part_b.class_conditioned import class_conditioned
 
 
-@experiment(device="gpu", minutes=60)
+@experiment(device="gpu", minutes=60, gpu_minutes=2)
 def guidance(
     run: Run,
     trained: Results = upstream(class_conditioned),

@@ -16,7 +16,7 @@ from experiments.part_b.digit_classifier import digit_classifier
 from experiments.part_b.time_conditioned import time_conditioned
 
 
-@experiment(device="gpu", minutes=20)
+@experiment(device="gpu", minutes=20, gpu_minutes=1)
 def terminal_noise(
     run: Run,
     mnist: Dataset = dataset("mnist"),

@@ -20,7 +20,7 @@ from experiments.pocket_if.stage_1 import stage_1
 from experiments.pocket_if.world import SCENES, STYLES, World
 
 
-@experiment(device="gpu", minutes=20)
+@experiment(device="gpu", minutes=20, gpu_minutes=2)
 def card(
     run: Run,
     model: Results = upstream(stage_1),

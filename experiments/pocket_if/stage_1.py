@@ -16,7 +16,7 @@ from experiments.pocket_if import panels
 from experiments.pocket_if.stage_1_strided import stage_1_strided
 
 
-@experiment(device="gpu", minutes=70)
+@experiment(device="gpu", minutes=70, gpu_minutes=3)
 def stage_1(
     run: Run,
     before: Results = upstream(stage_1_strided),

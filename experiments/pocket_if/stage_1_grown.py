@@ -16,7 +16,7 @@ from experiments.pocket_if import panels
 from experiments.pocket_if.stage_1_unmirrored import stage_1_unmirrored
 
 
-@experiment(device="gpu", minutes=60)
+@experiment(device="gpu", minutes=60, gpu_minutes=3)
 def stage_1_grown(
     run: Run,
     small: Results = upstream(stage_1_unmirrored),

@@ -16,7 +16,7 @@ from experiments.pocket_if import panels
 from experiments.pocket_if.stage_1_small import stage_1_small
 
 
-@experiment(device="gpu", minutes=85)
+@experiment(device="gpu", minutes=85, gpu_minutes=3)
 def stage_1_longer(
     run: Run,
     small: Results = upstream(stage_1_small),

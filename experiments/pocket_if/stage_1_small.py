@@ -15,7 +15,7 @@ from darkroom.lab import Dataset, Results, Run, asset, dataset, experiment
 from experiments.pocket_if import panels
 
 
-@experiment(device="gpu", minutes=85)
+@experiment(device="gpu", minutes=85, gpu_minutes=3)
 def stage_1_small(
     run: Run,
     emoji: Dataset = dataset("emoji"),

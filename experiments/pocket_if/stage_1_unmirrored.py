@@ -16,7 +16,7 @@ from experiments.pocket_if import panels
 from experiments.pocket_if.stage_1_longer import stage_1_longer
 
 
-@experiment(device="gpu", minutes=30)
+@experiment(device="gpu", minutes=30, gpu_minutes=2)
 def stage_1_unmirrored(
     run: Run,
     small: Results = upstream(stage_1_longer),

@@ -242,18 +242,29 @@ def _add_run(parser: ArgumentParser) -> None:
     parser.add_argument("--downstream", action="store_true", help="and everything that depends on them")
     parser.add_argument("--force", action="store_true", help="even what is fresh")
     parser.add_argument("--model", default="", metavar="MODEL", help="one of experiments/models.toml, or a folder")
-    parser.add_argument("--device", default="auto", type=_device, metavar="DEVICE", help="auto, cpu, cuda or mps")
+    parser.add_argument("--device", default="auto", type=_device, metavar="DEVICE", help="auto, cpu, cuda, cuda:N, mps")
+    parser.add_argument("--gpus", default=(), type=_gpus, metavar="N,N", help="the only GPUs to use, counted from 0")
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="a parameter")
-    parser.add_argument("--jobs", type=_at_least_one, default=1, metavar="N", help="CPU experiments at a time")
+    parser.add_argument("--jobs", type=_at_least_one, default=0, metavar="N", help="at a time; by default one a GPU")
+    parser.add_argument("--wait", action="store_true", help="for what another process is working on")
 
 
 def _device(text: str) -> str:
     from argparse import ArgumentTypeError
 
     known = ("auto", "cpu", "cuda", "mps")
-    if text not in known:
-        raise ArgumentTypeError(f"{text!r} is none of {', '.join(known)}")
+    if text not in known and not (text.startswith("cuda:") and text[5:].isdecimal()):
+        raise ArgumentTypeError(f"{text!r} is none of {', '.join(known)} and cuda:N")
     return text
+
+
+def _gpus(text: str) -> tuple[int, ...]:
+    from argparse import ArgumentTypeError
+
+    numbers = text.split(",")
+    if not all(each.isdecimal() for each in numbers) or len(set(numbers)) < len(numbers):
+        raise ArgumentTypeError(f"{text!r} are no numbers of GPUs; write --gpus 0,3")
+    return tuple(int(each) for each in numbers)
 
 
 def _at_least_one(text: str) -> int:
@@ -418,7 +429,13 @@ def _run(call: SimpleNamespace, lab: Lab) -> int:
     from darkroom.lab.run import Options, run
 
     model = lab.models[0].name if call.model and lab.models else ""
-    options = Options(call.device, call.jobs, call.force, call.downstream, tuple(call.settings), model)
+    device, _, number = call.device.partition(":")
+    if call.gpus and (number or device in {"cpu", "mps"}):
+        raise UsageError(f"--device {call.device} and --gpus {','.join(map(str, call.gpus))}: name the GPUs once")
+    numbers = (int(number),) if number else call.gpus
+    options = Options(
+        device, call.jobs, call.force, call.downstream, tuple(call.settings), model, numbers, wait=call.wait
+    )
     outcome = run(lab, call.ids, options)
     faults = [*outcome.faults, *_left_over(lab, outcome.fresh)]
     for fault in faults:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import time
@@ -320,7 +321,7 @@ def _slow(workshop: Workshop, identity: str = "part_x/base") -> subprocess.Popen
 
 
 def _worker_of(workshop: Workshop) -> int:
-    return int((workshop.outputs / ".scratch/part_x/base/holder").read_text())
+    return int((workshop.outputs / ".scratch/part_x/base/holder").read_text().split()[0])
 
 
 def _is_gone(pid: int) -> bool:
@@ -369,7 +370,8 @@ def test_two_builds_at_once_do_not_meet(workshop: Workshop) -> None:
 
     second = workshop.call("run", "part_x/base", code=2)
 
-    assert f"part_x/base: process {_worker_of(workshop)} is working on it; wait for it, or stop it" in second.stderr
+    who = f"process {_worker_of(workshop)} on {platform.node()}"
+    assert f"part_x/base: {who} is working on it; wait for it with --wait, or stop it" in second.stderr
     assert process.poll() is None
     workshop.call("run", "part_x/alone")
     assert "part_x/base" in workshop.states()

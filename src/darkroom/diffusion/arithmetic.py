@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import torch
@@ -39,6 +41,17 @@ def _seconds_to_convolve(images: Tensor, weights: Tensor) -> float:
     begun = time.perf_counter()
     torch.conv2d(images, weights, padding=1)
     return time.perf_counter() - begun
+
+
+@contextmanager
+def exact_float32() -> Iterator[None]:
+    """Let what is float32 be computed in float32 on NVIDIA's GPUs too, whose convolutions otherwise keep 10 bits (TF32)."""
+    kept = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = kept
 
 
 def sampling_dtype(device: str) -> torch.dtype:

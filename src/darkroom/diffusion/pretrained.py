@@ -16,6 +16,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -297,7 +298,7 @@ class Prompts:
         _let_go()
         self._folder.mkdir(parents=True, exist_ok=True)
         for prompt, parts in zip(prompts, encoded, strict=True):
-            temporary = self._path(prompt).with_suffix(f".{os.getpid()}")
+            temporary = self._path(prompt).with_suffix(f".{secrets.token_hex(8)}")  # machines may share the folder
             temporary.write_bytes(save(parts))
             temporary.replace(self._path(prompt))
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -381,7 +382,8 @@ class Trainer:
         weights = {name: value.clone() for name, value in self.network.state_dict().items()}
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
+        with torch.cuda.stream(stream), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*capturable=True.*")  # these steps are not the captured ones
             fresh = not self.optimizer.state
             before = [{name: value.clone() for name, value in entry.items()} for entry in self.optimizer.state.values()]
             for _ in range(3):

@@ -70,6 +70,7 @@ class Declared:
     summary: str
     device: str
     minutes: float
+    gpu_minutes: float
     handle: str
     edges: tuple[Edge, ...]
     parameters: tuple[Parameter, ...]
@@ -222,20 +223,20 @@ class _Reader:
     def _experiment(
         self, node: ast.FunctionDef, decorator: ast.expr, owned: list[tuple[ast.FunctionDef, ast.expr, str]]
     ) -> Found:
-        options = self._options(decorator, ("device", "minutes"))
+        options = self._options(decorator, ("device", "minutes", "gpu_minutes"))
         device = options.get("device", (decorator, "cpu"))
         if device[1] not in DEVICES:
             raise self.fault(device[0], f'device={device[1]!r} is unknown; write device="cpu" or device="gpu"')
-        minutes = options.get("minutes", (decorator, 1))
-        if isinstance(minutes[1], bool) or not isinstance(minutes[1], (int, float)) or minutes[1] < 0:
-            raise self.fault(minutes[0], "minutes must be a number, the rough cost; write minutes=2")
+        minutes = self._minutes("minutes", options.get("minutes", (decorator, 1)))
+        on_gpu = self._minutes("gpu_minutes", options.get("gpu_minutes", (decorator, minutes)))
         edges, parameters, handle = self._signature(node, "run")
         declared = Declared(
             name=node.name,
             line=node.lineno,
             summary=self._summary(node),
             device=str(device[1]),
-            minutes=float(minutes[1]),
+            minutes=minutes,
+            gpu_minutes=on_gpu,
             handle=handle,
             edges=edges,
             parameters=parameters,
@@ -243,6 +244,13 @@ class _Reader:
             metrics=tuple(self._drawing(*each) for each in owned if each[2] == "metric"),
         )
         return Found(declared, {each.name: each for each in (node, *(each[0] for each in owned))})
+
+    def _minutes(self, name: str, given: tuple[ast.AST, Any]) -> float:
+        """A rough cost as it was given."""
+        place, value = given
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+            raise self.fault(place, f"{name} must be a number, the rough cost; write {name}=2")
+        return float(value)
 
     def _drawing(self, node: ast.FunctionDef, decorator: ast.expr, kind: str) -> Drawing:
         edges, parameters, handle = self._signature(node, "results")

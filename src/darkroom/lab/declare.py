@@ -72,6 +72,7 @@ class Experiment:
     function: Function
     device: str
     minutes: float
+    gpu_minutes: float
     figures: dict[str, Function] = field(default_factory=dict)
     metrics: dict[str, Function] = field(default_factory=dict)
 
@@ -99,12 +100,15 @@ class Experiment:
         return function
 
 
-def experiment(*, device: str = "cpu", minutes: float = 1.0) -> Callable[[Function], Experiment]:
+def experiment(
+    *, device: str = "cpu", minutes: float = 1.0, gpu_minutes: float | None = None
+) -> Callable[[Function], Experiment]:
     """Declare an experiment.
 
     Args:
         device: "cpu" never wants a GPU; "gpu" uses one where there is one, else the CPU.
-        minutes: rough cost on that device.
+        minutes: rough cost on two CPU cores.
+        gpu_minutes: rough cost on a small GPU, such as a T4; the same where it is not given.
 
     Raises:
         DeclarationError: its file breaks a rule of declaration; one line for each fault, with path:line:column.
@@ -112,7 +116,9 @@ def experiment(*, device: str = "cpu", minutes: float = 1.0) -> Callable[[Functi
 
     def declare(function: Function) -> Experiment:
         _validate(function)
-        return Experiment(_identity(function), function, device, minutes)
+        return Experiment(
+            _identity(function), function, device, minutes, minutes if gpu_minutes is None else gpu_minutes
+        )
 
     return declare
 

@@ -98,6 +98,7 @@ class Recipe(msgspec.Struct, frozen=True):
     summary: str
     device: str
     minutes: float
+    gpu_minutes: float
     handle: str
     edges: list[EdgeRecipe]
     parameters: list[ParameterRecipe]
@@ -329,6 +330,7 @@ class _Linker:
             summary=each["summary"],
             device=each["device"],
             minutes=each["minutes"],
+            gpu_minutes=each["gpu_minutes"],
             handle=each["handle"],
             edges=[self._edge(module, edge) for edge in each["edges"]],
             parameters=_parameters(each),

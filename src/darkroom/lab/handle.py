@@ -38,12 +38,23 @@ class Run:
         checkpoint: where they are kept.
         started_at: when the run began, UTC in ISO 8601.
         report: takes what progress there is.
+        device_name: what the device's maker calls it.
+
+    Attributes:
+        devices: the names of all devices that the run has been on, the first one first.
     """
 
     def __init__(
-        self, device: str, key: str, checkpoint: Path, started_at: str, report: Callable[[dict[str, Any]], None]
+        self,
+        device: str,
+        key: str,
+        checkpoint: Path,
+        started_at: str,
+        report: Callable[[dict[str, Any]], None],
+        device_name: str = "",
     ) -> None:
         self.device = device
+        self.devices = [device_name]
         self.started_at = started_at
         self.resumed = 0
         self._key, self._checkpoint, self._report = key, checkpoint, report
@@ -90,6 +101,7 @@ class Run:
             "elapsed_s": self.elapsed_s,
             "resumed": self.resumed,
             "started_at": self.started_at,
+            "devices": self.devices,
             "state": _packed(state, arrays, "state"),
         }
         header["sha256"] = _digest(header, arrays)
@@ -115,6 +127,7 @@ class Run:
         self._earlier_s, self._began = header.elapsed_s, time.monotonic()
         self.resumed = header.resumed + 1
         self.started_at = header.started_at
+        self.devices = list(dict.fromkeys([*header.devices, *self.devices]))
         return state
 
 
@@ -125,6 +138,7 @@ class _Header(msgspec.Struct, frozen=True):
     resumed: Annotated[int, msgspec.Meta(ge=0, le=10**6)]
     started_at: str
     state: dict[str, Any]
+    devices: list[str] = []
     sha256: str = ""
 
 

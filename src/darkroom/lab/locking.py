@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,22 +29,41 @@ def locked(place: Place) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise Locked(f"{place.id}: process {holder(place)} is working on it; wait for it, or stop it") from None
+        raise Locked(f"{place.id}: {holder(place)} is working on it; wait for it with --wait, or stop it") from None
     try:
         with new_file(_holder_file(place)) as file:
-            file.write(f"{os.getpid()}\n".encode())
+            file.write(f"{os.getpid()} {platform.node()}\n".encode())
         place.recover()
         yield
     finally:
         lock.release()
 
 
-def holder(place: Place) -> str:
-    """The process id of who took the lock last."""
+def held(place: Place) -> bool:
+    """Whether a process holds the outputs of an experiment now.
+
+    Raises:
+        DamagedOutputs: they are a link, or their scratch folder is one.
+    """
+    from filelock import FileLock, Timeout
+
+    place.claim()
+    if not (place.scratch / "lock").exists():
+        return False
     try:
-        return read_plain(_holder_file(place), 100).decode(errors="replace").strip() or "?"
+        with FileLock(place.scratch / "lock", timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def holder(place: Place) -> str:
+    """Who took the lock last: a process, and its machine, which may be another one that shares the folder."""
+    try:
+        told = read_plain(_holder_file(place), 400).decode(errors="replace").split()
     except (OSError, ValueError):
-        return "?"
+        told = []
+    return f"process {told[0] if told else '?'}" + (f" on {told[1]}" if len(told) > 1 else "")
 
 
 def _holder_file(place: Place) -> Path:

@@ -36,9 +36,10 @@ def versions() -> dict[str, str]:
 
 
 def device_name(device: str) -> str:
-    """The device as its maker calls it."""
+    """The device as its maker calls it; of several GPUs also which one, where the process sees that one alone."""
     if device == "cuda":
-        return str(sys.modules["torch"].cuda.get_device_name())
+        name, seen = str(sys.modules["torch"].cuda.get_device_name()), os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        return f"{name}, GPU {seen.removeprefix('GPU-')[:8]}" if seen and "," not in seen else name
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return (
         f"{_processor()}, {cores} core{'s' if cores > 1 else ''}" if device == "cpu" else f"{_processor()} ({device})"

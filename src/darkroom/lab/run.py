@@ -11,17 +11,19 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
-from darkroom.lab import errors, failures
+from darkroom.lab import errors, failures, gpus
 from darkroom.lab.discover import Project, Recipe
 from darkroom.lab.display import Display, display, duration
-from darkroom.lab.errors import DarkroomError, ExperimentError, UnknownName, UsageError, nearest
+from darkroom.lab.errors import DarkroomError, ExperimentError, Locked, UnknownName, UsageError, nearest
 from darkroom.lab.job import Job
+from darkroom.lab.locking import held, holder
 from darkroom.lab.models import TELL_COMMIT, TextSource, WeightsSource, is_commit
 from darkroom.lab.place import Place
 from darkroom.lab.plan import DAMAGED, FRESH, WAITING, Lab, Plan, Verdict, order
@@ -32,17 +34,21 @@ class Options:
     """How to run.
 
     ``settings`` are ``key=value`` texts in place of defaults of the experiments that are named; ``model`` is the model that
-    draws in place of the default one, or empty.
+    draws in place of the default one, or empty. ``gpus`` are the only ones to use, counted from 0; ``jobs`` is how many
+    experiments run at a time, 0 for one on each GPU. ``wait`` is to wait for what another process works on.
     """
 
     device: str = "auto"
-    jobs: int = 1
+    jobs: int = 0
     force: bool = False
     downstream: bool = False
     settings: tuple[str, ...] = ()
     model: str = ""
+    gpus: tuple[int, ...] = ()
+    wait: bool = False
 
 
+POLL_S = 2.0
 UNASKED_MINUTES = 15.0  # what a build may start without being asked for
 
 
@@ -88,6 +94,7 @@ def run_missing(lab: Lab, plan: Plan, show: Display | None = None) -> Outcome:
     """
     absent: list[str] = []
     outcome = Outcome()
+    is_gpu_here = cache(lambda: bool(gpus.present()))
     for identity, verdict in plan.verdicts.items():
         behind = [each for each in verdict.recipe.upstreams if plan.verdicts[each].must_run and each not in absent]
         if verdict.manifest is not None or verdict.state == DAMAGED:
@@ -97,7 +104,9 @@ def run_missing(lab: Lab, plan: Plan, show: Display | None = None) -> Outcome:
             outcome.failed[identity] = failures.no_package(identity, lacks)
         elif behind:
             outcome.held_up[identity] = behind[0]
-        elif verdict.recipe.minutes > UNASKED_MINUTES:
+        elif verdict.recipe.minutes > UNASKED_MINUTES and not (
+            verdict.recipe.device == "gpu" and verdict.recipe.gpu_minutes <= UNASKED_MINUTES and is_gpu_here()
+        ):
             outcome.unasked[identity] = verdict.recipe.minutes
         else:
             absent.append(identity)
@@ -179,7 +188,7 @@ def draw(lab: Lab, plan: Plan, show: Display | None = None) -> list[str]:
 
 
 class _Schedule:
-    """Runs what must run, upstreams first; CPU experiments side by side, one at a time on a GPU."""
+    """Runs what must run, upstreams first; CPU experiments side by side, and one at a time on each GPU."""
 
     def __init__(
         self,
@@ -198,19 +207,22 @@ class _Schedule:
         self.outcome = Outcome()
         self.done: queue.SimpleQueue[tuple[str, DarkroomError | dict[str, Any]]] = queue.SimpleQueue()
         self.running: dict[str, _Process] = {}
-        self.exclusive = options.jobs > 1 and options.device != "cpu" and self._has_accelerator()
+        self.gpus = self._gpus()
+        self.jobs = options.jobs or max(1, len(self.gpus))
+        self.taken: dict[str, str] = {}
+        self.awaited: set[str] = set()
 
     def work(self, outcome: Outcome | None = None) -> Outcome:
         """Run them; *outcome* is what is known already."""
         self.outcome = outcome or self.outcome
-        remaining = [identity for identity in self.verdicts if identity in self.candidates]
+        self.remaining = [identity for identity in self.verdicts if identity in self.candidates]
         try:
-            while remaining or self.running:
-                ready = next((each for each in remaining if self._may_start(each, remaining)), None)
+            while self.remaining or self.running:
+                ready = next((each for each in self.remaining if self._may_start(each)), None)
                 if ready is None:
                     self._await()
                     continue
-                remaining.remove(ready)
+                self.remaining.remove(ready)
                 self._start(ready)
         finally:
             for process in self.running.values():
@@ -218,14 +230,33 @@ class _Schedule:
             self.lab.digests.save()
         return self.outcome
 
-    def _may_start(self, identity: str, remaining: list[str]) -> bool:
+    def _may_start(self, identity: str) -> bool:
         recipe = self.verdicts[identity].recipe
-        if len(self.running) >= self.options.jobs:
+        if len(self.running) >= self.jobs:
             return False
-        if any(each in self.running or each in remaining for each in recipe.upstreams):
+        if any(each in self.running or each in self.remaining for each in recipe.upstreams):
             return False
-        on_gpu = [each for each in self.running if self.verdicts[each].recipe.device == "gpu"]
-        return not (self.exclusive and recipe.device == "gpu" and on_gpu)
+        if self.gpus and recipe.device == "gpu" and not self._free_gpus():
+            return False
+        return not (self.options.wait and self._is_held(identity))
+
+    def _free_gpus(self) -> list[str]:
+        return [gpu for gpu in self.gpus if gpu not in self.taken.values()]
+
+    def _is_held(self, identity: str) -> bool:
+        """Whether another process works on an experiment; who does is told once."""
+        place = Place(self.lab.outputs, identity)
+        try:
+            is_held = held(place)
+        except DarkroomError:  # a start tells of it
+            is_held = False
+        if not is_held:
+            self.awaited.discard(identity)
+            return False
+        if identity not in self.awaited:
+            self.awaited.add(identity)
+            self.shown.line(f"{identity}  waits for {holder(place)}")
+        return True
 
     def _start(self, identity: str) -> None:
         """Start a run, if the outputs are not fresh by now."""
@@ -273,7 +304,11 @@ class _Schedule:
             self.shown.line(
                 f"{identity}  {place} at {revision!r} may change; pin it to a commit, which {TELL_COMMIT} prints"
             )
-        process = _Process(self._job(verdict), identity, self.lab.outputs, self.shown)
+        free = self._free_gpus()
+        if verdict.recipe.device == "gpu" and free:
+            self.taken[identity] = free[0]
+        environment = gpus.environment(self.taken.get(identity, gpus.ANY))
+        process = _Process(self._job(verdict), identity, self.lab.outputs, self.shown, environment)
         self.running[identity] = process
         threading.Thread(target=self._follow, args=(identity, process), daemon=True).start()
 
@@ -291,7 +326,7 @@ class _Schedule:
             parameters=dict(verdict.parameters),
             inputs=dict(verdict.inputs),
             device=self.options.device,
-            threads=max(1, _cores() // self.options.jobs) if self.options.jobs > 1 else 0,
+            threads=max(1, _cores() // self.jobs) if self.jobs > 1 else 0,
             sources={path: self.lab.project.sources[path] for path in sorted(paths)},
         )
 
@@ -307,11 +342,18 @@ class _Schedule:
             self.done.put((identity, ExperimentError(f"{identity}: {error!r}")))
 
     def _await(self) -> None:
-        identity, end = self.done.get()
+        """Wait for the next run to end, or for what another process holds to be let go."""
+        try:
+            identity, end = self.done.get(timeout=POLL_S if self.awaited else None)
+        except queue.Empty:
+            return
         self.running.pop(identity)
+        self.taken.pop(identity, None)
         self.shown.finished(identity)
         self.planner.forget(identity)
-        if isinstance(end, DarkroomError):
+        if isinstance(end, Locked) and self.options.wait:
+            self.remaining.insert(0, identity)
+        elif isinstance(end, DarkroomError):
             self._fail(identity, end)
         else:
             self.outcome.ran.append(identity)
@@ -329,19 +371,27 @@ class _Schedule:
         self.outcome.failed[identity] = error
         self.shown.line(str(error))
 
-    def _has_accelerator(self) -> bool:
-        """Whether torch finds a GPU; asked in a process of its own, for asking costs seconds."""
+    def _gpus(self) -> list[str]:
+        """The GPUs that experiments take one each; none where nothing wants one, or they share what there is.
+
+        Raises:
+            DeviceUnavailable: one that was asked for is not there.
+        """
         wanted = any(self.verdicts[each].recipe.device == "gpu" for each in self.candidates)
-        if not wanted or not _is_installed("torch"):
-            return False
-        probe = "import torch, sys; sys.exit(not (torch.cuda.is_available() or torch.backends.mps.is_available()))"
-        return subprocess.run([sys.executable, "-c", probe], check=False, capture_output=True).returncode == 0
+        if not wanted or self.options.device == "cpu" or not _is_installed("torch"):
+            return []
+        if self.options.gpus:
+            return gpus.chosen(self.options.gpus, gpus.present())
+        is_alone = self.options.jobs == 1 or (self.options.jobs == 0 and gpus.likely() <= 1)
+        return [] if is_alone else gpus.present()
 
 
 class _Process:
     """A worker: it takes a job and tells events, until it is done or ended."""
 
-    def __init__(self, job: Job, name: str, outputs: Path, shown: Display) -> None:
+    def __init__(
+        self, job: Job, name: str, outputs: Path, shown: Display, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.name, self.shown = name, shown
         place = Place(outputs, name)
         place.claim()
@@ -352,7 +402,7 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=_environment(Path(job.root), job.threads),
+            env={**_environment(Path(job.root), job.threads), **(environment or {})},
             cwd=job.root,
             start_new_session=True,
         )

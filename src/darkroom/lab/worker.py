@@ -82,7 +82,8 @@ class _Worker:
             self.emit({"event": "device", "device": device})
             if self._holds_this(place):
                 place.drop_leftover(self.job.key)
-            run = Run(device, self.job.key, place.checkpoint(self.job.key), provenance.now(), self.emit)
+            name = provenance.device_name(device)
+            run = Run(device, self.job.key, place.checkpoint(self.job.key), provenance.now(), self.emit, name)
             returned = self._call(recipe, function, run, place)
             manifest = self._stored(recipe, place, returned, run, commit)
             faults = self._drawn(recipe, place, [each.name for each in (*recipe.figures, *recipe.metrics)])
@@ -168,7 +169,7 @@ class _Worker:
             commit=commit[0],
             clean=commit[1],
             seed=seed if isinstance(seed, int) else None,
-            device=provenance.device_name(run.device),
+            device=", then ".join(run.devices),
             versions=provenance.versions(),
             started_at=run.started_at,
             finished_at=provenance.now(),
