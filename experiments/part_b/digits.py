@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from darkroom.diffusion.arithmetic import exact_float32, sampling_dtype
+from darkroom.diffusion.arithmetic import cast_once, exact_float32, sampling_dtype
 from darkroom.diffusion.data import read_idx, to_bytes
 from darkroom.diffusion.denoise import Denoiser, NoisePredictor, Predictor
 from darkroom.diffusion.filters import gaussian_blur
@@ -137,7 +137,8 @@ def trained(
 
 def quick(network: nn.Module, device: str) -> Callable[..., Tensor]:
     """*network* on *device*, run without gradients in what the device is quick in; gives float32."""
-    network, dtype = network.to(device), sampling_dtype(device)
+    dtype = sampling_dtype(device)
+    network = cast_once(network.to(device), dtype)
 
     @torch.inference_mode()
     def call(*inputs: Tensor) -> Tensor:

@@ -60,8 +60,9 @@ def card(
         prompts = [caption.format(world.wordings[name][0]) for name in names for _ in range(each)]
         seeds = seeds_of(seed + list(STYLES).index(style), len(prompts))
         parts = []
-        for first in range(0, len(prompts), at_once):
-            rows = slice(first, first + at_once)
+        batch = at_once if run.device == "cpu" else max(at_once, 256)  # a GPU is as quick with as many
+        for first in range(0, len(prompts), batch):
+            rows = slice(first, first + batch)
             parts.append(painter.sample(painter.ask(prompts[rows], gamma), seeds[rows]))
             run.progress(first, len(prompts), unit=f"{style} pictures")
         return np.concatenate(parts).reshape(len(names), each, painter.side, painter.side, 3)

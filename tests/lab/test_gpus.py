@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,7 @@ def test_each_experiment_has_a_gpu_of_its_own(computing, arguments, variables, w
     assert {each["gpu"] for each in found} == wanted and {each["device"] for each in found} == {"cuda"}
     for gpu in wanted:
         spans = sorted((each["from"], each["to"]) for each in found if each["gpu"] == gpu)
-        assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:], strict=False))
+        assert all(before[1] <= after[0] for before, after in pairwise(spans))
     for name, each in zip(NAMES, found, strict=True):
         manifest = load(computing.outputs / f"part_g/{name}")
         assert manifest is not None
@@ -109,7 +110,7 @@ def test_one_gpu_is_asked_for_by_nothing(computing):
     found = results(computing)
     spans = sorted((each["from"], each["to"]) for each in found)
     assert {each["gpu"] for each in found} == {"all"}
-    assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in pairwise(spans))
     manifest = load(computing.outputs / "part_g/ada")
     assert manifest is not None and manifest.provenance.device == "A GPU"
 

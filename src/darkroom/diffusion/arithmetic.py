@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def has_bfloat16(device: str) -> bool:
@@ -52,6 +53,17 @@ def exact_float32() -> Iterator[None]:
         yield
     finally:
         torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = kept
+
+
+def cast_once(network: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """*network*, or a copy for autocast to *dtype* whose weights need not be cast at every call; with the same results."""
+    if dtype == torch.float32:
+        return network
+    network = copy.deepcopy(network)
+    for module in network.modules():
+        if isinstance(module, nn.modules.conv._ConvNd | nn.Linear):
+            module.to(dtype)
+    return network
 
 
 def sampling_dtype(device: str) -> torch.dtype:

@@ -273,7 +273,7 @@ class PosteriorMean(Denoiser):
         if signal == 0:
             x_0 = self.data.mean(0).expand_as(x_t)
         else:
-            x_0 = posterior_mean(x_t / signal, (noise / signal).expand(len(x_t)), self.data)
+            x_0 = posterior_mean(x_t / signal, (noise / signal).to(x_t.device).expand(len(x_t)), self.data)
         return Prediction(self.process.noise_in(x_t, t, x_0), x_0)
 
 

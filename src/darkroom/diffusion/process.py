@@ -189,6 +189,10 @@ def as_times(t: Tensor | float, device: torch.device | None = None) -> Tensor:
 
 
 def broadcast(values: Tensor, like: Tensor) -> Tensor:
-    """*values*, () or (B,), with trailing axes of length 1 so that they multiply *like*, (B, ...)."""
-    values = values.to(like.device)
-    return values.reshape(values.shape + (1,) * (like.ndim - values.ndim)) if values.ndim else values
+    """*values*, () or (B,), with trailing axes of length 1 so that they multiply *like*, (B, ...).
+
+    One number stays on the CPU, where it may: it multiplies tensors of any device, and is not sent to one at every step.
+    """
+    if not values.ndim:
+        return values
+    return values.to(like.device).reshape(values.shape + (1,) * (like.ndim - values.ndim))

@@ -54,10 +54,11 @@ class Schedule(Process):
 
     def alpha_bar(self, t: Tensor | float) -> Tensor:
         """alpha_bar_t, float64, of the shape of *t*, in [0, T]."""
-        at = as_times(t, self.alpha_bars.device)
+        table = self._table(t)
+        at = as_times(t, table.device)
         if not at.is_floating_point():
-            return self.alpha_bars[at]
-        return torch.where(at == at.floor(), self.alpha_bars[at.floor().long()], self.clock(at).cos().square())
+            return table[at]
+        return torch.where(at == at.floor(), table[at.floor().long()], self.clock(t).cos().square())
 
     def alpha(self, t: Tensor | float) -> Tensor:
         """sqrt(alpha_bar_t)."""
@@ -77,11 +78,12 @@ class Schedule(Process):
 
     def clock(self, t: Tensor | float) -> Tensor:
         """The angle phi with alpha = cos phi and sigma = sin phi; in proportion between whole times."""
-        at = as_times(t, self.alpha_bars.device)
+        angles = self._angles if isinstance(t, Tensor) else self._near._angles
+        at = as_times(t, angles.device)
         if not at.is_floating_point():
-            return self._angles[at]
+            return angles[at]
         before = at.floor().long().clamp(0, self.T - 1)
-        return torch.lerp(self._angles[before], self._angles[before + 1], at.double() - before)
+        return torch.lerp(angles[before], angles[before + 1], at.double() - before)
 
     def fraction(self, t: float) -> float:
         """t / T."""
@@ -94,7 +96,7 @@ class Schedule(Process):
     def time_of(self, ratio: float) -> float:
         """The time, whole or not, at which alpha / sigma is *ratio*, in [1, T]: no network has been asked about others."""
         angle = torch.atan2(torch.ones((), dtype=torch.float64), torch.tensor(ratio, dtype=torch.float64))
-        angles = self._angles.cpu()
+        angles = self._near._angles
         after = int(torch.searchsorted(angles, angle).clamp(1, self.T))
         share = (angle - angles[after - 1]) / (angles[after] - angles[after - 1])
         return min(max(after - 1 + share.item(), 1.0), float(self.T))
@@ -102,6 +104,15 @@ class Schedule(Process):
     def to(self, device: torch.device | str) -> Schedule:
         """The same schedule with its table on *device*; on the CPU for Apple's GPU, which has no float64."""
         return Schedule(self.alpha_bars.to("cpu" if torch.device(device).type == "mps" else device))
+
+    def _table(self, t: Tensor | float) -> Tensor:
+        """The table that *t* is looked up in: on the CPU for a number, so that nobody waits for a device."""
+        return self.alpha_bars if isinstance(t, Tensor) else self._near.alpha_bars
+
+    @cached_property
+    def _near(self) -> Schedule:
+        """The same schedule with its table on the CPU."""
+        return self if self.alpha_bars.device.type == "cpu" else Schedule(self.alpha_bars.cpu())
 
     @cached_property
     def _angles(self) -> Tensor:

@@ -15,6 +15,7 @@ import copy
 import math
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -366,10 +367,11 @@ class Trainer:
             nonlocal graph, held, loss
             if graph is None:
                 held = tuple(value.clone() for value in drawn)
-                self._warm_up(held)
                 graph = torch.cuda.CUDAGraph()
-                with torch.cuda.graph(graph):
-                    loss = self._update(*held)
+                with _quickest_convolutions():
+                    self._warm_up(held)
+                    with torch.cuda.graph(graph):
+                        loss = self._update(*held)
             for mine, new in zip(held, drawn, strict=True):
                 mine.copy_(new)
             graph.replay()
@@ -410,6 +412,16 @@ def seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build()
+
+
+@contextmanager
+def _quickest_convolutions() -> Iterator[None]:
+    """Let cuDNN try its algorithms for each convolution and keep to the quickest: shapes of a training never change."""
+    before, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 def _check_draws_nothing(network: nn.Module) -> None:

@@ -50,11 +50,11 @@ class View:
 
     def moved(self, values: Any) -> Any:
         """*values*, one at each pixel, moved as the pixels are, signs kept: variances, masks."""
-        return _taken(values, _checked(self)(_side(values))[0])
+        return _taken(values, _order(self, values)[0])
 
     def moved_back(self, values: Any) -> Any:
         """The inverse of :meth:`moved`."""
-        return _taken(values, _checked(self)(_side(values))[1])
+        return _taken(values, _order(self, values)[1])
 
 
 def compose(*views: View) -> View:
@@ -165,6 +165,21 @@ def _checked(view: View) -> Callable[[int], tuple[np.ndarray, np.ndarray]]:
         return forward, np.argsort(forward)
 
     return orders
+
+
+def _order(view: View, values: Any) -> tuple[Any, Any]:
+    """The order of *view* for *values* and that of its inverse, where the values are."""
+    device = getattr(values, "device", "cpu")  # numpy's arrays have one too, since 2.0
+    return _checked(view)(_side(values)) if str(device) == "cpu" else _placed(view, _side(values), device)
+
+
+@lru_cache(maxsize=64)
+def _placed(view: View, side: int, device: Any) -> tuple[Any, Any]:
+    """Both orders on a device of torch, sent there once."""
+    import torch
+
+    forward, backward = (torch.from_numpy(order.copy()).to(device) for order in _checked(view)(side))
+    return forward, backward
 
 
 def _are_positions(order: np.ndarray, side: int) -> bool:
