@@ -8,6 +8,8 @@ import msgspec
 
 from darkroom.lab.discover import Project
 
+END_OF_PRINTING = b"\0\n"  # on stderr, after what a job has printed
+
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Run ``experiment``, or draw what ``drawings`` names by experiment.

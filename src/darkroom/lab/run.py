@@ -22,7 +22,7 @@ from darkroom.lab import errors, failures, gpus
 from darkroom.lab.discover import Project, Recipe
 from darkroom.lab.display import Display, display, duration
 from darkroom.lab.errors import DarkroomError, ExperimentError, Locked, UnknownName, UsageError, nearest
-from darkroom.lab.job import Job
+from darkroom.lab.job import END_OF_PRINTING, Job
 from darkroom.lab.locking import held, holder
 from darkroom.lab.models import TELL_COMMIT, TextSource, WeightsSource, is_commit
 from darkroom.lab.place import Place
@@ -49,6 +49,7 @@ class Options:
 
 
 POLL_S = 2.0
+QUICK_MINUTES = 5.0  # what shares a process with others: starting one costs seconds, and what it leaves behind stays
 UNASKED_MINUTES = 15.0  # what a build may start without being asked for
 
 
@@ -183,7 +184,9 @@ def draw(lab: Lab, plan: Plan, show: Display | None = None) -> list[str]:
         data=str(lab.data or ""),
         drawings=wanted,
     )
-    _Process(job, "figures", lab.outputs, shown).follow(take)
+    process = _Process(job, shown)
+    process.do(job, "figures", take)
+    process.close()
     return faults
 
 
@@ -211,6 +214,7 @@ class _Schedule:
         self.jobs = options.jobs or max(1, len(self.gpus))
         self.taken: dict[str, str] = {}
         self.awaited: set[str] = set()
+        self.idle: list[_Process] = []
 
     def work(self, outcome: Outcome | None = None) -> Outcome:
         """Run them; *outcome* is what is known already."""
@@ -227,6 +231,8 @@ class _Schedule:
         finally:
             for process in self.running.values():
                 process.end()
+            for process in self.idle:
+                process.close()
             self.lab.digests.save()
         return self.outcome
 
@@ -307,10 +313,21 @@ class _Schedule:
         free = self._free_gpus()
         if verdict.recipe.device == "gpu" and free:
             self.taken[identity] = free[0]
-        environment = gpus.environment(self.taken.get(identity, gpus.ANY))
-        process = _Process(self._job(verdict), identity, self.lab.outputs, self.shown, environment)
+        job, environment = self._job(verdict), gpus.environment(self.taken.get(identity, gpus.ANY))
+        process = self._worker(job, verdict.recipe, environment)
         self.running[identity] = process
-        threading.Thread(target=self._follow, args=(identity, process), daemon=True).start()
+        threading.Thread(target=self._follow, args=(identity, process, job), daemon=True).start()
+
+    def _worker(self, job: Job, recipe: Recipe, environment: Mapping[str, str]) -> _Process:
+        """A process for *job*: one that has done quick ones before, if it suits, else a new one."""
+        for process in self.idle:
+            if recipe.minutes <= QUICK_MINUTES and process.suits(job, environment):
+                self.idle.remove(process)
+                return process
+        for process in self.idle:  # what it holds of memory may be needed
+            process.close()
+        self.idle.clear()
+        return _Process(job, self.shown, environment)
 
     def _job(self, verdict: Verdict) -> Job:
         recipe = verdict.recipe
@@ -330,11 +347,11 @@ class _Schedule:
             sources={path: self.lab.project.sources[path] for path in sorted(paths)},
         )
 
-    def _follow(self, identity: str, process: _Process) -> None:
+    def _follow(self, identity: str, process: _Process, job: Job) -> None:
         """Wait for a run in a thread of its own, and tell how it ended."""
         last: dict[str, Any] = {}
         try:
-            process.follow(last.update)
+            process.do(job, identity, last.update)
             self.done.put((identity, last))
         except DarkroomError as error:
             self.done.put((identity, error))
@@ -347,8 +364,12 @@ class _Schedule:
             identity, end = self.done.get(timeout=POLL_S if self.awaited else None)
         except queue.Empty:
             return
-        self.running.pop(identity)
+        process = self.running.pop(identity)
         self.taken.pop(identity, None)
+        if isinstance(end, DarkroomError) or self.verdicts[identity].recipe.minutes > QUICK_MINUTES:
+            process.close()
+        else:
+            self.idle.append(process)
         self.shown.finished(identity)
         self.planner.forget(identity)
         if isinstance(end, Locked) and self.options.wait:
@@ -387,62 +408,80 @@ class _Schedule:
 
 
 class _Process:
-    """A worker: it takes a job and tells events, until it is done or ended."""
+    """A worker: it takes jobs, one at a time, and tells events, until one fails or it is ended."""
 
-    def __init__(
-        self, job: Job, name: str, outputs: Path, shown: Display, environment: Mapping[str, str] | None = None
-    ) -> None:
-        self.name, self.shown = name, shown
-        place = Place(outputs, name)
-        place.claim()
-        self._log = place.scratch / "log.txt"
-        self._log.parent.mkdir(parents=True, exist_ok=True)
+    def __init__(self, job: Job, shown: Display, environment: Mapping[str, str] | None = None) -> None:
+        self.shown, self.environment, self.threads = shown, dict(environment or {}), job.threads
+        self._sources: dict[str, str] = {}
+        self._printed: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "darkroom.lab.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**_environment(Path(job.root), job.threads), **(environment or {})},
+            env={**_environment(Path(job.root), job.threads), **self.environment},
             cwd=job.root,
             start_new_session=True,
         )
-        self._line = msgspec.json.encode(job) + b"\n"
+        assert self._process.stderr
+        threading.Thread(target=self._take_lines, args=(self._process.stderr,), daemon=True).start()
 
-    def follow(self, take: Callable[[Mapping[str, Any]], object]) -> None:
+    def suits(self, job: Job, environment: Mapping[str, str]) -> bool:
+        """Whether *job* finds here what a new process would find: its GPU, its threads, and its sources as they are now."""
+        kept = {path: digest for path, digest in self._sources.items() if job.sources.get(path, digest) != digest}
+        return (
+            self._process.poll() is None and not kept and (self.environment, self.threads) == (environment, job.threads)
+        )
+
+    def do(self, job: Job, name: str, take: Callable[[Mapping[str, Any]], object]) -> None:
         """Hand over the job, show its progress, and give every other event to *take*.
 
         Raises:
-            DarkroomError: the job failed.
+            DarkroomError: the job failed; the process has ended.
         """
-        assert self._process.stdin and self._process.stdout and self._process.stderr
-        printing = threading.Thread(target=self._print, args=(self._process.stderr,), daemon=True)
+        assert self._process.stdin and self._process.stdout
+        place = Place(Path(job.outputs), name)
+        place.claim()
+        self._sources |= job.sources
+        log = place.scratch / "log.txt"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        printing = threading.Thread(target=self._print, args=(log,), daemon=True)
         printing.start()
         with suppress(BrokenPipeError):  # it ended before it read its job; how, its exit code tells
-            self._process.stdin.write(self._line)
+            self._process.stdin.write(msgspec.json.encode(job) + b"\n")
             self._process.stdin.flush()
         told: dict[str, Mapping[str, Any]] = {}
         for line in self._process.stdout:
             event = msgspec.json.decode(line)
+            if event["event"] == "end":
+                break
             if event["event"] == "progress":
-                self.shown.progress(self.name, event)
+                self.shown.progress(name, event)
             elif event["event"] in {"failed", "trace"}:
                 told[event["event"]] = event
             else:
                 take(event)
-        code = self._process.wait()
+        else:
+            code = self._process.wait()
+            printing.join(timeout=5)
+            raise self._failure(name, log, code, told)
         printing.join(timeout=5)
-        if code or "failed" in told:
-            raise self._failure(code, told)
 
-    def _failure(self, code: int, told: Mapping[str, Mapping[str, Any]]) -> DarkroomError:
+    def close(self) -> None:
+        """Let it end, since there is nothing more for it to do."""
+        assert self._process.stdin
+        with suppress(OSError):
+            self._process.stdin.close()
+
+    def _failure(self, name: str, log: Path, code: int, told: Mapping[str, Mapping[str, Any]]) -> DarkroomError:
         if "failed" not in told:
-            return ExperimentError(f"{self.name}: its process ended {_ending(code)}; what it printed is in {self._log}")
+            return ExperimentError(f"{name}: its process ended {_ending(code)}; what it printed is in {log}")
         kind = getattr(errors, told["failed"]["kind"], ExperimentError)
         message = told["failed"]["message"]
         if "trace" in told:
-            with suppress(OSError), self._log.open("a", encoding="utf-8") as log:
-                log.write(told["trace"]["text"])
-            message += f"; its traceback is in {self._log}"
+            with suppress(OSError), log.open("a", encoding="utf-8") as file:
+                file.write(told["trace"]["text"])
+            message += f"; its traceback is in {log}"
         failure: DarkroomError = kind(message)
         return failure
 
@@ -455,12 +494,24 @@ class _Process:
             self._process.kill()
             self._process.wait()
 
-    def _print(self, stream: IO[bytes]) -> None:
-        """Show what an experiment prints, and keep it."""
-        for number, line in enumerate(stream):
+    def _take_lines(self, stream: IO[bytes]) -> None:
+        """Take what its jobs print as it comes; None stands for the end of a job."""
+        for line in stream:
+            printed = line.removesuffix(END_OF_PRINTING)
+            if printed:
+                self._printed.put(printed)
+            if printed != line:
+                self._printed.put(None)
+        self._printed.put(None)
+
+    def _print(self, log: Path) -> None:
+        """Show what a job prints, and keep it."""
+        mode = "wb"
+        while (line := self._printed.get()) is not None:
             self.shown.line(line.decode(errors="replace").rstrip("\n"))
-            with self._log.open("ab" if number else "wb") as log:
-                log.write(line)
+            with log.open(mode) as file:
+                file.write(line)
+            mode = "ab"
 
 
 def _unpinned(recipe: Recipe) -> list[tuple[str, str]]:

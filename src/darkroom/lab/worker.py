@@ -1,21 +1,26 @@
-"""The process in which one experiment runs, or figures are drawn: ``python -m darkroom.lab.worker``.
+"""The process in which experiments run, or figures are drawn: ``python -m darkroom.lab.worker``.
 
-It takes a job as one line of JSON on stdin and answers with one line of JSON for each event on stdout; what an
-experiment prints goes to stderr. When stdin ends, whoever started it is gone, and so it ends too.
+It takes a job as one line of JSON on stdin and answers with one line of JSON for each event on stdout, the last of them
+"end"; what an experiment prints goes to stderr, and a line of NUL after it. Then it takes the next job, if there is one:
+quick experiments follow each other in one process, which has imported torch already. After a failure it ends. When stdin
+ends in the midst of a job, whoever started it is gone, and so it ends too.
 
 Everything that it needs is imported before an experiment starts: the sources may change while a training runs.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
+import queue
 import sys
 import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -30,7 +35,7 @@ from darkroom.lab.digests import Digests
 from darkroom.lab.discover import Recipe
 from darkroom.lab.errors import DamagedOutputs, DarkroomError, DeviceUnavailable, ExperimentError, Locked, UsageError
 from darkroom.lab.handle import Run
-from darkroom.lab.job import Job
+from darkroom.lab.job import END_OF_PRINTING, Job
 from darkroom.lab.locking import locked
 from darkroom.lab.manifest import VERSION, Manifest, Provenance, Source, load
 from darkroom.lab.place import Place
@@ -41,10 +46,23 @@ Emit = Callable[[dict[str, Any]], None]
 
 
 def main() -> int:
-    """Do the job on stdin; the exit code is that of the error, if there is one."""
+    """Do the jobs on stdin; the exit code is that of the first error, if there is one."""
     emit = _take_stdout()
-    job = msgspec.json.decode(_first_line(), type=Job)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    jobs = _Jobs()
+    threading.Thread(target=jobs.read, daemon=True).start()
+    while (job := jobs.next()) is not None:
+        code = _done(job, emit)
+        _end_printing()
+        if code:
+            return code
+        jobs.finished()
+        emit({"event": "end"})
+        _let_go()
+    return 0
+
+
+def _done(job: Job, emit: Emit) -> int:
+    """Do *job*; the exit code is that of the error, if there is one."""
     try:
         _Worker(job, emit).work()
     except KeyboardInterrupt:
@@ -78,7 +96,8 @@ class _Worker:
             commit = provenance.commit(self.root)
             function = self._imported(recipe)
             device = chosen_device(self.job.device, recipe)
-            _use_threads(self.job.threads)
+            if "torch" in recipe.packages:  # which a job before this one may have changed
+                _use_threads(self.job.threads or _threads_at_first())
             self.emit({"event": "device", "device": device})
             if self._holds_this(place):
                 place.drop_leftover(self.job.key)
@@ -235,8 +254,9 @@ def chosen_device(asked: str, recipe: Recipe) -> str:
 
 
 def _use_threads(threads: int) -> None:
-    if threads and "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(threads)
+    torch = importlib.import_module("torch")
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
 
 
 def _take_stdout() -> Emit:
@@ -250,17 +270,59 @@ def _take_stdout() -> Emit:
     return emit
 
 
-def _first_line() -> bytes:
-    content = bytearray()
-    while not content.endswith(b"\n") and (chunk := os.read(0, 1 << 16)):
-        content += chunk
-    return bytes(content)
+class _Jobs:
+    """The jobs on stdin, one after the other."""
+
+    def __init__(self) -> None:
+        self._waiting: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._is_busy = False
+
+    def read(self) -> None:
+        """Take lines as they come, to the end; an end in the midst of a job ends the process."""
+        content = bytearray()
+        while chunk := os.read(0, 1 << 16):
+            content += chunk
+            while (end := content.find(b"\n")) >= 0:
+                self._is_busy = True
+                self._waiting.put(bytes(content[:end]))
+                del content[: end + 1]
+        if self._is_busy:
+            os._exit(INTERRUPTED)
+        self._waiting.put(None)
+
+    def next(self) -> Job | None:
+        """The next job, when it is there; None at the end."""
+        line = self._waiting.get()
+        return None if line is None else msgspec.json.decode(line, type=Job)
+
+    def finished(self) -> None:
+        """The job that was taken last is done."""
+        self._is_busy = False
 
 
-def _end_with_parent() -> None:
-    while os.read(0, 1):
-        pass
-    os._exit(INTERRUPTED)
+def _end_printing() -> None:
+    """Mark the end of what the job has printed."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with suppress(OSError):
+        os.write(2, END_OF_PRINTING)
+
+
+@cache
+def _threads_at_first() -> int:
+    """How many threads torch has when the first job of the process begins."""
+    return int(importlib.import_module("torch").get_num_threads())
+
+
+def _let_go() -> None:
+    """Give back what the job has left behind, and count memory anew."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "cuda") and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak of what is in memory
 
 
 if __name__ == "__main__":

@@ -1,0 +1,130 @@
+"""Workers: quick experiments follow each other in one process, and are what they would be in processes of their own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from darkroom.lab.manifest import load
+
+from .workshop import Workshop
+
+SOURCE = '''
+import os
+
+from darkroom.lab import Results, experiment, upstream
+
+SEEN = []
+
+
+@experiment(minutes=1)
+def first() -> dict[str, object]:
+    """Leaves much behind."""
+    print("printed by first, without an end", end="")
+    SEEN.append(bytearray(300_000_000))
+    os.environ["LEFT"] = "behind"
+    return {"pid": os.getpid()}
+
+
+@experiment(minutes=1)
+def second(before: Results = upstream(first)) -> dict[str, object]:
+    """Follows."""
+    print("printed by second")
+    SEEN.clear()
+    return {"pid": os.getpid()}
+
+
+@experiment(minutes=30)
+def long(before: Results = upstream(second)) -> dict[str, object]:
+    """Takes long."""
+    return {"pid": os.getpid()}
+
+
+@experiment(minutes=1)
+def last(before: Results = upstream(long)) -> dict[str, object]:
+    """Follows."""
+    return {"pid": os.getpid()}
+'''
+THREADS = '''
+import os
+
+from darkroom.lab import Results, experiment, upstream
+
+
+@experiment()
+def one() -> dict[str, object]:
+    """Changes torch."""
+    import torch
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 3)
+    return {"pid": os.getpid(), "threads": threads}
+
+
+@experiment()
+def other(before: Results = upstream(one)) -> dict[str, object]:
+    """Counts."""
+    import torch
+    return {"pid": os.getpid(), "threads": torch.get_num_threads()}
+'''
+
+
+def stored(workshop: Workshop, identity: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((workshop.outputs / identity / "results.json").read_text())
+    return found
+
+
+def log(workshop: Workshop, identity: str) -> str:
+    return (workshop.outputs / f".scratch/{identity}/log.txt").read_text()
+
+
+def test_quick_experiments_share_a_process(workshop: Workshop) -> None:
+    """A long one has its own; each has its own log, and its own peak of memory."""
+    workshop.write("experiments/part_w/shared.py", SOURCE)
+    done = workshop.call("run", "part_w/*")
+    first, second, long, last = (
+        stored(workshop, f"part_w/{name}")["pid"] for name in ("first", "second", "long", "last")
+    )
+    assert first == second and len({first, long, last}) == 3
+    assert log(workshop, "part_w/first") == "printed by first, without an end"
+    assert log(workshop, "part_w/second") == "printed by second\n"
+    assert done.stderr.index("printed by first") < done.stderr.index("part_w/first  done")
+    peaks = [load(workshop.outputs / f"part_w/{name}").provenance.peak_memory_bytes for name in ("first", "long")]
+    assert peaks[0] > peaks[1] + 200e6
+
+
+def test_a_job_has_as_many_threads_as_in_a_process_of_its_own(workshop: Workshop) -> None:
+    """Whatever the job before has done with them: results may depend on their number."""
+    pytest.importorskip("torch")
+    workshop.write("experiments/part_w/threads.py", THREADS)
+    workshop.call("run", "part_w/*")
+    one, other = (stored(workshop, f"part_w/{name}") for name in ("one", "other"))
+    assert one["pid"] == other["pid"] and one["threads"] == other["threads"]
+
+
+def test_sources_that_were_edited_are_imported_anew(workshop: Workshop) -> None:
+    """A process that has imported what is no longer there is not used again."""
+    edit = 'from pathlib import Path\n    Path(__file__).with_name("helping.py").write_text("VALUE = 2\\n")\n'
+    workshop.write("experiments/part_w/helping.py", "VALUE = 1\n")
+    workshop.write(
+        "experiments/part_w/editing.py",
+        "import os\n\nfrom darkroom.lab import Results, experiment, upstream\nfrom experiments.part_w import helping\n\n\n"
+        "@experiment()\ndef one() -> dict[str, object]:\n"
+        f'    """Edits."""\n    {edit}    return {{"pid": os.getpid(), "value": 0}}\n\n\n'
+        "@experiment()\ndef other(before: Results = upstream(one)) -> dict[str, object]:\n"
+        '    """Reads."""\n    return {"pid": os.getpid(), "value": helping.VALUE}\n',
+    )
+    workshop.call("run", "part_w/other")
+    one, other = (stored(workshop, f"part_w/{name}") for name in ("one", "other"))
+    assert other["value"] == 2 and one["pid"] != other["pid"]
+    assert workshop.states().get("part_w/other", "fresh") == "fresh"
+
+
+def test_a_failure_ends_the_process_and_no_other_run(workshop: Workshop) -> None:
+    """What comes after it has a new one."""
+    workshop.write("experiments/part_w/shared.py", SOURCE.replace("SEEN.clear()", 'raise ValueError("no")'))
+    workshop.write("experiments/part_v/after.py", SOURCE.replace("300_000_000", "3"))
+    done = workshop.call("run", "part_w/second", "part_v/second", code=3)
+    assert "part_w/second: ValueError: no" in done.stderr
+    assert stored(workshop, "part_v/second")["pid"] == stored(workshop, "part_v/first")["pid"]
