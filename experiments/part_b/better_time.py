@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 AVERAGING = "averaging"
 
 
-@experiment(device="gpu", minutes=75, gpu_minutes=2)
+@experiment(device="gpu", minutes=75, gpu_minutes=5)
 def better_time(
     run: Run,
     mnist: Dataset = dataset("mnist"),

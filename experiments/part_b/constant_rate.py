@@ -14,7 +14,7 @@ from experiments.part_b import panels
 from experiments.part_b.flow_class import flow_class
 
 
-@experiment(device="gpu", minutes=65, gpu_minutes=2)
+@experiment(device="gpu", minutes=65, gpu_minutes=4)
 def flow_constant(
     run: Run,
     mnist: Dataset = dataset("mnist"),
@@ -44,7 +44,7 @@ def flow_constant(
     return train(mnist, sampling, learning_rate, averaging, shown_epochs)
 
 
-@experiment(device="gpu", minutes=65, gpu_minutes=2)
+@experiment(device="gpu", minutes=65, gpu_minutes=4)
 def flow_lower(
     run: Run,
     mnist: Dataset = dataset("mnist"),

@@ -16,7 +16,7 @@ from darkroom.lab import Dataset, Results, Run, dataset, experiment
 from experiments.part_b import panels
 
 
-@experiment(device="gpu", minutes=120, gpu_minutes=2)
+@experiment(device="gpu", minutes=120, gpu_minutes=8)
 def pure_noise(
     run: Run,
     mnist: Dataset = dataset("mnist"),

@@ -15,7 +15,7 @@ from darkroom.lab import Dataset, Results, Run, dataset, experiment
 from experiments.part_b import panels
 
 
-@experiment(device="gpu", minutes=120, gpu_minutes=3)
+@experiment(device="gpu", minutes=120, gpu_minutes=8)
 def time_conditioned(
     run: Run,
     mnist: Dataset = dataset("mnist"),

@@ -27,7 +27,7 @@ NAMES = {
 }
 
 
-@experiment(device="gpu", minutes=55, gpu_minutes=2)
+@experiment(device="gpu", minutes=55, gpu_minutes=4)
 def flow_trials(
     run: Run,
     mnist: Dataset = dataset("mnist"),
@@ -59,7 +59,7 @@ def flow_trials(
     return compared(trials, {name: (name,) if name in CHANGES else () for name in FLOWS}, epochs, reader)
 
 
-@experiment(device="gpu", minutes=45, gpu_minutes=2)
+@experiment(device="gpu", minutes=45, gpu_minutes=4)
 def schedule_trials(
     run: Run,
     mnist: Dataset = dataset("mnist"),
