@@ -88,12 +88,12 @@ def drawn(device: str) -> dict[tuple[str, ...], np.ndarray]:
     return found
 
 
-def check_same_as_on_the_cpu(device: str, expected: dict[tuple[str, ...], np.ndarray]) -> None:
+def check_same_as_on_the_cpu(device: str, expected: dict[tuple[str, ...], np.ndarray], tolerance: float = 1e-4) -> None:
     """Every one is what it is on the CPU, up to the order of sums."""
     seen = drawn(device)
     assert seen.keys() == expected.keys()
     for name, picture in seen.items():
-        np.testing.assert_allclose(picture, expected[name], atol=1e-4, rtol=1e-4, err_msg=", ".join(name))
+        np.testing.assert_allclose(picture, expected[name], atol=tolerance, rtol=tolerance, err_msg=", ".join(name))
 
 
 def _noise(device: str) -> Noise:

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
+from darkroom.diffusion.sample import ddpm, last
 from tests.devices import samplings, trainings
 from tests.devices.pretend import AMPERE, TURING, pretended
 
@@ -69,3 +70,21 @@ def test_a_training_waits_once_a_report(digits):
         before = device.waits.total()
         reports = len(list(training.run(2)))
     assert device.waits.total() - before == reports
+
+
+@pytest.mark.parametrize("of", ["guided", "anagram, skew", "factorized, low and high"])
+@pytest.mark.parametrize("where", ["schedule", "schedule on the CPU", "straight line"])
+def test_a_step_of_sampling_waits_for_nothing(where, of):
+    """Its noise is sent to the device, and nothing else: coefficients are numbers, orders of pixels are there."""
+    with pretended("cuda") as device:
+        denoiser = dict(samplings.denoisers(samplings.processes("cuda")[where], "cuda"))[of]
+        counts = []
+        for steps in (2, 6):
+            process = denoiser.process
+            times = [
+                round(process.noise_time + (process.data_time - process.noise_time) * k / 10, 1) for k in range(1, 11)
+            ]
+            waits, uploads = device.waits.total(), device.uploads.total()
+            last(ddpm(denoiser, samplings._noise("cuda"), times=[*map(type(process.noise_time), times[: steps + 1])]))
+            counts.append((device.waits.total() - waits, device.uploads.total() - uploads))
+    assert counts[1][0] == 0 and counts[1][1] == 1 + 6

@@ -196,14 +196,14 @@ FAULTS: dict[str, tuple[str, str, str, tuple[str, Check]]] = {
     ),
     "coefficients left where the table is": (
         f"{MODELS}.process:broadcast",
-        "values = values.to(like.device)",
-        "pass",
+        "values.to(like.device).reshape",
+        "values.reshape",
         trained("mps", DIGITS),
     ),
     "coefficients moved before they are float32": (
         f"{MODELS}.process:broadcast",
-        "values = values.to(like.device)",
-        "values = values.double().to(like.device)",
+        "values.to(like.device)",
+        "values.double().to(like.device)",
         trained("mps", DIGITS),
     ),
     "noise left on the CPU": (
@@ -217,6 +217,12 @@ FAULTS: dict[str, tuple[str, str, str, tuple[str, Check]]] = {
         "x_t.new_full((len(x_t),), self.process.fraction(t))",
         "torch.full((len(x_t),), self.process.fraction(t))",
         sampled("cuda", "straight line"),
+    ),
+    "a noise level on the CPU": (
+        f"{MODELS}.denoise:PosteriorMean.predict",
+        "(noise / signal).to(x_t.device)",
+        "(noise / signal)",
+        sampled("cuda", of="posterior mean"),
     ),
     "a kernel on the CPU": (
         f"{MODELS}.filters:gaussian_blur",
