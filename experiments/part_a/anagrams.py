@@ -60,21 +60,21 @@ def anagrams(
     }
     painter = Painter(run, stage_1, [text for _, *texts in pairs for text in texts])
     seeds = seeds_of(seed, seeds_each)
-    pictures, seen, scores = [], [], []
+    denoisers, seen, scores = [], [], []
     if shares and len(shares) != len(pairs):
         raise ValueError(f"shares: {len(shares)} for {len(pairs)} pairs; give one for each, or none for half and half")
     for (way, prompt, other), share in zip(pairs, shares or [0.5] * len(pairs), strict=True):
         if way not in ways:
             raise ValueError(f"pairs: unknown view {way!r}; choose from {', '.join(ways)}")
-        view = ways[way]
-        parts = (painter.ask(prompt, gamma), views.identity), (painter.ask(other, gamma), view)
-        denoiser = Anagram(parts, (share, 1 - share))
-        pictures.append(painter.sample(denoiser, seeds))
-        turned = view.moved(pictures[-1].transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1)
-        seen.append(255 - turned if view.sign < 0 else turned)
-        readings = ((pictures[-1], prompt), (seen[-1], other))
+        parts = (painter.ask(prompt, gamma), views.identity), (painter.ask(other, gamma), ways[way])
+        denoisers.append(Anagram(parts, (share, 1 - share)))
+    pictures = painter.sample_each(denoisers, seeds)
+    for drawn, (way, prompt, other) in zip(pictures, pairs, strict=True):
+        turned = ways[way].moved(drawn.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1)
+        seen.append(255 - turned if ways[way].sign < 0 else turned)
+        readings = ((drawn, prompt), (seen[-1], other))
         scores.append(np.stack([agreements(painter, shown, text, seeds) for shown, text in readings], 1))
-    return {"pictures": np.stack(pictures), "seen": np.stack(seen), "scores": np.stack(scores)}
+    return {"pictures": pictures, "seen": np.stack(seen), "scores": np.stack(scores)}
 
 
 @anagrams.metric

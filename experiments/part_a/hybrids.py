@@ -53,16 +53,17 @@ def hybrids(
     }
     painter = Painter(run, stage_1, [text for _, *texts in pairs for text in texts])
     seeds = seeds_of(seed, seeds_each)
-    pictures, afar, scores = [], [], []
+    denoisers, afar, scores = [], [], []
     for kind, first, second in pairs:
         if kind not in splits:
             raise ValueError(f"pairs: unknown split {kind!r}; choose from {', '.join(repr(name) for name in splits)}")
-        denoiser = Factorized((painter.ask(first, gamma), painter.ask(second, gamma)), splits[kind])
-        pictures.append(painter.sample(denoiser, seeds))
-        afar.append(to_bytes(splits[kind](to_tensor(pictures[-1]))[0]))
-        readings = ((afar[-1], first), (pictures[-1], second))
+        denoisers.append(Factorized((painter.ask(first, gamma), painter.ask(second, gamma)), splits[kind]))
+    pictures = painter.sample_each(denoisers, seeds)
+    for drawn, (kind, first, second) in zip(pictures, pairs, strict=True):
+        afar.append(to_bytes(splits[kind](to_tensor(drawn))[0]))
+        readings = ((afar[-1], first), (drawn, second))
         scores.append(np.stack([agreements(painter, shown, text, seeds) for shown, text in readings], 1))
-    return {"pictures": np.stack(pictures), "afar": np.stack(afar), "scores": np.stack(scores)}
+    return {"pictures": pictures, "afar": np.stack(afar), "scores": np.stack(scores)}
 
 
 @hybrids.metric

@@ -21,7 +21,7 @@ from darkroom.diffusion.denoise import (
     VelocityPredictor,
 )
 from darkroom.diffusion.flow import StraightLine, as_flow
-from darkroom.diffusion.guidance import Anagram, Factorized, Guided
+from darkroom.diffusion.guidance import Anagram, Beside, Factorized, Guided
 from darkroom.diffusion.process import Process
 from darkroom.diffusion.sample import Noise, Step, ddim, ddpm, dpm_solver, euler, heun, inpaint, last, sdedit
 from darkroom.diffusion.train import seeded
@@ -51,6 +51,7 @@ def denoisers(process: Process, device: str) -> Iterator[tuple[str, Denoiser]]:
     yield "velocity", VelocityPredictor(network, process, (digits[:3],))
     yield "data", DataPredictor(network, process, (digits[:3],))
     yield "as a flow", as_flow(guided)
+    yield "beside each other", Beside(((guided.rows([0]), 1), (other.rows([1, 2]), 2)))
     yield "posterior mean", PosteriorMean(data, process)
     yield "Gaussian", GaussianDenoiser(data[:1], 0.3, process)
     yield from ((f"anagram, {view.name}", Anagram(((one, views.identity), (other, view)))) for view in VIEWS)

@@ -12,7 +12,7 @@ from darkroom.diffusion.denoise import (
     Refitted,
     Thresholded,
 )
-from darkroom.diffusion.guidance import Anagram, Factorized, Guided
+from darkroom.diffusion.guidance import Anagram, Beside, Factorized, Guided
 from darkroom.diffusion.sample import Noise, ddim
 
 SCHEDULE = schedules.linear(100)
@@ -183,6 +183,38 @@ def test_rows_of_a_nest_are_its_prediction_s_rows():
     whole = nest(x_t, 40)
     part = nest.rows([2, 0])(x_t[[2, 0]], 40)
     same(part, Prediction(whole.eps[[2, 0]], whole.x_0[[2, 0]]))
+
+
+def nests(network: Prompted, learned: bool) -> tuple[Denoiser, ...]:
+    """An anagram, guidance, and a network alone."""
+    one, other = (asked(network, prompt, learned) for prompt in (0.3, 0.7))
+    return Anagram(((one, views.identity), (other, views.flip))), Guided(one, other, 3.0), other
+
+
+@pytest.mark.parametrize("learned", [False, True])
+def test_denoisers_beside_each_other_are_what_each_is_alone(learned):
+    """Each of its own rows, all of them asked at once; also of some of the rows, in any order."""
+    network, x_t = Prompted(6 if learned else 3), noisy(6)
+    parts = tuple(zip(nests(network, learned), (1, 3, 2), strict=True))
+    beside = Beside(parts)
+    alone = [denoiser(rows, 40) for (denoiser, _), rows in zip(parts, x_t.split([1, 3, 2]), strict=True)]
+    network.batches.clear()
+    together = beside(x_t, 40)
+    assert network.batches == [2 * 1 + 2 * 3 + 2]
+    expected = [torch.cat([getattr(each, name) for each in alone]) for name in ("eps", "x_0")]
+    v = torch.cat([each.v for each in alone]) if learned else None
+    same(together, Prediction(*expected, v))
+    order = [5, 0, 2, 3, 4]
+    some = beside.rows(order)(x_t[order], 40)
+    same(some, Prediction(expected[0][order], expected[1][order], None if v is None else v[order]))
+
+
+def test_denoisers_beside_each_other_fit_their_batch():
+    network = Prompted()
+    with pytest.raises(ValueError, match=r"5 rows for denoisers of 1 \+ 3"):
+        Beside(((asked(network, 0.3), 1), (asked(network, 0.7), 3)))(noisy(5), 40)
+    with pytest.raises(ValueError, match="no denoisers; give one or more"):
+        Beside(())
 
 
 def test_thresholding_is_that_of_diffusers():

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import torch
 from torch import Tensor
 
-from darkroom.diffusion.denoise import Denoiser, Predicting, combined, together
+from darkroom.diffusion.denoise import Denoiser, Predicting, Prediction, combined, together
 from darkroom.diffusion.filters import Split
 from darkroom.diffusion.process import Process
 from darkroom.diffusion.views import View
@@ -146,6 +147,51 @@ class Factorized(Denoiser):
     def rows(self, index: Sequence[int]) -> Denoiser:
         """The same of those rows of every denoiser."""
         return replace(self, parts=tuple(denoiser.rows(index) for denoiser in self.parts))
+
+
+@dataclass(frozen=True, eq=False)
+class Beside(Denoiser):
+    """Several denoisers, each for rows of its own of one batch, so that a step of all of them asks networks once.
+
+    Args:
+        parts: denoisers in the order of the batch, and how many rows each has.
+
+    Raises:
+        ValueError: no parts; denoisers of different processes; a batch of another size than theirs together.
+    """
+
+    parts: tuple[tuple[Denoiser, int], ...]
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            raise ValueError("no denoisers; give one or more")
+        _check_processes(*(denoiser for denoiser, _ in self.parts))
+
+    @property
+    def process(self) -> Process:  # type: ignore[override]
+        """That of the first denoiser."""
+        return self.parts[0][0].process
+
+    def predict(self, x_t: Tensor, t: float) -> Predicting:
+        """Every denoiser about its rows, in one batch."""
+        counts = [count for _, count in self.parts]
+        if sum(counts) != len(x_t):
+            raise ValueError(f"{len(x_t)} rows for denoisers of {' + '.join(map(str, counts))}")
+        rows = x_t.split(counts)
+        seen = yield from together(*(part.predict(own, t) for (part, _), own in zip(self.parts, rows, strict=True)))
+        v = [prediction.v for prediction in seen if prediction.v is not None]
+        return Prediction(
+            torch.cat([prediction.eps for prediction in seen]),
+            torch.cat([prediction.x_0 for prediction in seen]),
+            torch.cat(v) if len(v) == len(seen) else None,
+        )
+
+    def rows(self, index: Sequence[int]) -> Denoiser:
+        """The same of those rows of the batch."""
+        places = [(part, row) for part, (_, count) in enumerate(self.parts) for row in range(count)]
+        runs = [(part, list(of)) for part, of in groupby((places[each] for each in index), key=lambda place: place[0])]
+        chosen = [(self.parts[part][0].rows([row for _, row in of]), len(of)) for part, of in runs]
+        return Beside(tuple(chosen))
 
 
 def _check_processes(*denoisers: Denoiser) -> None:

@@ -185,8 +185,10 @@ def draw(lab: Lab, plan: Plan, show: Display | None = None) -> list[str]:
         drawings=wanted,
     )
     process = _Process(job, shown)
-    process.do(job, "figures", take)
-    process.close()
+    try:
+        process.do(job, "figures", take)
+    finally:
+        process.close()
     return faults
 
 
