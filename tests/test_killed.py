@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import random
 import shutil
+import signal
 import subprocess
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -139,3 +144,34 @@ def test_a_kill_at_some_writes(command: str, built: Workshop, tmp_path: Path) ->
 def test_a_kill_at_every_write(command: str, built: Workshop, tmp_path: Path) -> None:
     """Each of them."""
     _killed_everywhere(built, command, tmp_path, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_kill_at_random_moments(command: str, built: Workshop, tmp_path: Path) -> None:
+    """Of the program, of its worker, or of both at once; ``DARKROOM_FUZZ_SEED`` picks other moments."""
+    rng = random.Random(f"{os.environ.get('DARKROOM_FUZZ_SEED', '20')} {command}")
+    whole = _prepared(built, command, tmp_path / "whole")
+    before, site = _state(whole), _site(whole)
+    began = time.monotonic()
+    whole.call(*COMMANDS[command][1])
+    after, longest = _state(whole), time.monotonic() - began
+    for number in range(25):
+        workshop = _prepared(built, command, tmp_path / f"at_{number}")
+        process = subprocess.Popen(
+            workshop.command(*COMMANDS[command][1]),
+            cwd=workshop.root,
+            env=workshop.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(rng.uniform(0, longest))
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        workers = [int(each) for each in children.read_text().split()] if children.exists() else []
+        for victim in rng.choice(([process.pid], workers, [process.pid, *workers])):
+            with suppress(ProcessLookupError):
+                os.kill(victim, signal.SIGKILL)
+        process.wait(timeout=60)
+        time.sleep(0.3)  # for a worker that ends with its parent
+        _checked(workshop, command, before, after, site)
+        shutil.rmtree(tmp_path / f"at_{number}")
