@@ -56,6 +56,16 @@ def test_streams_and_descriptors(line: str, workshop: Workshop) -> None:
     assert len(done.stderr.splitlines()) <= 1
 
 
+def test_no_message_steers_the_terminal(workshop: Workshop) -> None:
+    """What stands in somebody's outputs is shown with its signs written out."""
+    workshop.call("run", "part_x/base")
+    manifest = workshop.outputs / "part_x/base/manifest.json"
+    manifest.write_text(manifest.read_text().replace('"device": "', '"device": "\\u001b[31m\\u202e'))
+    done = workshop.call("status", "part_x/base")
+    assert "\x1b" not in done.stdout + done.stderr and "\u202e" not in done.stdout
+    assert "\\x1b[31m" in done.stdout
+
+
 def test_a_git_that_prints_bytes_is_as_good_as_none(workshop: Workshop, tmp_path: Path) -> None:
     """A run goes through."""
     (tmp_path / "bin").mkdir()

@@ -614,7 +614,9 @@ def _tell(line: str) -> None:
 
 
 def _write(stream: TextIO, text: str) -> None:
-    """Write, in other characters where the stream has no such ones."""
+    """Write, in other characters where the stream has no such ones; what would steer a terminal is written out."""
+    if not text.isprintable():
+        text = "".join(each if each.isprintable() or each in "\n\t" else ascii(each)[1:-1] for each in text)
     try:
         stream.write(text)
     except UnicodeEncodeError:

@@ -48,6 +48,8 @@ PAGES = {
     "notes": "".join(f"[^{n}]: [^{n + 1}]\n\n" for n in range(2000)) + "[^0]",
     "backslashes": "\\" * 50_000,
     "entities": "&" * 50_000,
+    "brackets_before_a_formula": "(" * 100_000 + " " + "([“" * 50_000 + "$x$",
+    "quotes_straight": '"' * 100_000 + " $x$",
     "tildes": "~" * 20_000 + "a",
 }
 

@@ -24,7 +24,7 @@ from darkroom.press.syntax import read_line
 from darkroom.press.texts import FORMULAS
 
 _SHORT = 16  # characters of a formula that fits any line with the marks beside it
-_WITH_MARKS = re.compile(f"([(\\[“‘]*){FORMULAS.pattern}([,.;:!?)\\]”’]*)")  # a browser would break the line between
+_OPENING, _CLOSING = frozenset("([“‘"), re.compile(r"[,.;:!?)\]”’]*")  # a browser would break the line behind or before
 
 
 class Formulas:
@@ -87,7 +87,19 @@ class Formulas:
         css, fonts = self._css(page)
         html = page.html.replace(MATH_POLICY, f" '{policy_digest(css)}'")
         html = html.replace(MATH_STYLE, f"<style>{css}</style>")
-        return _WITH_MARKS.sub(lambda found: self._formula(page, *found.groups()), html), tuple(fonts)
+        return self._filled(page, html), tuple(fonts)
+
+    def _filled(self, page: Rendered, html: str) -> str:
+        """A page with its formulas, each kept together with the marks around it."""
+        parts, at = [], 0
+        for found in FORMULAS.finditer(html):
+            start, behind = found.start(), _CLOSING.match(html, found.end())
+            while start > at and html[start - 1] in _OPENING:
+                start -= 1
+            assert behind
+            parts += [html[at:start], self._formula(page, html[start : found.start()], found[1], behind[0])]
+            at = behind.end()
+        return "".join([*parts, html[at:]])
 
     def _css(self, page: Rendered) -> tuple[str, list[str]]:
         classes = set[str]().union(*(classes_of(str(self._made[each])) for each in {u.equation for u in page.uses}))

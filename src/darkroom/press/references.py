@@ -200,7 +200,8 @@ class Index(msgspec.Struct, frozen=True):
 
 def _at(values: Mapping[str, float | int | str], at: Literal, name: str) -> Value:
     if at is None:
-        raise Unknown(f"{name!r} has a value for each of {', '.join(values)}; pick one with at=...")
+        shown = ", ".join(label[:40] for label in list(values)[:12])
+        raise Unknown(f"{name!r} has a value for each of {shown}; pick one with at=...")
     for label in (str(at), f"{at:g}" if isinstance(at, int | float) else str(at)):
         if label in values:
             return values[label]
@@ -451,6 +452,8 @@ def as_html(text: str) -> str:
 
 
 _TEX = re.compile(r"[\\{}$&#_^~]")
+_UNKNOWN = re.compile(r"[^ -~\u00a1-\u00ff\u0370-\u03ff\u2010-\u2022\u2212×·±]")  # what KaTeX may have no letter for
+_LONGEST_TEXT = 200  # characters in a formula
 _SIGN = re.compile(r"[\\{}$&#_^~%]")
 _AS_TEXT = {"\\": r"\textbackslash ", "^": r"\textasciicircum ", "~": r"\textasciitilde "}
 
@@ -462,6 +465,7 @@ def as_tex(text: str) -> str:
         factor = "" if found[1] == "1" else rf"{found[1]} \times "
         return rf"{factor}10^{{{int(found[2])}}}"
 
+    text = _UNKNOWN.sub("?", text[:_LONGEST_TEXT])
     if _TEX.search(text):  # a text of somebody's manifest, which is shown and not carried out
         return rf"\text{{{_SIGN.sub(lambda sign: _AS_TEXT.get(sign[0], rf'{chr(92)}{sign[0]}'), text)}}}"
     shown = _EXPONENT.sub(power, text).replace("%", r"\%")
