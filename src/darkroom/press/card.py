@@ -31,7 +31,11 @@ class Card(msgspec.Struct, frozen=True):
 
 
 def card_of(name: str, catalogue: Catalogue, inputs: Inputs) -> Card | None:
-    """The card made of the figure called *name*, or None where it is not drawn, has no pictures, or they are damaged."""
+    """The card made of the figure called *name*, or None where it is not drawn or has no pictures.
+
+    Raises:
+        ValueError: a picture is damaged; the message names it.
+    """
     found = catalogue.figure(name)
     figure = found[0].drawn(found[1]) if found else None
     if found is None or figure is None:
@@ -43,10 +47,10 @@ def card_of(name: str, catalogue: Catalogue, inputs: Inputs) -> Card | None:
     if not all_paths or not all(path in stored and stored[path].bytes <= LARGEST for path in all_paths):
         return None
     digests = [inputs.digest_within(root, f"{found[0].id}/{path}", stored[path].bytes) for path in all_paths]
-    if digests != [stored[path].sha256 for path in all_paths]:
-        return None
-    if any(inputs.fault_of(folder / path) for path in all_paths):
-        return None
+    for path, digest in zip(all_paths, digests, strict=True):
+        wrong = ("altered" if digest else "missing") if digest != stored[path].sha256 else inputs.fault_of(folder / path)
+        if wrong:
+            raise ValueError(f"{path} is {wrong}")
     key = sha256("\n".join([inputs.digest(__file__), repr(rows), *digests]).encode())
     paths = tuple(tuple(folder / path for path in row) for row in rows)
     return Card(paths, f"assets/card.{key[:10]}.png", figure.alt)

@@ -62,7 +62,7 @@ def make_edition(
         findings.stop()
     index = _index(sources)
     judge_experiments(sources, index, findings)
-    card, picture = _card(sources, memory, kept, findings)
+    card, picture = _card(sources, index, memory, kept, findings)
     context = _context(sources, index, findings, card)
     findings.warnings += _without_policy(sources)
     keys = page_keys(sources, context)
@@ -178,7 +178,7 @@ def _commit(sources: Sources) -> str:
 
 
 def _card(
-    sources: Sources, memory: Memory, kept: Callable[[str], bool], findings: Findings
+    sources: Sources, index: Index, memory: Memory, kept: Callable[[str], bool], findings: Findings
 ) -> tuple[Card | None, Content]:
     """The picture that stands for the site, and its content; none where the figure is not drawn or cannot be read."""
     name, catalogue = sources.site.picture, sources.catalogue
@@ -186,17 +186,21 @@ def _card(
         place = sources.places.shown(sources.places.templates / "site.toml")
         message = f"picture: unknown figure {name!r}{nearest(name, catalogue.figure_names)}"
         findings.faults.append(Fault(place, 1, 1, "reference", message))
-    card = card_of(name, catalogue, sources.inputs) if name and sources.site.base_url else None
-    if card is None:
+    if not name or not sources.site.base_url:
         return None, b""
-    known = memory.card
-    if known and known.target == card.target and kept(known.target):
-        return card, Kept(known.sha256, known.bytes)
     try:
+        card = card_of(name, catalogue, sources.inputs)
+        if card is None:
+            return None, b""
+        known = memory.card
+        if known and known.target == card.target and kept(known.target):
+            return card, Kept(known.sha256, known.bytes)
         return card, compose(card.rows)
     except ValueError as error:
-        place = sources.places.shown(card.rows[0][0].parent)
-        findings.problems.append(Fault(place, 1, 1, "damaged", f"{error}; restore it or rerun with --force"))
+        owner = catalogue.figure(name)
+        if owner and name not in index.spots:  # where a page shows it, that has been told
+            place = sources.places.shown(owner[0].folder / "manifest.json")
+            findings.problems.append(Fault(place, 1, 1, "damaged", f"{error}; restore it or rerun with --force"))
         return None, b""
 
 
