@@ -1,4 +1,6 @@
 import io
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -146,3 +148,30 @@ def test_what_cannot_be_shrunk_is_refused(shape, side):
 
     with pytest.raises(FigureError, match=f"a picture of {shape[0]} x {shape[1]}; it must be square"):
         shrunk(np.zeros(shape, np.uint8), side)
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        ([[1.0], [1.0, 0.5]], "left: cannot be made an array ("),
+        (
+            Image.new("P", (2, 2)),
+            "left: a picture with a palette, whose values are no colours; convert it to RGB first",
+        ),
+        (np.ma.masked_equal([[0.0, 1.0]], 1.0), "left: some values are masked; fill them first"),
+    ],
+)
+def test_what_is_no_array_of_numbers_is_told(image: object, said: str) -> None:
+    """Ragged lists, palettes and masks, each in one line with the name of the picture."""
+    with pytest.raises(FigureError) as caught:
+        as_pixels(image, "left")
+    assert str(caught.value).startswith(said)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("change", [lambda x: x.requires_grad_(), lambda x: x.bfloat16(), lambda x: x.to_sparse()])
+def test_tensors_that_are_no_arrays_are_told(change: Callable[[Any], Any]) -> None:
+    """With gradients, in a format that NumPy lacks, or sparse."""
+    torch = pytest.importorskip("torch")
+    with pytest.raises(FigureError, match=r"^left: cannot be made an array \("):
+        as_pixels(change(torch.ones(2, 2)), "left")

@@ -20,9 +20,10 @@ def as_pixels(image: npt.ArrayLike, where: str = "image") -> Pixels:
     """*image* as uint8, of the same shape: uint8 as it is, bool as 0 and 255, floats in [0, 1] times 255, rounded.
 
     Raises:
-        FigureError: another dtype, a value that is not finite, or a float outside [0, 1]; *where* is for the message.
+        FigureError: what is no array, another dtype, a value that is not finite or is masked, or a float outside [0, 1];
+            *where* is for the message.
     """
-    array = np.asarray(image)
+    array = _as_array(image, where)
     if array.dtype == np.uint8:
         return array
     if array.dtype == np.bool_:
@@ -31,6 +32,22 @@ def as_pixels(image: npt.ArrayLike, where: str = "image") -> Pixels:
         raise FigureError(f"{where}: dtype {array.dtype}; pass uint8, or floats in [0, 1]")
     _check_range(array, where)
     return np.rint(array.astype(np.float64) * 255).astype(np.uint8)
+
+
+def _as_array(image: npt.ArrayLike, where: str) -> npt.NDArray[Any]:
+    if getattr(image, "mode", None) in {"P", "PA"}:
+        raise FigureError(f"{where}: a picture with a palette, whose values are no colours; convert it to RGB first")
+    if np.ma.isMaskedArray(image) and np.ma.is_masked(image):
+        raise FigureError(f"{where}: some values are masked; fill them first")
+    try:
+        return np.asarray(image)
+    except (
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # ragged lists; tensors with gradients, on a GPU, in bfloat16
+        reason = " ".join(str(error).split())[:120]
+        raise FigureError(f"{where}: cannot be made an array ({reason}); pass an array of numbers") from None
 
 
 def _check_range(array: npt.NDArray[Any], where: str) -> None:
