@@ -36,6 +36,10 @@ cuda = SimpleNamespace(
 backends = SimpleNamespace(mps=SimpleNamespace(is_available=lambda: False))
 
 
+def get_num_threads():
+    return 1
+
+
 def set_num_threads(count):
     pass
 """
