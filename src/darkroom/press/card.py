@@ -48,7 +48,9 @@ def card_of(name: str, catalogue: Catalogue, inputs: Inputs) -> Card | None:
         return None
     digests = [inputs.digest_within(root, f"{found[0].id}/{path}", stored[path].bytes) for path in all_paths]
     for path, digest in zip(all_paths, digests, strict=True):
-        wrong = ("altered" if digest else "missing") if digest != stored[path].sha256 else inputs.fault_of(folder / path)
+        wrong = (
+            ("altered" if digest else "missing") if digest != stored[path].sha256 else inputs.fault_of(folder / path)
+        )
         if wrong:
             raise ValueError(f"{path} is {wrong}")
     key = sha256("\n".join([inputs.digest(__file__), repr(rows), *digests]).encode())
