@@ -275,8 +275,9 @@ def test_outputs_are_there_at_every_moment_of_a_swap(tmp_path: Path) -> None:
 
 
 def test_a_move_that_was_cut_short_is_taken_back(tmp_path: Path) -> None:
-    """Where only the retired outputs are left, they are put back."""
+    """Where only the retired outputs are left, whole, they are put back."""
     place = _place_with(tmp_path, "old")
+    (place.folder / "manifest.json").write_text("{}")
     place.folder.rename(place.previous)
 
     assert places.interrupted(tmp_path) == ["part_x/it"]
