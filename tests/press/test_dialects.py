@@ -188,6 +188,9 @@ DOUBTFUL: dict[str, tuple[str, list[str]]] = {
     "Markdown in HTML": ("<p>a **b** [c](d)</p>", [
         "1:6 markdown: '**b**' stays as it is, since Markdown is not read within HTML; leave a blank line before it",
     ]),
+    "emphasis in HTML": ("<p>5*3*2, a * b * c and *this*</p>", [
+        "1:25 markdown: '*this*' stays as it is, since Markdown is not read within HTML; leave a blank line before it",
+    ]),
     "a link in a link": ("[a [b](c)](d)", ["1:10 markdown: ](d) makes no link of what stands before it, since that holds a link or a note"]),
     "a lone backtick": ("a `b", ["1:3 markdown: ` opens no code, since none closes it; write \\` for the character"]),
     "bold with spaces": ("** a ** b and ~~ c ~~", [
