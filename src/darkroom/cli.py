@@ -93,6 +93,8 @@ def _main(given: list[str], here: Path) -> int:
         line = _said(error, here.resolve())
         if line is None:
             raise
+        for warning in error.warnings if isinstance(error, ContentError) else ():
+            _tell(f"warning: {warning}")
         _tell(line)
         return error.exit_code if isinstance(error, DarkroomError) else 2
 
