@@ -7,6 +7,7 @@ none changes its meaning or goes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -179,6 +180,7 @@ def encode(record: SiteRecord) -> bytes:
     return msgspec.json.format(msgspec.json.encode(record, order="deterministic"), indent=1) + b"\n"
 
 
+@cache
 def schema() -> bytes:
     """The JSON Schema of a record, as indented JSON with a final newline."""
     described: dict[str, Any] = msgspec.json.schema(SiteRecord)
