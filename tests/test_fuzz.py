@@ -183,7 +183,7 @@ def _results(place: Path, content: bytes) -> None:
 
 
 def _answer(content: bytes) -> None:
-    from darkroom.press.math import Equation
+    from darkroom.press.equations import Equation
 
     task = object.__new__(NodeTask)
     task._equations = [Equation("x", False), Equation("y", True)]

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
-from darkroom.press.math import Equation, Katex, classes_of, rules
+from darkroom.press.equations import Equation
+from darkroom.press.katex_html import classes_of, rules
+from darkroom.press.math import Katex
 from darkroom.press.math_style import font_parts, read_math_style
 from darkroom.press.packages import node
 from darkroom.press.record import Inputs

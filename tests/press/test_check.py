@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from darkroom.lab.errors import ContentError
-from darkroom.press.check import check
+from darkroom.press.publish import compare
 from tests.press.projects import Project
 from tests.press.samples import Drawn, plot, png
 
@@ -116,11 +116,11 @@ def test_check_compares_the_site_and_changes_nothing(project: Project) -> None:
     page = project.page("Text.")
     project.build()
     before = {path: path.stat().st_mtime_ns for path in project.site.rglob("*")}
-    assert check(project.request()).pages == 1
+    assert compare(project.request()).pages == 1
     (project.site / "index.html").write_text("Other.")
     (project.site / ".nojekyll").unlink()
     with pytest.raises(ContentError) as caught:
-        check(project.request())
+        compare(project.request())
     assert str(caught.value).splitlines() == [
         "site/.nojekyll:1:1 site: is missing; run python build.py",
         "site/index.html:1:1 site: is not what the sources give; run python build.py",

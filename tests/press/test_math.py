@@ -13,13 +13,15 @@ import pytest
 
 from darkroom.lab.errors import ContentError, UsageError
 from darkroom.press import math, packages
-from darkroom.press.math import BadTeX, Equation, Katex, plain
+from darkroom.press.equations import BadTeX, Equation, Typeset, plain
+from darkroom.press.katex_html import classes_of, rules, unstyled
+from darkroom.press.math import Katex
 from tests.press.projects import ROOT, Project
 
 TEMPLATES = ROOT / "templates"
 
 
-def typeset(cache: Path, *equations: Equation) -> math.Typeset:
+def typeset(cache: Path, *equations: Equation) -> Typeset:
     """What KaTeX makes of the equations."""
     return Katex(TEMPLATES, cache, {}).start(equations).finish()
 
@@ -150,11 +152,11 @@ def test_a_page_without_formulas_has_no_rules(project: Project) -> None:
 )
 def test_a_declaration_becomes_a_class_and_back(html: str, expected: str) -> None:
     """The name of the class holds the declaration."""
-    made = math.unstyled(html)
+    made = unstyled(html)
     assert made == expected
     for declaration in re.findall(r'style="([^"]*)"', html):
         for each in filter(None, declaration.split(";")):
-            assert f"{{{each}!important}}" in math.rules(math.classes_of(made))
+            assert f"{{{each}!important}}" in rules(classes_of(made))
 
 
 def test_npm_out_of_reach_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

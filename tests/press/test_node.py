@@ -16,7 +16,8 @@ import pytest
 
 from darkroom.lab.errors import ContentError, UsageError
 from darkroom.press import math, nodetask, packages
-from darkroom.press.math import Equation, Katex
+from darkroom.press.equations import Equation
+from darkroom.press.math import Katex
 from tests.hostile import sound, spoil
 from tests.press.projects import ROOT, Project
 

@@ -17,7 +17,8 @@ from darkroom.press.faults import place
 from darkroom.press.fonts import part, read_ranges
 from darkroom.press.packages import FOLDER, install
 from darkroom.press.record import Inputs, sha256
-from darkroom.press.styles import Address, Sheet, Styles, readers
+from darkroom.press.sheets import Address, Sheet
+from darkroom.press.styles import Styles, readers
 from darkroom.press.text import composed
 from darkroom.press.tree import decode
 

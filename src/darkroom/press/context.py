@@ -12,9 +12,9 @@ import msgspec
 from darkroom.lab.errors import Fault
 from darkroom.press.addresses import encoded
 from darkroom.press.card import Card
-from darkroom.press.check import LinkUse
+from darkroom.press.equations import Equation
 from darkroom.press.figure import FileUse
-from darkroom.press.math import Equation
+from darkroom.press.links import LinkUse
 from darkroom.press.mathtext import Formula
 from darkroom.press.references import Index
 from darkroom.press.settings import Site

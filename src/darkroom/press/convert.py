@@ -332,7 +332,7 @@ def _attributes(token: Token) -> dict[str, str]:
 
 def plain_of(tokens: Iterable[Token]) -> str:
     """Inline tokens as text: formulas as a reader would type them, without markup."""
-    from darkroom.press.math import plain
+    from darkroom.press.equations import plain
 
     parts = []
     for token in tokens:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from darkroom.press.styles import Address, Sheet
+from darkroom.press.sheets import Address, Sheet
 
 _TOKEN = re.compile(
     r"""/\*.*?(?:(?P<ended>\*/)|\Z)"""

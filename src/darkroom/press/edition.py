@@ -20,6 +20,7 @@ from darkroom.press.context import Context, Link, Rendered
 from darkroom.press.files import Content, Copy, Kept, Places, digest_of, size_of
 from darkroom.press.formulas import Formulas, equations_of
 from darkroom.press.keys import page_keys
+from darkroom.press.links import scan
 from darkroom.press.math_style import font_parts
 from darkroom.press.memory import Made, Memory, PageRecord
 from darkroom.press.pages import Outline, Page
@@ -294,7 +295,7 @@ def _record(
     fonts: tuple[str, ...],
     warnings: tuple[Fault, ...],
 ) -> PageRecord:
-    anchors, found = check.scan(page.html)
+    anchors, found = scan(page.html)
     placed = {(link.element, link.target) for link in page.links}
     links = {*page.links, *(link for link in found if (link.element, link.target) not in placed)}
     return PageRecord(

@@ -10,18 +10,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from stat import S_IFREG, S_ISDIR, S_ISLNK, S_ISREG
-from typing import TYPE_CHECKING
 
 from darkroom.lab.errors import UsageError
 from darkroom.lab.paths import move_file
-
-if TYPE_CHECKING:
-    from darkroom.press.publish import SiteRequest
 
 RECORD = ".darkroom-files"
 PART = ".darkroom-part"  # the end of the name of a file that is being written
@@ -51,16 +47,15 @@ def real_folder(site: Path) -> Path:
     return real
 
 
-def refuse_sources(request: SiteRequest) -> None:
-    """Refuse a site that would lie among its own sources, or would have the project inside it.
+def refuse_sources(site: Path, root: Path, sources: Iterable[Path]) -> None:
+    """Refuse a *site* that would lie among its own *sources*, or would have the project at *root* inside it.
 
     Raises:
         UsageError: it would.
     """
-    site = request.site
-    if request.root.is_relative_to(site):
+    if root.is_relative_to(site):
         raise UsageError(f"{site} holds the project itself; name another folder with --site")
-    for source in (request.templates, request.outputs, request.cache):
+    for source in sources:
         if site.is_relative_to(source) or source.is_relative_to(site):
             raise UsageError(
                 f"{site} and {source}, which the site is made from, overlap; name another folder with --site"

@@ -10,10 +10,12 @@ import msgspec
 
 from darkroom.lab.errors import Fault
 from darkroom.press.context import MATH_POLICY, MATH_STYLE, Rendered, Use, root_of
+from darkroom.press.equations import BadTeX, Equation, Typeset, plain
 from darkroom.press.files import Places
+from darkroom.press.katex_html import classes_of, rules
 from darkroom.press.latex import of_math
 from darkroom.press.layouts import policy_digest
-from darkroom.press.math import BadTeX, Equation, Katex, Typeset, classes_of, plain, rules
+from darkroom.press.math import Katex
 from darkroom.press.math_style import MathStyle, font_parts, not_whole, read_math_style
 from darkroom.press.mathtext import Rewritten, short_formula
 from darkroom.press.pages import Page

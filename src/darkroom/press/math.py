@@ -6,22 +6,17 @@ What KaTeX made is kept by equation, KaTeX version and macros.
 from __future__ import annotations
 
 import hashlib
-import html
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import quote
-
-import msgspec
 
 from darkroom.lab.errors import UsageError
 from darkroom.lab.paths import remove
 from darkroom.lab.sealed import mark
+from darkroom.press.equations import BadTeX, Equation, Typeset
 from darkroom.press.files import MATH
 from darkroom.press.limits import processors
 from darkroom.press.nodetask import NodeTask, Stalled
@@ -30,52 +25,6 @@ from darkroom.press.packages import install, node, pinned_versions
 FORM = 4  # of what is kept; another number, and everything is made anew
 LONGEST = 10_000  # characters of a formula: KaTeX takes time that grows with their square
 BATCH = 1500  # equations that are worth a second process
-
-
-class Equation(NamedTuple):
-    """TeX without its delimiters, whether it stands on its own line, and the macros of its page that it uses."""
-
-    tex: str
-    display: bool
-    macros: tuple[tuple[str, str], ...] = ()
-
-
-class BadTeX(msgspec.Struct, frozen=True):
-    """Why KaTeX refused an equation, and how many characters into it (None: not known)."""
-
-    message: str
-    position: int | None
-
-
-Typeset = dict[Equation, str | BadTeX]
-
-_LETTERS = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho varsigma sigma tau "
-    "upsilon phi chi psi omega"
-)
-_SIGNS = (
-    "Gamma Γ Delta Δ Theta Θ Lambda Λ Xi Ξ Pi Π Sigma Σ Phi Φ Psi Ψ Omega Ω varepsilon ε vartheta ϑ varphi φ "
-    "times × cdot · leq ≤ le ≤ geq ≥ ge ≥ neq ≠ approx ≈ sim ∼ in ∈ to → infty ∞ ldots … dots … pm ± sqrt √ lVert ‖ "
-    "rVert ‖ lvert | rvert |"
-)
-_SPACES = {"quad": " ", ";": " ", " ": " ", ",": "", "!": "", "left": "", "right": ""}
-_WORDS = {
-    **{name: chr(ord("α") + place) for place, name in enumerate(_LETTERS.split())},
-    **dict(zip(_SIGNS.split()[::2], _SIGNS.split()[1::2], strict=True)),
-    **_SPACES,
-}
-_SILENT = frozenset({"mathrm", "text", "mathbf", "mathcal", "mathbb", "mathit", "operatorname", "bar", "hat", "tilde"})
-
-
-def plain(tex: str) -> str:
-    r"""TeX as a reader would type it, for titles and anchors: ``\gamma = 5`` becomes "γ = 5"."""
-
-    def word(found: re.Match[str]) -> str:
-        name = found[1]
-        return "" if name in _SILENT else _WORDS.get(name, name)
-
-    shown = re.sub(r"\\([A-Za-z]+|.)", word, tex)
-    return re.sub(r"\s+", " ", re.sub(r"[{}$]", "", shown)).strip()
 
 
 class Katex:
@@ -237,68 +186,3 @@ class Pending:
                 self._running.append(again)
                 found |= self._answers(again, (*suspects, stall.formula))
             return {formula: html for formula, html in found.items() if formula not in _PROBES}
-
-
-def reply(html: str) -> str:
-    """KaTeX's HTML as pages take it."""
-    return unstyled(_valid(html))
-
-
-def _valid(html: str) -> str:
-    """KaTeX's HTML without what a validator objects to in the cells of its MathML: widths, and a space before ``=``."""
-    return html.replace('<mtd width="50%">', "<mtd>").replace('<mtd class ="', '<mtd class="')
-
-
-def unstyled(content: str) -> str:
-    """KaTeX's HTML with a class for each declaration of its style attributes, which a strict policy would not allow.
-
-    ``style="height:2.7em;"`` becomes the class ``k_height_2D7em``, from which :func:`rules` makes the rule again; a
-    declaration with capitals or other signs is spelt in hexadecimal digits after ``kx_``.
-    """
-    head, *rest = content.split(' style="')
-    made = [head]
-    for part in rest:
-        style, _, after = part.partition('"')
-        made[-1:] = [*_with_classes(made[-1], style), after]
-    return "".join(made)
-
-
-def classes_of(html: str) -> set[str]:
-    """Every class in *html*."""
-    return {name for names in set(_CLASSES.findall(html)) for name in names.split()}
-
-
-def rules(classes: Iterable[str]) -> str:
-    """The style rules for those of *classes* that :func:`unstyled` made, sorted."""
-    names = sorted(name for name in classes if name.startswith(("k_", "kx_")))
-    return "".join(f".{name}{{{_declaration(name)}!important}}" for name in names)
-
-
-_CLASSES = re.compile(r'class="([^"]*)"')
-_NAMED = re.compile(r"[a-z-]+_[A-Za-z0-9-]+")
-_AS_NAME = str.maketrans({":": "_", ".": "D", "%": "P", "#": "H", " ": "S"})
-_AS_VALUE = str.maketrans({"_": ":", "D": ".", "P": "%", "H": "#", "S": " "})
-
-
-def _with_classes(before: str, style: str) -> tuple[str, str]:
-    """What stands before a style attribute, a class of which takes up its declarations, and what takes its place."""
-    added = _class_names(style)
-    if before.endswith('"') and before.rfind(' class="') == before.rfind("=") - 6:
-        return f'{before[:-1]} {added}"', ""
-    return before, f' class="{added}"'
-
-
-@lru_cache(maxsize=10_000)  # of hundreds of thousands on a site some hundred are different
-def _class_names(style: str) -> str:
-    return " ".join(_class_name(each.strip()) for each in html.unescape(style).split(";") if each.strip())
-
-
-def _class_name(declaration: str) -> str:
-    name = declaration.translate(_AS_NAME)
-    plainly = declaration == declaration.lower() and _NAMED.fullmatch(name)
-    return f"k_{name}" if plainly else f"kx_{declaration.encode().hex()}"
-
-
-def _declaration(name: str) -> str:
-    kind, _, rest = name.partition("_")
-    return rest.translate(_AS_VALUE) if kind == "k" else bytes.fromhex(rest).decode()

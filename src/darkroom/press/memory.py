@@ -8,8 +8,8 @@ import msgspec
 
 from darkroom.lab import caches
 from darkroom.lab.errors import Fault
-from darkroom.press.check import LinkUse
 from darkroom.press.figure import FileUse
+from darkroom.press.links import LinkUse
 from darkroom.press.pages import Outline
 
 VERSION = 5

@@ -18,15 +18,14 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from darkroom.lab.errors import UsageError
 from darkroom.lab.sealed import user_folder
+from darkroom.press.equations import BadTeX, Equation, Typeset
+from darkroom.press.katex_html import reply
 from darkroom.press.limits import too_little
 from darkroom.press.packages import clean_environment
-
-if TYPE_CHECKING:
-    from darkroom.press.math import Equation, Typeset
 
 SILENCE_S = 5.0  # without a new answer, and Node is taken to hang
 LARGEST = 30_000_000  # bytes of all that Node prints, beside what its equations need
@@ -108,8 +107,6 @@ class NodeTask:
         return found
 
     def _answer(self, line: bytes) -> Typeset:
-        from darkroom.press.math import BadTeX, reply
-
         try:
             number, answer = json.loads(line)
             equation = self._equations[number]

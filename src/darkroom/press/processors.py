@@ -10,8 +10,8 @@ from markdown.treeprocessors import Treeprocessor
 
 from darkroom.lab.errors import nearest
 from darkroom.press.addresses import bare_address
-from darkroom.press.check import retargeted
 from darkroom.press.convert import AT, VERBATIM, is_raw, raw, written
+from darkroom.press.links import retargeted
 from darkroom.press.markup import ELEMENTS, VOID, Piece, attributes, leads_to_pages, pieces, with_attributes
 
 if TYPE_CHECKING:

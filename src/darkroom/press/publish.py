@@ -93,7 +93,7 @@ def build(request: SiteRequest) -> Report:
             another build is at it.
     """
     request = _resolved(request)
-    folder.refuse_sources(request)
+    folder.refuse_sources(request.site, request.root, (request.templates, request.outputs, request.cache))
     _claim_caches(request)
     with _lock(request), _seldom_collecting():
         memory = record.load(_record_path(request))

@@ -20,15 +20,15 @@ from darkroom.lab.errors import Fault
 from darkroom.press import feeds
 from darkroom.press.addresses import encoded, parts_of, shows_a_file, unfit
 from darkroom.press.calls import Call, Literal
-from darkroom.press.check import LinkUse
 from darkroom.press.context import MATH_POLICY, MATH_STYLE, Context, Rendered, Use, root_of, way
 from darkroom.press.convert import Converter, Typography
+from darkroom.press.equations import Equation
 from darkroom.press.exhibits import Exhibits
 from darkroom.press.figure import anchor
 from darkroom.press.layouts import Layouts, Refused, environment
 from darkroom.press.limits import TooCostly, bounded, processors
+from darkroom.press.links import LinkUse
 from darkroom.press.listing import Listing, NoSource, highlighted, listing_of
-from darkroom.press.math import Equation
 from darkroom.press.mathtext import Formula, Prepared, Target
 from darkroom.press.pages import Heading, Page, plain_text
 from darkroom.press.processors import Addresses, Headings, Links, Tables

@@ -12,6 +12,7 @@ from darkroom.lab.errors import Fault
 from darkroom.press import check
 from darkroom.press.assets import Asset
 from darkroom.press.faults import place
+from darkroom.press.links import scan
 from darkroom.press.markup import attributes, pieces
 
 SUFFIXES = (".html", ".htm", ".xhtml", ".xht", ".shtml")
@@ -60,7 +61,7 @@ def _without_policy(text: str, path: str) -> Iterator[Fault]:
 
 
 def _links(text: str, path: str, url: str, files: set[str], anchors: Mapping[str, frozenset[str]]) -> Iterator[Fault]:
-    own, links = check.scan(text)
+    own, links = scan(text)
     for link in links:
         message = check.broken(link, url, files, {**anchors, url: frozenset(own)})
         if "leads nowhere" in message or message.startswith(("no picture", "no file")):

@@ -10,26 +10,7 @@ import msgspec
 
 from darkroom.lab import caches
 from darkroom.press.record import sha256
-
-
-class Address(msgspec.Struct, frozen=True):
-    """An address: the place in the style sheet that ``url(...)`` can stand in, and what it says without its escapes.
-
-    In an address with modifiers, ``url("x" crossorigin(anonymous))``, the place is that of the string, which is ``quoted``.
-    """
-
-    start: int
-    end: int
-    target: str
-    quoted: bool = False
-
-
-class Sheet(msgspec.Struct, frozen=True):
-    """A style sheet: its text, its addresses in order, and what is wrong with it: (offset, message)."""
-
-    text: str
-    addresses: tuple[Address, ...]
-    faults: tuple[tuple[int, str], ...]
+from darkroom.press.sheets import Sheet
 
 
 class _Known(msgspec.Struct):
@@ -88,7 +69,7 @@ def _brief(text: str) -> str:
 
 def readers() -> Iterable[Path]:
     """The files that decide what is found in a style sheet."""
-    return [Path(__file__).with_name(f"{name}.py") for name in ("css", "styles")]
+    return [Path(__file__).with_name(f"{name}.py") for name in ("css", "sheets", "styles")]
 
 
 def _read(path: Path) -> _Known:

@@ -12,8 +12,8 @@ from darkroom.lab.errors import Fault
 from darkroom.press.calls import Call
 from darkroom.press.context import Use
 from darkroom.press.convert import Converter
+from darkroom.press.equations import Equation
 from darkroom.press.listing import highlighted
-from darkroom.press.math import Equation
 from darkroom.press.mathtext import Formula, short_formula
 from darkroom.press.pages import plain_text
 from darkroom.press.reading import Document
