@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import pytest
 
-from darkroom.press.pages import Page, read_page
+from darkroom.press.outlines import Page
+from darkroom.press.pages import read_page
 
 FRONT = '+++\ntitle = "T"\ndescription = "D"\n+++\n'
 LINES = FRONT.count("\n")

@@ -34,6 +34,21 @@ def encoded(path: str) -> str:
     return quote(path, safe="/@!$&'()*+,;=~-._")  # a colon would make a scheme of what stands before it
 
 
+def root_of(url: str) -> str:
+    """The way from the page at *url* to the root of the site, such as ``"../"``."""
+    return "../" * url.count("/")
+
+
+def way(url: str, target: str) -> str:
+    """The way from the page at *url* to the one at *target*, "" where that is the same."""
+    return "" if url == target else root_of(url) + encoded(target)
+
+
+def anchor(figure: str) -> str:
+    """The anchor of a figure: ``fig-part_b-denoiser-loss``."""
+    return "fig-" + re.sub(r"[\s/]+", "-", figure)
+
+
 def bare_address(text: str, start: int = 0) -> tuple[int, int] | None:
     """Where the next address begins and ends that stands in a text as it is, by GitHub's rules.
 

@@ -8,7 +8,7 @@ from markdown_it.rules_block import StateBlock, lheading, table
 from markdown_it.rules_block.table import escapedSplit
 
 from darkroom.press import mathtext
-from darkroom.press.calls import BLOCKS, CALLED, Call, literal_call
+from darkroom.press.calls import CALLED, KINDS, Call, literal_call
 from darkroom.press.reading import make_formula, reading_of, within
 
 NESTING = 90  # levels of lists and quotes
@@ -82,7 +82,8 @@ def _lines(state: StateBlock, start: int, end: int, opening: str) -> tuple[list[
 def call_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     at = state.bMarks[start] + state.tShift[start]
     opening = CALLED.match(state.src, at)
-    if not opening or opening["name"] not in BLOCKS or state.is_code_block(start):
+    kind = KINDS.get(opening["name"]) if opening else None
+    if not opening or kind is None or not kind.is_block or state.is_code_block(start):
         return False
     found = literal_call(state.src, opening.start("name"))
     if found is None:

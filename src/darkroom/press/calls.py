@@ -1,18 +1,21 @@
-"""Calls by literal name, such as ``{{ metric("part_b/denoiser/test_mse", at=5) }}``, read without Jinja."""
+"""Calls by literal name, such as ``{{ metric("part_b/denoiser/test_mse", at=5) }}``, read without Jinja.
+
+What a call may be is said by a subclass of :class:`PageCall` for each kind (see ``page_calls``).
+"""
 
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 import msgspec
 
+from darkroom.lab.errors import nearest
 from darkroom.press.text import composed
 
-BLOCKS = frozenset({"figure", "picture", "experiments", "citation", "code"})  # these stand on a line of their own
-INLINE = frozenset({"metric", "param", "ref", "cite"})
-CALLS = BLOCKS | INLINE
-
+Choices = Mapping[str, type | tuple[type, ...]]
 Literal = None | bool | int | float | str
 
 
@@ -23,6 +26,76 @@ class Call(msgspec.Struct, frozen=True):
     arguments: tuple[Literal, ...]
     options: tuple[tuple[str, Literal], ...]
     offset: int
+
+
+class Unknown(Exception):
+    """A name that leads nowhere; the message says what would."""
+
+    rule: ClassVar[str] = "reference"
+
+
+class NotRun(Exception):
+    """There are no outputs to take a value from."""
+
+
+class PageCall:
+    """What a call is, by its kind. A subclass is all that there is to a new kind: its ``word`` makes it known.
+
+    Attributes:
+        word: what pages call it by.
+        is_block: whether it stands on a line of its own.
+        takes: the least and the most names that it takes, and how a message says so.
+        choices: its options with their types.
+    """
+
+    word: ClassVar[str]
+    is_block: ClassVar[bool] = False
+    takes: ClassVar[tuple[int, int, str]] = (1, 1, "one name")
+    choices: ClassVar[Choices] = {}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "word" in cls.__dict__:
+            KINDS[cls.word] = cls
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.names = tuple(map(str, call.arguments))
+        self.options = dict(call.options)
+
+    @property
+    def name(self) -> str:
+        """The first name that it has, or ""."""
+        return self.names[0] if self.names else ""
+
+    def check_form(self) -> None:
+        """That it has the names and options that it takes.
+
+        Raises:
+            Unknown: it has others.
+        """
+        least, most, wanted = self.takes
+        if not least <= len(self.names) <= most:
+            raise Unknown(f"{self.word}(...) takes {wanted}, not {len(self.names)} arguments")
+        for value in self.call.arguments:
+            if not isinstance(value, str):
+                raise Unknown(f"{self.word}(...) takes names as text in quotes, not {value!r}")
+        for name, value in self.options.items():
+            if name not in self.choices:
+                choices = nearest(name, self.choices) or listed("; it takes", self.choices)
+                raise Unknown(f"{self.word}(...) has no option {name!r}{choices}")
+            if not isinstance(value, self.choices[name]):
+                raise Unknown(f"{name}={value!r} in {self.word}(...) is of the wrong kind")
+
+
+KINDS: dict[str, type[PageCall]] = {}
+"""Every kind of call by the word that pages use."""
+
+
+def listed(opening: str, names: Iterable[str]) -> str:
+    """A clause of a message that names all there is: "; it has a, b"."""
+    names = list(names)
+    return f"{opening} {', '.join(names)}" if names else "; it has none"
 
 
 _REFERENCE = re.compile(r"\\(?P<kind>eqref|ref|cref|Cref|autoref)\s*\{(?P<name>[^{}\n]+)\}")
@@ -40,7 +113,7 @@ CALLED = re.compile(r"\{\{-?\s*(?P<name>[a-z_]+)\s*\(")
 def calls_of(text: str) -> str:
     """The first call in a text that is no place for one, such as "metric(...)", or ""."""
     names = (found["name"] for found in CALLED.finditer(text))
-    return next((f"{name}(...)" for name in names if name in CALLS), "")
+    return next((f"{name}(...)" for name in names if name in KINDS), "")
 
 
 def literal_call(text: str, offset: int) -> tuple[Call, int] | None:

@@ -18,7 +18,7 @@ from darkroom.press.markup import leads_to_pages
 from darkroom.press.pictures import is_picture
 
 if TYPE_CHECKING:
-    from darkroom.press.pages import Page
+    from darkroom.press.outlines import Page
 
 IMAGE_LIMIT = 800_000
 PAGE_LIMIT = 1_500_000

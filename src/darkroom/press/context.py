@@ -10,7 +10,6 @@ from typing import NamedTuple
 import msgspec
 
 from darkroom.lab.errors import Fault
-from darkroom.press.addresses import encoded
 from darkroom.press.card import Card
 from darkroom.press.equations import Equation
 from darkroom.press.figure import FileUse
@@ -90,13 +89,3 @@ class Rendered(msgspec.Struct, frozen=True):
     links: tuple[LinkUse, ...] = ()
     faults: tuple[Fault, ...] = field(default=())
     warnings: tuple[Fault, ...] = ()
-
-
-def root_of(url: str) -> str:
-    """The way from the page at *url* to the root of the site, such as ``"../"``."""
-    return "../" * url.count("/")
-
-
-def way(url: str, target: str) -> str:
-    """The way from the page at *url* to the one at *target*, "" where that is the same."""
-    return "" if url == target else root_of(url) + encoded(target)

@@ -14,7 +14,7 @@ import msgspec
 from darkroom.lab.errors import Fault, nearest
 from darkroom.lab.manifest import Status
 from darkroom.lab.record import schema
-from darkroom.press import check, feeds, references, standalone
+from darkroom.press import check, feeds, page_calls, standalone
 from darkroom.press.card import Card, card_of, compose
 from darkroom.press.context import Context, Link, Rendered
 from darkroom.press.files import Content, Copy, Kept, Places, digest_of, size_of
@@ -23,7 +23,7 @@ from darkroom.press.keys import page_keys
 from darkroom.press.links import scan
 from darkroom.press.math_style import font_parts
 from darkroom.press.memory import Made, Memory, PageRecord
-from darkroom.press.pages import Outline, Page
+from darkroom.press.outlines import Outline, Page
 from darkroom.press.record import Inputs
 from darkroom.press.references import Index, Spot
 from darkroom.press.render import render_pages
@@ -74,8 +74,7 @@ def make_edition(
     }
     findings.problems.extend(warning for page in reused.values() for warning in page.warnings)
     pages = [sources.page(url) for url in keys if url not in reused]
-    kinds = {path.stem for path in inputs.walk(places.theme / "figures", ".html")}
-    warnings = {page.outline.url: _check_references(page, index, kinds, findings) for page in pages}
+    warnings = {page.outline.url: _check_references(page, index, findings) for page in pages}
 
     formulas = Formulas(places, inputs, sources.site)
     contents: dict[str, Content] = {url: Kept(page.sha256, page.bytes) for url, page in reused.items()}
@@ -112,13 +111,13 @@ def _index(sources: Sources) -> Index:
     ordered = _in_reading_order(sources)
     spots: dict[str, list[Spot]] = {}
     for outline in ordered:
-        for name, number in references.number_figures(outline).items():
+        for name, number in page_calls.number_figures(outline).items():
             spots.setdefault(name, []).append(Spot(outline.url, outline.name, number))
     sections = {
         outline.url.removesuffix(".html"): (outline.url, {heading.anchor: heading for heading in outline.headings})
         for outline in ordered
     }
-    record = next((o.url for o in ordered if any(call.name == "experiments" for call in o.calls)), "")
+    record = next((o.url for o in ordered if any(kind.lists_experiments for kind in page_calls.kinds_in(o))), "")
     where = {name: tuple(found) for name, found in spots.items()}
     return Index(
         sources.catalogue,
@@ -126,11 +125,12 @@ def _index(sources: Sources) -> Index:
         where,
         sections,
         record,
-        references.find_mentions(ordered),
+        page_calls.find_mentions(ordered),
         {outline.url: {each.name: each for each in outline.equations} for outline in ordered},
         frozenset(sources.static),
         sources.places.root,
         {outline.url: outline.name for outline in ordered},
+        frozenset(path.stem for path in sources.inputs.walk(sources.places.theme / "figures", ".html")),
     )
 
 
@@ -167,9 +167,8 @@ def _context(sources: Sources, index: Index, findings: Findings, card: Card | No
 
 def _commit(sources: Sources) -> str:
     """The commit that listings are linked to: none where none is shown, or nothing is known of an address."""
-    if not sources.site.repository or not any(
-        call.name == "code" for o in sources.outlines.values() for call in o.calls
-    ):
+    kinds = (kind for outline in sources.outlines.values() for kind in page_calls.kinds_in(outline))
+    if not sources.site.repository or not any(kind.links_to_source for kind in kinds):
         return ""
     command = ["git", "-C", str(sources.places.root), "rev-parse", "HEAD"]
     try:
@@ -230,28 +229,14 @@ def _has_policy(sources: Sources, name: str, seen: set[str]) -> bool:
 # Pages ----------------------------------------------------------------------------------------------------------------
 
 
-def _check_references(page: Page, index: Index, kinds: Collection[str], findings: Findings) -> tuple[Fault, ...]:
-    """Report what a page calls for and cannot have; gives its warnings, which in strict mode are faults as well.
-
-    *kinds* are those of figures that there is a template for.
-    """
-    faults, warnings = references.check(page, index)
+def _check_references(page: Page, index: Index, findings: Findings) -> tuple[Fault, ...]:
+    """Report what a page calls for and cannot have; gives its warnings, which in strict mode are faults as well."""
+    faults, warnings = page_calls.check(page, index)
     findings.faults += [*page.faults, *faults]
     warnings = [*page.warnings, *warnings]
-    findings.faults += _unknown_kinds(page, index, kinds)
     if findings.strict:
         findings.faults += warnings
     return tuple(warnings)
-
-
-def _unknown_kinds(page: Page, index: Index, kinds: Collection[str]) -> Iterator[Fault]:
-    for call in page.outline.calls:
-        name = str(call.arguments[0]) if call.name == "figure" and call.arguments else ""
-        found = index.catalogue.figure(name)
-        figure = found[0].drawn(found[1]) if found else None
-        if figure and figure.kind not in kinds:
-            message = f"{name} is of kind {figure.kind!r}: no templates/figures/{figure.kind}.html"
-            yield page.fault(call.offset, "template", message)
 
 
 def _render(

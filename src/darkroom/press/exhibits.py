@@ -17,15 +17,15 @@ from darkroom.lab.errors import Fault
 from darkroom.lab.manifest import ARRAYS
 from darkroom.lab.paths import read_plain
 from darkroom.press import svg
+from darkroom.press.addresses import anchor, root_of, way
 from darkroom.press.assets import hashed
-from darkroom.press.calls import Call, Literal
+from darkroom.press.calls import Call, Literal, Unknown
 from darkroom.press.catalogue import Experiment
-from darkroom.press.context import Context, root_of, way
+from darkroom.press.context import Context
 from darkroom.press.figure import (
     TEXT_WIDTH,
     FileUse,
     alt_texts,
-    anchor,
     badge,
     files_of,
     provenance,
@@ -33,9 +33,10 @@ from darkroom.press.figure import (
     width_of,
 )
 from darkroom.press.layouts import Layouts
-from darkroom.press.pages import PLACEHOLDER, Page
+from darkroom.press.outlines import Page
+from darkroom.press.page_calls import Figure, Picture, number_figures
+from darkroom.press.pages import PLACEHOLDER
 from darkroom.press.pictures import FILMS
-from darkroom.press.references import Unknown, number_figures
 from darkroom.press.text import size
 from darkroom.press.texts import Texts, Told
 from darkroom.press.vetting import is_plain
@@ -64,17 +65,17 @@ class Exhibits:
         self._root = root_of(page.url)
         self._numbers = number_figures(page.outline)
 
-    def figure(self, call: Call) -> str:
-        """The figure that *call* names, as every model has drawn it.
+    def figure(self, shown: Figure) -> str:
+        """A figure, as every model has drawn it.
 
         Raises:
             Unknown: there is none of that name.
         """
-        name = str(call.arguments[0])
+        name = shown.name
         found = self._index.catalogue.figure(name)
         if found is None:
             raise Unknown(f"unknown figure {name!r}")
-        first = self._figure(call, found[0])
+        first = self._figure(shown, found[0])
         others = [
             each
             for each in self._index.catalogue.by_other_models(name)
@@ -83,13 +84,16 @@ class Exhibits:
         if not others:
             return first
         models = [each.manifest.model or each.id for each in (found[0], *others) if each.manifest]
-        figures = [first, *(self._figure(call, each, f"--{each.id.partition('@')[2] or 'default'}") for each in others)]
+        figures = [
+            first,
+            *(self._figure(shown, each, f"--{each.id.partition('@')[2] or 'default'}") for each in others),
+        ]
         figures = [Markup(figure) for figure in figures]
         return self._layouts.render("figures/models.html", anchor=anchor(name), models=models, figures=figures)
 
-    def picture(self, call: Call, caption: str) -> str:
-        """The static file that *call* names, a picture or a film, as a figure with number and *caption*, which is HTML."""
-        name, options = str(call.arguments[0]), dict(call.options)
+    def picture(self, shown: Picture, caption: str) -> str:
+        """A static file, a picture or a film, as a figure with number and *caption*, which is HTML."""
+        name, options = shown.name, shown.options
         width, height = self._context.images.get(name, (0, 0))
         return self._layouts.render(
             "figures/picture.html",
@@ -103,7 +107,7 @@ class Exhibits:
             caption=Markup(caption),
             pixels=(width, height),
             width=options.get("width") or ("page" if width > TEXT_WIDTH else "text"),
-            lazy=not self._at_top(call),
+            lazy=not self._at_top(shown.call),
         )
 
     def _mentions(self, name: str) -> list[tuple[str, str]]:
@@ -113,11 +117,10 @@ class Exhibits:
     def _at_top(self, call: Call) -> bool:
         return self._page.text[: call.offset].rpartition("+++")[2].strip(" \n{") == ""
 
-    def _figure(self, call: Call, experiment: Experiment, suffix: str = "") -> str:
+    def _figure(self, called: Figure, experiment: Experiment, suffix: str = "") -> str:
         """The figure as *experiment* has drawn it, or why there is none; *suffix* sets its anchor apart."""
-        name = str(call.arguments[0])
+        name, options = called.name, called.options
         short = name.rpartition("/")[2]
-        options = dict(call.options)
         shared = {
             "id": name,
             "anchor": anchor(name) + suffix,
@@ -130,7 +133,7 @@ class Exhibits:
         if figure is None or f"{experiment.id}/{short}" in self._context.damaged:
             return self._absent_figure(experiment, short, shared)
         shared["play"] = "once" if options.get("play") else ""
-        shared["lazy"] = not self._at_top(call) or suffix != ""
+        shared["lazy"] = not self._at_top(called.call) or suffix != ""
         assert experiment.manifest
         with self._texts.of(f"{experiment.id}/{short}", (experiment.manifest.source.path, figure.line)):
             return self._drawn_figure(experiment, short, shared, options.get("width") or width_of(figure))

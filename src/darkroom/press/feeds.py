@@ -16,11 +16,12 @@ from darkroom.lab.record import (
     encode,
     experiment_record,
 )
-from darkroom.press.addresses import encoded
+from darkroom.press.addresses import anchor, encoded
 from darkroom.press.card import Card
 from darkroom.press.catalogue import Catalogue, Experiment
-from darkroom.press.figure import anchor
-from darkroom.press.pages import Outline, plain_text
+from darkroom.press.outlines import Outline
+from darkroom.press.page_calls import kinds_in
+from darkroom.press.pages import plain_text
 from darkroom.press.references import Spot
 from darkroom.press.settings import Site
 from darkroom.press.text import escape
@@ -79,8 +80,7 @@ def entries(site: Site, outlines: Iterable[Outline], catalogue: Catalogue) -> li
 
 
 def _entry(outline: Outline, catalogue: Catalogue) -> Entry:
-    names = {str(call.arguments[0]) for call in outline.calls if call.arguments}
-    shown = [catalogue.shown(name) for name in names | {name.rpartition("/")[0] for name in names}]
+    shown = [kind.experiment(catalogue) for kind in kinds_in(outline)]
     times = [each.manifest.provenance.finished_at for each in shown if each and each.manifest]
     meta = outline.meta
     return Entry(outline.url, plain_text(meta.title), plain_text(meta.description), max(times, default=""))

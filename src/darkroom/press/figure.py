@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
@@ -62,11 +61,6 @@ def provenance(manifest: Manifest, repository: str) -> Provenance:
         commit_link=f"{repository}/commit/{made.commit}" if known else "",
         finished=made.finished_at[:10],
     )
-
-
-def anchor(figure: str) -> str:
-    """The anchor of a figure: ``fig-part_b-denoiser-loss``."""
-    return "fig-" + re.sub(r"[\s/]+", "-", figure)
 
 
 def record_anchor(experiment: str) -> str:

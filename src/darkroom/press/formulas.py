@@ -9,7 +9,9 @@ from contextlib import contextmanager, suppress
 import msgspec
 
 from darkroom.lab.errors import Fault
-from darkroom.press.context import MATH_POLICY, MATH_STYLE, Rendered, Use, root_of
+from darkroom.press.addresses import root_of
+from darkroom.press.calls import Unknown
+from darkroom.press.context import MATH_POLICY, MATH_STYLE, Rendered, Use
 from darkroom.press.equations import BadTeX, Equation, Typeset, plain
 from darkroom.press.files import Places
 from darkroom.press.katex_html import classes_of, rules
@@ -18,9 +20,10 @@ from darkroom.press.layouts import policy_digest
 from darkroom.press.math import Katex
 from darkroom.press.math_style import MathStyle, font_parts, not_whole, read_math_style
 from darkroom.press.mathtext import Rewritten, short_formula
-from darkroom.press.pages import Page
+from darkroom.press.outlines import Page
+from darkroom.press.page_calls import number_figures, tex_of
 from darkroom.press.record import Inputs
-from darkroom.press.references import Index, Unknown, number_figures, tex_of
+from darkroom.press.references import Index
 from darkroom.press.settings import Site
 from darkroom.press.syntax import read_line
 from darkroom.press.texts import FORMULAS

@@ -11,7 +11,7 @@ from markdown_it.token import Token
 
 from darkroom.press import dialects, latex, mathtext
 from darkroom.press.addresses import bare_address
-from darkroom.press.calls import BLOCKS, CALLED, CALLS, Call, calls_of, literal_call, tex_reference
+from darkroom.press.calls import CALLED, KINDS, Call, calls_of, literal_call, tex_reference
 from darkroom.press.markup import ELEMENTS
 from darkroom.press.mathtext import Span
 from darkroom.press.rawhtml import check_tag, open_comment
@@ -204,7 +204,7 @@ def tex_words(state: StateInline, silent: bool) -> bool:
     if silent or source[start] not in "\\{":
         return False
     opening = CALLED.match(source, start, state.posMax)
-    if (opening and opening["name"] in CALLS) or tex_reference(source, start, state.posMax):
+    if (opening and opening["name"] in KINDS) or tex_reference(source, start, state.posMax):
         message = "calls and references are read in the text of pages alone; write the number out"
         reading.fault(start, "reference", f"{message} (in {source!r})")
     elif (remark := latex.of_tex(source, start)) and remark.certain:
@@ -225,7 +225,7 @@ def braces(state: StateInline, silent: bool) -> bool:
         state.pos = named.end()
         return True
     opening = CALLED.match(source, start, state.posMax)
-    found = literal_call(source, opening.start("name")) if opening and opening["name"] in CALLS else None
+    found = literal_call(source, opening.start("name")) if opening and opening["name"] in KINDS else None
     if found and found[1] <= state.posMax:
         if not silent:
             _push_call(state, found[0], start, found[1])
@@ -250,7 +250,7 @@ def _push_call(state: StateInline, found: Call, start: int, end: int) -> None:
     reading = reading_of(state)
     shift = reading.place(state, start) - start
     call = Call(found.name, found.arguments, found.options, reading.origin(found.offset + shift))
-    if call.name in BLOCKS:
+    if KINDS[call.name].is_block:
         message = f"{call.name}(...) stands on a line of its own, between blank lines or at the start of a list item"
         reading.fault(found.offset + shift, "reference", message)
     said = _SAID.search(state.src[:start]) if call.name == "ref" and not call.options else None

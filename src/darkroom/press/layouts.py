@@ -17,9 +17,10 @@ from markupsafe import Markup
 
 from darkroom.lab import caches
 from darkroom.lab.errors import Fault, nearest
-from darkroom.press.context import Context, root_of
+from darkroom.press.addresses import root_of
+from darkroom.press.context import Context
 from darkroom.press.limits import TooCostly
-from darkroom.press.references import as_html, show
+from darkroom.press.numbers import as_html, show
 from darkroom.press.text import duration, full_stop, size
 from darkroom.press.texts import Texts
 

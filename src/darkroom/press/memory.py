@@ -10,7 +10,7 @@ from darkroom.lab import caches
 from darkroom.lab.errors import Fault
 from darkroom.press.figure import FileUse
 from darkroom.press.links import LinkUse
-from darkroom.press.pages import Outline
+from darkroom.press.outlines import Outline
 
 VERSION = 5
 

@@ -11,17 +11,14 @@ Prose with $math$, {{ figure("part_b/denoiser/loss") }} and {{ metric("part_b/de
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from darkroom.lab.errors import ContentError, Fault
-from darkroom.press.calls import Call
 from darkroom.press.faults import fault
-from darkroom.press.mathtext import Prepared, Target, prepare
+from darkroom.press.mathtext import Target, prepare
+from darkroom.press.outlines import Heading, Meta, Outline, Page
 from darkroom.press.settings import Key, read_table
 from darkroom.press.text import composed
 
@@ -44,87 +41,6 @@ KEYS = {
 }
 _MARKUP = re.compile(r"[$\\`]")
 PLACEHOLDER = re.compile(r"\b(?:TODO|FIXME|TBD|XXX|SEED_HERE)\b|\b[Ll]orem [Ii]psum\b")
-
-
-class Meta(msgspec.Struct, frozen=True):
-    """The front matter.
-
-    ``order`` is the place in the navigation (None: not in it) and ``nav`` the name there; ``numbered`` numbers sections
-    and ``toc`` shows the contents; ``lede`` is an opening paragraph under the title; ``layout`` names a file in
-    ``layouts``; a ``draft`` is read and not published; ``macros`` are TeX macros of this page.
-    """
-
-    title: str
-    description: str
-    lede: str = ""
-    order: int | None = None
-    nav: str = ""
-    numbered: bool = False
-    toc: bool = True
-    layout: str = "page"
-    draft: bool = False
-    macros: Mapping[str, str] = {}
-
-
-@dataclass(frozen=True)
-class Heading:
-    """A section's heading: level 2 to 6, anchor, number such as "2.1" ("" where unnumbered), and plain text.
-
-    ``offset`` is where it stands in the file; two headings that differ in it alone are the same to other pages.
-    """
-
-    level: int
-    anchor: str
-    number: str
-    text: str
-    offset: int = field(default=0, compare=False, repr=False)
-
-
-class Outline(msgspec.Struct, frozen=True):
-    """What other pages may ask of a page: *path* from the project's root, *url* from the site's, *calls* in order.
-
-    ``equations`` are the formulas that have a name and a number.
-    """
-
-    path: str
-    url: str
-    meta: Meta
-    headings: tuple[Heading, ...]
-    calls: tuple[Call, ...]
-    equations: tuple[Target, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """What navigation and references call the page."""
-        return self.meta.nav or self.meta.title
-
-
-class Page(msgspec.Struct, frozen=True):
-    """A page as read: its file's text, its parts, its formulas in order, and what is wrong with it or doubtful.
-
-    ``lede`` is the opening paragraph that the front matter has.
-    """
-
-    outline: Outline
-    text: str
-    document: Document
-    lede: Document
-    formulas: tuple[Prepared, ...]
-    faults: tuple[Fault, ...]
-    warnings: tuple[Fault, ...]
-
-    @property
-    def url(self) -> str:
-        """The page's address, from the site's root."""
-        return self.outline.url
-
-    def fault(self, offset: int, rule: str, message: str) -> Fault:
-        """A fault at *offset* of the page's file."""
-        return fault(self.text, self.outline.path, offset, rule, message)
-
-    def find(self, needle: str) -> int:
-        """The offset of *needle* in the file, or 0."""
-        return max(self.text.find(needle), 0)
 
 
 def read_page(content: bytes, path: str, url: str) -> Page:

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import Protocol
 from xml.etree.ElementTree import Element, SubElement
 
 from markdown.treeprocessors import Treeprocessor
 
-from darkroom.lab.errors import nearest
+from darkroom.lab.errors import Fault, nearest
 from darkroom.press.addresses import bare_address
 from darkroom.press.convert import AT, VERBATIM, is_raw, raw, written
 from darkroom.press.links import retargeted
 from darkroom.press.markup import ELEMENTS, VOID, Piece, attributes, leads_to_pages, pieces, with_attributes
+from darkroom.press.outlines import Heading, Page
 
-if TYPE_CHECKING:
-    from darkroom.press.render import PageRenderer
+
+class Writer(Protocol):
+    """The page that is being written, with what is found wrong with it and the headings of its contents."""
+
+    page: Page
+    faults: list[Fault]
+    contents: list[tuple[Heading, str]]
+
+    def lead(self, element: str, attribute: str, target: str, at: int) -> str: ...
+    def is_lost(self, target: str) -> bool: ...
+    def number_of(self, address: str) -> str: ...
+    def picture_attributes(self, known: dict[str, str], at: int) -> dict[str, str]: ...
 
 
 class Addresses(Treeprocessor):
@@ -68,7 +79,7 @@ class Links(Treeprocessor):
 
     def run(self, root: Element) -> None:
         """Go through the elements in order."""
-        self.page: PageRenderer = self.md.page
+        self.page: Writer = self.md.page
         self.own = self.md.writer is self.page
         self.opened: list[tuple[str, int, str]] = []
         self._inside(root)
@@ -175,7 +186,7 @@ class Headings(Treeprocessor):
 
     def run(self, root: Element) -> None:
         """Those that stand in nothing else, in order; the outline has the same."""
-        page: PageRenderer = self.md.page
+        page: Writer = self.md.page
         if self.md.writer is not page or not self.md.whole:
             return
         own = [each for each in root if re.fullmatch("h[1-6]", str(each.tag))]

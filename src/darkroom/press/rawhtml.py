@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from markdown_it.token import Token
 
 from darkroom.press import dialects, latex, mathtext
-from darkroom.press.calls import CALLED, CALLS, Call, literal_call, tex_reference
+from darkroom.press.calls import CALLED, KINDS, Call, literal_call, tex_reference
 from darkroom.press.markup import has_tags, pieces
 from darkroom.press.reading import Place, Reading, make_formula, within
 
@@ -112,7 +112,7 @@ def _html_text(reading: Reading, text: str, place: Place) -> Iterator[Token]:
             continue
         span = mathtext.span_at(text, begin) if found[0] != "{{" else None
         opening = CALLED.match(text, begin) if found[0] == "{{" else None
-        call = literal_call(text, opening.start("name")) if opening and opening["name"] in CALLS else None
+        call = literal_call(text, opening.start("name")) if opening and opening["name"] in KINDS else None
         call = tex_reference(text, begin) if found[0][0] == "\\" and span is None else call
         if span is None and call is None:
             if found[0][0] == "\\":

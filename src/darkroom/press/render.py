@@ -18,25 +18,25 @@ from markupsafe import Markup
 
 from darkroom.lab.errors import Fault
 from darkroom.press import feeds
-from darkroom.press.addresses import encoded, parts_of, shows_a_file, unfit
-from darkroom.press.calls import Call, Literal
-from darkroom.press.context import MATH_POLICY, MATH_STYLE, Context, Rendered, Use, root_of, way
+from darkroom.press.addresses import encoded, parts_of, root_of, shows_a_file, unfit
+from darkroom.press.calls import Call, Unknown
+from darkroom.press.context import MATH_POLICY, MATH_STYLE, Context, Rendered, Use
 from darkroom.press.convert import Converter, Typography
 from darkroom.press.equations import Equation
 from darkroom.press.exhibits import Exhibits
-from darkroom.press.figure import anchor
 from darkroom.press.layouts import Layouts, Refused, environment
 from darkroom.press.limits import TooCostly, bounded, processors
 from darkroom.press.links import LinkUse
-from darkroom.press.listing import Listing, NoSource, highlighted, listing_of
-from darkroom.press.mathtext import Formula, Prepared, Target
-from darkroom.press.pages import Heading, Page, plain_text
+from darkroom.press.listing import NoSource, highlighted
+from darkroom.press.mathtext import Formula, Prepared
+from darkroom.press.outlines import Heading, Page
+from darkroom.press.page_calls import kind_of, tex_of
+from darkroom.press.pages import plain_text
 from darkroom.press.processors import Addresses, Headings, Links, Tables
-from darkroom.press.references import SHOWN, NotRun, Unknown, as_html, check_form, number_text, tex_of
 from darkroom.press.stuck import message_of, offset_of
 from darkroom.press.text import composed, escape
 from darkroom.press.texts import Texts
-from darkroom.press.works import Entry, bibtex
+from darkroom.press.works import Entry
 
 PARALLEL = 12  # pages that are worth a second process
 
@@ -95,16 +95,17 @@ class PageRenderer:
 
     def __init__(self, renderer: Renderer, page: Page) -> None:
         self.renderer, self.page = renderer, page
-        self.context, self.index = renderer.context, renderer.context.index
+        self.context = self.facts = renderer.context
+        self.index, self.url = self.context.index, page.url
         self.root = root_of(page.url)
         self.texts = Texts(renderer.converter, page.outline.path)
         self.layouts = Layouts(renderer.layouts, self.context, self.texts, page.url, page.outline.path)
-        self.exhibits = Exhibits(page, self.context, self.texts, self.layouts)
+        self.figures = Exhibits(page, self.context, self.texts, self.layouts)
         self.contents: list[tuple[Heading, str]] = []
         self.links: list[LinkUse] = []
         self.outward: dict[str, int] = {}
         self.cited: dict[str, Entry] = {}
-        self.shown: set[Literal] = set()
+        self.shown: set[str] = set()
         self.faults: list[Fault] = []
         self.lede = self.caption = ""
 
@@ -114,22 +115,22 @@ class PageRenderer:
             html = self._layout(self._content())
         except Refused as refused:
             return Rendered(self.page.url, "", (), (), {}, 0, faults=(refused.fault, *self._faults()))
-        exhibits, uses = self.exhibits, tuple(self.texts.uses)
-        files, links = tuple(exhibits.files), tuple(dict.fromkeys(self.links))
+        figures, uses = self.figures, tuple(self.texts.uses)
+        files, links = tuple(figures.files), tuple(dict.fromkeys(self.links))
         return Rendered(
             self.page.url,
             html,
             uses,
             files,
-            exhibits.drawings,
-            exhibits.eager_bytes,
+            figures.drawings,
+            figures.eager_bytes,
             links,
             tuple(self._faults()),
             tuple(dict.fromkeys(self.texts.warnings)),
         )
 
     def _faults(self) -> list[Fault]:
-        return [*self.faults, *self.exhibits.faults, *self.texts.faults]
+        return [*self.faults, *self.figures.faults, *self.texts.faults]
 
     def _content(self) -> str:
         converter = self.renderer.converter
@@ -168,45 +169,25 @@ class PageRenderer:
         """What a call gives; nothing where it names what there is not, which is a fault that has been found."""
         self.caption = self.renderer.converter.part(caption, self) if caption else ""
         try:
-            check_form(call)
-            if call.name in SHOWN and call.arguments[0] in self.shown:
+            kind = kind_of(call)
+            kind.check_form()
+            if kind.shown and kind.shown in self.shown:
                 return ""
-            self.shown |= {call.arguments[0]} if call.name in SHOWN else set()
-            return str(getattr(self, f"_call_{call.name}")(call))
+            self.shown.add(kind.shown)
+            return kind.html(self)
         except (Unknown, NoSource, LookupError):
             return ""
 
-    def _call_metric(self, call: Call) -> str:
-        try:
-            text = as_html(number_text(call, self.index))
-            return text if ", " in text else f'<span class="number">{text}</span>'  # a list may be broken
-        except NotRun:
-            return '<span class="number unknown" title="This experiment has not been run yet">not yet run</span>'
+    def inline(self, text: str) -> str:
+        """A short text, as HTML."""
+        return self.texts.inline(text)
 
-    _call_param = _call_metric
+    def layout(self, name: str, **values: Any) -> str:
+        """What a layout makes of values."""
+        return self.layouts.render(f"layouts/{name}.html", **values)
 
-    def _call_ref(self, call: Call) -> str:
-        name, short = str(call.arguments[0]), dict(call.options).get("short")
-        url, found = self.index.target(name, self.page.url)
-        suffix = "" if url == self.page.url else f" of {self.texts.inline(self.index.names[url])}"
-        if isinstance(found, Target):
-            shown = {"ref": found.number, "eqref": f"({found.number})"}.get(
-                str(short), f"Equation&nbsp;({found.number})"
-            )
-            target = found.anchor
-        elif isinstance(found, Heading):
-            shown = f"Section&nbsp;{found.number}" if found.number else f"“{escape(found.text)}”"
-            shown, target, suffix = (found.number if short == "ref" and found.number else shown), found.anchor, ""
-        else:
-            shown, target = str(found.number) if short == "ref" else f"Figure&nbsp;{found.number}", anchor(name)
-        return f'<a class="ref" href="{way(self.page.url, url)}#{target}">{shown}{suffix}</a>'
-
-    def _call_cite(self, call: Call) -> str:
-        in_text = bool(dict(call.options).get("text"))
-        links = [self._citation(self.index.entry(str(key)), in_text) for key in call.arguments]
-        return ", ".join(links) if in_text else f"({'; '.join(links)})"
-
-    def _citation(self, entry: Entry, in_text: bool) -> str:
+    def cite(self, entry: Entry, in_text: bool) -> str:
+        """A link to a work, which is then listed at the end of the page."""
         self.cited[entry.key] = entry
         label = f"{entry.label} ({entry.year})" if in_text else f"{entry.label}, {entry.year}"
         title = escape(plain_text(entry.title))
@@ -223,30 +204,6 @@ class PageRenderer:
         for entry in entries:
             self.texts.where = (self.context.references, entry.line)
             yield entry
-
-    def _call_experiments(self, call: Call) -> str:
-        return self.exhibits.records(str(call.arguments[0]) if call.arguments else "*")
-
-    def _call_figure(self, call: Call) -> str:
-        return self.exhibits.figure(call)
-
-    def _call_picture(self, call: Call) -> str:
-        return self.exhibits.picture(call, self.caption)
-
-    def _call_code(self, call: Call) -> str:
-        listing = listing_of(str(call.arguments[0]), self.index.root)
-        options = dict(call.options)
-        marks = f" {{{options['mark']}}}" if options.get("mark") else ""
-        return self.layouts.render(
-            "layouts/listing.html",
-            listing=listing,
-            link=_source_link(self.context, listing),
-            caption=Markup(self.caption),
-            content=Markup(highlighted(listing.text + "\n", f"python{marks}")),
-        )
-
-    def _call_citation(self, call: Call) -> str:
-        return f'<pre tabindex="0"><code>{escape(bibtex(self.context.site))}</code></pre>'
 
     # Links ------------------------------------------------------------------------------------------------------------
 
@@ -398,13 +355,6 @@ class PageRenderer:
         if self.cited:
             entries.append({"level": 2, "anchor": "references", "number": "", "html": Markup("References")})
         return entries
-
-
-def _source_link(context: Context, listing: Listing) -> str:
-    """Where a listing can be seen at the project's own address, or ""."""
-    if not (context.site.repository and context.commit and listing.path):
-        return ""
-    return f"{context.site.repository}/blob/{context.commit}/{listing.path}#L{listing.first}-L{listing.last}"
 
 
 _ELSEWHERE = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*:|/)", re.IGNORECASE)

@@ -19,7 +19,8 @@ from darkroom.press.faults import fault
 from darkroom.press.files import Places
 from darkroom.press.limits import TooCostly, bounded
 from darkroom.press.memory import Memory
-from darkroom.press.pages import Outline, Page, read_page, url_of
+from darkroom.press.outlines import Outline, Page
+from darkroom.press.pages import read_page, url_of
 from darkroom.press.record import Inputs, sha256
 from darkroom.press.settings import Site, read_site
 from darkroom.press.stuck import message_of, offset_of

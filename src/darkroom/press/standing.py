@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from darkroom.lab.errors import Fault
 from darkroom.lab.manifest import NAME, Figure
 from darkroom.lab.paths import links_among
 from darkroom.press.catalogue import FRESH, Experiment
 from darkroom.press.context import Context
+from darkroom.press.page_calls import kinds_in
 from darkroom.press.references import Index
 from darkroom.press.sources import Findings, Sources
 from darkroom.press.vetting import LARGEST, is_published
@@ -112,16 +113,14 @@ def _unshown(sources: Sources, index: Index) -> Iterator[Fault]:
 
 def _waited_for(sources: Sources) -> set[str]:
     """Experiments without outputs whose values a page calls for: the page's own warning says so, and where."""
-    names = _called_for(sources, {"metric", "param"})
+    names = _called_for(sources, values=True)
     return {each.id for each in sources.catalogue.experiments.values() if not each.digest and each.id in names}
 
 
-def _called_for(sources: Sources, kinds: Collection[str] = ("figure", "metric", "param")) -> set[str]:
-    """The experiments whose figures or values a page shows."""
-    calls = [call for outline in sources.outlines.values() for call in outline.calls if call.arguments]
-    called = [str(call.arguments[0]) for call in calls if call.name in kinds]
-    owners = [sources.catalogue.shown(name) for name in (*called, *(name.rpartition("/")[0] for name in called))]
-    return {owner.id for owner in owners if owner}
+def _called_for(sources: Sources, *, values: bool = False) -> set[str]:
+    """The experiments whose figures or values, or whose *values* alone, a page shows."""
+    kinds = (kind for outline in sources.outlines.values() for kind in kinds_in(outline) if kind.is_value or not values)
+    return {owner.id for kind in kinds if (owner := kind.experiment(sources.catalogue))}
 
 
 def _place(sources: Sources, experiment: Experiment) -> str:

@@ -22,7 +22,13 @@ from mdit_py_plugins.deflist import deflist_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.footnote.index import footnote_inline, footnote_ref
 
-from darkroom.press import blocks, dialects, inlines, notes
+from darkroom.press import (
+    blocks,
+    dialects,
+    inlines,
+    notes,
+    page_calls,  # noqa: F401  # makes the calls known
+)
 from darkroom.press.blockchecks import CHECKS
 from darkroom.press.inlinechecks import definitions, links_in_links, signs_left
 from darkroom.press.reading import Document, Place, Reading, reading_of

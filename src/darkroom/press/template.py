@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from darkroom.lab.errors import nearest
-from darkroom.press.calls import CALLS, Literal
+from darkroom.press.calls import KINDS, Literal
 from darkroom.press.limits import LONGEST, NO_MEMORY, TOO_DEEP, TooCostly
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def expand(text: str, kept: Ranges) -> Expanded:
         place = template.line(error.lineno)
         called = _CALLED.search(text, place, max(text.find("\n", place), place))
         message = f"{error.message}; Jinja's braces that are meant as text go into `code`"
-        if called and called[1] in CALLS:
+        if called and called[1] in KINDS:
             message = f"{called[1]}(...) cannot be read ({error.message}); quotes within quotes are written ' or \\\""
         raise Wrong([(called.start() if called else place, "jinja", message)]) from None
     except (RecursionError, TooCostly) as costly:
@@ -256,7 +256,7 @@ def _environment(template: _Template) -> Environment:
         finalize=pass_context(lambda _, value: template.put(value)),  # with a context none is put out beforehand
         extensions=[Placed],
     )
-    environment.globals |= {name: _maker(name) for name in CALLS} | {_KEPT: template.kept, _AT: _at}
+    environment.globals |= {name: _maker(name) for name in KINDS} | {_KEPT: template.kept, _AT: _at}
     return environment
 
 
@@ -317,8 +317,8 @@ def _bad_calls(tree: nodes.Template, template: _Template) -> Iterator[Complaint]
         if not name or name in _FUNCTIONS or name in {_KEPT, _AT}:
             continue
         offset = template.find(node.lineno, name)
-        if name not in CALLS:
-            yield offset, "reference", f"unknown function {name!r}{nearest(name, CALLS)}"
+        if name not in KINDS:
+            yield offset, "reference", f"unknown function {name!r}{nearest(name, KINDS)}"
         elif node.args and not isinstance(node.args[0], nodes.Const):
             yield offset, "reference", f"write the name in {name}(...) as a literal, so that it can be checked"
 
@@ -349,7 +349,7 @@ def _computed_with(tree: nodes.Template) -> Iterator[Any]:
     kinds = (nodes.Filter, nodes.BinExpr, nodes.Compare, nodes.UnaryExpr, nodes.Test, nodes.Getattr, nodes.Getitem)
     for outer in tree.find_all(kinds):
         for node in () if isinstance(outer, nodes.And | nodes.Or | nodes.Not) else outer.iter_child_nodes():
-            if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name in CALLS:
+            if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name in KINDS:
                 yield node
 
 

@@ -15,9 +15,9 @@ from darkroom.press.convert import Converter
 from darkroom.press.equations import Equation
 from darkroom.press.listing import highlighted
 from darkroom.press.mathtext import Formula, short_formula
+from darkroom.press.numbers import as_html, show
 from darkroom.press.pages import plain_text
 from darkroom.press.reading import Document
-from darkroom.press.references import as_html, show
 from darkroom.press.syntax import read_label, read_line
 from darkroom.press.text import escape, typographic
 
