@@ -165,6 +165,39 @@ WRONG: dict[str, tuple[str, list[str]]] = {
         *(f"1:{column} reference: ref(...) is not read within an address, a title or what is seen; write it out" for column in (1, 28)),
         "1:60 html: ref(...) is not read within an attribute; write it out",
     ]),
+    # callouts, tables, headings
+    "callouts with titles": ("> [!note] Title\n> x\n\n> [!tip]-\n> y\n\n> [!todo]\n> z", [
+        '1:3 markdown: a callout with a title is written !!! note "Title", its text below it indented by four spaces',
+        '4:3 markdown: a callout that folds is written ??? note "Title", its text below it indented by four spaces',
+        "7:3 markdown: a callout begins with > [!NOTE] alone on its line; it may be note, tip, important, warning, caution",
+    ]),
+    "a table within an item's line": ("- a\n| b | c |\n|---|---|\n| 1 | 2 |", [
+        "3:1 markdown: this is no table where it stands; leave a blank line before its header, which has as many cells as this line",
+    ]),
+    "Org's table": ("| a | b |\n|---+---|\n| 1 | 2 |", ["2:1 markdown: the line under a table's header parts its cells by |, not by +"]),
+    "Pandoc's simple table": ("Right     Left\n-------   ------\n12        12", [
+        "2:1 markdown: this table is Pandoc's; part its cells by |, with a line |---|---| under its header",
+    ]),
+    "Pandoc's unnumbered heading": ("## A {-}", ["1:6 markdown: {-} is Pandoc's; remove it: numbered = true numbers all sections or none"]),
+    "a heading without text": ("> a\n\n##\n\ntext", ["3:1 heading: this heading has no text; write it behind the signs, or remove them"]),
+    "front matter below": ("---\ntitle: x\n---\n\ntext", ["2:1 markdown: front matter stands at the top of the file, between +++ lines"]),
+    "emoji": ("a :+1: :100: :t-rex: 10:30:15", [
+        f"1:{column} markdown: {name} would be printed as it is; write the character itself" for column, name in ((3, ":+1:"), (8, ":100:"), (14, ":t-rex:"))
+    ]),
+    "sizes and pictures": ("![a](b.png =300x) ![[c.png|3]]", [
+        '1:2 markdown: ![a](b.png =300x): sizes are not read here; write {{ picture("name.png", alt="...", width="text") }}',
+        '1:20 markdown: ![[c.png|3]] is a picture of Obsidian\'s; write {{ picture("name.png", caption="...", alt="...") }}',
+    ]),
+    "a bracket open in an address": ("[a](https://e.com/b(c) d", [
+        "1:1 markdown: [a](https://e.com/b(c) is no link, since a bracket of its address is not closed; write %28 for ( and %29 for )",
+    ]),
+    "characters of HTML in a formula": ("$a &lt; b$\n\n$$\n\\begin{aligned} a &amp;= b \\end{aligned}\n$$", [
+        "1:4 math: &lt; is HTML's; write < in a formula", "4:19 math: &amp; is HTML's; write & in a formula",
+    ]),
+    "calls that are not closed": ("{{ figure('a/b')\n\na {{ metric('c/d') } b\n\n{{ cite('e') and {{ cite('f') }}", [
+        f"{line}:{column} reference: {name}(...) is not closed; end it with }}}}" for line, column, name in ((1, 4, "figure"), (3, 6, "metric"), (5, 4, "cite"))
+    ]),
+    "curled quotes in a call": ("{{ cite(“e”) }}", ['1:4 reference: “ is no quote that is read here; write cite("...")']),
     "calls that are computed with": ("{{ metric('a/b') | upper }}\n\n{{ metric('a/b') * 3 }}\n\n{{ -metric('a/b') }}", [
         f"{line}:{column} reference: metric(...) is put into the page as it is, and nothing is computed with it; use its options"
         for line, column in ((1, 4), (3, 4), (5, 5))
@@ -216,6 +249,49 @@ DOUBTFUL: dict[str, tuple[str, list[str]]] = {
     "a list in HTML": ("<details><summary>S</summary>\n- a\n- b\n</details>", [
         "2:1 markdown: '- a' stays as it is, since Markdown is not read within HTML; leave a blank line before it",
     ]),
+    "no part of the list": ("1. a\n  - b\n\n> 10. c\n>    - d\n\n1. e\n\n  $$x$$\n\n100. f\n\n    g", [
+        f"{line}:{column} markdown: this is no part of the list above; indent it by {count} spaces if it is meant to be"
+        for line, column, count in ((2, 3, 3), (5, 6, 4), (9, 3, 3), (13, 5, 5))
+    ]),
+    "no part of the note": ("a[^1]\n\n[^1]: b\n\n  c\n\n!!! note\n    d\n\n  e", [
+        "5:3 markdown: this is no part of the note above; indent it by 4 spaces if it is meant to be",
+        "10:3 markdown: this is no part of the callout above; indent it by 4 spaces if it is meant to be",
+    ]),
+    "items that are not nested": ("- a\n - b\n  - c\n\n1. d\n  2. e", [
+        "2:2 markdown: this item belongs to the same list as the one above; indent it by 2 spaces for one within the item",
+        "6:3 markdown: this item belongs to the same list as the one above; indent it by 3 spaces for one within the item",
+    ]),
+    "items that are text": ("- a\n  3. b\n\nSteps:\n2. c\n3. d", [
+        f"{line}:{column} markdown: this line is text like the one above it, since such a list begins with 1.; leave a blank line before it"
+        for line, column in ((2, 3), (5, 1))
+    ]),
+    "a list of dashes": ("– a\n– b", ["1:1 markdown: this is text, and no list; items begin with - or 1."]),
+    "a table as code": ("    | a | b |\n    |---|---|\n    | 1 | 2 |", [
+        "1:5 markdown: this is code, since four spaces or more stand before it; indent it less if it is not, or use a fence",
+    ]),
+    "a sentence as a heading": ("This is so.\n---\n\na\nb\n---", [
+        f"{line}:1 markdown: this text is a heading, since --- stands right under it; leave a blank line before --- for a line" for line in (1, 4)
+    ]),
+    "a backslash at the end": ("a \\\n\nb", ["1:3 markdown: a backslash ends no line where the paragraph ends; remove it"]),
+    "marks beside letters": ("**中文：**后面 **b**\n\n**Note:**text", [
+        f"{line}:1 markdown: ** stays as it is here, since punctuation stands within and a letter beside it; write <b>...</b>" for line in (1, 3)
+    ]),
+    "marks that are not closed": ("a **b c", ["1:3 markdown: ** stays as it is here, since none closes it; write \\*\\* for the characters"]),
+    "a fence in a line": ("```python x = 1```", ["1:1 markdown: this is code within a line, and 'python' is seen; put ``` on lines of their own"]),
+    "a link with a space": ("[a] [b] and [c] [d]\n\n[b]: e.md", ["1:1 link: [a] [b] is no link: leave no space between ] and ["]),
+    "dollars of a shell": ("$a_b and $c_d in A=$HOME/x:$PATH", [
+        "1:1 math: this dollar opens no formula, since none closes it; write \\$ if a dollar is meant",
+        "1:10 math: '$c_d in A=$' is set as a formula; write \\$ where a dollar is meant",
+    ]),
+    "escaped brackets": ("a \\[1\\], \\[see b\\] and \\(see c\\)", [
+        *(f"1:{column} math: '{text}' is set as a formula; write [ where a bracket is meant" for column, text in ((3, "\\[1\\]"), (10, "\\[see b\\]"))),
+        "1:24 math: '\\(see c\\)' is set as a formula; write ( where a bracket is meant",
+    ]),
+    "escapes in formulas": ("$x\\_1$, $\\text{a\\_b}$, $a\\_max$ and $\\\\{a\\\\}$\n\n$$\n\\\\frac{a}{b} \\\\ c\n$$", [
+        "1:3 math: \\_ is seen as it is in a formula; write _ for what is set lower",
+        *(f"{line}:{column} math: \\\\ begins a new line of a formula; write one backslash for a command or a brace" for line, column in ((1, 38), (4, 1))),
+    ]),
+    "bars of norms": ("| $\\|x\\|$ | b |\n|---|---|\n| 1 | 2 | |", ["1:4 math: \\| within a formula of a table is |; write | for that, or \\Vert for a double bar"]),
     "hashtags": ("#one #two", ["1:1 markdown: a heading has a space after its #; tags are not read"]),
 }  # fmt: skip
 
@@ -252,6 +328,11 @@ INNOCENT = {
     "definitions of addresses": "[a], [b][], [c][D]\n\n[a]: x.md\n[B]: y.md\n[d]: z.md",
     "characters": "AT&T, a & b; &nbsp; &amp; &#8212; a < b, <3, x<y>z",
     "captions": '{{ picture("a.png", caption="$\\theta$, {{ metric("a/b") }}", alt="a") }}'.replace('"a/b"', "'a/b'"),
+    "lists within": "9. a\n   - b\n10. c\n    - d\n\nd\n\n - e\n - f\n\nf\n\n 9. g\n10. h\n\n- i\n\n  j\n  - k\n\nl[^1]\n\n[^1]: m\n\n    n",
+    "numbers in text": "It was a long year with many things in it until there came\n1986. What a year it was, and then it was over and done with after\n12. There.",
+    "rules": "a\n\n---\n\n- - -\n\nTitle\n-----",
+    "shells": "Run $FOO and $BAR, ${HOME} and $(pwd), `$a_b and $c_d`",
+    "breaks in formulas": "$\\begin{cases} a \\\\ b \\end{cases}$ $\\sum_{\\substack{a \\\\ b}}$\n\n$$\na \\\\ b\n$$",
     "names": "## A {#a}\n\n## A\n\n## Content\n\n$$x$$ {#b}",
 }  # fmt: skip
 

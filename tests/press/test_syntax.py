@@ -102,8 +102,15 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         "http://localhost:8080 and me@x.org, C://x",
         ('<a href="https://e.com/x--y_a_b?q=1">https://e.com/x--y_a_b?q=1</a>', '(<a href="https://e.com/~u/a~b_(c)">',
          '<a href="http://www.x.org">www.x.org</a>', '<em><a href="https://e.com/a">', "<code>https://c.d</code>",
-         '<a href="right.html">https://i.n</a>', '<a href="http://localhost:8080">', "me@x.org, C://x"), ("–",),
+         '<a href="right.html">https://i.n</a>', '<a href="http://localhost:8080">', '<a href="mailto:me@x.org">me@x.org</a>, C://x'), ("–",),
     ),
+    "mail": (
+        "(a.b+c@d.co.uk), mailto:e@f.org. git@github.com:g/h.git react@18.2.0 A@B `i@j.com` [k@l.com](right.md) m@n.com/o",
+        ('(<a href="mailto:a.b+c@d.co.uk">a.b+c@d.co.uk</a>), <a href="mailto:e@f.org">mailto:e@f.org</a>. git@github.com:g/h.git react@18.2.0 A@B <code>i@j.com</code> '
+         '<a href="right.html">k@l.com</a> m@n.com/o',), (),
+    ),
+    "formulas-in-titles": ("![a](pic.png \"at $x_\\sigma$, $5 and $6\")", ('title="at x_σ, $5 and $6"',), ()),
+    "code-of-a-definition": ("T\n\n:   a\n\n        b\n          c", ("<pre tabindex=\"0\"><code>b\n  c\n</code></pre>",), ()),
     "capital-anchors": ('<A NAME="x"></A> <A ID="y">t</A> [l](#x) [m](#y)', ('<a href="#x">l</a> <a href="#y">m</a>',), ()),
     "other-page": (
         "{{ ref(\"rows#own\") }} and {{ ref(\"right#right\") }}.",
@@ -160,7 +167,7 @@ WRONG: dict[str, tuple[str, tuple[str, ...]]] = {
     "note-unused": ("[^d]: See", ("5:1 markdown: nothing refers to the note [^d]; refer to it, or remove it",)),
     "reference": ("[b][ref]", ("5:1 markdown: [b][ref] leads nowhere; write [ref]: address below",)),
     "kramdown": ("![x](a.png){: width=50%}\n\n{:toc}", (
-        "5:6 link: no picture 'a.png' in templates/static",
+        "5:6 link: no picture 'a.png' in templates/static; did you mean 'a&b.png'?",
         '5:12 markdown: {: width=50%} is kramdown\'s; write {{ picture("name.png", alt="...", width="text") }}',
         "7:1 markdown: {:toc} is kramdown's; the contents come by themselves, and toc = false hides them",
     )),

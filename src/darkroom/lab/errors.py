@@ -152,9 +152,12 @@ def _named(path: object) -> str:
     )
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A clause that offers the closest spelling, such as ``; did you mean 'epochs'?``, or nothing."""
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
+    """A clause that offers the closest spelling, such as ``; did you mean 'epochs'?``, or nothing.
+
+    *cutoff* is how alike the two are at least, from 0 to 1.
+    """
     import difflib  # only wanted once something is wrong
 
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -14,6 +14,11 @@ _BARE = re.compile(
 )
 
 
+_MAIL = re.compile(
+    r"(?<![\w.+/:@=&?-])(?:mailto:)?[A-Za-z0-9][\w.+-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}(?!\.?[\w@-]|[:/]\S)"
+)
+
+
 class Address(NamedTuple):
     """A relative address: the path without percent signs, and query and fragment as they are written, or ""."""
 
@@ -70,6 +75,15 @@ def bare_address(text: str, start: int = 0) -> tuple[int, int] | None:
         else:
             return found.start(), end
     return None
+
+
+def bare_mail(text: str, start: int = 0) -> tuple[int, int] | None:
+    """Where the next address of mail begins and ends that stands in a text as it is, by GitHub's rules.
+
+    Its last part has letters alone; what goes on with a colon or a stroke, as ``git@host.com:a/b``, is none.
+    """
+    found = _MAIL.search(text, start)
+    return found.span() if found else None
 
 
 # What an element shows ------------------------------------------------------------------------------------------------

@@ -3,7 +3,9 @@ r"""What is wrong with blocks: fences, indented code, headings, HTML and callout
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 from markdown_it.common.utils import unescapeAll
 from markdown_it.token import Token
@@ -54,7 +56,10 @@ def _check_info(reading: Reading, info: str, count: int, place: int) -> None:
         reading.warn(place, "code", message)
 
 
-_MEANT = re.compile(r"\{\{\s*\w+\s*\(|\$\$|\\begin\{|^\s*</?[a-z][^<>]*>|^\s*(?:[-*+]|\d+[.)])\s", re.MULTILINE)
+_MEANT = re.compile(
+    r"\{\{\s*\w+\s*\(|\$\$|\\begin\{|^\s*</?[a-z][^<>]*>|^\s*(?:[-*+]|\d+[.)])\s|^\|.*\n[ \t]*\|?[ \t]*:?-+:?[ \t]*\|",
+    re.MULTILINE,
+)
 
 
 def _check_indented(reading: Reading, token: Token) -> None:
@@ -74,6 +79,38 @@ def _check_heading(reading: Reading, token: Token) -> None:
     if token.tag == "h1":
         place = reading.lines[token.map[0]] + len(line) - len(line.lstrip())
         reading.fault(place, "heading", "the title stands in the front matter; begin sections with ##")
+    elif token.markup == "-":
+        _check_underlined(reading, token)
+    elif not line.strip(" \t>#"):
+        place = reading.lines[token.map[0]] + line.find("#")
+        reading.fault(place, "heading", "this heading has no text; write it behind the signs, or remove them")
+
+
+_FRONT = re.compile(r"[ \t]*[\w-]+:(?:[ \t]|$)")
+
+
+def _check_underlined(reading: Reading, token: Token) -> None:
+    """A line of dashes below text makes a heading of it, which may not be meant."""
+    assert token.map
+    first, last = token.map[0], token.map[1] - 1
+    place = reading.lines[first] + len(reading.line(first)) - len(reading.line(first).lstrip())
+    text = "\n".join(map(reading.line, range(first, last)))
+    if first and reading.line(first - 1).strip() == "---" and _FRONT.match(text):
+        reading.fault(place, "markdown", "front matter stands at the top of the file, between +++ lines")
+    elif "\n" in text or text.rstrip().endswith((".", ";", ":", ",")):
+        message = "this text is a heading, since --- stands right under it; leave a blank line before --- for a line"
+        reading.warn(place, "markdown", message)
+
+
+def _check_line(reading: Reading, token: Token) -> None:
+    """A line across the page; Pandoc's simple tables have such lines."""
+    assert token.map
+    line = reading.line(token.map[0])
+    if re.fullmatch(r"[ \t>]*-{2,}(?:[ \t]+-{2,})+[ \t]*", line):
+        place = reading.lines[token.map[0]] + line.find("-")
+        reading.fault(
+            place, "markdown", "this table is Pandoc's; part its cells by |, with a line |---|---| under its header"
+        )
 
 
 def _check_admonition(reading: Reading, token: Token) -> None:
@@ -103,4 +140,85 @@ CHECKS: dict[str, Callable[[Reading, Token], None]] = {
     "html_block": check_html,
     "blockquote_open": _check_quote,
     "admonition_open": _check_admonition,
+    "hr": _check_line,
 }
+
+
+# Indentation ----------------------------------------------------------------------------------------------------------
+
+_LEAD = re.compile(
+    r"(?P<quotes>(?: {0,3}> ?)*)(?P<space> *)(?:(?P<mark>[-+*:~]|\d{1,9}[.)]|\[\^[^\]]+\]:)(?P<gap> +|$))?"
+)
+_OPENS = frozenset({"bullet_list_open", "ordered_list_open"})
+_ITEMS = frozenset({"list_item_open", "dd_open"})
+_STARTS = frozenset(
+    {"paragraph_open", "fence", "code_block", "formula_block", "call_block", "blockquote_open", "table_open", *_OPENS}
+)
+
+
+class _Lead(NamedTuple):
+    """The columns of a line's first character and, where that begins an item, of its text, counted within quotes."""
+
+    mark: int
+    text: int
+
+
+def _lead(line: str) -> _Lead:
+    found = _LEAD.match(line.expandtabs(4))
+    assert found
+    mark = len(found["space"])
+    gap = len(found["gap"] or "")
+    return _Lead(mark, mark + len(found["mark"] or "") + (gap if 1 <= gap <= 4 else 1))
+
+
+def check_indents(reading: Reading, tokens: Sequence[Token]) -> None:
+    """Blocks that are indented, though not by enough to belong to the item or note above; code in definitions."""
+    open_lists: list[list[_Lead]] = []
+    told = -1
+    extra: list[tuple[int, int]] = []  # of definitions: level, and by how much more than needed they are indented
+    for token, behind in pairwise([*tokens, Token("", "", 0)]):
+        if token.type in _OPENS or token.type == "dl_open":
+            open_lists.append([])
+        elif token.type in _ITEMS and token.map:
+            lead = _lead(reading.line(token.map[0]))
+            if token.type == "dd_open":
+                extra.append((token.level, lead.text - lead.mark - 2))
+            elif (
+                open_lists[-1]
+                and lead.mark > open_lists[-1][0].mark
+                and lead.text > open_lists[-1][0].text
+                and told < 0
+            ):
+                told = token.level
+                instead = f"indent it by {open_lists[-1][0].text} spaces for one within the item"
+                message = f"this item belongs to the same list as the one above; {instead}"
+                reading.warn(_start(reading, token), "markdown", message)
+            open_lists[-1].append(lead)
+        elif token.type == "dd_close":
+            extra.pop()
+        elif token.type in {"bullet_list_close", "ordered_list_close"}:
+            items = open_lists.pop()
+            told = -1 if told > token.level else told
+            _check_behind(reading, items[-1], behind, "list")
+        elif token.type == "dl_close":
+            open_lists.pop()
+        elif token.type in {"footnote_reference_close", "admonition_close"}:
+            _check_behind(reading, _Lead(0, 4), behind, "note" if token.type[0] == "f" else "callout")
+        elif token.type == "code_block" and extra and extra[-1][1] > 0 and token.level == extra[-1][0] + 1:
+            token.content = re.sub(rf"(?m)^ {{1,{extra[-1][1]}}}", "", token.content)
+
+
+def _check_behind(reading: Reading, last: _Lead, token: Token, what: str) -> None:
+    """What follows a list or note, which it would belong to, were it indented by more."""
+    if token.type not in _STARTS or not token.map:
+        return
+    column = _lead(reading.line(token.map[0])).mark
+    if last.mark < column < last.text:
+        message = f"this is no part of the {what} above; indent it by {last.text} spaces if it is meant to be"
+        reading.warn(_start(reading, token), "markdown", message)
+
+
+def _start(reading: Reading, token: Token) -> int:
+    assert token.map
+    line = reading.line(token.map[0])
+    return reading.lines[token.map[0]] + len(line) - len(line.lstrip(" \t>"))

@@ -135,14 +135,36 @@ def bar_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
 def _check_rows(state: StateBlock, start: int) -> None:
     """That no cell of a table is lost, and no text has become a row of it."""
     reading, count = reading_of(state), _cells(state, start)
-    for number in range(start + 2, state.line):
+    for number in range(start, state.line):
         place = state.bMarks[number] + state.tShift[number]
-        cells = _cells(state, number)
-        if cells > count:
+        for at in _escaped_bars(state.src[place : state.eMarks[number]]):
+            message = "\\| within a formula of a table is |; write | for that, or \\Vert for a double bar"
+            reading.warn(place + at, "math", message)
+        cells = _cells(state, number) if number > start + 1 else 0
+        if cells > count and _is_lost(state, number, count):
             message = f"this row has {cells} cells and the table {count}, and what is over is lost; write \\| for a bar"
             reading.fault(place, "markdown", message)
-        elif count > 1 and not re.compile(r"\||\{[%#]").search(state.src, place, state.eMarks[number]):
+        elif (
+            number > start + 1
+            and count > 1
+            and not re.compile(r"\||\{[%#]").search(state.src, place, state.eMarks[number])
+        ):
             reading.warn(place, "markdown", "this line is a row of the table above; leave a blank line before text")
+
+
+def _escaped_bars(line: str) -> list[int]:
+    r"""Where the formulas of a line have ``\|``."""
+    if "\\|" not in line or "$" not in line:
+        return []
+    formulas = [(span.inner, span.inner_end) for span in mathtext.spans(line)]
+    return [found.start() for pair in formulas for found in re.compile(r"(?<!\\)\\\|").finditer(line, *pair)][:1]
+
+
+def _is_lost(state: StateBlock, number: int, count: int) -> bool:
+    """Whether a row has text beyond the columns of its table, which has *count*."""
+    line = state.src[state.bMarks[number] + state.tShift[number] : state.eMarks[number]].strip()
+    cells = escapedSplit(line.removeprefix("|"))
+    return any(cell.strip() for cell in cells[count:])
 
 
 def _cells(state: StateBlock, number: int) -> int:

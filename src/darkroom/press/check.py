@@ -100,16 +100,32 @@ def _lost(link: LinkUse, url: str, files: set[str], anchors: Mapping[str, frozen
     target = posixpath.normpath(posixpath.join(posixpath.dirname(url), path)) if path else url
     target = "index.html" if target == "." else target
     if target not in files and link.element in {"img", "source", "video", "audio", "track"}:
-        return (
-            f"no picture {path!r} in templates/static{nearest(path, files)}"
-            if link.element == "img"
-            else (f"no file {path!r} in templates/static{nearest(path, files)}")
-        )
+        kind = "picture" if link.element == "img" else "file"
+        return f"no {kind} {path!r} in templates/static{nearest(posixpath.basename(path), _as_written(files, True))}"
     if target not in files:
-        return f"{link.target} leads nowhere{_elsewhere(link.target) or nearest(target, files)}"
+        return f"{link.target} leads nowhere{_elsewhere(link.target) or _nearest_page(target, files)}"
     if anchor and target in anchors and anchor not in anchors[target]:
         return f"no anchor {'#' + anchor!r} on {target}{nearest(anchor, anchors[target])}"
     return ""
+
+
+_PUBLISHED = re.compile(r"assets/(?P<stem>.+)\.[0-9a-f]{10}(?P<suffix>\.\w+)")
+
+
+def _as_written(files: Iterable[str], static: bool = False) -> Iterator[str]:
+    """The files of a site as pages name them, or those of ``static`` alone: without what publishing adds."""
+    for file in files:
+        found = _PUBLISHED.fullmatch(file)
+        if found:
+            yield f"{found['stem']}{found['suffix']}"
+        elif not static:
+            yield file
+
+
+def _nearest_page(target: str, files: Iterable[str]) -> str:
+    known = {*_as_written(files)}
+    name = posixpath.basename(target)
+    return f"; did you mean {name!r}?" if name in known and name != target else nearest(target, known)
 
 
 def _elsewhere(target: str) -> str:

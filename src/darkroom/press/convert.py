@@ -21,7 +21,7 @@ from markdown_it.token import Token
 from darkroom.press.calls import Call
 from darkroom.press.dialects import ADMONITIONS
 from darkroom.press.markup import VOID, pieces
-from darkroom.press.mathtext import Formula
+from darkroom.press.mathtext import Formula, reads_as_prose, spans
 from darkroom.press.reading import Document
 from darkroom.press.syntax import read
 from darkroom.press.text import typographic
@@ -327,7 +327,22 @@ def _note(token: Token) -> tuple[str, str]:
 
 
 def _attributes(token: Token) -> dict[str, str]:
-    return {name: str(value) for name, value in token.attrs.items()}
+    known = {name: str(value) for name, value in token.attrs.items()}
+    if "$" in known.get("title", ""):  # which no browser typesets
+        known["title"] = plain_title(known["title"])
+    return known
+
+
+def plain_title(title: str) -> str:
+    """What a link or a picture has as its title, its formulas as a reader would type them."""
+    from darkroom.press.equations import plain
+
+    parts, at = [], 0
+    for span in spans(title):
+        if not reads_as_prose(title[span.inner : span.inner_end]):
+            parts += [title[at : span.start], plain(title[span.inner : span.inner_end])]
+            at = span.end
+    return "".join([*parts, title[at:]])
 
 
 def plain_of(tokens: Iterable[Token]) -> str:

@@ -22,6 +22,7 @@ ADMONITIONS = {
 }
 
 PICTURE = '{{ picture("name.png", caption="...", alt="...") }}'
+WIDTH = '{{ picture("name.png", alt="...", width="text") }}'
 
 _CALLOUT = "> [!NOTE] for a callout"
 _LISTED = "this is text, and no list; items begin with - or 1."
@@ -31,8 +32,8 @@ _DELIMITER = "a line |---|---| with as many cells follows its header"
 # Paragraphs: a pattern in their text, and what is said of it -----------------------------------------------------------
 
 _TELLING = re.compile(  # what most paragraphs have none of
-    r"(?m)^[#:+*.\\\[\-|(=%/<^•●▪◦‣]|^(?:a|i|1)[.)]|^[ \t:|-]+$|``|`_|`[^`\n]*'|^(?:import|export|image|Table)\b"
-    r"|[ \t|]\|[ \t]|[ \t]\^[\w-]+\Z"
+    r"(?m)^[#:+*.\\\[\-|(=%/<^•●▪◦‣–]|^(?:a|i|1)[.)]|^[ \t:|+-]+$|``|`_|`[^`\n]*'|^(?:import|export|image|Table)\b"
+    r"|[ \t|]\|[ \t]|[ \t]\^[\w-]+\Z|\n[ \t]*\d\d?[.)][ \t]|\\[ \t]*\Z"
 )
 _PARAGRAPHS = (  # patterns are compiled where they are used
     (r"(?m)^#{2,6}[^#\s]", "a heading has a space after its #; write ## Title"),
@@ -46,6 +47,11 @@ _PARAGRAPHS = (  # patterns are compiled where they are used
         r"(?m)\A[^\n]*\n[ \t]*\|?[ \t]*:?-+:?[ \t]*\|[-|: \t]*$",
         "this is no table, since its header has another number of cells than the line under it",
     ),
+    (
+        r"(?m)\A(?:[^\n]*\n){2,}?(?P<at>)[ \t]*\|?[ \t]*:?-+:?[ \t]*\|[-|: \t]*$",
+        "this is no table where it stands; leave a blank line before its header, which has as many cells as this line",
+    ),
+    (r"(?m)^\|?[-: \t|]*-\+-[-+: \t|]*\|?[ \t]*$", "the line under a table's header parts its cells by |, not by +"),
     (r"(?m)^#{7,}", "a heading has six # at most"),
     (
         r"(?m)^\.\. [\w-]+::",
@@ -54,7 +60,15 @@ _PARAGRAPHS = (  # patterns are compiled where they are used
     (r"(?<!`)``(?!`)[^`\n]+''", 'quotes are written "...", and set as a typesetter would'),
     (r"(?m)^\*\[[^\]\n]+\]:", 'abbreviations are not read; write <abbr title="...">...</abbr>'),
     (
-        r"(?m)^\[!(?P<kind>[A-Za-z]+)\][-+]?",
+        r"(?mi)^\[!(?:note|tip|important|warning|caution)\][ \t]+\S",
+        'a callout with a title is written !!! note "Title", its text below it indented by four spaces',
+    ),
+    (
+        r"(?mi)^\[!(?:note|tip|important|warning|caution)\][-+]",
+        'a callout that folds is written ??? note "Title", its text below it indented by four spaces',
+    ),
+    (
+        r"(?mi)^\[!(?!(?:note|tip|important|warning|caution)\](?:[ \t]+\S|[-+]))[a-z]+\][-+]?",
         f"a callout begins with > [!NOTE] alone on its line; it may be {', '.join(CALLOUTS)}",
     ),
     (
@@ -98,7 +112,12 @@ _DOUBTS = (
     (r"\A\|[^|\n]+\|[^|\n]+\|[ \t]*(?:\n\|[^|\n]+\|[^|\n]+\|[ \t]*)+\Z", f"if this is a table, {_DELIMITER}"),
     (r"(?m)^\(?a[.)][ \t]+\S[^\n]*\n(?:[ \t][^\n]*\n)*\(?b[.)][ \t]", _LISTED),
     (r"(?m)^(?:\(1\)|\(?i[.)])[ \t]+\S[^\n]*\n(?:[ \t][^\n]*\n)*\(?(?:2|ii)[.)][ \t]", _LISTED),
-    (r"(?m)^[•●▪◦‣][ \t]*\S", _LISTED),
+    (r"(?m)^[•●▪◦‣][ \t]*\S|^–[ \t]+\S[^\n]*\n–[ \t]", _LISTED),
+    (
+        r"(?:(?:\A|(?<=\n))[^\n]{0,40}|[:.;][ \t]*)\n[ \t]*(?P<at>)(?:0|[2-9]|[1-9]\d)[.)][ \t]+\S",
+        "this line is text like the one above it, since such a list begins with 1.; leave a blank line before it",
+    ),
+    (r"(?P<at>)\\[ \t]*\Z", "a backslash ends no line where the paragraph ends; remove it"),
     (
         r"\A\|[ \t]+[^|\n]+(?:\n\|[ \t]+[^|\n]+)+\Z",
         "lines with | are Pandoc's; a backslash at its end breaks a line",
@@ -125,10 +144,15 @@ def of_paragraph(content: str) -> Iterator[tuple[int, str, bool]]:
     for pattern, message in _PARAGRAPHS:
         for found in re.finditer(pattern, content):
             certain = True
-            yield found.start(), message, True
+            yield _place(found), message, True
     for pattern, message in () if certain else _DOUBTS:
         for found in re.finditer(pattern, content):
-            yield found.start(), message, False
+            yield _place(found), message, False
+
+
+def _place(found: re.Match[str]) -> int:
+    """Where a pattern says that it stands, or where it begins."""
+    return found.start("at") if "at" in found.re.groupindex else found.start()
 
 
 _ITEM = re.compile(r"\[(?P<mark>[xX]?)\](?=[^\s(\[:])|\[(?:[-/>?!~]|(?P<empty>))\][ \t]")
@@ -166,6 +190,7 @@ _BRACES: tuple[tuple[str, Callable[[str], str]], ...] = (
         r"\{(?:\+\+[^{}]*\+\+|--[^{}]*--|~~[^{}]*~~|==[^{}]*==|>>[^{}]*<<)\}",
         lambda text: f"{_short(text)} is CriticMarkup's; write <ins>, <del> or <mark>, or a comment <!-- ... -->",
     ),
+    (r"\{-\}", lambda text: f"{text} is Pandoc's; remove it: numbered = true numbers all sections or none"),
     (r"\{=\w+\}", lambda text: f"{text} is Pandoc's; HTML is written as it is"),
     (
         r"(?s)\{%-?\s*(?:include|link|post_url|highlight|endhighlight|figure|cite|gist|youtube)\b.*?%\}",
@@ -193,11 +218,17 @@ def _short(text: str) -> str:
 
 def _of_attributes(text: str, whose: str) -> str:
     if "width" in text or "height" in text:
-        return f'{_short(text)} is {whose}; write {{{{ picture("name.png", alt="...", width="text") }}}}'
+        return f"{_short(text)} is {whose}; write {WIDTH}"
     return f"{_short(text)} is {whose}; name a heading by {{#name}} behind it, and write HTML for a class"
 
 
 # Anything in a line ---------------------------------------------------------------------------------------------------
+
+
+def _braced(text: str) -> str:
+    """A text within a message that is filled in."""
+    return text.replace("{", "{{").replace("}", "}}")
+
 
 _ADDRESS = r"(?:https?://|mailto:|www\.|\.{1,2}/|#[A-Za-z])"
 _SUFFIX = r"\.(?:md|html?|pdf|png|jpe?g|svg|gif|webp)(?:#[\w-]+)?"
@@ -207,12 +238,17 @@ _TEXTS: Mapping[str, tuple[tuple[str, str], ...]] = {
         (r"\[\^([^\]\s]+)\]", "there is no note {0}; write [^{1}]: ... on a line of its own"),
         (r"\[\^([^\]\n]+)\]", "{0}: the name of a note has no spaces"),
         (r"\[(?:see |cf\. |e\.g\.,? )?-?@[\w:-][^\]\n]*\]", '{0} is a citation of Pandoc\'s; write {{{{ cite("key") }}}}'),
+        (r"(?<=!)\[\[[^\[\]\n]+\]\]", f"!{{0}} is a picture of Obsidian's; write {_braced(PICTURE)}"),
         (r"\[\[[A-Za-z][^\[\]\n]*\]\]", "{0} is a link of a wiki's; write [text](page.md)"),
         (r"\[(?:[^\[\]\\]|\\.)*\]\[((?:[^\[\]\\]|\\.)+)\]", "{0} leads nowhere; write [{1}]: address below"),
         (r"\[((?:[^\[\]\\]|\\.)+)\]\[\]", "{0} leads nowhere; write [{1}]: address below"),
         (
             r"\[(?:[^\[\]\\]|\\.)*\]\(\s*<?((?:javascript|vbscript|file|data):)",
             "{0}...) is no link: the page's policy lets {1} lead nowhere",
+        ),
+        (
+            r"(?<=!)\[(?:[^\[\]\\]|\\.)*\]\([^()\n]*[ \t]=\d*%?x\d*%?[ \t]*\)",
+            f"!{{0}}: sizes are not read here; write {_braced(WIDTH)}",
         ),
         (
             r"\[(?:[^\[\]\\]|\\.)*\]\((?:[^()\n]|\([^()\n]*\))*\)",
@@ -229,6 +265,10 @@ _TEXTS: Mapping[str, tuple[tuple[str, str], ...]] = {
         (
             r"\[(?:[^\[\]\\\n]|\\.)+\]\((?:https?://|mailto:|www\.)[^\s()]*(?=\s|\Z)",
             "{0} is no link, since its address is not closed; end it with )",
+        ),
+        (
+            r"\[(?:[^\[\]\\\n]|\\.)+\]\((?:https?://|mailto:|www\.)[^\s]*(?=\s|\Z)",
+            "{0} is no link, since a bracket of its address is not closed; write %28 for ( and %29 for )",
         ),
     ),
     "%": ((r"(?<![\w%])%%(?!%)[^%]+%%(?!%)", "{0} is a comment of Obsidian's; write <!-- ... -->"),),
@@ -253,7 +293,7 @@ _TEXTS: Mapping[str, tuple[tuple[str, str], ...]] = {
             "{0} is a role of reStructuredText's; write $...$ or a call",
         ),
         (
-            r"(?<![\w:]):[a-z][a-z_]+[a-z0-9]:(?![\w:])",
+            r"(?<![\w:]):(?:[a-z][a-z_]*[a-z0-9]|[a-z][a-z0-9]*(?:-[a-z0-9]+)+|[+-]1|100|1234|8ball|[123][a-z]{2}_[a-z_]+):(?![\w:])",
             "{0} would be printed as it is; write the character itself",
         ),
     ),
@@ -342,7 +382,7 @@ def of_tag(tag: str) -> Iterator[tuple[int, str]]:
         return
     known = attributes(tag)
     if "-" in piece.tag and piece.tag != "!--":
-        instead = 'write $...$ for a formula, {{ cite("key") }} for a work, [^1] for a note'
+        instead = f'write &lt;{piece.tag}> if it is text, $...$ for a formula, {{{{ cite("key") }}}} for a work'
         yield 0, f"<{piece.tag}> is an element of another program, such as Distill; {instead}"
     if piece.tag in _BLOCKED:
         yield 0, f"<{piece.tag}>: {_BLOCKED[piece.tag]}"

@@ -19,7 +19,7 @@ from darkroom.press.latex import of_math
 from darkroom.press.layouts import policy_digest
 from darkroom.press.math import Katex
 from darkroom.press.math_style import MathStyle, font_parts, not_whole, read_math_style
-from darkroom.press.mathtext import Rewritten, short_formula
+from darkroom.press.mathtext import Rewritten, short_formula, starts_entity
 from darkroom.press.outlines import Page
 from darkroom.press.page_calls import number_figures, tex_of
 from darkroom.press.record import Inputs
@@ -82,7 +82,7 @@ class Formulas:
         """What KaTeX refused, at its place in the page or in the experiment that a caption comes from."""
         for use in rendered.uses:
             result = self._made[use.equation]
-            if isinstance(result, BadTeX) and not use.owner:
+            if isinstance(result, BadTeX) and not use.owner and not starts_entity(use.equation.tex, result.position):
                 yield _bad_tex(use, result, page)
 
     def finished(self, page: Rendered) -> tuple[str, tuple[str, ...]]:

@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable
 
 import msgspec
+from markdown_it.common.utils import normalizeReference
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-from darkroom.press import dialects, latex, mathtext
+from darkroom.press import dialects, latex, listing, mathtext
 from darkroom.press.addresses import bare_address
 from darkroom.press.calls import CALLED, KINDS, Call, calls_of, literal_call, tex_reference
 from darkroom.press.markup import ELEMENTS
@@ -39,6 +40,8 @@ def placed(rule: Callable[[StateInline, bool], bool]) -> Callable[[StateInline, 
         token = state.tokens[index]
         token.meta["at"] = reading.origin(reading.place(state, start))
         _check_values(token, reading.place(state, start), reading)
+        if token.type == "code_inline" and len(token.markup) > 2 and (named := _NAMED.match(state.src, start)):
+            _check_code(reading, reading.place(state, start), named)
         if token.type in {"code_inline", "html_inline"} or token.markup == "autolink":
             reading.mark(state, start, state.pos)
             if token.type == "html_inline":
@@ -46,6 +49,18 @@ def placed(rule: Callable[[StateInline, bool], bool]) -> Callable[[StateInline, 
         return True
 
     return placed
+
+
+_NAMED = re.compile(r"(?P<ticks>`{3,})(?P<name>[a-z][\w+-]*)[ \t\n]")
+
+
+def _check_code(reading: Reading, place: int, named: re.Match[str]) -> None:
+    """Code within a line that looks like a fence: the name of a language would be shown as part of it."""
+    if listing.is_known(named["name"]):
+        message = (
+            f"this is code within a line, and {named['name']!r} is seen; put {named['ticks']} on lines of their own"
+        )
+        reading.warn(place, "markdown", message)
 
 
 def _check_values(token: Token, place: int, reading: Reading) -> None:
@@ -72,8 +87,7 @@ def formula(state: StateInline, silent: bool) -> bool:
         reading = reading_of(state)
         inner = source[span.inner : span.inner_end]
         place = reading.place(state, span.start)
-        if not span.display and source[start] == "$" and mathtext.reads_as_prose(inner):
-            message = f"'${inner}$' is set as a formula; write \\$ where a dollar is meant"
+        if message := _no_formula(source, span):
             reading.warn(place, "math", message)
         if span.display and "short" not in state.env:
             _out_of_place(state, span)
@@ -87,6 +101,24 @@ def formula(state: StateInline, silent: bool) -> bool:
     return True
 
 
+_BETWEEN = re.compile(r"[A-Za-z][^\\^{}]*[/:=.,;\"'(-]\Z")
+
+
+def _no_formula(source: str, span: Span) -> str:
+    """Why what is set as a formula within a line may be no formula, or ""."""
+    inner, opening = source[span.inner : span.inner_end], source[span.start : span.inner]
+    if span.display or not opening:
+        return ""
+    shown = source[span.start : span.end]
+    if opening == "$" and (
+        mathtext.reads_as_prose(inner) or (_BETWEEN.match(inner) and source[span.end : span.end + 1].isalpha())
+    ):
+        return f"{shown!r} is set as a formula; write \\$ where a dollar is meant"
+    if opening == "\\(" and mathtext.reads_as_prose(inner):
+        return f"'{shown}' is set as a formula; write ( where a bracket is meant"
+    return ""
+
+
 _LABEL = re.compile(r"[ \t]*\((?P<name>[A-Za-z][\w.:-]*)\)[ \t]*(?=\n|$)")
 
 
@@ -98,12 +130,16 @@ def _out_of_place(state: StateInline, span: Span) -> None:
     if begins and label:
         message = f"({label['name']}) behind a formula is MyST's; write {{#{label['name']}}} to name it"
         reading.fault(reading.place(state, label.start("name") - 1), "math", message)
+    elif source[span.start] == "\\" and _BRACKETED.fullmatch(source, span.inner, span.inner_end):
+        message = f"'{source[span.start : span.end]}' is set as a formula; write [ where a bracket is meant"
+        reading.warn(reading.place(state, span.start), "math", message)
     elif not (reading.in_table and source[span.start : span.end] == source.strip()):
         message = "a display formula within a sentence; write $...$, or give it lines of its own"
         reading.warn(reading.place(state, span.start), "math", message)
 
 
-_SPACED = re.compile(r"\$(?P<before>\s*)(?P<tex>[^\s$](?:[^$\n]*[^\s$])?)(?P<after>\s*)\$(?!\d)")
+_BRACKETED = re.compile(r"\s*(?:\d[\d\s,;–-]*|[^\\^_={}]*[^\W\d_]{2,}[^\\^_={}]*)")
+_SPACED = re.compile(r"\$(?P<before>\s*)(?P<tex>[^\s$](?:[^$\n]*[^\s$])?)(?:(?P<after>\s+)\$(?![\w{(\\])|\$(?!\d))")
 _DIGIT_BEHIND = re.compile(r"\$(?P<tex>(?=\S)(?:\\.|[^\\$`\n])*(?<=[\w)\]}'!]))\$(?=\d)")
 _ALMOST = re.compile(r"\$\S*?(?:\\[A-Za-z]|[_^][\w{\\])")
 
@@ -231,19 +267,43 @@ def braces(state: StateInline, silent: bool) -> bool:
             _push_call(state, found[0], start, found[1])
         state.pos = found[1]
         return True
+    if not found and opening and opening["name"] in KINDS and _unread_call(state, opening, silent):
+        return True
     if foreign := dialects.of_braces(source, start):
         message, end = foreign
         if not silent:
             reading.fault(reading.place(state, start), "markdown", message)
             reading.mark(state, start, end)
         state.pos = end
-        return True
-    if jinja := _JINJA.match(source, start, state.posMax):
+    elif jinja := _JINJA.match(source, start, state.posMax):
         if not silent:
             state.pending += jinja[0]
         state.pos = jinja.end()
-        return True
-    return False
+    return state.pos > start
+
+
+def _unread_call(state: StateInline, opening: re.Match[str], silent: bool) -> bool:
+    """A call that cannot be read, for a reason that Jinja would not give."""
+    message = _unread(opening["name"], state.src[opening.start() : state.posMax])
+    if message and not silent:
+        reading = reading_of(state)
+        reading.fault(reading.place(state, opening.start("name")), "reference", message)
+        reading.mark(state, *opening.span())
+        state.pending += opening[0]
+    state.pos = opening.end() if message else state.pos
+    return bool(message)
+
+
+_CLOSED = re.compile(r"""\{\{\s*\w+\s*\((?:[^()"']|"[^"]*"|'[^']*')*\)(?!\s*[-|}])""")
+
+
+def _unread(name: str, text: str) -> str:
+    """Why a call at the start of *text* cannot be read, where Jinja would not say so."""
+    end, again = text.find("}}"), text.find("{{", 2)
+    if end < 0 or (0 <= again < end and _CLOSED.match(text)):
+        return f"{name}(...) is not closed; end it with }}}}"
+    curled = re.search("[“”„‟«»‘’]", text[:end])
+    return f'{curled[0]} is no quote that is read here; write {name}("...")' if curled else ""
 
 
 def _push_call(state: StateInline, found: Call, start: int, end: int) -> None:
@@ -262,6 +322,7 @@ def _push_call(state: StateInline, found: Call, start: int, end: int) -> None:
     reading.mark(state, start, end)
 
 
+_APART = re.compile(r"\[(?P<text>[^\[\]\n]+)\][ \t]+\[(?P<name>[^\[\]\n^]+)\](?![(\[])")
 _STRAY = re.compile(r"\]\([^\s()]+\)")
 _ENTITY = re.compile(r"&[A-Za-z][A-Za-z0-9]+;")
 _TAG = re.compile(r"<(?P<name>[A-Za-z][\w-]*)\s+[\w-]+\s*=")
@@ -282,6 +343,8 @@ def other_dialects(state: StateInline, silent: bool) -> bool:
     elif message:
         reading.fault(place, "markdown", message)
         reading.told = place + end - at
+    elif (apart := _APART.match(source, at)) and normalizeReference(apart["name"]) in state.env.get("references", {}):
+        reading.warn(place, "link", f"{apart[0]} is no link: leave no space between ] and [")
     elif stray := _STRAY.match(source, at):
         noted = "[^" in source[source.rfind("[", 0, source.rfind("[^", 0, at) + 1) : at]
         message = f"{stray[0]} makes no link of what stands before it, since that holds a link or a note"

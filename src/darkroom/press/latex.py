@@ -123,13 +123,47 @@ _ENVIRONMENTS = {
 _COMMANDS = {
     "mbox": "\\text", "mathds": "\\mathbb", "mathbbm": "\\mathbb", "bbold": "\\mathbb", "unicode": "the character itself",
     "require": "nothing: what it would load is there", "sideset": "{}_a^b\\sum", "nicefrac": "a/b", "sfrac": "a/b",
-    "ensuremath": "nothing", "intertext": "two formulas with text between", "nonumber": "\\notag",
+    "ensuremath": "nothing", "intertext": "two formulas with text between", "nonumber": "\\notag", "*": "*",
+    "SI": "10\\,\\mathrm{m}", "si": "\\mathrm{m}", "qty": "10\\,\\mathrm{m}", "unit": "\\mathrm{m}", "num": "the number",
+    "ang": "90^\\circ", "abs": "\\lvert ... \\rvert", "norm": "\\lVert ... \\rVert", "dv": "\\frac{d}{dx}",
+    "pdv": "\\frac{\\partial}{\\partial x}", "vb": "\\mathbf", "dd": "\\,d",
 }  # fmt: skip
+
+_ALIKE = {  # characters that fonts of formulas lack, and what is meant by them
+    **dict.fromkeys("\u2032\u2018\u2019\u02b9\u00b4", "'"), "\u2033": "''", "\u2034": "'" * 3,
+    **dict.fromkeys("\u2013\u2014\u2010\u2011", "-"), **dict.fromkeys("\u201c\u201d", "\\text{...}"),
+    "\u2022": "\\bullet", "\u2016": "\\Vert",
+}  # fmt: skip
+_UNKNOWN = re.compile(r'Unrecognized Unicode character "(.+)" \((\d+)\)', re.DOTALL)
+_TEXT = re.compile(r'Unicode text character "(.+)" used in math mode', re.DOTALL)
+_EXPECTED = {
+    "Expected 'EOF', got '&'": "& parts columns within aligned, cases or a matrix; write \\& for the character",
+    "Expected 'EOF', got '#'": "# numbers what a macro takes; write \\# for the character",
+    "Expected 'EOF', got '_'": "_ stands in no text; write \\_ for the character",
+    "Expected 'EOF', got '^'": "^ stands in no text; take what is raised out of \\text",
+    "Expected 'EOF', got '}'": "} closes nothing here; write \\} for the character",
+    "Expected 'EOF', got '\\right'": "\\right closes nothing here; write \\left before it",
+    "Expected '\\right', got 'EOF'": "\\left is not closed; end it with \\right, or \\right. for nothing",
+    "Expected '}', got 'EOF'": "{ is not closed; end it with }, or write \\{ for the character",
+    "Unexpected end of input in a macro argument, expected '}'": "{ is not closed; end it with }",
+    "Double subscript": "two subscripts at once; write x_{ab} or {x_a}_b",
+    "Double superscript": "two superscripts at once; write x^{ab} or {x^a}^b",
+}
 
 
 def of_math(message: str) -> str:
     """KaTeX's complaint about what it does not have, with what to write."""
     name = message.removeprefix("No such environment: ")
     command = message.removeprefix("Undefined control sequence: \\")
+    if unknown := _UNKNOWN.search(message):
+        sign, code = unknown[1], int(unknown[2])
+        seen = sign.isprintable() and not sign.isspace()
+        shown = sign if seen else f"the character U+{code:04X}, which is not seen,"
+        meant = "write " + _ALIKE.get(sign, f"\\text{{{sign}}}")
+        return f"{shown} is not known in formulas; {meant if seen else 'remove it'}"
+    if words := _TEXT.search(message):
+        return f"{words[1]} is text; write \\text{{{words[1]}}} in a formula"
+    if message in _EXPECTED:
+        return _EXPECTED[message]
     instead = _ENVIRONMENTS.get(name) or _COMMANDS.get(command)
     return f"{message}; write {instead}" if instead else message

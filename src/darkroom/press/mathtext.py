@@ -9,6 +9,7 @@ after. Dollars within braces, as in ``$\text{if $y > 0$}$``, belong to the formu
 
 from __future__ import annotations
 
+import html
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,6 +35,15 @@ _PROSE = re.compile(r"(?=.*\s)(?!.*[\\^_=+<>|{}])(?:.*[A-Za-z]{2,}|\d.*[;:,.]\s)
 _COMMAND = re.compile(r"\\[A-Za-z]|[_^]")
 _COMMENT = re.compile(r"(?<!\\)%[^\n]*\Z")
 _TEX = re.compile(r"\\[A-Za-z]|[\^_=]|^\s*\S\s*$")
+_ENTITY = re.compile(r"&(?:lt|gt|le|ge|amp|nbsp|quot|apos|minus|times|#\d+|#x[0-9a-fA-F]+);")
+_WORDS = re.compile(r"\\(?:text\w*|math(?:rm|tt|sf|it|bf)|operatorname\*?|mbox|verb|tag|label|e?q?ref)\s*\{[^{}]*\}")
+_LOWERED = re.compile(r"(?:(?<![A-Za-z\\])[A-Za-z]|\\[A-Za-z]+|[})\]'])(?P<sign>\\_)(?=\{|[A-Za-z0-9](?![A-Za-z]))")
+_BROKEN = re.compile(r"\\begin\{|\\(?:substack|cr|newline|shortstack)\b")
+_DOUBLED = re.compile(
+    r"(?<!\\)\\\\(?=(?:frac|sqrt|sum|int|prod|alpha|beta|gamma|delta|epsilon|theta|sigma|lambda|mu|phi|nabla|partial|infty"
+    r"|mathbb|mathcal|mathbf|mathrm|text|left|right|cdot|begin|end|hat|bar|tilde|approx|leq|geq|quad)(?![A-Za-z]))"
+    r"|(?<!\\)\\\\\{(?=[^{}\n]*\\\\\})"
+)
 _PERCENT = re.compile(
     r"\\verb\*?([^A-Za-z\s]).*?\1|\{\{\s*(?:metric|param)\s*\(.*?\}\}|\\.|%(?P<comment>[^\n]*)(?P<more>\n?)",
     re.DOTALL,
@@ -236,6 +246,26 @@ def lost(tex: str, display: bool) -> Iterator[tuple[int, str]]:
         if not plain or comment.count("}") > comment.count("{"):
             behind = f", so {comment.strip()[:30]!r} is lost" if comment.strip() else ""
             yield at, f"% begins a comment in TeX{behind}; write \\% for a percent sign"
+
+
+def doubtful(tex: str, display: bool) -> Iterator[tuple[int, str, bool]]:
+    """What other programs would take out of a formula before it is set: where, what to say of it, whether certainly."""
+    for found in _ENTITY.finditer(tex) if "&" in tex else ():
+        yield found.start(), f"{found[0]} is HTML's; write {html.unescape(found[0])} in a formula", True
+    if "\\_" in tex:
+        words = [found.span() for found in _WORDS.finditer(tex)]
+        for found in _LOWERED.finditer(tex):
+            if not any(start < found.start("sign") < end for start, end in words):
+                yield found.start("sign"), "\\_ is seen as it is in a formula; write _ for what is set lower", False
+    if "\\\\" in tex:
+        at = _DOUBLED.search(tex) if display or _BROKEN.search(tex) else re.compile(r"\\\\").search(tex)
+        if at:
+            yield at.start(), "\\\\ begins a new line of a formula; write one backslash for a command or a brace", False
+
+
+def starts_entity(tex: str, at: int | None) -> bool:
+    """Whether a character of HTML's stands at *at*, which ``doubtful`` says."""
+    return at is not None and _ENTITY.match(tex, at) is not None
 
 
 def _comments(tex: str) -> Iterator[re.Match[str]]:

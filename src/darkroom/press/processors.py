@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element, SubElement
 from markdown.treeprocessors import Treeprocessor
 
 from darkroom.lab.errors import Fault, nearest
-from darkroom.press.addresses import bare_address
+from darkroom.press.addresses import bare_address, bare_mail
 from darkroom.press.convert import AT, VERBATIM, is_raw, raw, written
 from darkroom.press.links import retargeted
 from darkroom.press.markup import ELEMENTS, VOID, Piece, attributes, leads_to_pages, pieces, with_attributes
@@ -56,22 +56,29 @@ class Addresses(Treeprocessor):
 
     def _linked(self, parent: Element, text: str | None, index: int) -> str | None:
         """The text up to the first address in it; that and what follows become children from *index* on."""
-        if not text or self.closed or ("://" not in text and "www." not in text.lower()):
+        if not text or self.closed or ("://" not in text and "@" not in text and "www." not in text.lower()):
             return text
         before, at, last = text, 0, None
-        while found := bare_address(text, at):
+        while found := min(filter(None, (bare_address(text, at), bare_mail(text, at))), default=None):
             gap, address = text[at : found[0]], text[slice(*found)]
             if last is None:
                 before = gap
             else:
                 last.tail = gap
-            last = Element("a", {"href": address if "://" in address[:8] else f"http://{address}", VERBATIM: ""})
+            last = Element("a", {"href": _complete(address), VERBATIM: ""})
             last.text, at = address, found[1]
             parent.insert(index, last)
             index += 1
         if last is not None:
             last.tail = text[at:]
         return before
+
+
+def _complete(address: str) -> str:
+    """An address as it stands in the text, with the scheme that it may lack."""
+    if "://" in address[:8] or address.startswith("mailto:"):
+        return address
+    return f"http://{address}" if address[:4].lower() == "www." else f"mailto:{address}"
 
 
 class Links(Treeprocessor):
@@ -159,7 +166,7 @@ class Links(Treeprocessor):
             return False
         if not piece.closes:
             name = content[1 : len(piece.tag) + 1]
-            near = nearest(piece.tag, ELEMENTS) if name.islower() and len(name) > 5 else ""
+            near = nearest(piece.tag, ELEMENTS, 0.8) if name.islower() and len(name) > 5 else ""
             instead = near or f"; write &lt;{name}> if it is text, > [!NOTE] for a callout"
             message = f"<{name}> is no element of HTML{instead}"
             self.page.faults.append(self.page.page.fault(at, "html", message))
@@ -170,6 +177,7 @@ class Links(Treeprocessor):
             return ""
         if not self.opened or self.opened[-1][0] != tag:
             before = f"; <{self.opened[-1][0]}> is still open" if self.opened else ""
+            before = f"; write <{tag}>" if tag in VOID else before
             self.page.faults.append(self.page.page.fault(at, "html", f"</{tag}> closes nothing here{before}"))
             return ""
         _, _, address = self.opened.pop()

@@ -166,6 +166,8 @@ def make_formula(
     for found in _JINJA_IN_TEX.finditer(source):
         message = f"{found[0]} stays as it is in a formula: Jinja does nothing there"
         reading.warn(plain.place(found.start()), "math", message)
+    for index, message, certain in mathtext.doubtful(source, display) if "&" in source or "\\" in source else ():
+        (reading.fault if certain else reading.warn)(plain.place(index), "math", message)
     for index in wrong:
         message = 'a number in math is called by literals alone, such as {{ param("part/name", "epochs") }}'
         reading.fault(plain.place(index), "reference", message)
