@@ -19,11 +19,13 @@ FILES = sorted((ROOT / "src/darkroom").rglob("*.py"))
 
 # What a folder of darkroom may import of darkroom, beside itself.
 ALLOWED = {
-    "lab": (),
+    "core": (),
+    "lab": ("darkroom.core",),
     "figures": (),
     "diffusion": (),
-    "press": tuple(
-        f"darkroom.lab.{name}" for name in ("manifest", "record", "kinds", "paths", "sealed", "caches", "errors")
+    "press": (
+        "darkroom.core",
+        *(f"darkroom.lab.{name}" for name in ("manifest", "record", "kinds", "paths", "sealed", "caches", "errors")),
     ),
     "cli": ("darkroom.lab", "darkroom.press", "darkroom.interrupts"),
     "interrupts": (),

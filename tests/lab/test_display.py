@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from darkroom.core.units import duration
 from darkroom.lab import display
-from darkroom.lab.display import Bars, Plain, duration
+from darkroom.lab.display import Bars, Plain
 
 
 class Clock:

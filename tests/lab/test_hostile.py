@@ -198,7 +198,7 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", refuse)
-    monkeypatch.setattr(places, "_swap", lambda one, other: False)
+    monkeypatch.setattr(places, "exchange", lambda one, other: False)
     return refused
 
 
@@ -234,7 +234,7 @@ def test_outputs_are_put_in_place_where_nothing_is_renamed(
     place = Place(tmp_path, "part_x/old")
     _filled(place.folder, "old", image=True)
     _filled(place.next, "new")
-    monkeypatch.setattr(places, "_swap", lambda one, other: False)
+    monkeypatch.setattr(places, "exchange", lambda one, other: False)
     for name in ("rename", "replace", "link"):
         monkeypatch.setattr(f"os.{name}", refuse)
     place.publish()

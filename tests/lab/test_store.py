@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from darkroom.core.exchange import exchange
 from darkroom.lab import place as places
 from darkroom.lab import store
 from darkroom.lab.digests import RACY_NS, Digests, write_atomically
@@ -241,7 +242,7 @@ def test_new_outputs_replace_the_old_whole(
 ) -> None:
     """Publishing leaves the new outputs in place and nothing else, whether or not the system swaps folders."""
     if not swaps:
-        monkeypatch.setattr(places, "_swap", lambda *_: False)
+        monkeypatch.setattr(places, "exchange", lambda *_: False)
     place = _place_with(tmp_path, old)
 
     place.publish()
@@ -254,7 +255,7 @@ def test_new_outputs_replace_the_old_whole(
 def test_outputs_are_there_at_every_moment_of_a_swap(tmp_path: Path) -> None:
     """Somebody who looks all the while finds either the old outputs or the new ones."""
     place = _place_with(tmp_path, "old")
-    if not places._swap(place.folder, place.next) or not places._swap(place.folder, place.next):
+    if not exchange(place.folder, place.next) or not exchange(place.folder, place.next):
         pytest.skip("this system swaps no folders")
     seen: set[str] = set()
     stop = threading.Event()

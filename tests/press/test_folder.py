@@ -312,7 +312,7 @@ def test_systems_without_exchange_or_links_keep_it_too(
         raise OSError(95, "Operation not supported")
 
     if missing != "links":
-        monkeypatch.setattr(publish, "_exchange", lambda *_: False)
+        monkeypatch.setattr(publish, "exchange", lambda *_: False)
     if missing != "exchange":
         monkeypatch.setattr(os, "link", refuse)
     project.page("The same.", "other")
@@ -419,10 +419,10 @@ def watched(original):
         return original(*arguments, **options)
     return call
 if not exchange:
-    publish._exchange = lambda *_: False
+    publish.exchange = lambda *_: False
 for name in ("link", "unlink", "rename", "replace", "rmdir", "symlink"):
     setattr(os, name, watched(getattr(os, name)))
-publish._exchange, publish._write_file = watched(publish._exchange), watched(publish._write_file)
+publish.exchange, publish._write_file = watched(publish.exchange), watched(publish._write_file)
 Project(root, Outputs(root / "experiments/outputs")).build()
 print(calls)
 """
@@ -494,7 +494,7 @@ def test_a_file_system_that_refuses(what: str, code: int, project: Project, monk
     if what != "rename":
         monkeypatch.setattr(os, "link", refusing(os.link, folders=False))
     if what != "link":
-        monkeypatch.setattr(publish, "_exchange", lambda one, other: False)
+        monkeypatch.setattr(publish, "exchange", lambda one, other: False)
         for name in ("rename", "replace"):
             monkeypatch.setattr(os, name, refusing(getattr(os, name), folders=what == "rename_of_folders"))
     for text in ("First, changed.", "First, changed again."):

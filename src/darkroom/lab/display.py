@@ -8,6 +8,8 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from darkroom.core.units import duration
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -126,15 +128,3 @@ class Bars:
 def numbers(event: Mapping[str, Any]) -> str:
     """Such as ``  loss 0.0123``."""
     return "".join(f"  {name} {value}" for name, value in event["numbers"].items())
-
-
-def duration(seconds: float) -> str:
-    """Such as ``0.4 s``, ``12 s``, ``3 min 20 s`` or ``1 h 25 min``."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

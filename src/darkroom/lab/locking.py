@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from darkroom.core import locks
 from darkroom.lab.errors import Locked
 from darkroom.lab.paths import new_file, read_plain
 from darkroom.lab.place import Place
@@ -21,22 +22,17 @@ def locked(place: Place) -> Iterator[None]:
         Locked: another process holds them; it is named.
         DamagedOutputs: they are a link, or their scratch folder is one.
     """
-    from filelock import FileLock, Timeout
-
     place.claim()
     place.scratch.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(place.scratch / "lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise Locked(f"{place.id}: {holder(place)} is working on it; wait for it with --wait, or stop it") from None
-    try:
+
+    def taken() -> Locked:
+        return Locked(f"{place.id}: {holder(place)} is working on it; wait for it with --wait, or stop it")
+
+    with locks.hold(place.scratch / "lock", taken):
         with new_file(_holder_file(place)) as file:
             file.write(f"{os.getpid()} {platform.node()}\n".encode())
         place.recover()
         yield
-    finally:
-        lock.release()
 
 
 def held(place: Place) -> bool:
@@ -45,16 +41,8 @@ def held(place: Place) -> bool:
     Raises:
         DamagedOutputs: they are a link, or their scratch folder is one.
     """
-    from filelock import FileLock, Timeout
-
     place.claim()
-    if not (place.scratch / "lock").exists():
-        return False
-    try:
-        with FileLock(place.scratch / "lock", timeout=0):
-            return False
-    except Timeout:
-        return True
+    return locks.is_held(place.scratch / "lock")
 
 
 def holder(place: Place) -> str:

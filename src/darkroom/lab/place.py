@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from darkroom.core.exchange import exchange
 from darkroom.lab import caches
 from darkroom.lab.paths import CANNOT_MOVE, refuse_links
 
@@ -141,7 +142,7 @@ def _remove(folder: Path) -> None:
 
 def _exchange(folder: Path, new: Path, previous: Path) -> None:
     """Swap two folders at once where the system can; else by steps which ``recover`` completes or takes back."""
-    if _swap(folder, new):
+    if exchange(folder, new):
         _move(new, previous)
         return
     try:
@@ -187,20 +188,6 @@ def _copy(source: Path, target: Path) -> None:
 def _staged(folder: Path) -> Path:
     """Where a folder is copied to before it is renamed; git ignores it."""
     return folder.with_name(f".{folder.name}.new")
-
-
-def _swap(one: Path, other: Path) -> bool:
-    """Exchange two paths atomically; False where there is no such call."""
-    import ctypes
-    import sys
-
-    names = {"linux": ("renameat2", 2), "darwin": ("renameatx_np", 2)}  # RENAME_EXCHANGE, RENAME_SWAP
-    if sys.platform not in names:
-        return False
-    name, flag = names[sys.platform]
-    call = getattr(ctypes.CDLL(None, use_errno=True), name, None)
-    here = -100 if sys.platform == "linux" else -2  # AT_FDCWD
-    return call is not None and call(here, os.fsencode(one), here, os.fsencode(other), ctypes.c_uint(flag)) == 0
 
 
 def interrupted(outputs: Path) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from darkroom.lab.display import duration
+from darkroom.core.units import duration
 from darkroom.lab.plan import DrawingVerdict, Verdict, status
 
 COLUMNS = ("experiment", "state", "reason", "last run", "device", "took")

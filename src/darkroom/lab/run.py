@@ -18,9 +18,10 @@ from typing import IO, Any
 
 import msgspec
 
+from darkroom.core.units import duration
 from darkroom.lab import errors, failures, gpus
 from darkroom.lab.discover import Project, Recipe
-from darkroom.lab.display import Display, display, duration
+from darkroom.lab.display import Display, display
 from darkroom.lab.errors import DarkroomError, ExperimentError, Locked, UnknownName, UsageError, nearest
 from darkroom.lab.job import END_OF_PRINTING, Job
 from darkroom.lab.locking import held, holder

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import msgspec
 from markupsafe import Markup
 
+from darkroom.core.units import size
 from darkroom.lab.caches import LARGEST
 from darkroom.lab.errors import Fault
 from darkroom.lab.manifest import ARRAYS
@@ -37,7 +38,6 @@ from darkroom.press.outlines import Page
 from darkroom.press.page_calls import Figure, Picture, number_figures
 from darkroom.press.pages import PLACEHOLDER
 from darkroom.press.pictures import FILMS
-from darkroom.press.text import size
 from darkroom.press.texts import Texts, Told
 from darkroom.press.vetting import is_plain
 

@@ -7,10 +7,10 @@ from pathlib import PurePosixPath
 
 import msgspec
 
+from darkroom.core.units import duration
 from darkroom.lab.kinds import Animation, Plot, Tiles
 from darkroom.lab.manifest import Figure, Manifest, StoredFile
 from darkroom.press.catalogue import FRESH, Experiment
-from darkroom.press.text import duration
 
 TEXT_WIDTH = 640  # CSS pixels; what is naturally wider reaches into the margin
 

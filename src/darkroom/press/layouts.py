@@ -15,13 +15,14 @@ import jinja2
 from jinja2.bccache import Bucket
 from markupsafe import Markup
 
+from darkroom.core.units import duration, size
 from darkroom.lab import caches
 from darkroom.lab.errors import Fault, nearest
 from darkroom.press.addresses import root_of
 from darkroom.press.context import Context
 from darkroom.press.limits import TooCostly
 from darkroom.press.numbers import as_html, show
-from darkroom.press.text import duration, full_stop, size
+from darkroom.press.text import full_stop
 from darkroom.press.texts import Texts
 
 _SAFE = "/-._~!$&'()*+,;=:@"

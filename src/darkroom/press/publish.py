@@ -12,13 +12,15 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from stat import S_IMODE, S_ISDIR
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from darkroom.core import locks
+from darkroom.core.exchange import exchange
 from darkroom.lab import caches
 from darkroom.lab.errors import ContentError, Fault, Locked, UsageError, explained
 from darkroom.lab.manifest import Status
@@ -375,7 +377,7 @@ def swap(new: Path, site: Path) -> None:
         new.rename(site)
         return
     new.chmod(S_IMODE(site.stat().st_mode))
-    if _exchange(new, site):
+    if exchange(new, site):
         return
     old = _set_aside(new)
     shutil.rmtree(old, ignore_errors=True)
@@ -412,20 +414,6 @@ def _put_back(scratch: Path, site: Path) -> None:
         _set_aside(scratch).rename(site)
 
 
-def _exchange(a: Path, b: Path) -> bool:
-    """Exchange two folders in one step: Linux's renameat2, macOS's renamex_np; False where there is neither."""
-    import ctypes
-    import sys
-
-    try:
-        libc = ctypes.CDLL(None, use_errno=True)
-        if sys.platform == "darwin":
-            return bool(libc.renamex_np(os.fsencode(a), os.fsencode(b), 2) == 0)
-        return bool(libc.renameat2(-100, os.fsencode(a), -100, os.fsencode(b), 2) == 0)
-    except (AttributeError, OSError, TypeError):
-        return False
-
-
 def _first(error: OSError) -> str:
     """What was refused, without what to do."""
     return explained(error).partition(";")[0]
@@ -448,17 +436,13 @@ def _seldom_collecting() -> Iterator[None]:
 
 @contextmanager
 def _lock(request: SiteRequest) -> Iterator[None]:
-    from filelock import FileLock, Timeout
+    def taken() -> Locked:
+        return Locked(f"another build is writing {request.site}; wait for it, or end it")
 
-    try:
-        request.cache.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(request.cache / "press.lock", timeout=20)
-        lock.acquire()
-    except Timeout:
-        raise Locked(f"another build is writing {request.site}; wait for it, or end it") from None
-    except OSError as error:
-        raise UsageError(f"{_first(error)}; the old site is untouched") from None
-    try:
+    with ExitStack() as stack:
+        try:
+            request.cache.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locks.hold(request.cache / "press.lock", taken, timeout_s=20))
+        except OSError as error:
+            raise UsageError(f"{_first(error)}; the old site is untouched") from None
         yield
-    finally:
-        lock.release()

@@ -38,7 +38,7 @@ def _install(moment: str, count: int) -> None:
     elif moment == "written":  # all of them, and nothing is in place
         _die_at_call(place.Place, "publish", count)
     elif moment == "moving":  # the old ones are out of place, the new ones not yet in
-        place._swap = lambda *_: False
+        place.exchange = lambda *_: False
         _die_at_call(Path, "rename", count, after=True)
     elif moment == "moved":
         _die_at_call(place.Place, "publish", count, after=True)

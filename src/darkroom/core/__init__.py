@@ -1,0 +1,1 @@
+"""What the halves of Darkroom share. It imports nothing else of Darkroom."""
