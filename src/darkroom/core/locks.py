@@ -2,39 +2,72 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+_POLL_S = 0.05
+_NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOLCK})
 
 
 @contextmanager
 def hold(path: Path, refused: Callable[[], Exception], timeout_s: float = 0.0) -> Iterator[None]:
     """Hold the lock at *path*, waiting for it no longer than *timeout_s*; *refused* makes the error if it is taken.
 
+    filelock, which takes longer to be imported than most builds take, is asked where the system has no such locks.
+
     Raises:
         OSError: the lock cannot be made.
     """
-    from filelock import FileLock, Timeout
+    with ExitStack() as lock:
+        try:
+            if not _flock(path, timeout_s, lock):
+                from filelock import FileLock
 
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=timeout_s)
-    except Timeout:
-        raise refused() from None
-    try:
+                lock.enter_context(FileLock(path, timeout=timeout_s))
+        except TimeoutError:  # of which filelock's is one
+            raise refused() from None
         yield
-    finally:
-        lock.release()
 
 
 def is_held(path: Path) -> bool:
     """Whether a process holds the lock at *path* now."""
-    from filelock import FileLock, Timeout
-
     if not path.exists():
         return False
     try:
-        with FileLock(path, timeout=0):
+        with hold(path, TimeoutError):
             return False
-    except Timeout:
+    except TimeoutError:
         return True
+
+
+def _flock(path: Path, timeout_s: float, lock: ExitStack) -> bool:
+    """Take the lock, which *lock* gives up again; False where the system, or the file system, has none that ends by itself.
+
+    Raises:
+        TimeoutError: it is taken.
+        OSError: the file cannot be opened.
+    """
+    try:
+        import fcntl
+    except ImportError:  # on Windows
+        return False
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    lock.callback(os.close, file)
+    until = time.monotonic() + timeout_s
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock.callback(fcntl.flock, file, fcntl.LOCK_UN)  # also for processes that were forked meanwhile
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise TimeoutError(f"{path} is taken") from None
+            time.sleep(_POLL_S)
+        except OSError as error:
+            if error.errno in _NO_LOCKS:
+                return False
+            raise

@@ -14,6 +14,7 @@ from darkroom.lab.errors import DamagedOutputs, UsageError
 PART_BYTES = 200  # of one name: file systems have 255, and a digest and a process id may be added
 PATH_BYTES = 1_000
 _MOST_TOML = 1 << 20
+_CHUNK = 1 << 18
 MOST_SOURCE = 2_000_000  # bytes of a Python file
 # Sets, no patterns: those take longer to compile than a warm build has.
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./")
@@ -112,6 +113,17 @@ def new_file(path: Path | str, mode: int = 0o666) -> BinaryIO:
         remove(path)
         handle = os.open(path, flags, mode)
     return open(handle, "wb")  # noqa: PTH123
+
+
+def copy_file(source: Path | str, target: Path | str) -> None:
+    """Write the content of a file to another.
+
+    Raises:
+        OSError: one of them cannot be opened, read or written.
+    """
+    with open(source, "rb", buffering=0) as file, open(target, "wb") as copy:  # noqa: PTH123  # thousands of calls
+        while chunk := file.read(_CHUNK):
+            copy.write(chunk)
 
 
 # What systems say where they do not rename: across file systems, on overlayfs, on some that are shared or emulated.

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from darkroom.core.exchange import exchange
 from darkroom.lab import caches
@@ -22,8 +23,7 @@ DEEPEST = 8  # folders of an id
 _KEPT_S = 30 * 24 * 3600
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where the outputs of one experiment are, and where they are made."""
 
     outputs: Path

@@ -15,10 +15,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from darkroom.lab.digests import Digests
 from darkroom.lab.discover import EXPERIMENTS, DrawingRecipe, EdgeRecipe, Project, Recipe, discover
@@ -33,8 +34,7 @@ FRESH, STALE, MISSING, WAITING, DAMAGED = "fresh", "stale", "missing", "waiting"
 ABSENT = "absent"
 
 
-@dataclass(frozen=True)
-class DrawingVerdict:
+class DrawingVerdict(msgspec.Struct, frozen=True):
     """The state of a figure or a metric of stored results; ``key`` is what it would be drawn under."""
 
     recipe: DrawingRecipe
@@ -43,8 +43,7 @@ class DrawingVerdict:
     key: str
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """The state of an experiment; ``key`` is empty where an upstream has no results yet."""
 
     recipe: Recipe
@@ -54,8 +53,8 @@ class Verdict:
     parameters: Mapping[str, Any]
     inputs: Mapping[str, str]
     manifest: Manifest | None
-    figures: Mapping[str, DrawingVerdict] = field(default_factory=dict)
-    metrics: Mapping[str, DrawingVerdict] = field(default_factory=dict)
+    figures: Mapping[str, DrawingVerdict] = {}
+    metrics: Mapping[str, DrawingVerdict] = {}
 
     @property
     def must_run(self) -> bool:
@@ -79,16 +78,14 @@ class Verdict:
         return self.usable and bool(self.to_draw or (self.manifest and not is_described(self.manifest, self.recipe)))
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """A verdict for each experiment, upstreams first, and folders of outputs that no experiment declares."""
 
     verdicts: Mapping[str, Verdict]
     orphans: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Lab:
+class Lab(msgspec.Struct, frozen=True):
     """A project, where its outputs are, and where the user keeps data; *models* are those it has variants for.
 
     *cache* is where to remember what was read of a project that nothing is to be written into.
@@ -104,7 +101,9 @@ class Lab:
 
     def read_anew(self) -> Lab:
         """The same with the project as its sources are now."""
-        return replace(self, project=with_variants(discover(self.root, self.digests, self.cache), self.models))
+        return msgspec.structs.replace(
+            self, project=with_variants(discover(self.root, self.digests, self.cache), self.models)
+        )
 
     def planner(self, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Planner:
         """A planner of this project; *overrides* are parameters in place of defaults, by experiment."""

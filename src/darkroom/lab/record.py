@@ -7,7 +7,7 @@ none changes its meaning or goes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -180,7 +180,11 @@ def encode(record: SiteRecord) -> bytes:
     return msgspec.json.format(msgspec.json.encode(record, order="deterministic"), indent=1) + b"\n"
 
 
-@cache
+def schema_sources() -> list[Path]:
+    """The files that decide what :func:`schema` gives."""
+    return [Path(__file__), Path(__file__).with_name("manifest.py")]
+
+
 def schema() -> bytes:
     """The JSON Schema of a record, as indented JSON with a final newline."""
     described: dict[str, Any] = msgspec.json.schema(SiteRecord)

@@ -29,107 +29,143 @@ _LISTED = "this is text, and no list; items begin with - or 1."
 _NO_CODE = "a page runs no code of its own; remove it"
 _DELIMITER = "a line |---|---| with as many cells follows its header"
 
-# Paragraphs: a pattern in their text, and what is said of it -----------------------------------------------------------
+# Paragraphs: what stands in all that a pattern finds, the pattern, and what is said of it -------------------------------
 
 _TELLING = re.compile(  # what most paragraphs have none of
     r"(?m)^[#:+*.\\\[\-|(=%/<^•●▪◦‣–]|^(?:a|i|1)[.)]|^[ \t:|+-]+$|``|`_|`[^`\n]*'|^(?:import|export|image|Table)\b"
     r"|[ \t|]\|[ \t]|[ \t]\^[\w-]+\Z|\n[ \t]*\d\d?[.)][ \t]|\\[ \t]*\Z"
 )
 _PARAGRAPHS = (  # patterns are compiled where they are used
-    (r"(?m)^#{2,6}[^#\s]", "a heading has a space after its #; write ## Title"),
-    (r"(?m)^#{1,6}[A-Z]\w*$", "a heading has a space after its #; write ## Title"),
+    ("#", r"(?m)^#{2,6}[^#\s]", "a heading has a space after its #; write ## Title"),
+    ("#", r"(?m)^#{1,6}[A-Z]\w*$", "a heading has a space after its #; write ## Title"),
     (
+        ":::",
         r"(?m)^:{3,}",
         f"::: is a block of Pandoc's, MyST's or Docusaurus'; write {_CALLOUT}",
     ),
-    (r"(?m)^\+[-=]{2,}\+", "a table with +--+ is none of GitHub's; part its cells by | alone"),
+    ("+", r"(?m)^\+[-=]{2,}\+", "a table with +--+ is none of GitHub's; part its cells by | alone"),
     (
+        "|",
         r"(?m)\A[^\n]*\n[ \t]*\|?[ \t]*:?-+:?[ \t]*\|[-|: \t]*$",
         "this is no table, since its header has another number of cells than the line under it",
     ),
     (
+        "|",
         r"(?m)\A(?:[^\n]*\n){2,}?(?P<at>)[ \t]*\|?[ \t]*:?-+:?[ \t]*\|[-|: \t]*$",
         "this is no table where it stands; leave a blank line before its header, which has as many cells as this line",
     ),
-    (r"(?m)^\|?[-: \t|]*-\+-[-+: \t|]*\|?[ \t]*$", "the line under a table's header parts its cells by |, not by +"),
-    (r"(?m)^#{7,}", "a heading has six # at most"),
     (
+        "-+-",
+        r"(?m)^\|?[-: \t|]*-\+-[-+: \t|]*\|?[ \t]*$",
+        "the line under a table's header parts its cells by |, not by +",
+    ),
+    ("#######", r"(?m)^#{7,}", "a heading has six # at most"),
+    (
+        ".. ",
         r"(?m)^\.\. [\w-]+::",
         "this directive is reStructuredText's; write a formula, a fence or > [!NOTE]",
     ),
-    (r"(?<!`)``(?!`)[^`\n]+''", 'quotes are written "...", and set as a typesetter would'),
-    (r"(?m)^\*\[[^\]\n]+\]:", 'abbreviations are not read; write <abbr title="...">...</abbr>'),
+    ("``", r"(?<!`)``(?!`)[^`\n]+''", 'quotes are written "...", and set as a typesetter would'),
+    ("*[", r"(?m)^\*\[[^\]\n]+\]:", 'abbreviations are not read; write <abbr title="...">...</abbr>'),
     (
+        "[!",
         r"(?mi)^\[!(?:note|tip|important|warning|caution)\][ \t]+\S",
         'a callout with a title is written !!! note "Title", its text below it indented by four spaces',
     ),
     (
+        "[!",
         r"(?mi)^\[!(?:note|tip|important|warning|caution)\][-+]",
         'a callout that folds is written ??? note "Title", its text below it indented by four spaces',
     ),
     (
+        "[!",
         r"(?mi)^\[!(?!(?:note|tip|important|warning|caution)\](?:[ \t]+\S|[-+]))[a-z]+\][-+]?",
         f"a callout begins with > [!NOTE] alone on its line; it may be {', '.join(CALLOUTS)}",
     ),
     (
+        "[",
         r"(?mi)^\[{1,2}_?toc_?\]{1,2}$",
         "the contents come by themselves; toc = false hides them",
     ),
     (
+        "",
         r"(?m)^(?:---|\+\+\+)[ \t]*$",
         "front matter stands at the top of the file, between +++ lines",
     ),
-    (r"(?m)^\([A-Za-z][\w.:-]*\)=[ \t]*$", "this is a target of MyST's; write {#name} behind the heading or formula"),
-    (r"""(?m)^import\s+(?:[\w*{][^'"\n]*\sfrom\s+)?(?:'[^'\n]+'|"[^"\n]+");?[ \t]*$""", f"this is MDX's: {_NO_CODE}"),
     (
+        "(",
+        r"(?m)^\([A-Za-z][\w.:-]*\)=[ \t]*$",
+        "this is a target of MyST's; write {#name} behind the heading or formula",
+    ),
+    (
+        "import",
+        r"""(?m)^import\s+(?:[\w*{][^'"\n]*\sfrom\s+)?(?:'[^'\n]+'|"[^"\n]+");?[ \t]*$""",
+        f"this is MDX's: {_NO_CODE}",
+    ),
+    (
+        "export",
         r"(?m)^export\s+(?:(?:const|let|var|function)\s+\w+\s*[=(]|default\s*[({]|default\s+(?:function|class)\b)",
         f"this is MDX's: {_NO_CODE}",
     ),
-    (r"(?m)^%%[ \t]*$", "%% is a comment of Obsidian's; write <!-- ... -->"),
+    ("%%", r"(?m)^%%[ \t]*$", "%% is a comment of Obsidian's; write <!-- ... -->"),
     (
+        "^",
         r"(?:^|(?<=[ \t\n]))\^(?!\d+\Z)[A-Za-z0-9-]{2,}\Z",
         "this is a block's name of Obsidian's; name a heading by {#name}",
     ),
-    (r'(?m)^===[!+]?[ \t]+"', "tabs are not read; write a heading or ??? note"),
-    (r"(?m)^={2,6}[ \t]+\S.*?[ \t]+=+[ \t]*$", "a heading begins with ##"),
-    (r"(?m)^/{3,}[ \t]+(?:note|tip|warning|details|admonition|html|tab|caption|figure-caption)\b", f"write {_CALLOUT}"),
-    (r"(?m)^-*8<-+|^<<<[ \t]+\S", 'files are not taken in; write {{ code("package.module.name") }} for a listing'),
-    (r"(?m)^\(@[\w-]*\)[ \t]", "numbered examples are Pandoc's; write 1. for an item"),
-    (r"(?m)^\+\+\+[ \t]+\S", "+++ parts cells in MyST's notebooks, and no pages; remove it"),
-    (r"(?m)^#\+\w+", "this is Org's; write a fence of ``` or front matter"),
-    (r"(?m)^(?:image|video|include)::\S+\[", f"this is AsciiDoc's; write {PICTURE}"),
-    (r"`[^`\n<]+<[^`\n<>]+>`__?", "this is a link of reStructuredText's; write [text](address)"),
-    (r"\A:[ \t]+\S", "a line with : defines the term above it; write what a table shows into the text beside it"),
-    (r"(?m)^\|[ \t]+\S.*[ \t]\|[ \t]*\n\|[ \t]+\S.*[ \t]\|[ \t]*$", f"this is no table; {_DELIMITER}"),
+    ("===", r'(?m)^===[!+]?[ \t]+"', "tabs are not read; write a heading or ??? note"),
+    ("==", r"(?m)^={2,6}[ \t]+\S.*?[ \t]+=+[ \t]*$", "a heading begins with ##"),
     (
+        "///",
+        r"(?m)^/{3,}[ \t]+(?:note|tip|warning|details|admonition|html|tab|caption|figure-caption)\b",
+        f"write {_CALLOUT}",
+    ),
+    ("<", r"(?m)^-*8<-+|^<<<[ \t]+\S", 'files are not taken in; write {{ code("package.module.name") }} for a listing'),
+    ("(@", r"(?m)^\(@[\w-]*\)[ \t]", "numbered examples are Pandoc's; write 1. for an item"),
+    ("+++", r"(?m)^\+\+\+[ \t]+\S", "+++ parts cells in MyST's notebooks, and no pages; remove it"),
+    ("#+", r"(?m)^#\+\w+", "this is Org's; write a fence of ``` or front matter"),
+    ("::", r"(?m)^(?:image|video|include)::\S+\[", f"this is AsciiDoc's; write {PICTURE}"),
+    ("`_", r"`[^`\n<]+<[^`\n<>]+>`__?", "this is a link of reStructuredText's; write [text](address)"),
+    (":", r"\A:[ \t]+\S", "a line with : defines the term above it; write what a table shows into the text beside it"),
+    ("|", r"(?m)^\|[ \t]+\S.*[ \t]\|[ \t]*\n\|[ \t]+\S.*[ \t]\|[ \t]*$", f"this is no table; {_DELIMITER}"),
+    (
+        "|",
         r"\A\|[ \t]+[^|\s][^|\n]*\|[ \t]+[^\n]*[ \t]\|[ \t]*\Z",
         "a row of a table stands alone here; leave no blank line above it",
     ),
 )
 _DOUBTS = (
-    (r"(?m)^#[a-z][\w/-]*(?:[ \t]+#[a-z][\w/-]*)*[ \t]*$", "a heading has a space after its #; tags are not read"),
-    (r"\A(?:[^|\n(]+[ \t]\|[ \t][^|\n(]+\n)+[^|\n(]+[ \t]\|[ \t][^|\n(]+\Z", f"if this is a table, {_DELIMITER}"),
-    (r"\A\|[^|\n]+\|[^|\n]+\|[ \t]*(?:\n\|[^|\n]+\|[^|\n]+\|[ \t]*)+\Z", f"if this is a table, {_DELIMITER}"),
-    (r"(?m)^\(?a[.)][ \t]+\S[^\n]*\n(?:[ \t][^\n]*\n)*\(?b[.)][ \t]", _LISTED),
-    (r"(?m)^(?:\(1\)|\(?i[.)])[ \t]+\S[^\n]*\n(?:[ \t][^\n]*\n)*\(?(?:2|ii)[.)][ \t]", _LISTED),
-    (r"(?m)^[•●▪◦‣][ \t]*\S|^–[ \t]+\S[^\n]*\n–[ \t]", _LISTED),
+    ("#", r"(?m)^#[a-z][\w/-]*(?:[ \t]+#[a-z][\w/-]*)*[ \t]*$", "a heading has a space after its #; tags are not read"),
+    ("|", r"\A(?:[^|\n(]+[ \t]\|[ \t][^|\n(]+\n)+[^|\n(]+[ \t]\|[ \t][^|\n(]+\Z", f"if this is a table, {_DELIMITER}"),
+    ("|", r"\A\|[^|\n]+\|[^|\n]+\|[ \t]*(?:\n\|[^|\n]+\|[^|\n]+\|[ \t]*)+\Z", f"if this is a table, {_DELIMITER}"),
+    ("\n", r"(?m)^\(?a[.)][ \t]+\S[^\n]*\n(?:[ \t][^\n]*\n)*\(?b[.)][ \t]", _LISTED),
+    ("\n", r"(?m)^(?:\(1\)|\(?i[.)])[ \t]+\S[^\n]*\n(?:[ \t][^\n]*\n)*\(?(?:2|ii)[.)][ \t]", _LISTED),
+    ("", r"(?m)^[•●▪◦‣][ \t]*\S|^–[ \t]+\S[^\n]*\n–[ \t]", _LISTED),
     (
+        "\n",
         r"(?:(?:\A|(?<=\n))[^\n]{0,40}|[:.;][ \t]*)\n[ \t]*(?P<at>)(?:0|[2-9]|[1-9]\d)[.)][ \t]+\S",
         "this line is text like the one above it, since such a list begins with 1.; leave a blank line before it",
     ),
-    (r"(?P<at>)\\[ \t]*\Z", "a backslash ends no line where the paragraph ends; remove it"),
+    ("\\", r"(?P<at>)\\[ \t]*\Z", "a backslash ends no line where the paragraph ends; remove it"),
     (
+        "\n|",
         r"\A\|[ \t]+[^|\n]+(?:\n\|[ \t]+[^|\n]+)+\Z",
         "lines with | are Pandoc's; a backslash at its end breaks a line",
     ),
     (
+        "\n",
         r"(?m)^-[A-Za-z][^\n]*\n-[A-Za-z]|^1[.)][A-Za-z][^\n]*\n2[.)][A-Za-z]",
         "an item of a list has a space behind its mark",
     ),
-    (r"\A\[[ xX]\][ \t]+\S", "a task is an item of a list; write - [ ] before it"),
-    (r"\ATable(?:[ \t]+\d+)?:[ \t]*\S[^\n]*\Z", "captions of tables are not read, so that this is text like any other"),
-    (r"(?m)^%+[ \t]+\S", "% begins no comment here; write <!-- ... -->"),
+    ("[", r"\A\[[ xX]\][ \t]+\S", "a task is an item of a list; write - [ ] before it"),
     (
+        "Table",
+        r"\ATable(?:[ \t]+\d+)?:[ \t]*\S[^\n]*\Z",
+        "captions of tables are not read, so that this is text like any other",
+    ),
+    ("%", r"(?m)^%+[ \t]+\S", "% begins no comment here; write <!-- ... -->"),
+    (
+        "`",
         r"(?<![`\w])`[A-Za-z][^`'\n]*'(?!\w)(?=[^`]*\Z)",
         "quotes are written \"...\" or '...', and set as a typesetter would",
     ),
@@ -141,12 +177,12 @@ def of_paragraph(content: str) -> Iterator[tuple[int, str, bool]]:
     if not _TELLING.search(content):
         return
     certain = False
-    for pattern, message in _PARAGRAPHS:
-        for found in re.finditer(pattern, content):
+    for part, pattern, message in _PARAGRAPHS:
+        for found in re.finditer(pattern, content) if part in content else ():
             certain = True
             yield _place(found), message, True
-    for pattern, message in () if certain else _DOUBTS:
-        for found in re.finditer(pattern, content):
+    for part, pattern, message in () if certain else _DOUBTS:
+        for found in re.finditer(pattern, content) if part in content else ():
             yield _place(found), message, False
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from darkroom.lab.errors import Fault, nearest
 from darkroom.lab.manifest import Status
-from darkroom.lab.record import schema
+from darkroom.lab.record import schema, schema_sources
 from darkroom.press import check, feeds, page_calls, standalone
 from darkroom.press.card import Card, card_of, compose
 from darkroom.press.context import Context, Link, Rendered
@@ -88,15 +88,25 @@ def make_edition(
     files = contents | _files_beside(sources, context, records.values())
     if card and picture:
         files[card.target] = picture
-    files[feeds.SCHEMA] = schema()
-    files[feeds.RECORD], recorded = _machine_record(sources, index, records.values(), memory, kept)
+    files[feeds.SCHEMA], described = _schema(sources, memory, kept)
+    files[feeds.RECORD], recorded = _machine_record(sources, index, records.values(), memory, kept, described)
     findings.faults += _faults_of_site(sources, files, records)
     findings.warnings += [warning for found in warnings.values() for warning in found]
     findings.stop()
-    remembered = Made(card.target, digest_of(picture), size_of(picture)) if card and picture else None
-    record = Made(feeds.RECORD, digest_of(files[feeds.RECORD]), size_of(files[feeds.RECORD]))
-    left = Memory(dict(sorted(records.items())), remembered, record, recorded)
+    record, described_in = (_made(name, files[name]) for name in (feeds.RECORD, feeds.SCHEMA))
+    left = Memory(
+        dict(sorted(records.items())),
+        _made(card.target, picture) if card and picture else None,
+        record,
+        recorded,
+        described_in,
+        described,
+    )
     return Edition(files, left, tuple(sorted(dict.fromkeys(findings.warnings))))
+
+
+def _made(target: str, content: Content) -> Made:
+    return Made(target, digest_of(content), size_of(content))
 
 
 def _is_kept(url: str, page: PageRecord, kept: Callable[[str], bool]) -> bool:
@@ -328,17 +338,26 @@ def _machine_record(
     records: Collection[PageRecord],
     memory: Memory,
     kept: Callable[[str], bool],
+    described: str,
 ) -> tuple[Content, str]:
     """``record.json``, kept as it is where all that it tells is as it was, and the digest of what it tells."""
     pages, catalogue = _in_reading_order(sources), sources.catalogue
     published = {use.source: use.target for record in records for use in record.files}
     outlines = [(page.url, page.meta, page.headings) for page in pages]
     experiments = [experiment.record for experiment in catalogue.experiments.values()]
-    told = [schema(), sources.site, outlines, sorted(index.spots.items()), experiments, sorted(published.items())]
+    told = [described, sources.site, outlines, sorted(index.spots.items()), experiments, sorted(published.items())]
     digest = digest_of(repr(told).encode())
     if memory.record and memory.recorded == digest and kept(feeds.RECORD):
         return Kept(memory.record.sha256, memory.record.bytes), digest
     return feeds.record(sources.site, pages, catalogue, index.spots, published), digest
+
+
+def _schema(sources: Sources, memory: Memory, kept: Callable[[str], bool]) -> tuple[Content, str]:
+    """The schema of the record, kept as it is where what decides it is as it was, and the digest of that."""
+    described = digest_of(repr([msgspec.__version__, *map(sources.inputs.digest, schema_sources())]).encode())
+    if memory.schema and memory.described == described and kept(feeds.SCHEMA):
+        return Kept(memory.schema.sha256, memory.schema.bytes), described
+    return schema(), described
 
 
 def _faults_of_site(

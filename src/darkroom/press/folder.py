@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
@@ -64,7 +63,8 @@ def refuse_sources(site: Path, root: Path, sources: Iterable[Path]) -> None:
 
 def record_of(digests: Mapping[str, str]) -> bytes:
     """The record of a site: the sha256 of each of its files."""
-    return json.dumps(dict(sorted(digests.items())), ensure_ascii=False, indent=0).encode()
+    pairs = (f"{json.dumps(path, ensure_ascii=False)}: {json.dumps(digests[path])}" for path in sorted(digests))
+    return ("{\n" + ",\n".join(pairs) + "\n}").encode()
 
 
 def written_by_us(site: Path, remembered: Mapping[str, str]) -> dict[str, str]:
@@ -205,6 +205,8 @@ def _carry(source: Path, target: Path) -> None:
         except OSError:
             with target.open("xb"):
                 pass
+            import shutil
+
             shutil.copy2(source, target)
 
 

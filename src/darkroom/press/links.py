@@ -13,10 +13,8 @@ _TAG = re.compile(
     r"""<!--.*?-->|<(?:script|style)\b[^>]*>.*?</|<([A-Za-z][^\s/>]*)[\s/](?:[^<>"']++|"[^"]*"|'[^']*')*+>""", re.DOTALL
 )
 _TELLING = re.compile(r"\s(?:id|name|href|src|srcset|poster)\s*=", re.IGNORECASE)
-_USUAL = re.compile(r'\s(id|name|href|src|srcset|poster)="([^"]*)"')
-_UNUSUAL = re.compile(  # other quotes, or none, or names in capitals
-    r"'|\s(?:id|name|href|src|srcset|poster)(?:\s+=|=\s*[^\"\s])|\s[A-Za-z]*[A-Z][A-Za-z]*\s*="
-)
+_USUAL = re.compile(r'<[a-z][a-z0-9]*+(?:\s++[a-z][a-z0-9:_-]*+(?:="[^"]*+")?)*+\s*/?>')
+_ATTRIBUTE = re.compile(r'\s([a-z][a-z0-9:_-]*)="([^"]*)"')
 
 
 class LinkUse(NamedTuple):
@@ -28,10 +26,11 @@ class LinkUse(NamedTuple):
 
 
 def _attributes(tag: str) -> dict[str, str]:
-    """Those attributes of a tag that tell where it is and where it leads; most tags have them in double quotes."""
-    if _UNUSUAL.search(tag):
+    """The attributes of a tag; most tags have them in small letters and double quotes, which are read in less time."""
+    if not _USUAL.fullmatch(tag):
         return attributes(tag)
-    return {name: html.unescape(value) for name, value in _USUAL.findall(tag)}
+    pairs = reversed(_ATTRIBUTE.findall(tag))  # of two of one name the first counts
+    return {name: html.unescape(value) if "&" in value else value for name, value in pairs}
 
 
 def scan(content: str) -> tuple[tuple[str, ...], tuple[LinkUse, ...]]:
@@ -45,9 +44,13 @@ def scan(content: str) -> tuple[tuple[str, ...], tuple[LinkUse, ...]]:
         if not _TELLING.search(tag) or tag.startswith("<!--"):
             continue
         element, known = (found[1] or "script").lower(), _attributes(tag)
-        names = (known.get("id"), known.get("name") if element == "a" else None)
-        anchors += dict.fromkeys(name for name in names if name)
-        links |= {LinkUse(element, target) for target in targets(element, known)}
+        anchor, name = known.get("id"), known.get("name") if element == "a" else None
+        if anchor:
+            anchors.append(anchor)
+        if name and name != anchor:
+            anchors.append(name)
+        if element in _LINKS:
+            links |= {LinkUse(element, target) for target in targets(element, known)}
     return tuple(anchors), tuple(sorted(links))
 
 

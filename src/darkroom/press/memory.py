@@ -12,7 +12,7 @@ from darkroom.press.figure import FileUse
 from darkroom.press.links import LinkUse
 from darkroom.press.outlines import Outline
 
-VERSION = 5
+VERSION = 6
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -45,12 +45,18 @@ class PageRecord(msgspec.Struct, frozen=True):
 
 
 class Memory(msgspec.Struct, frozen=True):
-    """All pages of the last build by address, its card if it had one, and its record with the digest of what it tells."""
+    """All pages of the last build by address, and what was made along with them.
+
+    That is its card, if it had one, its record with the digest of what it tells, and the schema of that with the digest of
+    what decides it.
+    """
 
     pages: dict[str, PageRecord]
     card: Made | None = None
     record: Made | None = None
     recorded: str = ""
+    schema: Made | None = None
+    described: str = ""
     version: int = VERSION
 
 

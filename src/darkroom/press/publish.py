@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
-import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -24,7 +23,7 @@ from darkroom.core.exchange import exchange
 from darkroom.lab import caches
 from darkroom.lab.errors import ContentError, Fault, Locked, UsageError, explained
 from darkroom.lab.manifest import Status
-from darkroom.lab.paths import CANNOT_MOVE
+from darkroom.lab.paths import CANNOT_MOVE, copy_file
 from darkroom.press import folder, record
 from darkroom.press.files import MATH, Content, Copy, Kept, Places, digest_of
 
@@ -261,11 +260,11 @@ def _publish(request: SiteRequest, edition: Edition, memory: record.Record) -> i
             raise
         folder.fill(request.site, scratch, ours, wanted)
         if not spare:
-            shutil.rmtree(scratch, ignore_errors=True)
+            _discard(scratch)
         return written
     folder.bring_back(scratch, request.site, ours.keys() | wanted.keys())
     if not spare:
-        shutil.rmtree(scratch, ignore_errors=True)
+        _discard(scratch)
     elif not scratch.exists():
         _link_all(request.site, scratch, edition.files)
     return written
@@ -341,6 +340,12 @@ def _write(
     return written
 
 
+def _discard(folder: Path) -> None:
+    import shutil  # which takes milliseconds, that a build with nothing to do does not have
+
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def _drop_empty_folders(root: Path) -> None:
     for place, folders, names in os.walk(root, topdown=False):
         if not names and not folders and Path(place) != root:
@@ -358,14 +363,14 @@ def _link(old: str, new: str) -> bool:
 
 def _copy_kept(published: str, path: str) -> None:
     try:
-        shutil.copyfile(published, path)
+        copy_file(published, path)
     except FileNotFoundError:
         raise FileNotFoundError(2, "it vanished while the site was built; build again", published) from None
 
 
 def _write_file(path: str, content: Copy | bytes) -> None:
     if isinstance(content, Copy):
-        shutil.copyfile(content.source, path)
+        copy_file(content.source, path)
     else:
         with open(path, "wb") as file:  # noqa: PTH123
             file.write(content)
@@ -380,7 +385,7 @@ def swap(new: Path, site: Path) -> None:
     if exchange(new, site):
         return
     old = _set_aside(new)
-    shutil.rmtree(old, ignore_errors=True)
+    _discard(old)
     site.rename(old)
     try:
         new.rename(site)

@@ -22,6 +22,7 @@ from darkroom.lab.paths import read_plain
 
 MOMENT_NS = 50_000_000
 _OTHER = "-"  # in place of the sha256 of a file that was not read
+_KEPT = 50_000_000  # bytes of a file that is read at once
 _MOVED = -1  # in place of a time that is not to be relied on
 
 
@@ -86,12 +87,14 @@ class Inputs:
         self._seen: dict[str, Seen | None] = {}
         self._folders: dict[str, Listed] = {}
         self._plain: set[str] = set()  # folders that are reached through no link
+        self._fit: set[tuple[str, str]] = set()  # suffixes and digests of files that were found fit to be published
+        self._last = ("", b"")  # the file that was read last, which is often asked for its faults next
 
     def digest(self, path: Path | str) -> str:
         """The sha256 of a file, or "" where there is none."""
         name = os.fspath(path)
         if name not in self._seen:
-            self._seen[name] = _look(name, self._known.get(name), stat_of(name))
+            self._seen[name] = self._look(name, stat_of(name))
         seen = self._seen[name]
         return seen.sha256 if seen else ""
 
@@ -110,7 +113,7 @@ class Inputs:
         if name not in self._seen:
             times = _times(now)
             is_other = times and size is not None and times.bytes != size
-            self._seen[name] = Seen(times, _OTHER) if times and is_other else _look(name, self._known.get(name), times)
+            self._seen[name] = Seen(times, _OTHER) if times and is_other else self._look(name, times, keep=True)
         seen = self._seen[name]
         return seen.sha256 if seen else ""
 
@@ -144,14 +147,18 @@ class Inputs:
 
     def fault_of(self, path: Path | str) -> str:
         """Why a file of somebody's figure, which is there, is not to be published, or ""; asked once for each content."""
-        name = os.fspath(path)
-        seen = self._seen.get(name)
-        if (seen and seen.vetted) or not self.digest(path):
+        name, digest = os.fspath(path), self.digest(path)
+        seen = self._seen[name]
+        if not seen or seen.vetted:
             return ""
-        from darkroom.press.vetting import fault_of
+        from darkroom.press.vetting import fault_in, fault_of
 
-        fault = "" if self.is_vetted(path) else fault_of(name)
+        fit = (os.path.splitext(name)[1], digest)  # noqa: PTH122  # thousands of calls
+        fault = ""
+        if fit not in self._fit and not self.is_vetted(path):
+            fault = fault_in(name, self._last[1]) if self._last[0] == name else fault_of(name)
         if not fault:
+            self._fit.add(fit)
             self.vet(path)
         return fault
 
@@ -186,6 +193,26 @@ class Inputs:
     def list_folder(self, folder: Path) -> None:
         """Make the names in *folder* an input."""
         self._folders[os.fspath(folder)] = _look_into(os.fspath(folder))
+
+    def _look(self, name: str, now: Times | None, keep: bool = False) -> Seen | None:
+        """A file that has these times now, if it is there; one that has not changed is not read."""
+        known = self._known.get(name)
+        if now is None or (known and now == known.times):
+            return known if now else None
+        digest = self._kept_digest(name, now.bytes) if keep else _digest_of(name)
+        moved = time.time_ns() - max(now.modified_ns, now.changed_ns) < MOMENT_NS
+        return Seen(now._replace(modified_ns=_MOVED) if moved else now, digest)
+
+    def _kept_digest(self, name: str, size: int) -> str:
+        """The digest of a file that was no link a moment ago; its content is kept until the next one's is."""
+        if size > _KEPT:
+            return _digest_of(name)
+        with open(name, "rb", buffering=0) as file:  # noqa: PTH123  # thousands of calls
+            content = file.read(size + 1)
+        if len(content) != size:  # it is being written
+            return _digest_of(name)
+        self._last = (name, content)
+        return sha256(content)
 
     def snapshot(self) -> Snapshot:
         """Everything looked at."""
@@ -227,15 +254,6 @@ def _times(found: os.stat_result | None) -> Times | None:
     if found is None or not stat.S_ISREG(found.st_mode):  # a pipe would be waited for
         return None
     return Times(found.st_mtime_ns, found.st_size, found.st_ctime_ns, found.st_ino)
-
-
-def _look(name: str, known: Seen | None, now: Times | None) -> Seen | None:
-    """A file that has these times now, if it is there; one that has not changed is not read."""
-    if now is None or (known and now == known.times):
-        return known if now else None
-    digest = _digest_of(name)
-    moved = time.time_ns() - max(now.modified_ns, now.changed_ns) < MOMENT_NS
-    return Seen(now._replace(modified_ns=_MOVED) if moved else now, digest)
 
 
 def _same_file(name: str, known: Seen | None) -> bool:

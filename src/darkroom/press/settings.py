@@ -136,28 +136,25 @@ def _wrong_keys(
     values: Mapping[str, Any], keys: Mapping[str, Key], text: str, path: str, first_line: int
 ) -> list[Fault]:
     faults = []
+
+    def wrong(name: str, message: str) -> None:
+        faults.append(Fault(path, first_line + _line_of(name, text), 1, "front-matter", message))
+
     for name, value in values.items():
-        line = first_line + _line_of(name, text)
         if name not in keys:
             known = nearest(name, keys) or f"; known are {', '.join(keys)}"
-            faults.append(Fault(path, line, 1, "front-matter", f"unknown key {name!r}{known}"))
+            wrong(name, f"unknown key {name!r}{known}")
         elif not _fits(value, keys[name].kind):
             wanted = _KINDS.get(keys[name].kind, "a table of texts")
-            faults.append(Fault(path, line, 1, "front-matter", f"{name!r} should be {wanted}, not {repr(value)[:80]}"))
+            wrong(name, f"{name!r} should be {wanted}, not {repr(value)[:80]}")
         elif found := _CONTROL.search(_texts_of(value)):
-            message = f"{name!r} holds a control character, U+{ord(found[0]):04X}; remove it"
-            faults.append(Fault(path, line, 1, "front-matter", message))
+            wrong(name, f"{name!r} holds a control character, U+{ord(found[0]):04X}; remove it")
         elif name == "macros":
-            faults += [
-                Fault(path, first_line + _line_of(macro, text), 1, "front-matter", _misnamed(macro))
-                for macro in value
-                if not re.fullmatch(r"\\(?:[A-Za-z@]+|.)", macro)
-            ]
-            faults += [
-                Fault(path, first_line + _line_of(macro, text), 1, "front-matter", f"{macro}: {_PERCENT}")
-                for macro, body in value.items()
-                if re.search(r"(?<!\\)(?:\\\\)*%", body)
-            ]
+            for macro, body in value.items():
+                if not re.fullmatch(r"\\(?:[A-Za-z@]+|.)", macro):
+                    wrong(macro, _misnamed(macro))
+                if re.search(r"(?<!\\)(?:\\\\)*%", body):
+                    wrong(macro, f"{macro}: {_PERCENT}")
     return faults
 
 

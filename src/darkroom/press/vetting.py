@@ -29,6 +29,7 @@ _OPENINGS = {
     ".webp": (b"RIFF",),
     ".avif": (b"\0\0\0",),
 }
+_KINDS = frozenset({*_OPENINGS, *_DATA, *_FILMS, ".svg"})
 LARGEST = 50_000_000  # bytes of a file that are looked through
 
 
@@ -37,18 +38,27 @@ def fault_of(path: str) -> str:
 
     It must be there, and no link.
     """
-    suffix = PurePosixPath(path).suffix.lower()
-    if suffix not in _OPENINGS.keys() | _DATA | _FILMS | {".svg"}:
-        return f"of a kind that is not published ({suffix or 'no suffix'})"
     try:
-        content = read_plain(path, LARGEST)
+        return _of_other_kind(path) or fault_in(path, read_plain(path, LARGEST))
     except (OSError, ValueError) as error:
         return str(error)
+
+
+def fault_in(path: str, content: bytes) -> str:
+    """Why the file at *path*, which has that *content*, is not to be published, or ""."""
+    suffix = PurePosixPath(path).suffix.lower()
+    if other := _of_other_kind(path):
+        return other
     if suffix == ".svg":
         return _fault_of_drawing(content)
     if suffix in _OPENINGS:
         return _fault_of_picture(content, suffix)
     return of_other(path, content) if suffix in _FILMS else ""
+
+
+def _of_other_kind(path: str) -> str:
+    suffix = PurePosixPath(path).suffix.lower()
+    return "" if suffix in _KINDS else f"of a kind that is not published ({suffix or 'no suffix'})"
 
 
 def _fault_of_picture(content: bytes, suffix: str) -> str:
@@ -153,6 +163,7 @@ _DESCRIBED = frozenset(
         "coverage rights"
     ).split()
 )
+_SPACES = frozenset({"", _XLINK, _XML, *_DESCRIPTIONS})  # of attributes
 _OUTWARD = re.compile(r"url\s*\(\s*[\"']?(?!#)|\\|javascript:|expression\s*\(|image-set", re.IGNORECASE)
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*")
 _USES = 50_000
@@ -219,23 +230,30 @@ class _Drawing:
 
     def _attribute(self, name: str, value: str) -> None:
         space, _, local = name.rpartition(" ")
-        if space not in {"", _XLINK, _XML, *_DESCRIPTIONS} or local.lower().startswith("on"):
+        if space not in _SPACES or local[:2].lower() == "on":
             self._refuse(f"the attribute {local[:40]!r}")
         if local == "href" and space in {"", _XLINK}:
             if not value.startswith("#") and not _PICTURE.fullmatch(value):
                 self._refuse(f"a link to {value[:40]!r}")
-        elif space == "" and _OUTWARD.search(value):
+        elif space == "" and _leads_out(value):
             self._refuse(f"{local}={value[:40]!r}")
 
     def _end(self, _: str) -> None:
         self._open.pop()
-        if "@" in self._style or _OUTWARD.search(self._style):
-            self._refuse("a style sheet that loads something")
-        self._style = ""
+        if self._style:
+            if "@" in self._style or _leads_out(self._style):
+                self._refuse("a style sheet that loads something")
+            self._style = ""
 
     def _text(self, text: str) -> None:
         if self._open and self._open[-1][0] == f"{_SVG} style":
             self._style += text
+
+
+def _leads_out(value: str) -> bool:
+    """Whether a value may load something; most are numbers, which are not searched."""
+    suspect = "(" in value or ":" in value or "\\" in value or "-set" in value.lower()
+    return suspect and bool(_OUTWARD.search(value))
 
 
 class _Stop(Exception):
