@@ -115,8 +115,9 @@ def _here() -> dict[str, str]:
 
 # What costs more than a build that changes nothing may spend. typing_extensions is msgspec's, which does without.
 HEAVY = {
-    "argparse", "experiments", "filelock", "helpers", "imageio", "jinja2", "markdown", "matplotlib", "numpy", "PIL",
-    "pooch", "platformdirs", "pymdownx", "rich", "safetensors", "subprocess", "tomllib", "torch", "typing_extensions",
+    "argparse", "dataclasses", "experiments", "filelock", "helpers", "imageio", "jinja2", "markdown", "matplotlib", "numpy",
+    "PIL", "pooch", "platformdirs", "pymdownx", "rich", "safetensors", "shutil", "subprocess", "tomllib", "torch",
+    "typing_extensions",
     "watchfiles", "darkroom.diffusion", "darkroom.figures", "darkroom.lab.canonical", "darkroom.lab.declarations",
     "darkroom.lab.fingerprint", "darkroom.lab.run", "darkroom.lab.scan", "darkroom.lab.store", "darkroom.press.edition",
 }  # fmt: skip
