@@ -13,7 +13,7 @@ from darkroom.lab.kinds import Animation, Compare, Slides, Tiles
 from darkroom.lab.manifest import Figure
 from darkroom.press.catalogue import Catalogue
 from darkroom.press.record import Inputs, sha256
-from darkroom.press.vetting import LARGEST
+from darkroom.press.vetting import LARGEST, fault_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -48,9 +48,10 @@ def card_of(name: str, catalogue: Catalogue, inputs: Inputs) -> Card | None:
         return None
     digests = [inputs.digest_within(root, f"{found[0].id}/{path}", stored[path].bytes) for path in all_paths]
     for path, digest in zip(all_paths, digests, strict=True):
-        wrong = (
-            ("altered" if digest else "missing") if digest != stored[path].sha256 else inputs.fault_of(folder / path)
-        )
+        if digest != stored[path].sha256:
+            wrong = "altered" if digest else "missing"
+        else:
+            wrong = inputs.fault_of(folder / path, fault_of)
         if wrong:
             raise ValueError(f"{path} is {wrong}")
     key = sha256("\n".join([inputs.digest(__file__), repr(rows), *digests]).encode())

@@ -11,7 +11,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -145,18 +145,19 @@ class Inputs:
         if digest and seen and not seen.vetted:
             self._seen[name] = seen._replace(vetted=True)
 
-    def fault_of(self, path: Path | str) -> str:
-        """Why a file of somebody's figure, which is there, is not to be published, or ""; asked once for each content."""
+    def fault_of(self, path: Path | str, judge: Callable[[str, bytes | None], str]) -> str:
+        """Why a file of somebody's figure, which is there, is not published, or "".
+
+        *judge* says so of a path, and of what the file holds if that is known. It is asked once for each content.
+        """
         name, digest = os.fspath(path), self.digest(path)
         seen = self._seen[name]
         if not seen or seen.vetted:
             return ""
-        from darkroom.press.vetting import fault_in, fault_of
-
         fit = (os.path.splitext(name)[1], digest)  # noqa: PTH122  # thousands of calls
         fault = ""
         if fit not in self._fit and not self.is_vetted(path):
-            fault = fault_in(name, self._last[1]) if self._last[0] == name else fault_of(name)
+            fault = judge(name, self._last[1] if self._last[0] == name else None)
         if not fault:
             self._fit.add(fit)
             self.vet(path)

@@ -25,6 +25,7 @@ from darkroom.press.record import Inputs, sha256
 from darkroom.press.settings import Site, read_site
 from darkroom.press.stuck import message_of, offset_of
 from darkroom.press.text import composed
+from darkroom.press.vetting import fault_of
 from darkroom.press.works import Entry, bibliography_readers
 
 
@@ -141,7 +142,7 @@ def _own_pictures(places: Places, inputs: Inputs, findings: Findings) -> dict[st
         if not pictures.is_picture(name):
             continue
         digest = inputs.digest_within(places.root, path.relative_to(places.root).as_posix())
-        fault = inputs.fault_of(path) if digest else "a link, or no file"
+        fault = inputs.fault_of(path, fault_of) if digest else "a link, or no file"
         if fault:
             findings.faults.append(Fault(places.shown(path), 1, 1, "picture", f"{fault}; put a picture there"))
         else:

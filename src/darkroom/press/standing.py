@@ -13,7 +13,7 @@ from darkroom.press.context import Context
 from darkroom.press.page_calls import kinds_in
 from darkroom.press.references import Index
 from darkroom.press.sources import Findings, Sources
-from darkroom.press.vetting import LARGEST, is_published
+from darkroom.press.vetting import LARGEST, fault_of, is_published
 
 
 def judge_experiments(sources: Sources, index: Index, findings: Findings) -> None:
@@ -75,7 +75,7 @@ def _first_altered(experiment: Experiment, figure: Figure, sources: Sources) -> 
                 return file.path, "altered"
             links = links_among(outputs, [f"{experiment.id}/{each.path}" for each in figure.files])
             return (links[0].removeprefix(f"{experiment.id}/"), "a link") if links else (file.path, "missing")
-        if fault := inputs.fault_of(f"{outputs}/{path}"):
+        if fault := inputs.fault_of(f"{outputs}/{path}", fault_of):
             return file.path, fault
     return None
 

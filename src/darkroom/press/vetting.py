@@ -33,32 +33,23 @@ _KINDS = frozenset({*_OPENINGS, *_DATA, *_FILMS, ".svg"})
 LARGEST = 50_000_000  # bytes of a file that are looked through
 
 
-def fault_of(path: str) -> str:
-    """Why the file at *path*, one of a figure, is not to be published, or "".
+def fault_of(path: str, content: bytes | None = None) -> str:
+    """Why the file at *path*, one of a figure, is not published, or ""; it is read where its *content* is not given.
 
     It must be there, and no link.
     """
+    suffix = PurePosixPath(path).suffix.lower()
+    if suffix not in _KINDS:
+        return f"of a kind that is not published ({suffix or 'no suffix'})"
     try:
-        return _of_other_kind(path) or fault_in(path, read_plain(path, LARGEST))
+        content = read_plain(path, LARGEST) if content is None else content
     except (OSError, ValueError) as error:
         return str(error)
-
-
-def fault_in(path: str, content: bytes) -> str:
-    """Why the file at *path*, which has that *content*, is not to be published, or ""."""
-    suffix = PurePosixPath(path).suffix.lower()
-    if other := _of_other_kind(path):
-        return other
     if suffix == ".svg":
         return _fault_of_drawing(content)
     if suffix in _OPENINGS:
         return _fault_of_picture(content, suffix)
     return of_other(path, content) if suffix in _FILMS else ""
-
-
-def _of_other_kind(path: str) -> str:
-    suffix = PurePosixPath(path).suffix.lower()
-    return "" if suffix in _KINDS else f"of a kind that is not published ({suffix or 'no suffix'})"
 
 
 def _fault_of_picture(content: bytes, suffix: str) -> str:
