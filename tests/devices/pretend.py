@@ -37,7 +37,7 @@ COUNTS = {ATEN.nonzero, ATEN.masked_select, ATEN._unique2, ATEN.unique_dim}  # a
 COPIES = {ATEN.copy_, ATEN._to_copy, ATEN.set_, ATEN.lift_fresh}
 INDEXES = {ATEN.index, ATEN.index_put, ATEN.index_put_, ATEN._unsafe_index}
 IN_PARTS = torch._C.DispatchKey.CompositeImplicitAutograd
-AMPERE, TURING = (8, 0), (7, 5)
+AMPERE, TURING, PASCAL = (8, 0), (7, 5), (6, 1)
 
 
 class RefusedByDevice(RuntimeError):
@@ -344,6 +344,7 @@ def pretended(kind: str, *, capability: tuple[int, int] = AMPERE) -> Iterator[Pr
         if kind == "cuda":
             for name, value in _cuda(device).items():
                 stack.enter_context(patch.object(torch.cuda, name, value))
+            stack.enter_context(patch("torch.cuda.amp.common.amp_definitely_not_available", lambda: False))
         stack.enter_context(patch.object(torch, "Generator", _Generator))
         stack.enter_context(patch.object(torch, "autocast", _Autocast))
         for place in ("torch.optim.optimizer", "torch.nn.utils.clip_grad"):

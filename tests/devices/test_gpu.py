@@ -99,7 +99,7 @@ def test_samples_are_those_of_the_cpu(gpu):
 @pytest.mark.parametrize("recipe", trainings.RECIPES)
 def test_a_captured_step_is_the_step(cuda, digits, monkeypatch, name, recipe):
     """In float32, where only the order of sums differs from run to run."""
-    monkeypatch.setattr("darkroom.diffusion.train.has_bfloat16", lambda device: False)
+    monkeypatch.setattr("darkroom.diffusion.train.training_dtype", lambda device: torch.float32)
     plain = trainings.uncaptured(trainings.trainer(name, trainings.RECIPES[recipe], digits, cuda))
     captured = trainings.trainer(name, trainings.RECIPES[recipe], digits, cuda)
     np.testing.assert_allclose(trainings.losses_of(captured), trainings.losses_of(plain), rtol=1e-3)
@@ -107,7 +107,7 @@ def test_a_captured_step_is_the_step(cuda, digits, monkeypatch, name, recipe):
 
 @pytest.mark.parametrize("name", trainings.OBJECTIVES)
 def test_a_training_goes_on_from_its_checkpoint(gpu, digits, monkeypatch, name):
-    monkeypatch.setattr("darkroom.diffusion.train.has_bfloat16", lambda device: False)
+    monkeypatch.setattr("darkroom.diffusion.train.training_dtype", lambda device: torch.float32)
     straight, first, second = (trainings.trainer(name, trainings.EVERYTHING, digits, gpu) for _ in range(3))
     losses = trainings.losses_of(straight)
     next(first.run(2))

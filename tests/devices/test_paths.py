@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
-from darkroom.diffusion.sample import ddpm, last
-from tests.devices import samplings, trainings
-from tests.devices.pretend import AMPERE, TURING, pretended
+from darkroom.diffusion.sample import ddpm, last  # noqa: E402
+from tests.devices import samplings, trainings  # noqa: E402
+from tests.devices.pretend import AMPERE, PASCAL, TURING, pretended  # noqa: E402
 
 QUICK = "noise, of digits"  # the others take a minute together
 EACH = [name if name == QUICK else pytest.param(name, marks=pytest.mark.slow) for name in trainings.OBJECTIVES]
@@ -32,22 +32,23 @@ def test_samples_are_those_of_the_cpu(kind, on_the_cpu):
 @pytest.mark.parametrize("name", EACH)
 def test_a_captured_step_is_the_step(digits, name, recipe):
     """Replayed, it gives the losses and the weights of the step that Python runs, to the bit."""
-    with pretended("cuda", capability=TURING):
+    with pretended("cuda", capability=PASCAL):
         trainings.check_captured(name, trainings.RECIPES[recipe], digits)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("capability", [AMPERE, TURING], ids=["bfloat16", "float16"])
 @pytest.mark.parametrize("name", trainings.OBJECTIVES)
-def test_a_captured_step_in_bfloat16_is_the_step(digits, name):
-    """On a GPU that has it: autocast casts within the graph, channels are last."""
-    with pretended("cuda", capability=AMPERE):
+def test_a_captured_step_in_half_precision_is_the_step(digits, name, capability):
+    """Autocast casts within the graph, channels are last, and in float16 the loss is scaled there."""
+    with pretended("cuda", capability=capability):
         trainings.check_captured(name, trainings.EVERYTHING, digits)
 
 
 @pytest.mark.parametrize("kind", ["cuda", pytest.param("mps", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", EACH)
 def test_a_training_goes_on_from_its_checkpoint(digits, name, kind):
-    with pretended(kind, capability=TURING):
+    with pretended(kind, capability=PASCAL):
         trainings.check_resumed(name, trainings.EVERYTHING, digits, kind)
 
 
@@ -56,7 +57,7 @@ def test_a_training_goes_on_from_its_checkpoint(digits, name, kind):
 @pytest.mark.parametrize("name", trainings.OBJECTIVES)
 def test_losses_are_those_of_the_cpu(digits, monkeypatch, name, kind):
     """The same draws, here, give the same losses wherever the step is computed."""
-    monkeypatch.setattr("darkroom.diffusion.train.has_bfloat16", lambda device: False)
+    monkeypatch.setattr("darkroom.diffusion.train.training_dtype", lambda device: torch.float32)
     expected = trainings.losses_of(trainings.trainer(name, trainings.EVERYTHING, digits, "cpu"))
     with pretended(kind):
         losses = trainings.losses_of(trainings.trainer(name, trainings.EVERYTHING, digits, kind))
@@ -65,7 +66,7 @@ def test_losses_are_those_of_the_cpu(digits, monkeypatch, name, kind):
 
 def test_a_training_waits_once_a_report(digits):
     """Steps follow one another without the CPU, which only sends the next ones off."""
-    with pretended("cuda", capability=TURING) as device:
+    with pretended("cuda", capability=PASCAL) as device:
         training = trainings.trainer(QUICK, trainings.EVERYTHING, digits, "cuda")
         before = device.waits.total()
         reports = len(list(training.run(2)))

@@ -20,7 +20,7 @@ from darkroom.diffusion import schedules  # noqa: E402
 from darkroom.diffusion.flow import StraightLine  # noqa: E402
 from darkroom.diffusion.sample import ddpm, last, sdedit  # noqa: E402
 from tests.devices import samplings, trainings  # noqa: E402
-from tests.devices.pretend import TURING, RefusedByDevice, pretended  # noqa: E402
+from tests.devices.pretend import PASCAL, RefusedByDevice, pretended  # noqa: E402
 
 DIGITS = "noise, of digits"
 WORDS = "text to image"
@@ -276,7 +276,7 @@ def plant(monkeypatch: pytest.MonkeyPatch, place: str, old: str, new: str) -> No
 def test_a_planted_fault_is_found(digits, monkeypatch, fault):
     place, old, new, (kind, check) = FAULTS[fault]
     plant(monkeypatch, place, old, new)
-    with pytest.raises(FOUND), pretended(kind, capability=TURING):
+    with pytest.raises(FOUND), pretended(kind, capability=PASCAL):
         check(digits)
 
 
@@ -285,5 +285,5 @@ def test_a_planted_fault_is_found(digits, monkeypatch, fault):
 def test_without_the_fault_nothing_is_found(digits, fault):
     """What finds a fault is the fault."""
     kind, check = FAULTS[fault][3]
-    with pretended(kind, capability=TURING):
+    with pretended(kind, capability=PASCAL):
         check(digits)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from darkroom.diffusion import arithmetic
-from darkroom.diffusion.arithmetic import has_bfloat16, sampling_dtype
+from darkroom.diffusion.arithmetic import has_bfloat16, sampling_dtype, training_dtype
 from darkroom.diffusion.train import Denoising, Recipe, Trainer
 
 
@@ -48,16 +48,23 @@ def test_a_training_computes_in_bfloat16_where_that_is_quicker(monkeypatch, has,
 
 @pytest.mark.parametrize(
     ("capability", "trains_in", "samples_in"),
-    [((9, 0), torch.bfloat16, torch.bfloat16), ((8, 0), torch.bfloat16, torch.bfloat16), ((7, 5), None, torch.float16)],
+    [
+        ((9, 0), torch.bfloat16, torch.bfloat16),
+        ((8, 0), torch.bfloat16, torch.bfloat16),
+        ((7, 5), torch.float16, torch.float16),
+        ((7, 0), torch.float16, torch.float16),
+        ((6, 1), torch.float32, torch.float16),
+    ],
 )
 def test_gpus_are_asked_for_their_capability(monkeypatch, capability, trains_in, samples_in):
-    """Ampere and later have bfloat16. A T4 trains in float32 and samples in float16, whatever torch says of emulation."""
+    """Ampere and later have bfloat16. A T4 trains and samples in float16, whatever torch says of emulation."""
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
-    assert has_bfloat16("cuda") == (trains_in is not None)
+    assert has_bfloat16("cuda") == (trains_in == torch.bfloat16)
+    assert training_dtype("cuda") == trains_in
     assert sampling_dtype("cuda") == samples_in
 
 
 def test_apple_s_gpu_computes_in_float32():
     """For training and sampling alike."""
-    assert not has_bfloat16("mps") and sampling_dtype("mps") == torch.float32
+    assert not has_bfloat16("mps") and training_dtype("mps") == sampling_dtype("mps") == torch.float32

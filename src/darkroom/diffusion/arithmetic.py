@@ -66,6 +66,18 @@ def cast_once(network: nn.Module, dtype: torch.dtype) -> nn.Module:
     return network
 
 
+def training_dtype(device: str) -> torch.dtype:
+    """The type that networks are trained in, under autocast; float32 for none.
+
+    bfloat16 where the device has it; float16 on NVIDIA's GPUs before Ampere whose tensor cores multiply in it (compute
+    capability 7: Volta, Turing), many times as quickly as in float32. Its range is too small for gradients: they want their
+    loss scaled (Micikevicius et al. 2018, section 3.2).
+    """
+    if has_bfloat16(device):
+        return torch.bfloat16
+    return torch.float16 if device == "cuda" and torch.cuda.get_device_capability()[0] == 7 else torch.float32
+
+
 def sampling_dtype(device: str) -> torch.dtype:
     """The type that networks are run in, under autocast, where no gradients are wanted; float32 for none.
 

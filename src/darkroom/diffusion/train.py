@@ -1,8 +1,9 @@
 """Training: one generator that yields as it goes, and the objectives that it minimises.
 
 What makes it quick: the data set stays on the device as bytes; batches, times and noise are drawn there; the network
-runs in bfloat16 (autocast) with channels last where the device has it; Adam is fused; losses stay on the device until
-they are reported; on CUDA a whole step is captured once as a graph and replayed.
+runs in bfloat16 or float16 (autocast) with channels last where the device is quick in it; Adam is fused; losses stay on
+the device until they are reported; on CUDA a whole step is captured once as a graph and replayed. In float16 the loss is
+scaled, and a step whose gradients overflow is left out, all of it on the device.
 
 What makes it repeatable: the draws of step n come from a generator seeded by (seed, n) alone. A run that is taken up
 from a checkpoint at any step therefore goes on, on the CPU bit for bit, as if it had never stopped. Networks that draw
@@ -24,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss, one_hot
 
-from darkroom.diffusion.arithmetic import has_bfloat16
+from darkroom.diffusion.arithmetic import training_dtype
 from darkroom.diffusion.flow import StraightLine
 from darkroom.diffusion.process import Process
 from darkroom.diffusion.schedules import Schedule
@@ -244,7 +245,10 @@ class Trainer:
         seed: int,
     ) -> None:
         _check_draws_nothing(network)
-        layout = torch.channels_last if has_bfloat16(device) else torch.contiguous_format  # which is faster, in float32
+        self.dtype = training_dtype(device)
+        layout = (
+            torch.contiguous_format if self.dtype == torch.float32 else torch.channels_last
+        )  # which is faster in it
         self.network = network.to(device, memory_format=layout)  # type: ignore[call-overload]
         self.objective, self.recipe = objective, recipe
         self.device, self.seed = device, seed
@@ -253,6 +257,7 @@ class Trainer:
         self.labels = torch.from_numpy(labels.copy()).to(device)
         self.average = self.network if recipe.averaging is None else copy.deepcopy(self.network)
         self.optimizer = _adam(self.network, recipe, device)
+        self.scaler = torch.amp.GradScaler(device, enabled=self.dtype == torch.float16)
         self.generator = torch.Generator(device)
         self.steps_an_epoch = len(images) // recipe.batch
         self.step = 0
@@ -295,18 +300,19 @@ class Trainer:
             self.generator.manual_seed(_mixed(self.seed, number, 2))
             rows = order[number]
             drawn = self.objective.draw(self.images[rows].float() / 255, self.labels[rows], self.generator)
-            with torch.autocast(self.device, torch.bfloat16, enabled=has_bfloat16(self.device)):
+            with self._autocast():
                 self.objective.loss(network, *drawn)
         return network.eval()
 
     def state(self) -> State:
         """What :meth:`restore` needs to go on from here."""
-        moments = self.optimizer.state_dict()["state"]
+        moments, scaling = self.optimizer.state_dict()["state"], self.scaler.state_dict()
         return {
             "step": self.step,
             "network": self.network.state_dict(),
             "optimizer": {str(i): entry for i, entry in moments.items()},
             **({} if self.average is self.network else {"average": self.average.state_dict()}),
+            **({"scaling": scaling} if scaling else {}),
         }
 
     def restore(self, state: State) -> None:
@@ -319,6 +325,8 @@ class Trainer:
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
         for parameter, entry in self.optimizer.state.items():
             entry |= {name: _laid_out_as(parameter, value) for name, value in entry.items()}
+        if "scaling" in state:
+            self.scaler.load_state_dict(state["scaling"])
 
     def _order(self, epoch: int) -> Tensor:
         self.generator.manual_seed(_mixed(self.seed, epoch, 0))
@@ -341,13 +349,19 @@ class Trainer:
     def _update(self, *drawn: Tensor) -> Tensor:
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(self.device, torch.bfloat16, enabled=has_bfloat16(self.device)):
+        with self._autocast():
             loss = self.objective.loss(self.network, *drawn)
-        loss.backward()
+        self.scaler.scale(loss).backward()  # the scaler does nothing but in float16
+        self.scaler.unscale_(self.optimizer)
         if self.recipe.clip is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
-        self.optimizer.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         return loss.detach()
+
+    def _autocast(self) -> torch.autocast:
+        half = torch.bfloat16 if self.dtype == torch.float32 else self.dtype
+        return torch.autocast(self.device, half, enabled=self.dtype != torch.float32)
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -382,6 +396,7 @@ class Trainer:
     def _warm_up(self, held: tuple[Tensor, ...]) -> None:
         """Run the step a few times on a stream of its own, as capturing demands, and undo what it did."""
         weights = {name: value.clone() for name, value in self.network.state_dict().items()}
+        scaling = self.scaler.state_dict()
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream), warnings.catch_warnings():
@@ -391,6 +406,7 @@ class Trainer:
             for _ in range(3):
                 self._update(*held)
         torch.cuda.current_stream().wait_stream(stream)
+        self.scaler.load_state_dict(scaling)
         with torch.no_grad():
             for name, value in self.network.state_dict().items():
                 value.copy_(weights[name])
