@@ -16,6 +16,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from darkroom.diffusion.arithmetic import fitting
 from darkroom.diffusion.denoise import Denoiser
 from darkroom.diffusion.guidance import Beside, Guided
 from darkroom.diffusion.pretrained import Convention, Prompts, Source, Stage, load_flow, load_stage
@@ -91,13 +92,18 @@ class Painter:
     def sample_each(self, denoisers: Sequence[Denoiser], seeds: Sequence[int]) -> np.ndarray:
         """What :meth:`sample` gives of each of *denoisers* from the same seeds, uint8 (denoisers, seeds, side, side, 3).
 
-        On a GPU all of them go through the network as one batch, which takes it no longer than one of them.
+        On a GPU all of them go through the network as one batch, as far as its memory allows, which takes it no longer than
+        one of them.
         """
         if self.device == "cpu":
             return np.stack([self.sample(denoiser, seeds) for denoiser in denoisers])
-        beside = Beside(tuple((denoiser, len(seeds)) for denoiser in denoisers))
-        drawn = self.sample(beside, [*seeds] * len(denoisers))
-        return drawn.reshape(len(denoisers), len(seeds), *drawn.shape[1:])
+        side_by_side = batch(self.stage, self.device, len(denoisers), 4 * len(seeds))  # two readings, each guided
+        parts = [denoisers[first : first + side_by_side] for first in range(0, len(denoisers), side_by_side)]
+        drawn = [
+            self.sample(Beside(tuple((denoiser, len(seeds)) for denoiser in part)), [*seeds] * len(part))
+            for part in parts
+        ]
+        return np.concatenate(drawn).reshape(len(denoisers), len(seeds), *drawn[0].shape[1:])
 
     def told(self, steps: Iterator[Step], count: int) -> Iterator[Step]:
         """*steps* as they come, each of *count* told to the run."""
@@ -140,6 +146,7 @@ class Enlarger:
         at_once: int = 6,
     ) -> np.ndarray:
         """uint8 (B, side, side, 3) made larger by stage II, a prompt and a seed each; gamma as in :meth:`Painter.ask`."""
+        at_once = batch(self.stage, self.run.device, at_once, 2)
         groups = [range(first, min(first + at_once, len(pictures))) for first in range(0, len(pictures), at_once)]
         drawn = []
         for number, rows in enumerate(groups):
@@ -155,6 +162,11 @@ class Enlarger:
                 large = step.x_t
             drawn.append(to_bytes(large))
         return np.concatenate(drawn)
+
+
+def batch(stage: Stage, device: str, most: int, rows: int) -> int:
+    """How many pictures are drawn at once, if the network of *stage* is asked about *rows* for each: *most*, if they fit."""
+    return fitting(device, most, rows * max(stage.bytes_each, 1))
 
 
 def _convention(weights: Weights) -> Convention | None:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from darkroom.diffusion.arithmetic import cast_once, exact_float32, sampling_dtype
+from darkroom.diffusion.arithmetic import cast_once, exact_float32, fitting, sampling_dtype
 from darkroom.diffusion.data import read_idx, to_bytes
 from darkroom.diffusion.denoise import Denoiser, NoisePredictor, Predictor
 from darkroom.diffusion.filters import gaussian_blur
@@ -29,7 +29,8 @@ from experiments.part_b.panels import frame_times
 
 SIDE = 28
 SAVE_EVERY_S = 60.0
-AT_ONCE = {"cpu": 100, "mps": 1000, "cuda": 2000}  # what fits the caches, or 3 GB of memory at the largest width
+AT_ONCE = {"cpu": 100, "mps": 1000, "cuda": 2000}  # what fits the caches, or is as quick as more
+NUMBERS_EACH = 800_000  # alive at once for a digit, at the largest width
 Arrays = dict[str, np.ndarray]
 
 
@@ -139,10 +140,11 @@ def quick(network: nn.Module, device: str) -> Callable[..., Tensor]:
     """*network* on *device*, run without gradients in what the device is quick in; gives float32."""
     dtype = sampling_dtype(device)
     network = cast_once(network.to(device), dtype)
+    at_once = fitting(device, AT_ONCE[device], NUMBERS_EACH * dtype.itemsize)
 
     @torch.inference_mode()
     def call(*inputs: Tensor) -> Tensor:
-        parts = zip(*(value.split(AT_ONCE[device]) for value in inputs), strict=True)
+        parts = zip(*(value.split(at_once) for value in inputs), strict=True)
         with torch.autocast(device, dtype, enabled=dtype != torch.float32):
             return torch.cat([network(*part).float() for part in parts])
 

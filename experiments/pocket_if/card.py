@@ -47,7 +47,7 @@ def card(
     import time
 
     from darkroom.lab import Weights
-    from experiments.part_a.painter import Painter, seeds_of
+    from experiments.part_a.painter import Painter, batch, seeds_of
     from experiments.pocket_if.judging import Judge
 
     world, named = World(emoji, subjects, sets, mirrored), Judge.restored(reader)
@@ -60,9 +60,10 @@ def card(
         prompts = [caption.format(world.wordings[name][0]) for name in names for _ in range(each)]
         seeds = seeds_of(seed + list(STYLES).index(style), len(prompts))
         parts = []
-        batch = at_once if run.device == "cpu" else max(at_once, 256)  # a GPU is as quick with as many
-        for first in range(0, len(prompts), batch):
-            rows = slice(first, first + batch)
+        most = at_once if run.device == "cpu" else max(at_once, 256)  # a GPU is as quick with as many
+        together = batch(painter.stage, run.device, most, 2)
+        for first in range(0, len(prompts), together):
+            rows = slice(first, first + together)
             parts.append(painter.sample(painter.ask(prompts[rows], gamma), seeds[rows]))
             run.progress(first, len(prompts), unit=f"{style} pictures")
         return np.concatenate(parts).reshape(len(names), each, painter.side, painter.side, 3)

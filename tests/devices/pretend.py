@@ -345,6 +345,9 @@ def pretended(kind: str, *, capability: tuple[int, int] = AMPERE) -> Iterator[Pr
             for name, value in _cuda(device).items():
                 stack.enter_context(patch.object(torch.cuda, name, value))
             stack.enter_context(patch("torch.cuda.amp.common.amp_definitely_not_available", lambda: False))
+        else:
+            stack.enter_context(patch.object(torch.mps, "recommended_max_memory", lambda: 16 << 30))
+            stack.enter_context(patch.object(torch.mps, "current_allocated_memory", lambda: 0))
         stack.enter_context(patch.object(torch, "Generator", _Generator))
         stack.enter_context(patch.object(torch, "autocast", _Autocast))
         for place in ("torch.optim.optimizer", "torch.nn.utils.clip_grad"):

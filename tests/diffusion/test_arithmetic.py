@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from darkroom.diffusion import arithmetic
-from darkroom.diffusion.arithmetic import has_bfloat16, sampling_dtype, training_dtype
+from darkroom.diffusion.arithmetic import fitting, has_bfloat16, sampling_dtype, training_dtype
 from darkroom.diffusion.train import Denoising, Recipe, Trainer
 
 
@@ -68,3 +68,49 @@ def test_gpus_are_asked_for_their_capability(monkeypatch, capability, trains_in,
 def test_apple_s_gpu_computes_in_float32():
     """For training and sampling alike."""
     assert not has_bfloat16("mps") and training_dtype("mps") == sampling_dtype("mps") == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("free", "kept", "rows"),
+    [(100_000, 0, 50), (9_800, 0, 32), (6_000, 3_800, 32), (2_000, 0, 8), (6_400, 0, 32), (10, 0, 1)],
+)
+def test_what_goes_through_a_network_at_once_fits_into_half_of_what_is_free(monkeypatch, free, kept, rows):
+    """As many as were asked for, or a power of 2; what torch keeps there and has not given out is free too."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (free, 10**6))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: kept + 7_000)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: 7_000)
+    assert fitting("cuda", 50, 100) == rows
+    assert fitting("cpu", 50, 10**12) == 50
+    monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: free + 7_000)
+    monkeypatch.setattr(torch.mps, "current_allocated_memory", lambda: 7_000 - kept)
+    assert fitting("mps", 50, 100) == rows
+
+
+def test_what_is_called_float32_is_computed_in_float32():
+    """NVIDIA's GPUs keep 10 bits of a convolution's inputs unless they are told not to; what was set before comes back."""
+    from experiments.part_b.digits import probabilities, read
+
+    flags = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = [flag.allow_tf32 for flag in flags]
+    seen = []
+
+    class Watched(torch.nn.Module):
+        def features(self, images: torch.Tensor) -> torch.Tensor:
+            seen.extend(flag.allow_tf32 for flag in flags)
+            return images.flatten(1)
+
+        def head(self, features: torch.Tensor) -> torch.Tensor:
+            return features
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.features(images)
+
+    try:
+        for flag in flags:
+            flag.allow_tf32 = True
+        read(Watched(), np.zeros((3, 28, 28), np.uint8), "cpu")
+        probabilities(Watched(), np.zeros((3, 28, 28), np.uint8), "cpu")
+        assert seen == [False] * 4 and [flag.allow_tf32 for flag in flags] == [True, True]
+    finally:
+        for flag, value in zip(flags, before, strict=True):
+            flag.allow_tf32 = value

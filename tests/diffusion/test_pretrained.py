@@ -235,11 +235,12 @@ def test_pickled_weights_are_refused(cascade, tmp_path):
     [
         (lambda tensors: tensors.pop("conv_in.bias"), r"the checkpoint lacks tensor conv_in\.bias"),
         (lambda tensors: tensors.update(extra=torch.zeros(3)), "the checkpoint has an unexpected tensor extra"),
+        (lambda tensors: tensors.update({"conv_in.bias": torch.zeros(3)}), r"the checkpoint .*conv_in\.bias"),
     ],
-    ids=["missing", "unexpected"],
+    ids=["missing", "unexpected", "misshapen"],
 )
 def test_tensors_of_another_network_are_refused(cascade, tmp_path, change, message):
-    """A checkpoint with missing or unexpected tensors is refused by the tensor's name, never half loaded."""
+    """A checkpoint with missing, unexpected or misshapen tensors is refused by the tensor's name, never half loaded."""
     from safetensors.torch import load_file, save_file
 
     folder = copied(cascade, tmp_path)
@@ -295,6 +296,46 @@ def test_a_hub_that_gives_nothing_is_explained(monkeypatch, error, message):
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
     with pytest.raises(ModelUnavailable, match=message):
         load_stage(Source("someone/model", "abc"))
+
+
+HALVES, WHOLE = "unet/network.fp16.safetensors", "unet/network.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("published", "half", "taken"),
+    [
+        ((HALVES, WHOLE), True, {HALVES}),
+        ((HALVES, WHOLE), False, {WHOLE}),
+        ((WHOLE,), True, {WHOLE}),
+        ((HALVES,), False, {HALVES}),
+    ],
+)
+def test_only_the_weights_that_are_read_are_downloaded(monkeypatch, tmp_path, published, half, taken):
+    """Of both variants the one that the device wants, the other if there is no choice; nothing of pickle's or in 8 bits."""
+    import huggingface_hub
+
+    others = ("model_index.json", "scheduler/scheduler_config.json", "unet/config.json")
+    skipped = (
+        "unet/network.8bit.safetensors",
+        "unet/network.bin",
+        "unet/network.fp16.bin",
+        "README.md",
+        "vae/a.safetensors",
+    )
+
+    def snapshot_download(place: str, *, revision: str, allow_patterns: list[str], ignore_patterns: list[str]) -> str:
+        assert (place, revision) == ("someone/model", "abc")
+        for name in huggingface_hub.utils.filter_repo_objects(
+            [*others, *skipped, *published], allow_patterns=allow_patterns, ignore_patterns=ignore_patterns
+        ):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_bytes(b"")
+        return str(tmp_path)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    folder = Source("someone/model", "abc").folder("unet", "scheduler", half=half)
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert found == {*others, *taken}
 
 
 def test_a_model_too_large_for_the_memory_is_refused_before_it_is_read(cascade, monkeypatch):

@@ -295,6 +295,16 @@ def _run(tmp_path: Path, key: str = "k" * 64) -> Run:
     return Run("cpu", key, Place(tmp_path, "part_x/it").checkpoint(key), "2026-01-01T00:00:00Z", lambda _: None)
 
 
+def test_a_run_that_moved_names_each_device_once(tmp_path: Path) -> None:
+    """In the order in which it was on them."""
+    for name, devices in (("T4", ["T4"]), ("CPU", ["T4", "CPU"]), ("T4", ["T4", "CPU"])):
+        checkpoint = Place(tmp_path, "part_x/it").checkpoint("k")
+        run = Run("cpu", "k", checkpoint, "2026-01-01T00:00:00Z", lambda _: None, name)
+        run.load()
+        assert run.devices == devices
+        run.save({})
+
+
 STATES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**80), 2**80) | st.floats(allow_nan=False) | st.text(),
     lambda inner: (

@@ -1,4 +1,4 @@
-"""What a device computes quickly in."""
+"""What a device computes quickly in, and how much at once."""
 
 from __future__ import annotations
 
@@ -86,3 +86,26 @@ def sampling_dtype(device: str) -> torch.dtype:
     if has_bfloat16(device):
         return torch.bfloat16
     return torch.float16 if device == "cuda" else torch.float32
+
+
+def fitting(device: str, most: int, bytes_each: float) -> int:
+    """How many rows go through a network at once: *most*, or fewer where a GPU's memory is short.
+
+    Half of what is free there holds them; fewer are a power of 2, so that a little more or less free memory changes nothing.
+    On a CPU it is *most*: what fits its caches is decided by whoever asks.
+
+    Args:
+        bytes_each: how much memory the device needs for one row, at the peak.
+    """
+    if device == "cpu":
+        return most
+    room = max(1, int(_free_bytes(device) / 2 / bytes_each))
+    return most if room >= most else 1 << (room.bit_length() - 1)
+
+
+def _free_bytes(device: str) -> int:
+    """What is free on a GPU, what torch has set aside there and not given out included."""
+    if device == "cuda":
+        kept = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+        return int(torch.cuda.mem_get_info()[0] + kept)
+    return int(torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory())

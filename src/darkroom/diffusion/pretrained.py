@@ -53,6 +53,8 @@ DEEPFLOYD = {
 }
 _VARIANCES: dict[str, Variance] = {"fixed_small": "small", "fixed_large": "large", "learned_range": "learned"}
 _PREDICTIONS = ("epsilon", "v_prediction")
+_WEIGHTY = {"unet", "text_encoder", "transformer"}  # parts that have weights
+_ALIVE = 16  # tensors of a U-Net's first size that are alive at once, by a count of DeepFloyd's
 _ROOM = 1.3  # what a network needs beside its weights
 
 
@@ -136,6 +138,7 @@ class Stage:
         threshold: quantile and limit that estimates of x_0 are held to; None where they are left alone.
         noising: stage II only: the schedule that pictures from stage I are noised by.
         prediction: how the network's output is read.
+        bytes_each: about how much memory a row of a batch takes on its way through the network; 0 where nobody knows.
     """
 
     network: Callable[..., Tensor]
@@ -145,6 +148,7 @@ class Stage:
     threshold: tuple[float, float] | None
     noising: Schedule | None = None
     prediction: type[Predictor] = NoisePredictor
+    bytes_each: int = 0
 
     def denoiser(self, *conditions: Tensor) -> Denoiser:
         """The network with *conditions*, of one row or one a sample; compose freely, then :meth:`finished`."""
@@ -348,6 +352,7 @@ def load_stage(source: Source, device: str = "cpu", *, dtype: torch.dtype | None
         _threshold(scheduler.config),
         schedule_of(DDPMScheduler.from_pretrained(noising)) if noising.is_dir() else None,
         LearnedRangePredictor if variance == "learned" else NoisePredictor,
+        bytes_each=_ALIVE * unet.config.block_out_channels[0] * unet.config.sample_size**2 * dtype.itemsize,
     )
 
 
@@ -469,7 +474,7 @@ class _UNet:
     def __init__(
         self, unet: Any, schedule: Schedule, dtype: torch.dtype, device: str, *, of_velocity: bool = False
     ) -> None:
-        self.unet, self.schedule, self.device, self.of_velocity = unet, schedule, device, of_velocity
+        self.unet, self.schedule, self.device, self.of_velocity = unet, schedule.to(device), device, of_velocity
         self.width = unet.config.encoder_hid_dim or unet.config.cross_attention_dim
         self.autocast = dtype == torch.bfloat16
         self.dtype = torch.float32 if self.autocast else dtype
@@ -501,7 +506,7 @@ class _UNet:
         output = output.float()
         if self.of_velocity:
             predicted, *raw = output.split(x.shape[1], dim=1)
-            output = torch.cat([self.schedule.noise_of_velocity(x, t.cpu().double(), predicted), *raw], 1)
+            output = torch.cat([self.schedule.noise_of_velocity(x, t, predicted), *raw], 1)
         return output
 
 
@@ -576,7 +581,16 @@ def _complete(folder: Path, parts: Sequence[str]) -> Path:
 
 
 def _fetched(source: Source, parts: Sequence[str], half: bool) -> Path:
-    """The pipeline's snapshot in the hub's cache, downloaded where it is not there."""
+    """The pipeline's snapshot in the hub's cache, downloaded if it is not there; its other weights if it lacks these."""
+    for halves in (half, not half):
+        snapshot = _downloaded(source, parts, halves)
+        if all(any((snapshot / part).glob("*.safetensors")) for part in _WEIGHTY.intersection(parts)):
+            break
+    return _complete(snapshot, parts)
+
+
+def _downloaded(source: Source, parts: Sequence[str], half: bool) -> Path:
+    """The snapshot with one variant of the weights, as far as there is one."""
     from huggingface_hub import errors as hub
     from huggingface_hub import snapshot_download
 
@@ -607,7 +621,7 @@ def _fetched(source: Source, parts: Sequence[str], half: bool) -> Path:
         raise ModelUnavailable(
             f"{source.place} is not in the hub's cache and the hub does not answer ({said}); connect, or name a folder"
         ) from error
-    return _complete(Path(snapshot), parts)
+    return Path(snapshot)
 
 
 def _check_room(source: Source, files: Sequence[Path], device: str) -> None:

@@ -10,6 +10,7 @@ from darkroom.lab.errors import DarkroomError, DeviceUnavailable, ExperimentErro
 
 EXTRAS = ("torch", "diffusers", "transformers", "accelerate")
 INSTALL = "pip install 'darkroom[experiments]', or pip install -e '.[experiments]' in a clone"
+_OF_MEMORY = ("out of memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE}
 
 
@@ -32,11 +33,18 @@ def translated(error: BaseException, identity: str, root: Path) -> DarkroomError
         return no_package(identity, [str(error.name).partition(".")[0]])
     if isinstance(error, OSError) and error.errno in _DISK:
         return UsageError(f"{identity}: {explained(error)}")
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if _is_of_memory(error):
         return ExperimentError(
             f"{identity}: memory ran out{_said(error)}; give it more, or smaller parameters with --set"
         )
     return ExperimentError(f"{identity}: {described(error, root)}")
+
+
+def _is_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, as Python, or torch on one of its devices, reports it: not all of them have a class for it."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(phrase in str(error) for phrase in _OF_MEMORY)
 
 
 def _said(error: BaseException) -> str:
