@@ -39,6 +39,10 @@ def draw(
 ) -> Bank:
     """Pictures 0, ..., count - 1 of *seed*, made smaller to *side* by averaging.
 
+    Each training draws its own bank. Three of the seven have the same pictures (``stage_1_grown``, ``stage_1_strided`` and
+    ``stage_1``, of one seed and size) and could share them, but a picture takes 5 ms: what half a minute makes anew is
+    not worth a cache that has to know when it is out of date.
+
     Args:
         told: is called now and then with how many are done.
         generic: by style, the share of pictures called "a high quality photo" and nothing else.
