@@ -158,6 +158,8 @@ UNSEEN = {
     "a JPEG of a mark": (b"\xff\xd8\xff", "it holds no picture"),
     "a TIFF": (encoded(".tiff"), "it holds TIFF, which browsers do not show; save it as PNG, JPEG, WebP or AVIF"),
     "a JPEG 2000": (encoded(".jp2"), "it holds JPEG2000, which browsers do not show"),
+    "a HEIC": (b"\0\0\0\x18ftypheic" + bytes(40), "it holds HEIC, which browsers do not show; save it as PNG, JPEG"),
+    "a PDF": (b"%PDF-1.4\n", "it holds PDF, which browsers do not show"),
     "20,000 x 20,000": (
         huge(20_000, 20_000),
         "20,000 x 20,000 pixels; the most are 20,000 to a side, and 64,000,000 in all",
@@ -171,6 +173,34 @@ def test_what_no_browser_shows_is_a_fault(name: str) -> None:
     """With the reason."""
     content, reason = UNSEEN[name]
     assert judge(content, "a.png").fault.startswith(reason)
+
+
+LOADS = "since a drawing in a page loads nothing"
+
+
+@pytest.mark.parametrize(
+    ("inner", "column", "fault"),
+    [
+        ('<image href="photo.png"/>', 0, f"'photo.png' is not shown, {LOADS}; embed it by data: instead"),
+        ('<use xlink:href="https://e.com/a.svg#b"/>', 0, f"'https://e.com/a.svg#b' is not shown, {LOADS}; embed it by"),
+        (
+            "<style>a {} @import url(https://e.com/f);</style>",
+            12,
+            f"'@import url(https://e.com/f)' is not read, {LOADS}",
+        ),
+        ("<style>@font-face { src: url('f.woff2') }</style>", 25, f"\"url('f.woff2')\" is not read, {LOADS}; embed it"),
+        ('<?xml-stylesheet href="a.css"?>', 0, f"<?xml-stylesheet?> is not read, {LOADS}; write <style> into it"),
+    ],
+)
+def test_what_a_drawing_would_load_is_a_fault(inner: str, column: int, fault: str) -> None:
+    """A browser shows nothing of it where the drawing is a picture of a page."""
+    head = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="9" height="9">'
+    judged = judge(f"{head}\n{inner}</svg>".encode(), "a.svg")
+    assert judged.fault.startswith(fault) and (judged.line, judged.column) == (2, 1 + column)
+    harmless = (
+        '<use xlink:href="#a"/><image href="data:,x"/><a href="https://e.com"/><style>a { fill: url(#b) }</style>'
+    )
+    assert judge(f"{head}{harmless}</svg>".encode(), "a.svg") == Picture(9, 9)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".gif", ".webp", ".avif", ".svg"])

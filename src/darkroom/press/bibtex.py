@@ -20,6 +20,7 @@ from pybtex.utils import CaseInsensitiveDict
 _COMMAND = re.compile(r"@[ \t]*([A-Za-z][\w-]*)\s*([({])")
 _AT_LINE = re.compile(r"^[ \t]*@", re.MULTILINE)
 _NEXT = re.compile(r"^[ \t]*@[ \t]*[A-Za-z][\w-]*\s*[({]", re.MULTILINE)
+_SPACED_KEY = re.compile(r"@[ \t]*[A-Za-z][\w-]*\s*[({]\s*(?P<key>[^\s,={}()\"]+(?:[ \t]+[^\s,={}()\"]+)+)\s*,")
 _COMMENT = re.compile(r"(?:\s+|%[^\n]*)+")
 _FIELD = "expected `name = {value},` or the closing %s"
 _WORDS = {
@@ -125,6 +126,10 @@ class _Scanner(LowLevelParser):  # type: ignore[misc]
         field, words = self.current_field_name, str(error.args[0])
         if field and (isinstance(error, PrematureEOF) or words == "field value expected"):
             return self._value, f'{entry}the value of {field} is not {{...}}, "..." or a number that ends'
+        if not self._fields and (key := _SPACED_KEY.match(self.text, self.command_start)):
+            return key.start(
+                "key"
+            ), f"the key {' '.join(key['key'].split())!r} has a space; take it out, also where it is cited"
         if isinstance(error, PrematureEOF):
             return self.command_start, f"{entry}this entry does not end; close it with a brace"
         at = self._field if words == "'=' expected" else _skip_space(self.text, error.error_context_info[2])

@@ -46,7 +46,7 @@ _OPENINGS: dict[str, tuple[bytes, ...]] = {
     ".mp3": (b"ID3", b"\xff"),
     ".wav": (b"RIFF",),
 }
-_VERSION = 2
+_VERSION = 3
 _UNITS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "pc": 16.0, "in": 96.0, "cm": 96 / 2.54, "mm": 9.6 / 2.54}
 _LENGTH = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([a-z]*)\s*")
 
@@ -254,6 +254,13 @@ def _is_sound_jpeg(content: bytes) -> bool:
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
 
 
+def _unshown(content: bytes) -> str:
+    """What a file holds that no browser shows as a picture and no decoder of ours reads, or ""."""
+    if content[4:8] == b"ftyp":
+        return "HEIC" if content[8:12] in {b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1"} else "a film"
+    return "PDF" if content.startswith(b"%PDF") else ""
+
+
 def _reason(content: bytes, error: Exception) -> str:
     from PIL import UnidentifiedImageError
     from PIL.Image import DecompressionBombError
@@ -261,7 +268,12 @@ def _reason(content: bytes, error: Exception) -> str:
     if content.lstrip()[:1] == b"<":
         return "it holds HTML or XML, not a picture"
     if isinstance(error, UnidentifiedImageError):
-        return "it holds no picture that can be recognised"
+        shown = (
+            f"{kind}, which browsers do not show; save it as PNG, JPEG, WebP or AVIF"
+            if (kind := _unshown(content))
+            else ""
+        )
+        return f"it holds {shown or 'no picture that can be recognised'}"
     if isinstance(error, DecompressionBombError):
         return f"it grows beyond {MOST:,} pixels"
     if isinstance(error, TooCostly | MemoryError):
@@ -279,20 +291,33 @@ def _drawing(content: bytes) -> Picture:
 
     attributes: dict[str, str] = {}
     names: list[str] = []
-    scripts: list[Picture] = []
+    faults: list[Picture] = []
+
+    def note(fault: str, behind: int = 0) -> None:
+        line, column = parser.CurrentLineNumber, parser.CurrentColumnNumber + 1 + behind
+        faults.append(Picture(fault=fault, line=line, column=column))
 
     def start(name: str, given: dict[str, str]) -> None:
         if not names:
             attributes.update(given)
         names.append(name)
-        script = _script(name, given)
-        if script:
-            fault = f"{script}: in a page it does not run, and by itself it runs without the policy of pages; remove it"
-            line, column = parser.CurrentLineNumber, parser.CurrentColumnNumber + 1
-            scripts.append(Picture(fault=fault, line=line, column=column))
+        if script := _script(name, given):
+            note(f"{script}: in a page it does not run, and by itself it runs without the policy of pages; remove it")
+        elif loaded := _loaded(name, given):
+            note(f"{loaded[:80]!r} is not shown, since a drawing in a page loads nothing; embed it by data: instead")
+
+    def style(text: str) -> None:
+        if names[-1].rpartition(" ")[2] == "style" and (found := _LOADED.search(text)):
+            note(f"{found[0][:80]!r} is not read, since a drawing in a page loads nothing; embed it", found.start())
+
+    def instruction(target: str, data: str) -> None:
+        if target == "xml-stylesheet":
+            note("<?xml-stylesheet?> is not read, since a drawing in a page loads nothing; write <style> into it")
 
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartElementHandler = start
+    parser.CharacterDataHandler = style
+    parser.ProcessingInstructionHandler = instruction
     try:
         parser.Parse(content, True)
     except expat.ExpatError as error:
@@ -302,8 +327,8 @@ def _drawing(content: bytes) -> Picture:
         )
     except ValueError as error:  # an encoding that is not known
         return Picture(fault=f"no XML, so that no browser draws it: {error}")
-    if scripts:
-        return scripts[0]
+    if faults:
+        return faults[0]
     if names[0] != "http://www.w3.org/2000/svg svg":
         where = "" if names[0] != "svg" else '; write <svg xmlns="http://www.w3.org/2000/svg">'
         return Picture(fault=f"it holds <{names[0].rpartition(' ')[2]}>, not <svg> of SVG's namespace{where}")
@@ -320,6 +345,17 @@ def _script(name: str, attributes: Mapping[str, str]) -> str:
         return f"{found}="
     links = (value for each, value in attributes.items() if each.rpartition(" ")[2] == "href")
     return next(("javascript:" for value in links if value.strip().lower().startswith("javascript:")), "")
+
+
+_LOADED = re.compile(r"""@import\b[^;\n]*|(?<!@namespace )url\(\s*["']?(?!["'#\s]|data:)[^)\n]*\)""", re.IGNORECASE)
+
+
+def _loaded(name: str, attributes: Mapping[str, str]) -> str:
+    """The address of another file that an element of a drawing would show, or ""."""
+    if name.rpartition(" ")[2] not in {"image", "use", "feImage"}:
+        return ""
+    links = (value.strip() for each, value in attributes.items() if each.rpartition(" ")[2] == "href")
+    return next((value for value in links if value and not value.lower().startswith(("#", "data:"))), "")
 
 
 def _natural_size(attributes: Mapping[str, str]) -> Picture:

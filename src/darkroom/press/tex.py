@@ -266,6 +266,7 @@ def _contexts() -> tuple[Any, Any]:
         MacroTextSpec("textsuperscript", simplify_repl=_raised),
         MacroTextSpec("textsubscript", simplify_repl=_lowered),
         MacroTextSpec("t", simplify_repl=_tied),
+        *(MacroTextSpec(sign, simplify_repl=_alone(sign, known.get_macro_spec(sign).simplify_repl)) for sign in "~^"),
     ]
     meaning = known.filter_context(
         keep_categories=["latex-base", "latex-approximations", "advanced-symbols", "nonascii-specials"]
@@ -308,6 +309,16 @@ def _tied(node: Any, l2tobj: Any) -> str:
     r"""``\t{oo}``: two letters under one bow."""
     text = str(l2tobj.nodelist_to_text(node.nodeargd.argnlist))
     return text[:1] + _TIE + text[1:]
+
+
+def _alone(sign: str, accented: Callable[[Any, Any], str]) -> Callable[[Any, Any], str]:
+    r"""What ``\~`` becomes: the sign itself over nothing, as in ``\~{}``, else an accent."""
+
+    def text(node: Any, l2tobj: Any) -> str:
+        letter = l2tobj.nodelist_to_text([each for each in node.nodeargd.argnlist or () if each])
+        return accented(node, l2tobj) if letter.strip() else sign
+
+    return text
 
 
 @cache
