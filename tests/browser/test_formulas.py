@@ -201,6 +201,42 @@ def _alike(ours: list[list[Any]], theirs: list[list[Any]]) -> bool:
     return all(abs(a - b) <= 0.1 for one, other in pairs for a, b in zip(one[:4], other[:4], strict=True))
 
 
+ASTRAY = r"""() => {
+  const text = document.createTreeWalker(document.querySelector('article p'), NodeFilter.SHOW_TEXT);
+  const pieces = [...document.querySelectorAll('article p .katex-base')], range = document.createRange();
+  let astray = 0, marks = 0;
+  for (let node; (node = text.nextNode()); ) {
+    if (node.parentElement.closest('.katex') || !/^[(.]/.test(node.data)) continue;
+    range.setStart(node, 0);
+    range.setEnd(node, 1);
+    const before = node.data[0] !== '(', mark = range.getBoundingClientRect();
+    const side = pieces.filter((each) => each.compareDocumentPosition(node) & (before ? 4 : 2));
+    const near = side.at(before ? -1 : 0).getBoundingClientRect();
+    astray += before ? mark.left < near.right - 1 : mark.right > near.left + 1;
+    marks += 1;
+  }
+  return [astray, marks];
+}"""
+
+
+def test_a_mark_beside_a_long_formula_stays_in_its_line(
+    chromium: Any, katex: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Whatever the width of the page; the formula itself goes over lines."""
+    project = Project.make(tmp_path_factory.mktemp("marks"))
+    project.page(
+        "A word before it is said ($a + b + c + d + e + f = g$ or $p(x) = q(x) + r(x) + s(x) + t(x)$. Then on."
+    )
+    project.build()
+    page = chromium.new_page()
+    page.goto((project.site / "index.html").as_uri())
+    page.evaluate("document.fonts.ready.then(() => true)")
+    for width in range(300, 800, 4):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate(ASTRAY) == [0, 2], width
+    page.close()
+
+
 def test_numbered_formulas_scroll_only_where_they_do_not_fit(
     chromium: Any, katex: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -132,6 +132,32 @@ def test_a_short_formula_stays_in_one_line_with_its_marks(project: Project, text
     assert all(stays in each for each in together)
 
 
+LONG = "$a + b + c + d + e + f + g = h$"
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [(f"See {LONG}.", "", "h."), (f"See ({LONG} or", "(a", ""), (f"See ({LONG}), or", "(a", "h),")],
+)
+def test_a_long_formula_keeps_its_marks(project: Project, text: str, first: str, last: str) -> None:
+    """Its first piece stays with what stands before it, its last with what follows; nothing is lost or there twice."""
+    project.page(text)
+    project.build()
+    paragraph = re.search(r"<p>See.*?</p>", project.html(), re.DOTALL)
+    assert paragraph
+    shown = re.sub(r'<span class="katex-mathml">.*?</math></span>', "", paragraph[0])
+    together = [
+        re.sub("<[^>]*>", "", each)
+        for each in re.findall(r'<span class="together">(.*?)(?=<span class="together">|$)', shown)
+    ]
+    assert re.sub("<[^>]*>", "", shown).replace("\u200b", "") == text.replace("$", "").replace(" + ", "+").replace(
+        " = ", "="
+    )
+    assert [each[:2] for each in together][: bool(first)] == [first][: bool(first)]
+    assert not last or together[-1].startswith(last)
+    assert shown.count("<span") == shown.count("</span>") and paragraph[0].count("<annotation") == 1
+
+
 def test_a_page_without_formulas_has_no_rules(project: Project) -> None:
     """Nor a hash of them in its policy."""
     project.page("Text.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 
 import msgspec
 
@@ -128,10 +129,43 @@ class Formulas:
         equation = page.uses[int(number)].equation
         html = self._made[equation]
         math = html if isinstance(html, str) else ""
-        text = f"{before}{math}{after}"
-        breaks = before or after or math.count("katex-base") > 1  # KaTeX lets a line end after any = or +
-        fits = not equation.display and len(plain(equation.tex)) <= _SHORT
-        return f'<span class="together">{text}</span>' if breaks and fits else text
+        if equation.display:
+            return f"{before}{math}{after}"
+        several = math.count(_PIECE) > 1  # KaTeX lets a line end after any = or +
+        if several and len(plain(equation.tex)) > _SHORT:
+            return _long(before, math, after)
+        return _together(before, math, after) if before or after or several else math
+
+
+_PIECE, _OPEN, _CLOSE = (
+    '<span class="katex-base">',
+    '<span class="katex"><span class="katex-html" aria-hidden="true">',
+    "</span>" * 2,
+)
+
+
+def _together(*parts: str) -> str:
+    return f'<span class="together">{"".join(parts)}</span>'
+
+
+def _long(before: str, math: str, after: str) -> str:
+    """A formula that may go over lines: its first piece is kept with what stands before it, its last with what follows.
+
+    Browsers break a line between a piece and a mark whatever holds both, so these pieces become formulas of their own.
+    """
+    begin = math.find(_PIECE)
+    second, last = math.find(_PIECE, begin + 1), math.rfind(_PIECE)
+    cuts = sorted({*([second] if before else []), *([last] if after else [])})
+    if any(math.count("<span", begin, cut) != math.count("</span>", begin, cut) for cut in cuts):  # one within another
+        return f"{before}{math}{after}"
+    parts = [math[start:end] for start, end in pairwise([0, *cuts, len(math)])]
+    parts = [*(f"{part}{_CLOSE}" for part in parts[:-1]), parts[-1]]
+    parts = [parts[0], *(f"{_OPEN}{part}" for part in parts[1:])]
+    if before:
+        parts[0] = _together(before, parts[0])
+    if after:
+        parts[-1] = _together(parts[-1], after)
+    return "".join(parts)
 
 
 def equations_of(page: Page, index: Index) -> Iterator[Equation]:
