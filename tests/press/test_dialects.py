@@ -197,6 +197,27 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "calls that are not closed": ("{{ figure('a/b')\n\na {{ metric('c/d') } b\n\n{{ cite('e') and {{ cite('f') }}", [
         f"{line}:{column} reference: {name}(...) is not closed; end it with }}}}" for line, column, name in ((1, 4, "figure"), (3, 6, "metric"), (5, 4, "cite"))
     ]),
+    "an empty callout": ("> [!NOTE]\n\n> a\n\n> [!TIP]\n> b", [
+        "1:3 markdown: this callout has no text; write it below, behind >, and leave no blank line between them",
+    ]),
+    "diagrams and raw HTML": ("```flow\na\n```\n\n```{=html}\n<b>c</b>\n```", [
+        '1:1 markdown: diagrams of flow are not drawn; save it as a picture, and write {{ picture("name.png", caption="...", alt="...") }}',
+        "5:1 markdown: ```{=html} is Pandoc's; HTML is written as it is, without a fence",
+    ]),
+    "Jekyll's tags": ("{% assign a = 1 %} {% include_relative b.md %}", [
+        "1:1 markdown: {% assign a = 1 %} is Jekyll's; Jinja has {% set x = 1 %}, {% if ... %} and {# comments #}",
+        '1:20 markdown: {% include_relative b.md %} is Jekyll\'s; write {{ picture("name.png", caption="...", alt="...") }} for a picture, a fence of ``` for code',
+    ]),
+    "links of a wiki and HackMD": ("[[#a]] [name=b] [[1, 2], [3, 4]]", [
+        "1:1 markdown: [[#a]] is a link of a wiki's; write [text](page.md)", "1:8 markdown: [name=b] is HackMD's; write the text out",
+    ]),
+    "headings of AsciiDoc, kramdown's sign": ("== A\n\n- b\n^\n- c", [
+        "1:1 markdown: a heading begins with ##", "4:1 markdown: this sign of kramdown's parts no lists; write <!-- --> on a line of its own",
+    ]),
+    "formulas of nothing, comments in formulas": ("$$$$ \\(\\) $a <!-- b --> c$", [
+        "1:1 math: $$$$ holds no formula; remove it", "1:6 math: \\(\\) holds no formula; remove it",
+        "1:14 math: <!-- begins no comment in a formula; write % on a line of its own",
+    ]),
     "curled quotes in a call": ("{{ cite(“e”) }}", ['1:4 reference: “ is no quote that is read here; write cite("...")']),
     "calls that are computed with": ("{{ metric('a/b') | upper }}\n\n{{ metric('a/b') * 3 }}\n\n{{ -metric('a/b') }}", [
         f"{line}:{column} reference: metric(...) is put into the page as it is, and nothing is computed with it; use its options"
@@ -292,6 +313,15 @@ DOUBTFUL: dict[str, tuple[str, list[str]]] = {
         *(f"{line}:{column} math: \\\\ begins a new line of a formula; write one backslash for a command or a brace" for line, column in ((1, 38), (4, 1))),
     ]),
     "bars of norms": ("| $\\|x\\|$ | b |\n|---|---|\n| 1 | 2 | |", ["1:4 math: \\| within a formula of a table is |; write | for that, or \\Vert for a double bar"]),
+    "code that is not run": ("`{python} x` and `{x} y`", [
+        "1:1 markdown: {python} runs no code here; write the value out, or {{ metric(...) }} for one that was measured",
+    ]),
+    "lines marked by comments": ("```js\n// highlight-next-line\nx\n```", ["1:1 markdown: highlight-next-line marks no lines here; write {1,3-5} behind the language"]),
+    "marks of a wiki": ("'\'\'a\'\'\' \'\'b\'\' f\'\'(x), g\'\'(x)\n\n* c\n** d", [
+        *(f"1:{column} markdown: MediaWiki's marks are not read; write **bold** and *emphasis*" for column in (1, 9)),
+        "4:1 markdown: an item within another is indented by two spaces; it begins with - or *",
+    ]),
+    "marks of a chat": ("a【1†source】", ["1:2 markdown: a mark that a chat program has left; remove it"]),
     "hashtags": ("#one #two", ["1:1 markdown: a heading has a space after its #; tags are not read"]),
 }  # fmt: skip
 

@@ -109,6 +109,10 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         ('(<a href="mailto:a.b+c@d.co.uk">a.b+c@d.co.uk</a>), <a href="mailto:e@f.org">mailto:e@f.org</a>. git@github.com:g/h.git react@18.2.0 A@B <code>i@j.com</code> '
          '<a href="right.html">k@l.com</a> m@n.com/o',), (),
     ),
+    "code-in-html": (
+        'a <code>$x$ {{ metric("part_b/a/m") }} \\alpha</code> $y$',
+        ('<code>$x$ {{ metric("part_b/a/m") }} \\alpha</code> [y]',), (),
+    ),
     "formulas-in-titles": ("![a](pic.png \"at $x_\\sigma$, $5 and $6\")", ('title="at x_σ, $5 and $6"',), ()),
     "code-of-a-definition": ("T\n\n:   a\n\n        b\n          c", ("<pre tabindex=\"0\"><code>b\n  c\n</code></pre>",), ()),
     "capital-anchors": ('<A NAME="x"></A> <A ID="y">t</A> [l](#x) [m](#y)', ('<a href="#x">l</a> <a href="#y">m</a>',), ()),

@@ -38,12 +38,18 @@ def _check_fence(reading: Reading, token: Token) -> None:
         token.type = "formula_block"
         token.meta["formula"] = make_formula(reading, token.content, True, tuple(starts) or ((0, offset),))
         return
+    if marked := _MAGIC.search(token.content):
+        message = f"{marked['words']} marks no lines here; write {{1,3-5}} behind the language"
+        reading.warn(place, "markdown", message)
     info = unescapeAll(token.info)
     message, certain = dialects.of_fence(info)
     if message:
         (reading.fault if certain else reading.warn)(place, "markdown", message)
     elif closed:
         _check_info(reading, info, token.content.count("\n"), place)
+
+
+_MAGIC = re.compile(r"^\s*(?://|#|<!--|/\*|--)\s*(?P<words>highlight-(?:next-line|start|end))\b", re.MULTILINE)
 
 
 def _check_info(reading: Reading, info: str, count: int, place: int) -> None:
@@ -125,6 +131,14 @@ def _check_admonition(reading: Reading, token: Token) -> None:
         reading.fault(place, "markdown", "this callout has no text; indent its text by four spaces")
 
 
+def _check_alert(reading: Reading, token: Token) -> None:
+    assert token.map
+    first, last = token.map
+    if not any(reading.line(number).strip(" \t>") for number in range(first + 1, last)):
+        message = "this callout has no text; write it below, behind >, and leave no blank line between them"
+        reading.fault(_start(reading, token), "markdown", message)
+
+
 def _check_quote(reading: Reading, token: Token) -> None:
     assert token.map
     line = reading.line(token.map[0])
@@ -141,6 +155,7 @@ CHECKS: dict[str, Callable[[Reading, Token], None]] = {
     "blockquote_open": _check_quote,
     "admonition_open": _check_admonition,
     "hr": _check_line,
+    "alert_open": _check_alert,
 }
 
 

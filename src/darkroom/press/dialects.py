@@ -27,13 +27,14 @@ WIDTH = '{{ picture("name.png", alt="...", width="text") }}'
 _CALLOUT = "> [!NOTE] for a callout"
 _LISTED = "this is text, and no list; items begin with - or 1."
 _NO_CODE = "a page runs no code of its own; remove it"
+_LEFT_BY_CHAT = "a mark that a chat program has left; remove it"
 _DELIMITER = "a line |---|---| with as many cells follows its header"
 
 # Paragraphs: what stands in all that a pattern finds, the pattern, and what is said of it -------------------------------
 
 _TELLING = re.compile(  # what most paragraphs have none of
     r"(?m)^[#:+*.\\\[\-|(=%/<^•●▪◦‣–]|^(?:a|i|1)[.)]|^[ \t:|+-]+$|``|`_|`[^`\n]*'|^(?:import|export|image|Table)\b"
-    r"|[ \t|]\|[ \t]|[ \t]\^[\w-]+\Z|\n[ \t]*\d\d?[.)][ \t]|\\[ \t]*\Z"
+    r"|''|【|oaicite|\ue200|[ \t|]\|[ \t]|[ \t]\^[\w-]+\Z|\n[ \t]*\d\d?[.)][ \t]|\\[ \t]*\Z"
 )
 _PARAGRAPHS = (  # patterns are compiled where they are used
     ("#", r"(?m)^#{2,6}[^#\s]", "a heading has a space after its #; write ## Title"),
@@ -114,7 +115,8 @@ _PARAGRAPHS = (  # patterns are compiled where they are used
         "this is a block's name of Obsidian's; name a heading by {#name}",
     ),
     ("===", r'(?m)^===[!+]?[ \t]+"', "tabs are not read; write a heading or ??? note"),
-    ("==", r"(?m)^={2,6}[ \t]+\S.*?[ \t]+=+[ \t]*$", "a heading begins with ##"),
+    ("==", r"(?m)^={2,6}[ \t]+\S.*?[ \t]+=+[ \t]*$|\A={2,6}[ \t]+\w", "a heading begins with ##"),
+    ("^", r"(?m)^\^[ \t]*$", "this sign of kramdown's parts no lists; write <!-- --> on a line of its own"),
     (
         "///",
         r"(?m)^/{3,}[ \t]+(?:note|tip|warning|details|admonition|html|tab|caption|figure-caption)\b",
@@ -157,6 +159,19 @@ _DOUBTS = (
         r"(?m)^-[A-Za-z][^\n]*\n-[A-Za-z]|^1[.)][A-Za-z][^\n]*\n2[.)][A-Za-z]",
         "an item of a list has a space behind its mark",
     ),
+    (
+        "**",
+        r"(?m)^\*{2,4}[ \t]+[^*\s][^*\n]*$",
+        "an item within another is indented by two spaces; it begins with - or *",
+    ),
+    (
+        "''",
+        r"(?<![\w'])('{2,3})(?=[^\s'])[^'\n]*[^\s']\1(?![\w'])",
+        "MediaWiki's marks are not read; write **bold** and *emphasis*",
+    ),
+    ("【", r"【\d+[^】\n]*】", _LEFT_BY_CHAT),
+    ("oaicite", r":contentReference\[oaicite", _LEFT_BY_CHAT),
+    ("\ue200", r"\ue200\w+", _LEFT_BY_CHAT),
     ("[", r"\A\[[ xX]\][ \t]+\S", "a task is an item of a list; write - [ ] before it"),
     (
         "Table",
@@ -229,7 +244,11 @@ _BRACES: tuple[tuple[str, Callable[[str], str]], ...] = (
     (r"\{-\}", lambda text: f"{text} is Pandoc's; remove it: numbered = true numbers all sections or none"),
     (r"\{=\w+\}", lambda text: f"{text} is Pandoc's; HTML is written as it is"),
     (
-        r"(?s)\{%-?\s*(?:include|link|post_url|highlight|endhighlight|figure|cite|gist|youtube)\b.*?%\}",
+        r"(?s)\{%-?\s*(?:comment|endcomment|assign|capture|endcapture|unless|endunless|case|when|endcase|seo|feed_meta)\b.*?%\}",
+        lambda text: f"{_short(text)} is Jekyll's; Jinja has {{% set x = 1 %}}, {{% if ... %}} and {{# comments #}}",
+    ),
+    (
+        r"(?s)\{%-?\s*(?:include|include_\w+|link|post_url|highlight|endhighlight|figure|cite|gist|youtube|details|enddetails)\b.*?%\}",
         lambda text: f"{_short(text)} is Jekyll's; write {PICTURE} for a picture, a fence of ``` for code",
     ),
     (
@@ -275,7 +294,8 @@ _TEXTS: Mapping[str, tuple[tuple[str, str], ...]] = {
         (r"\[\^([^\]\n]+)\]", "{0}: the name of a note has no spaces"),
         (r"\[(?:see |cf\. |e\.g\.,? )?-?@[\w:-][^\]\n]*\]", '{0} is a citation of Pandoc\'s; write {{{{ cite("key") }}}}'),
         (r"(?<=!)\[\[[^\[\]\n]+\]\]", f"!{{0}} is a picture of Obsidian's; write {_braced(PICTURE)}"),
-        (r"\[\[[A-Za-z][^\[\]\n]*\]\]", "{0} is a link of a wiki's; write [text](page.md)"),
+        (r"\[(?:name|time|color)=[^\[\]\n]+\]", "{0} is HackMD's; write the text out"),
+        (r"\[\[[A-Za-z#][^\[\]\n]*\]\]", "{0} is a link of a wiki's; write [text](page.md)"),
         (r"\[(?:[^\[\]\\]|\\.)*\]\[((?:[^\[\]\\]|\\.)+)\]", "{0} leads nowhere; write [{1}]: address below"),
         (r"\[((?:[^\[\]\\]|\\.)+)\]\[\]", "{0} leads nowhere; write [{1}]: address below"),
         (
@@ -345,6 +365,9 @@ def of_text(text: str, at: int) -> tuple[str, int]:
     return "", at
 
 
+_DIAGRAMS = frozenset(
+    {"mermaid", "plantuml", "flow", "flowchart", "sequence", "nomnoml", "vega-lite", "geojson", "topojson"}
+)
 _TITLES = frozenset({"title", "filename", "file", "name", "caption", "label", "lst-label", "lst-cap"})
 _NUMBERS = frozenset({"linenums", "linenos", "lineno", "linenumbers", "showlinenumbers", "numberlines", "line-numbers"})
 _MARKS = frozenset({"hl_lines", "highlight", "emphasize-lines", "mark", "ins", "del", "lines"})
@@ -353,7 +376,7 @@ _OPTION = re.compile(r"""(?P<name>[^\s=]+)(?:=(?:"[^"]*"|'[^']*'|\S*))?""")
 
 def of_fence(info: str) -> tuple[str, bool]:
     """What to say of the words behind a fence, or "", and whether that is certain."""
-    if info.split()[:1] in (["mermaid"], ["plantuml"]):
+    if info.strip() and info.split(maxsplit=1)[0] in _DIAGRAMS:
         kind = info.split(maxsplit=1)[0]
         return f"diagrams of {kind} are not drawn; save it as a picture, and write {PICTURE}", True
     if found := re.match(r"\{(?P<name>[^{}]*)\}(?P<rest>.*)", info.strip()):
@@ -371,6 +394,8 @@ def _of_braces_first(info: str, name: str, rest: str) -> str:
     if re.fullmatch(r"[\d,\s-]+", name):
         return f"the language stands first behind a fence; write ```{rest or 'text'} {{{name}}}"
     name = re.split(r"[\s,]", name.strip().lstrip("."))[0]
+    if name.startswith("="):
+        return f"```{{{name}}} is Pandoc's; HTML is written as it is, without a fence"
     if name in ADMONITIONS or name == "admonition":
         return f"```{{{name}}} is MyST's; write > [!{ADMONITIONS.get(name, 'note').upper()}]"
     instead = _DIRECTIVES.get(name) or f"```{name or 'python'}, and {{1,3-5}} behind it to mark lines"

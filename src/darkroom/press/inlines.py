@@ -40,17 +40,24 @@ def placed(rule: Callable[[StateInline, bool], bool]) -> Callable[[StateInline, 
         token = state.tokens[index]
         token.meta["at"] = reading.origin(reading.place(state, start))
         _check_values(token, reading.place(state, start), reading)
+        if token.type == "code_inline" and (run := _RUN.match(token.content)):
+            message = (
+                f"{run[0]} runs no code here; write the value out, or {{{{ metric(...) }}}} for one that was measured"
+            )
+            reading.warn(reading.place(state, start), "markdown", message)
         if token.type == "code_inline" and len(token.markup) > 2 and (named := _NAMED.match(state.src, start)):
             _check_code(reading, reading.place(state, start), named)
         if token.type in {"code_inline", "html_inline"} or token.markup == "autolink":
             reading.mark(state, start, state.pos)
             if token.type == "html_inline":
                 check_tag(reading, token, reading.place(state, start))
+                reading.enter(token.content)
         return True
 
     return placed
 
 
+_RUN = re.compile(r"\{(?:python|r|julia|ojs|eval)\}(?=[ \t])")
 _NAMED = re.compile(r"(?P<ticks>`{3,})(?P<name>[a-z][\w+-]*)[ \t\n]")
 
 
@@ -78,7 +85,7 @@ def _check_values(token: Token, place: int, reading: Reading) -> None:
 
 def formula(state: StateInline, silent: bool) -> bool:
     start, source = state.pos, state.src
-    if source[start] not in "$\\":
+    if source[start] not in "$\\" or reading_of(state).code_depth:
         return False
     span = mathtext.span_at(source, start, state.posMax)
     if span is None:
@@ -163,6 +170,9 @@ def _unclosed(state: StateInline, start: int) -> bool:
         reading.warn(place, "math", message)
     elif opening and opening[0] not in {"$", "$`", "\\\\(", "\\\\["}:
         closing = mathtext.closing_of(opening[0])
+        if source.startswith(closing, opening.end()):
+            reading.fault(place, "math", f"{opening[0]}{closing} holds no formula; remove it")
+            return _as_it_is(state, start, opening.end() + len(closing), False)
         blank = ", and leave no blank line in it" if opening[0] == "$$" else ""
         reading.fault(place, "math", f"{opening[0]} opens math that is not closed; end it with {closing}{blank}")
         state.pending += opening[0]
@@ -216,9 +226,9 @@ def dollar(state: StateInline, silent: bool) -> bool:
 
 def tex(state: StateInline, silent: bool) -> bool:
     """TeX outside of formulas: references to equations are read, the rest is said to be no Markdown."""
-    if state.src[state.pos] != "\\":
-        return False
     reading = reading_of(state)
+    if state.src[state.pos] != "\\" or reading.code_depth:
+        return False
     found = tex_reference(state.src, state.pos, state.posMax)
     if found is None:
         if not silent and (remark := latex.of_tex(state.src, state.pos)):
@@ -261,6 +271,9 @@ def braces(state: StateInline, silent: bool) -> bool:
         state.pos = named.end()
         return True
     opening = CALLED.match(source, start, state.posMax)
+    if opening and reading.code_depth:
+        end = source.find("}}", start, state.posMax) + 2
+        return end > 1 and _as_it_is(state, start, end, silent)
     found = literal_call(source, opening.start("name")) if opening and opening["name"] in KINDS else None
     if found and found[1] <= state.posMax:
         if not silent:
@@ -280,6 +293,15 @@ def braces(state: StateInline, silent: bool) -> bool:
             state.pending += jinja[0]
         state.pos = jinja.end()
     return state.pos > start
+
+
+def _as_it_is(state: StateInline, start: int, end: int, silent: bool) -> bool:
+    """Text that stands as it is written, and that Jinja may not touch."""
+    if not silent:
+        state.pending += state.src[start:end]
+        reading_of(state).mark(state, start, end)
+    state.pos = end
+    return True
 
 
 def _unread_call(state: StateInline, opening: re.Match[str], silent: bool) -> bool:
@@ -335,7 +357,7 @@ def other_dialects(state: StateInline, silent: bool) -> bool:
         return False
     reading, source, at = reading_of(state), state.src, state.pos
     place = reading.place(state, at)
-    if place < reading.told:
+    if place < reading.told or reading.code_depth:
         return False
     message, end = dialects.of_text(source, at)
     if source[at] == "~" and (remark := latex.of_tie(source, at)):

@@ -116,6 +116,10 @@ _ENVIRONMENTS = {
     "multline*": "gather* or split", "flalign": "align", "itemize": "- ... outside of the formula",
     "enumerate": "1. ... outside of the formula", "tabular": "a table of |", "figure": PICTURE, "theorem": "> ... or ## ...",
     "proof": "> ... or ## ...", "lemma": "> ... or ## ...", "algorithm": "a fence of ```", "algorithmic": "a fence of ```",
+    **dict.fromkeys(("subequations", "IEEEeqnarray", "empheq", "dmath"), "align"), "displaymath": "equation*",
+    **dict.fromkeys(("tikzpicture", "tikzcd", "wrapfigure", "subfigure", "minipage"), PICTURE), "table": "a table of |",
+    **dict.fromkeys(("definition", "corollary", "proposition", "remark", "example", "abstract"), "> ... or ## ..."),
+    "description": "a term, and : and its text below it", "center": "nothing: figures stand in the middle",
     "verbatim": "a fence of ```", "lstlisting": "a fence of ```", "minted": "a fence of ```", "quote": "> ...",
 }  # fmt: skip
 
@@ -132,7 +136,8 @@ _COMMANDS = {
 _ALIKE = {  # characters that fonts of formulas lack, and what is meant by them
     **dict.fromkeys("\u2032\u2018\u2019\u02b9\u00b4", "'"), "\u2033": "''", "\u2034": "'" * 3,
     **dict.fromkeys("\u2013\u2014\u2010\u2011", "-"), **dict.fromkeys("\u201c\u201d", "\\text{...}"),
-    "\u2022": "\\bullet", "\u2016": "\\Vert",
+    "\u2022": "\\bullet", "\u2016": "\\Vert", "√": "\\sqrt{...}", "½": "\\tfrac12", "¼": "\\tfrac14",
+    "％": "\\%", "（": "(", "）": ")", "，": ",", "：": ":", "；": ";", "。": ".", "＝": "=", "＋": "+",
 }  # fmt: skip
 _UNKNOWN = re.compile(r'Unrecognized Unicode character "(.+)" \((\d+)\)', re.DOTALL)
 _TEXT = re.compile(r'Unicode text character "(.+)" used in math mode', re.DOTALL)
@@ -146,6 +151,8 @@ _EXPECTED = {
     "Expected '\\right', got 'EOF'": "\\left is not closed; end it with \\right, or \\right. for nothing",
     "Expected '}', got 'EOF'": "{ is not closed; end it with }, or write \\{ for the character",
     "Unexpected end of input in a macro argument, expected '}'": "{ is not closed; end it with }",
+    "Can't use function '$' in math mode": "$ stands in no formula; write \\$ for the character",
+    "Unexpected character: '\\'": "this backslash stands before nothing; remove it",
     "Double subscript": "two subscripts at once; write x_{ab} or {x_a}_b",
     "Double superscript": "two superscripts at once; write x^{ab} or {x^a}^b",
 }
@@ -162,7 +169,8 @@ def of_math(message: str) -> str:
         meant = "write " + _ALIKE.get(sign, f"\\text{{{sign}}}")
         return f"{shown} is not known in formulas; {meant if seen else 'remove it'}"
     if words := _TEXT.search(message):
-        return f"{words[1]} is text; write \\text{{{words[1]}}} in a formula"
+        alike = _ALIKE.get(words[1]) or f"\\text{{{words[1]}}} in a formula"
+        return f"{words[1]} is text; write {alike}"
     if message in _EXPECTED:
         return _EXPECTED[message]
     instead = _ENVIRONMENTS.get(name) or _COMMANDS.get(command)

@@ -252,6 +252,8 @@ def doubtful(tex: str, display: bool) -> Iterator[tuple[int, str, bool]]:
     """What other programs would take out of a formula before it is set: where, what to say of it, whether certainly."""
     for found in _ENTITY.finditer(tex) if "&" in tex else ():
         yield found.start(), f"{found[0]} is HTML's; write {html.unescape(found[0])} in a formula", True
+    if "<!--" in tex:
+        yield tex.find("<!--"), "<!-- begins no comment in a formula; write % on a line of its own", True
     if "\\_" in tex:
         words = [found.span() for found in _WORDS.finditer(tex)]
         for found in _LOWERED.finditer(tex):

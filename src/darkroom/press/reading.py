@@ -15,6 +15,7 @@ from markdown_it.token import Token
 from darkroom.press import mathtext
 from darkroom.press.calls import Call
 from darkroom.press.latex import Remark
+from darkroom.press.markup import pieces
 from darkroom.press.mathtext import Formula
 
 Complaint = tuple[int, str, str]  # offset in the file, rule, message
@@ -30,6 +31,7 @@ class Reading:
     ``kept`` are the ranges of the text that Jinja may not touch; ``notes`` the lines of notes by name. While a
     paragraph is read, ``content`` is its text, ``starts`` where its lines begin (in it, in the text), ``marked`` the
     ranges of it that are no prose, and ``in_table`` whether it is a cell; up to ``told`` of the text a fault says all.
+    ``code_depth`` is how many elements of HTML are open in which all is code;
     ``pinned`` is the offset that everything stands at, or -1, where what is read is not part of the text.
     """
 
@@ -47,6 +49,7 @@ class Reading:
     in_table: bool = False
     told: int = 0
     pinned: int = -1
+    code_depth: int = 0
     _cell: tuple[int, int] = (-1, 0)
 
     def __post_init__(self) -> None:
@@ -74,10 +77,17 @@ class Reading:
     def begin(self, token: Token, in_table: bool) -> None:
         """Take up the text of a paragraph, heading or cell: find where each of its lines stands."""
         self.content, self.starts, self.marked, self.in_table, self.told = token.content, [], [], in_table, 0
+        self.code_depth = 0
         first, at = token.map[0] if token.map else 0, 0
         for number, line in enumerate(token.content.split("\n"), first):
             self.starts.append((at, self._find(line, min(number, len(self.lines) - 1), in_table)))
             at += len(line) + 1
+
+    def enter(self, tag: str) -> None:
+        """Take note of a tag within a line: formulas and calls are not read in code."""
+        for piece in pieces(tag):
+            if piece.tag in {"code", "pre", "samp", "tt"}:
+                self.code_depth = max(self.code_depth + (-1 if piece.closes else 1), 0)
 
     def begin_option(self, content: str, start: int) -> None:
         """Take up a text that an option of a call at *start* of the text has; it may be written otherwise there."""
@@ -166,7 +176,7 @@ def make_formula(
     for found in _JINJA_IN_TEX.finditer(source):
         message = f"{found[0]} stays as it is in a formula: Jinja does nothing there"
         reading.warn(plain.place(found.start()), "math", message)
-    for index, message, certain in mathtext.doubtful(source, display) if "&" in source or "\\" in source else ():
+    for index, message, certain in mathtext.doubtful(source, display) if re.search(r"[&\\<]", source) else ():
         (reading.fault if certain else reading.warn)(plain.place(index), "math", message)
     for index in wrong:
         message = 'a number in math is called by literals alone, such as {{ param("part/name", "epochs") }}'
