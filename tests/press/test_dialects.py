@@ -197,6 +197,10 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "calls that are not closed": ("{{ figure('a/b')\n\na {{ metric('c/d') } b\n\n{{ cite('e') and {{ cite('f') }}", [
         f"{line}:{column} reference: {name}(...) is not closed; end it with }}}}" for line, column, name in ((1, 4, "figure"), (3, 6, "metric"), (5, 4, "cite"))
     ]),
+    "a tag in what is seen": ("![a <b>c</b> <d>](e.png)", ["1:1 reference: <d> is not read within an address, a title or what is seen; write it out"]),
+    "formulas in drawings": ("<svg><text>$x$</text><text>$5 or $6</text></svg>\n\n<div><svg><text>$x$</text></svg></div>", [
+        f"{line}:{column} math: a formula is not set within <svg>; write its letters, or set it beside the drawing" for line, column in ((1, 12), (3, 17))
+    ]),
     "an empty callout": ("> [!NOTE]\n\n> a\n\n> [!TIP]\n> b", [
         "1:3 markdown: this callout has no text; write it below, behind >, and leave no blank line between them",
     ]),
@@ -313,6 +317,12 @@ DOUBTFUL: dict[str, tuple[str, list[str]]] = {
         *(f"{line}:{column} math: \\\\ begins a new line of a formula; write one backslash for a command or a brace" for line, column in ((1, 38), (4, 1))),
     ]),
     "bars of norms": ("| $\\|x\\|$ | b |\n|---|---|\n| 1 | 2 | |", ["1:4 math: \\| within a formula of a table is |; write | for that, or \\Vert for a double bar"]),
+    "an address defined in a paragraph": ("a [b]\n[b]: c.md \"T\"\n\nNote [d]: e\n[f]: g", [
+        "2:1 markdown: an address that is defined stands behind a blank line; leave one before it",
+    ]),
+    "blocks in a paragraph of HTML": ('<p align="center">\n\n![a](b.png)\n\n</p>\n\n<p>c</p>\n\nd', [
+        "1:1 html: a browser ends this <p> where the text below it begins; write <div> instead, or leave no blank line",
+    ]),
     "code that is not run": ("`{python} x` and `{x} y`", [
         "1:1 markdown: {python} runs no code here; write the value out, or {{ metric(...) }} for one that was measured",
     ]),

@@ -109,6 +109,7 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         ('(<a href="mailto:a.b+c@d.co.uk">a.b+c@d.co.uk</a>), <a href="mailto:e@f.org">mailto:e@f.org</a>. git@github.com:g/h.git react@18.2.0 A@B <code>i@j.com</code> '
          '<a href="right.html">k@l.com</a> m@n.com/o',), (),
     ),
+    "decorative": ('<img src="pic.png" alt="" role="presentation"> <img src="pic.png" alt="" aria-hidden="true">', ('alt="" role="presentation"',), ()),
     "code-in-html": (
         'a <code>$x$ {{ metric("part_b/a/m") }} \\alpha</code> $y$',
         ('<code>$x$ {{ metric("part_b/a/m") }} \\alpha</code> [y]',), (),

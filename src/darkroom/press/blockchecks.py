@@ -223,6 +223,19 @@ def check_indents(reading: Reading, tokens: Sequence[Token]) -> None:
             token.content = re.sub(rf"(?m)^ {{1,{extra[-1][1]}}}", "", token.content)
 
 
+_PARAGRAPH = re.compile(r"\s*<p(?:\s[^<>]*)?>\s*\Z", re.IGNORECASE)
+
+
+def check_paragraphs(reading: Reading, tokens: Sequence[Token]) -> None:
+    """Blocks within ``<p>``, which a browser ends where the first of them begins."""
+    for token, behind in pairwise(tokens):
+        if token.type == "html_block" and behind.type in _STARTS and _PARAGRAPH.fullmatch(token.content):
+            message = (
+                "a browser ends this <p> where the text below it begins; write <div> instead, or leave no blank line"
+            )
+            reading.warn(_start(reading, token), "html", message)
+
+
 def _check_behind(reading: Reading, last: _Lead, token: Token, what: str) -> None:
     """What follows a list or note, which it would belong to, were it indented by more."""
     if token.type not in _STARTS or not token.map:

@@ -137,6 +137,14 @@ _PARAGRAPHS = (  # patterns are compiled where they are used
     ),
 )
 _DOUBTS = (
+    (
+        "]:",
+        (
+            r"(?:\A|\n)[^\n]+\n {0,3}(?P<at>)\[[^\]\n^][^\]\n]*\]:[ \t]*(?:<[^>\n]+>|https?://\S+|mailto:\S+|#\S+|\.{0,2}/\S+|[^\s:]+\.\w+\S*)"
+            r"(?:[ \t]+(?:\"[^\n]*\"|'[^\n]*'|\([^\n]*\)))?[ \t]*(?=\n|\Z)"
+        ),
+        "an address that is defined stands behind a blank line; leave one before it",
+    ),
     ("#", r"(?m)^#[a-z][\w/-]*(?:[ \t]+#[a-z][\w/-]*)*[ \t]*$", "a heading has a space after its #; tags are not read"),
     ("|", r"\A(?:[^|\n(]+[ \t]\|[ \t][^|\n(]+\n)+[^|\n(]+[ \t]\|[ \t][^|\n(]+\Z", f"if this is a table, {_DELIMITER}"),
     ("|", r"\A\|[^|\n]+\|[^|\n]+\|[ \t]*(?:\n\|[^|\n]+\|[^|\n]+\|[ \t]*)+\Z", f"if this is a table, {_DELIMITER}"),

@@ -13,9 +13,9 @@ from markdown_it.token import Token
 from darkroom.press import dialects, latex, listing, mathtext
 from darkroom.press.addresses import bare_address
 from darkroom.press.calls import CALLED, KINDS, Call, calls_of, literal_call, tex_reference
-from darkroom.press.markup import ELEMENTS
+from darkroom.press.markup import ELEMENTS, pieces
 from darkroom.press.mathtext import Span
-from darkroom.press.rawhtml import check_tag, open_comment
+from darkroom.press.rawhtml import IN_DRAWING, check_tag, open_comment
 from darkroom.press.reading import Reading, make_formula, reading_of, within
 
 _NAME = re.compile(r"\{#([A-Za-z][\w.:-]*)\}")
@@ -77,6 +77,10 @@ def _check_values(token: Token, place: int, reading: Reading) -> None:
     found += [f"{child.meta['call'].name}(...)" for child in children if child.type == "call"]
     if token.type == "image" and any(child.type == "footnote_ref" for child in children):
         found.append("a note")
+    tags = [child.content for child in children if token.type == "image" and child.type == "html_inline"]
+    found += [
+        tag for tag in tags for piece in pieces(tag) if piece.tag and piece.tag not in ELEMENTS and "-" not in piece.tag
+    ]
     for name in filter(None, found):
         reading.fault(
             place, "reference", f"{name} is not read within an address, a title or what is seen; write it out"
@@ -92,6 +96,8 @@ def formula(state: StateInline, silent: bool) -> bool:
         return False if silent else _unclosed(state, start)
     if not silent:
         reading = reading_of(state)
+        if reading.drawing_depth:
+            reading.fault(reading.place(state, start), "math", IN_DRAWING)
         inner = source[span.inner : span.inner_end]
         place = reading.place(state, span.start)
         if message := _no_formula(source, span):

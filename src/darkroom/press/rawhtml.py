@@ -42,13 +42,15 @@ def _html(reading: Reading, content: str, starts: list[tuple[int, int]]) -> Iter
             check_tag(reading, token, place(piece.start))
             if piece.closes and [piece.tag] == verbatim:
                 verbatim.clear()
-            elif not piece.closes and not verbatim and piece.tag in {"pre", "code", "script", "style", "textarea"}:
+            elif not piece.closes and not verbatim and piece.tag in _VERBATIM:
                 verbatim.append(piece.tag)
             if piece.tag == "!--":
                 _check_comment(reading, text, place(piece.start))
                 reading.kept.append((place(piece.start), place(piece.end)))
             yield token
         elif verbatim:
+            if verbatim == ["svg"] and (span := next(mathtext.spans(text), None)):
+                reading.fault(place(piece.start + span.start), "math", IN_DRAWING)
             yield Token("html_text", "", 0, content=text)
         else:
             if not told and (found := _MARKDOWN.search(text)):
@@ -60,6 +62,8 @@ def _html(reading: Reading, content: str, starts: list[tuple[int, int]]) -> Iter
             yield from _html_text(reading, text, lambda index, begin=piece.start: place(begin + index))  # type: ignore[misc]
 
 
+IN_DRAWING = "a formula is not set within <svg>; write its letters, or set it beside the drawing"
+_VERBATIM = frozenset({"pre", "code", "samp", "tt", "script", "style", "textarea", "svg"})
 _MARKDOWN = re.compile(
     r"\*\*(?=\S)[^*\n]+(?<=\S)\*\*|(?<![*\w])\*(?=[^\s*])[^*\n]+(?<=[^\s*])\*(?![*\w])"
     r"|(?<!`)`[^`\n]+`(?!`)|!?\[[^\[\]\n]+\]\([^()\s]+\)"

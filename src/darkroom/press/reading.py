@@ -31,7 +31,7 @@ class Reading:
     ``kept`` are the ranges of the text that Jinja may not touch; ``notes`` the lines of notes by name. While a
     paragraph is read, ``content`` is its text, ``starts`` where its lines begin (in it, in the text), ``marked`` the
     ranges of it that are no prose, and ``in_table`` whether it is a cell; up to ``told`` of the text a fault says all.
-    ``code_depth`` is how many elements of HTML are open in which all is code;
+    ``code_depth`` is how many elements of HTML are open in which all is code, ``drawing_depth`` the same of drawings;
     ``pinned`` is the offset that everything stands at, or -1, where what is read is not part of the text.
     """
 
@@ -50,6 +50,7 @@ class Reading:
     told: int = 0
     pinned: int = -1
     code_depth: int = 0
+    drawing_depth: int = 0
     _cell: tuple[int, int] = (-1, 0)
 
     def __post_init__(self) -> None:
@@ -77,7 +78,7 @@ class Reading:
     def begin(self, token: Token, in_table: bool) -> None:
         """Take up the text of a paragraph, heading or cell: find where each of its lines stands."""
         self.content, self.starts, self.marked, self.in_table, self.told = token.content, [], [], in_table, 0
-        self.code_depth = 0
+        self.code_depth = self.drawing_depth = 0
         first, at = token.map[0] if token.map else 0, 0
         for number, line in enumerate(token.content.split("\n"), first):
             self.starts.append((at, self._find(line, min(number, len(self.lines) - 1), in_table)))
@@ -86,8 +87,10 @@ class Reading:
     def enter(self, tag: str) -> None:
         """Take note of a tag within a line: formulas and calls are not read in code."""
         for piece in pieces(tag):
-            if piece.tag in {"code", "pre", "samp", "tt"}:
+            if piece.tag in {"code", "pre", "samp", "tt", "textarea"}:
                 self.code_depth = max(self.code_depth + (-1 if piece.closes else 1), 0)
+            elif piece.tag == "svg":
+                self.drawing_depth = max(self.drawing_depth + (-1 if piece.closes else 1), 0)
 
     def begin_option(self, content: str, start: int) -> None:
         """Take up a text that an option of a call at *start* of the text has; it may be written otherwise there."""

@@ -298,9 +298,10 @@ class PageRenderer:
     def picture_attributes(self, known: dict[str, str], at: int) -> dict[str, str]:
         """What an image has beside what its author gave it: size, and that it need not be there at once."""
         source = known.get("src", "")
-        if not known.get("alt", "").strip():
-            place = self.page.text.find(source, at, at + 400)
-            message = f"{source} has no alt text; write ![what is seen]({source})"
+        adorns = known.get("role") in {"presentation", "none"} or known.get("aria-hidden") == "true"
+        if not known.get("alt", "").strip() and not (adorns and "alt" in known):
+            place = self.page.text.find(source, at, at + 400) if source else at
+            message = f"{source} has no alt text; write ![what is seen]({source})" if source else "<img> has no src"
             self.faults.append(self.page.fault(place if place >= 0 else at, "alt", message))
         size = self.context.images.get(self._named(source.strip()))
         given = (

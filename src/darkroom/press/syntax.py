@@ -29,7 +29,7 @@ from darkroom.press import (
     notes,
     page_calls,  # noqa: F401  # makes the calls known
 )
-from darkroom.press.blockchecks import CHECKS, check_indents
+from darkroom.press.blockchecks import CHECKS, check_indents, check_paragraphs
 from darkroom.press.inlinechecks import definitions, links_in_links, signs_left
 from darkroom.press.reading import Document, Place, Reading, reading_of
 
@@ -149,6 +149,7 @@ def _inline(state: StateCore) -> None:
         before = before[1], token.type
     if "short" not in state.env:
         check_indents(reading, state.tokens)
+        check_paragraphs(reading, state.tokens)
         notes.in_order(state, reading)
         links_in_links(reading, state.tokens)
         definitions(reading, state.env)
