@@ -54,6 +54,15 @@ def _another_file(path: str) -> Change:
     return lambda manifest: manifest["files"].append({"path": path, "sha256": digest, "bytes": len(EVIL)})
 
 
+def _files_named(*paths: str) -> Change:
+    """Results of these names, all the same."""
+    return lambda manifest: [_another_file(path)(manifest) for path in paths]
+
+
+def _many(count: int = 3000) -> dict[str, str]:
+    return {f"n{number}": "1" for number in range(count)}
+
+
 def _layout(figure: str, **fields: object) -> Change:
     return lambda manifest: manifest["figures"][figure]["layout"].update(fields)
 
@@ -100,6 +109,10 @@ PATHS = {
     "backslash": "..\\..\\build.py",
     "drive": "C:evil.txt",
     "device": "con.txt",
+    "console": "CONIN$.txt",
+    "device_superscript": "com\u00b9.txt",
+    "turned": "a\u202etxt.exe",
+    "unseen": "a\u200b.txt",
     "quoted": 'a"onload="x.txt',
     "the_manifest": "manifest.json",
     "the_manifest_in_capitals": "Manifest.JSON",
@@ -111,6 +124,18 @@ PATHS = {
 
 MANIFESTS: dict[str, Change] = {
     **{f"path_{name}": _another_file(path) for name, path in PATHS.items()},
+    "files_by_another_accent": _files_named("\u00e9.txt", "e\u0301.txt"),
+    "files_by_another_case": _files_named("\u00c9.txt", "e\u0301.TXT"),
+    "files_folded": _files_named("stra\u00dfe.txt", "strasse.txt"),
+    "many_files": _files_named(*(f"{name}.txt" for name in _many())),
+    "many_parameters": lambda m: m.update(parameters=_many()),
+    "many_inputs": lambda m: m.update(inputs=_many()),
+    "many_versions": lambda m: m["provenance"].update(versions=_many()),
+    "many_metrics": lambda m: m["metrics"].update(dict.fromkeys(_many(), m["metrics"]["mse"])),
+    "metric_many": lambda m: m["metrics"]["mse"].update(value=_many()),
+    "many_acceptances": lambda m: m.update(
+        accepted=[{"reason": "x", "at": "2026-01-01T00:00:00Z", "commit": "", "previous_key": "x"}] * 3000
+    ),
     "digest_long": _first_file(sha256="a" * 65),
     "digest_number": _first_file(sha256=1),
     "bytes_negative": _first_file(bytes=-1),

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -216,3 +217,21 @@ def test_what_is_half_written_follows_no_link(tmp_path: Path) -> None:
     os.mkfifo(caches.scratch_of(path))
     caches.write(path, b"other")
     assert caches.read(path) == b"other"
+
+
+def test_what_killed_builds_left_half_written_is_swept(project: Project) -> None:
+    """In every folder of the caches, but not what another build may be writing now."""
+    base = project.root / ".darkroom"
+    left = [base / name for name in (".press-a.json.99999", "jinja/.a.cache.99998", "fonts/.a.woff2.99997")]
+    young = base / ".pages.json.99996"
+    project.page("Text.")
+    project.build()
+    for path in (*left, young):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"half")
+    for path in left:
+        os.utime(path, (time.time() - 600,) * 2)
+    project.page("Other text.")
+    project.build()
+    assert not [path for path in left if path.exists()]
+    assert young.exists()

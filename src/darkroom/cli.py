@@ -25,6 +25,7 @@ from darkroom.lab.errors import (
     Locked,
     UsageError,
     explained,
+    shown,
 )
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _main(given: list[str], here: Path) -> int:
         line = _said(error, here.resolve())
         if line is None:
             raise
-        for warning in error.warnings if isinstance(error, ContentError) else ():
+        for warning in shown(error.warnings) if isinstance(error, ContentError) else ():
             _tell(f"warning: {warning}")
         _tell(line)
         return error.exit_code if isinstance(error, DarkroomError) else 2
@@ -283,6 +284,9 @@ def _at_least_one(text: str) -> int:
 def _do(call: SimpleNamespace, root: Path) -> int:
     _import_msgspec_alone()
     interrupts.as_exception()
+    for path in filter(None, (os.fspath(root), call.site, call.outputs, call.data)):
+        if not path.isascii():
+            _check_text(path)
     if call.untrusted:
         _refuse_untrusted(call, root)
     lab = _lab(call, root)
@@ -290,6 +294,19 @@ def _do(call: SimpleNamespace, root: Path) -> int:
         return _COMMANDS[call.command or "build"](call, lab)
     finally:
         lab.digests.save()
+
+
+def _check_text(path: str) -> None:
+    """Refuse the path of a folder that is not UTF-8: it is written into caches and messages.
+
+    Raises:
+        UsageError: it is not.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+        raise UsageError(f"{shown}: a path that is not UTF-8; rename the folder") from None
 
 
 def _import_msgspec_alone() -> None:
@@ -583,7 +600,7 @@ def _request(call: SimpleNamespace, lab: Lab, plan: Plan) -> SiteRequest:
 
 
 def _summarise(plan: Plan, report: Report, site: Path) -> None:
-    for warning in report.warnings:
+    for warning in shown(report.warnings):
         _tell(f"warning: {warning}")
     written = f"{report.written} of {report.files} files written" if report.written else "nothing to write"
     _say(f"{_counts(plan.verdicts)}; {_shown(site)}: {report.pages} pages, {written}")

@@ -237,7 +237,14 @@ def test_the_declared_sets_of_this_project_are_whole() -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("[tiny", "not valid TOML"), ("[tiny]\ntitle = 'x'\nfiles = []", "data set 'tiny' lacks or misstates 'source'")],
+    [
+        ("[tiny", "not valid TOML"),
+        (f"{'a.' * 50_000}b = 1", "not valid TOML: more than 50 keys in one another (at line 1, column 1)"),
+        (f"x = 'a'\n'b' . \"c\" . {'a .' * 50}b = 1", "in one another (at line 2, column 1)"),
+        (f"a = [0x{'f' * 5000}]", "not valid TOML: a number of more than 64 bits"),
+        (f"a = {'9' * 5000}", "not valid TOML: a number of more than 64 bits"),
+        ("[tiny]\ntitle = 'x'\nfiles = []", "data set 'tiny' lacks or misstates 'source'"),
+    ],
 )
 def test_a_broken_declaration_is_told(tmp_path: Path, content: str, message: str) -> None:
     """A data.toml that is no TOML, or lacks something, is told in one line."""

@@ -286,8 +286,8 @@ def test_links_are_refused_by_name(tmp_path: Path) -> None:
         Place(tmp_path, "part_x/base").refuse_links()
 
 
-def test_a_checkpoint_is_read_or_not(tmp_path: Path) -> None:
-    """One that is damaged anywhere gives nothing, so that the run begins anew; it never ends in an error."""
+def test_a_checkpoint_is_read_or_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that is damaged anywhere gives nothing, so that the run begins anew and says so; it never ends in an error."""
     import numpy as np
 
     path = tmp_path / "checkpoint.safetensors"
@@ -300,3 +300,7 @@ def test_a_checkpoint_is_read_or_not(tmp_path: Path) -> None:
         assert Run("cpu", "k", path, "now", lambda event: None).load() is None
         path.write_bytes(whole[:at])
         assert Run("cpu", "k", path, "now", lambda event: None).load() is None
+        said = capsys.readouterr().err.splitlines()
+        assert len(said) == 2 and all(
+            "cannot be read" in line and line.endswith("; the run begins anew") for line in said
+        )

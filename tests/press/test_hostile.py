@@ -7,6 +7,7 @@ import html
 import marshal
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -317,6 +318,15 @@ def test_a_cache_from_elsewhere_is_not_believed(project: Project) -> None:
         '<object data="https://evil.example"></object>',
         '<b onclick="x()">b</b>',
         "</main></body>",
+        '<svg><a xlink:href="javascript:alert(1)"><text>x</text></a></svg>',
+        '<svg><use href="data:image/svg+xml,x"/></svg>',
+        '<svg><set attributeName="href" to="java&#10;script:alert(1)"/></svg>',
+        '<button formaction="javascript:alert(1)">x</button>',
+        "<!-- --!><img src=x onerror=alert(1)> -->",
+        "a <!-- --!><img src=x onerror=alert(1)> -->",
+        '{% include "page.html" %}',
+        '{% from "page.html" import a %}',
+        "{{ lipsum() }}",
     ],
 )
 def test_a_page_is_text(body: str, project: Project) -> None:
@@ -324,6 +334,53 @@ def test_a_page_is_text(body: str, project: Project) -> None:
     project.page(f"Before.\n\n{body}")
     with pytest.raises(ContentError, match=r"^templates/pages/index\.md:7:\d+ \w+: "):
         project.build()
+
+
+@pytest.mark.parametrize("around", ["<div>\n%s\n</div>", "<pre>\n%s\n</pre>", "<div>\n\nx\n\n<p>%s\n</div>"])
+@pytest.mark.parametrize(
+    "begun",
+    [
+        "<img src=x onerror=alert(1)//",
+        '<img src=x onerror=alert(1) "',
+        '<iframe src="https://a.b"a"',
+        '</form a="',
+        "<x<img src",
+    ],
+)
+def test_what_browsers_take_for_a_tag_is_one_or_a_fault(begun: str, around: str, project: Project) -> None:
+    """HTML is set into a page as it is written, so nothing in it may be text here and a tag there."""
+    project.page(f"Before.\n\n{around % begun}")
+    with pytest.raises(
+        ContentError, match=r"templates/pages/index\.md:\d+:\d+ html: <\S+ begins no tag that can be read"
+    ):
+        project.build()
+
+
+def test_less_than_is_text_in_html(project: Project) -> None:
+    """Before a space, a digit, and in formulas."""
+    project.page("<div>\n1 < 2 and 3 <4 and $a<b$\n</div>\n\n<pre>\nx < y\n</pre>")
+    project.build()
+
+
+def test_a_page_lies_in_no_file(project: Project) -> None:
+    """A folder that is called as a page is told at the page in it."""
+    project.page("Text.")
+    project.page("Text.", "index.html/x")
+    with pytest.raises(
+        ContentError, match=r"pages/index\.html/x\.md:1:1 page: the page would lie in a folder index\.html"
+    ):
+        project.build()
+
+
+def test_a_folder_of_outputs_whose_name_is_no_text_is_damaged(project: Project) -> None:
+    """It is told of once, and the site is built."""
+    folder = project.root / "experiments/outputs/part_b" / os.fsdecode(b"\xff")
+    sound(project.outputs)
+    shutil.copytree(project.root / "experiments/outputs/part_b/a", folder)
+    project.page("Text.")
+    report = project.build()
+    assert [w.rule for w in report.warnings if "xff" in w.message] == ["damaged"]
+    assert "Text." in project.html()
 
 
 @pytest.mark.parametrize("characters", ["\uf8fe", "\uf8ff", "\U000f0000", "\U00100000", "\U0010fffd", "\ue000"])

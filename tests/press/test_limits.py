@@ -13,6 +13,7 @@ import pytest
 from darkroom.lab.errors import ContentError
 from darkroom.press import limits
 from darkroom.press.limits import TooCostly, bounded
+from darkroom.press.pages import Page, read_page
 from tests.hostile import sound, spoil
 from tests.press.projects import ROOT, Project
 
@@ -64,6 +65,43 @@ def test_a_page_that_costs_much_is_built_or_refused_soon(name: str, project: Pro
     except ContentError as error:
         assert all(str(fault).startswith("templates/pages/index.md:") for fault in error.faults)
     assert time.monotonic() - began < 25  # of which a busy machine takes its share
+
+
+SIGNS = ["{%", "{%-", "{{", "{#", "{{ [", r"\(", r"\[", r"\\(", "$a{", "$", "$$ ", r"\begin{a}", "[", "![", "`a", "<a "]
+LINES = ["{%\n", "{#\n", "> {%\n", "$$\n", "\\[\n", "\\begin{a}\n", "$$ {\n", "$\n- a\n", "`\n", "|a\n", "{{ figure(\n"]
+
+
+@pytest.mark.parametrize("text", [sign * (19_900 // len(sign)) for sign in SIGNS], ids=SIGNS)
+@pytest.mark.parametrize("around", ["%s", "<div>\n%s", 'a "%s"', "- %s"], ids=["text", "html", "quotes", "item"])
+def test_signs_that_nothing_closes_take_little_time(text: str, around: str) -> None:
+    """In a paragraph as long as one may be; of the processor, whatever else it has to do."""
+    _read_soon(around % text)
+
+
+@pytest.mark.parametrize("text", [line * (40_000 // len(line)) for line in LINES], ids=LINES)
+@pytest.mark.parametrize("around", ["%s", "<div>\n%s", "x\n%s\n\n$$ \\] }} %%} #} `"], ids=["text", "html", "closed"])
+def test_lines_that_nothing_closes_take_little_time(text: str, around: str) -> None:
+    """Also where what would close them stands behind them all."""
+    _read_soon(around % text)
+
+
+def _read_soon(body: str) -> Page:
+    content = f'+++\ntitle = "a"\ndescription = "b"\n+++\n{body}\n'.encode()
+    began = time.process_time()
+    with bounded():
+        page = read_page(content, "templates/pages/a.md", "a.html")
+    assert time.process_time() - began < 4
+    return page
+
+
+def test_a_paragraph_that_is_too_long_is_told_where_it_begins() -> None:
+    """It alone, and nothing in it is read or carried out."""
+    page = _read_soon("A first.\n\n" + "{% if %} $a " * 5000)
+    assert [str(fault) for fault in page.faults] == [
+        "templates/pages/a.md:7:1 cost: this paragraph or cell has 59999 characters; 20000 is the most; take it apart"
+    ]
+    caption = _read_soon(f'{{{{ picture("a.png", alt="a", caption="{"a " * 15_000}") }}}}')
+    assert [(fault.line, fault.rule) for fault in caption.faults] == [(5, "cost")]
 
 
 @pytest.mark.parametrize(("name", "line"), [("nested_ranges", 7), ("a_long_text", 7), ("a_wide_filter", 7)])
@@ -145,8 +183,8 @@ def test_limits_end_with_the_page() -> None:
 
     before = resource.getrlimit(resource.RLIMIT_AS)
     with bounded():
-        assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
-    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+        assert signal.getitimer(signal.ITIMER_PROF)[0] > 0
+    assert signal.getitimer(signal.ITIMER_PROF)[0] == 0
     assert resource.getrlimit(resource.RLIMIT_AS) == before
 
 
@@ -165,3 +203,16 @@ def test_what_takes_long_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
                 if caught == 2:
                     raise
     assert time.monotonic() - began < 5
+
+
+def test_of_very_many_faults_of_a_file_the_first_are_told(project: Project) -> None:
+    """And how many more there are; another file's are told all the same."""
+    project.page("a $$ b\n\n" * 300)
+    project.page("a $$ b", "second")
+    with pytest.raises(ContentError) as caught:
+        project.build()
+    lines = str(caught.value).splitlines()
+    assert len(caught.value.faults) == 301 and len(lines) == 102
+    assert lines[0].startswith("templates/pages/index.md:5:3 math: ")
+    assert lines[-2].startswith("templates/pages/second.md:5:3 math: ")
+    assert lines[-1] == "templates/pages/index.md: and 200 more"

@@ -239,7 +239,10 @@ def test_a_layout_that_fails_is_a_fault_at_its_line(layout: str, fault: str, pro
     [
         ("raw_limit_mb = nan", "3:1 site: 'raw_limit_mb' should be a number of megabytes, 0 or more"),
         ("raw_limit_mb = -1", "3:1 site: 'raw_limit_mb' should be"),
-        (f"raw_limit_mb = {'9' * 5000}", "3:1 front-matter: not valid TOML: Exceeds the limit"),
+        (f"raw_limit_mb = {'9' * 5000}", "3:16 front-matter: not valid TOML: a number of more than 64 bits"),
+        (f"raw_limit_mb = 0x{'f' * 5000}", "3:16 front-matter: not valid TOML: a number of more than 64 bits"),
+        (f"{'a.' * 5000}b = 1", "3:1 front-matter: not valid TOML: more than 50 keys in one another"),
+        (f"# {'a' * 20_000}", "1:1 front-matter: not valid TOML: 200"),
         ("published = '2026-13-45'", "3:1 site: 'published' should be a day such as \"2026-11-21\""),
         ("language = 'de\"><script>'", "3:1 site: 'language' should be a tag"),
         ("base_url = 'https://e.org/x?y'", "3:1 site: 'base_url' should be an address"),
@@ -436,6 +439,15 @@ def test_two_names_that_look_alike_are_a_fault(project: Project) -> None:
         (project.root / "templates/static" / normalize(form, "bär.png")).write_bytes(png())
     project.page("Text.")
     with pytest.raises(ContentError, match=r"differs from that of '.*' in nothing that is seen"):
+        project.build()
+
+
+def test_two_names_that_differ_in_case_are_a_fault(project: Project) -> None:
+    """On many a system they are one."""
+    for name in ("dog.png", "Dog.PNG"):
+        (project.root / "templates/static" / name).write_bytes(png())
+    project.page("Text.")
+    with pytest.raises(ContentError, match=r"differs from that of '.*' in case alone"):
         project.build()
 
 

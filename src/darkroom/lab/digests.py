@@ -92,7 +92,7 @@ class Digests:
         merged = {path: entry for path, entry in self._known.items() if path in self._used or os.path.exists(path)}  # noqa: PTH110
         merged.update(self._used)
         whole = {path: digest for path, digest in self._whole.items() if path in merged}
-        with suppress(OSError):
+        with suppress(OSError, UnicodeEncodeError):
             caches.write(self._cache, msgspec.json.encode(_Remembered(merged, whole)))
         self._known, self._changed = merged, False
 

@@ -143,7 +143,7 @@ def discover(root: Path, digests: Digests, cache: Path | None = None) -> Project
     """
     base = os.fspath(root)
     sources = {path: digests.of(f"{base}/{path}", most=_LARGEST) for path in source_files(base)}
-    if wrong := [path for path, digest in sources.items() if digest is None]:
+    if wrong := [path for path, digest in sources.items() if digest is None or not _is_text(path)]:
         raise DeclarationError("\n".join(_unread(base, path) for path in wrong))
     sources |= {path: digests.of(f"{base}/{path}") for path in (DATA, MODELS)}
     whole = sha256(msgspec.json.encode([_machinery(digests), sorted(sources.items(), key=str)])).hexdigest()
@@ -158,7 +158,10 @@ def discover(root: Path, digests: Digests, cache: Path | None = None) -> Project
 
 
 def _unread(base: str, path: str) -> str:
-    """What is said of a source that is no file, or too large to be one."""
+    """What is said of a source that is no file, too large to be one, or has a name that is no text."""
+    if not _is_text(path):
+        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+        return f"{shown}:1:1: has a name that is not UTF-8; rename the file"
     try:
         size = os.stat(f"{base}/{path}").st_size  # noqa: PTH116
     except OSError as error:
@@ -168,6 +171,14 @@ def _unread(base: str, path: str) -> str:
             f"{path}:1:1: has {size:,} bytes; the most is {_LARGEST:,}: keep data in files of their own, not in Python"
         )
     return f"{path}:1:1: is no file; put one there, or remove it"
+
+
+def _is_text(path: str) -> bool:
+    """Whether a path is UTF-8."""
+    try:
+        return path.isascii() or bool(path.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def source_files(base: str) -> list[str]:

@@ -54,7 +54,22 @@ class ContentError(DarkroomError):
     def __init__(self, faults: Iterable[Fault], warnings: Iterable[Fault] = ()) -> None:
         self.faults = tuple(sorted(faults))
         self.warnings = tuple(sorted(dict.fromkeys(warnings)))
-        super().__init__("\n".join(str(fault) for fault in self.faults))
+        super().__init__("\n".join(shown(self.faults)))
+
+
+MOST_SHOWN = 100  # faults of a file
+
+
+def shown(faults: Iterable[Fault]) -> list[str]:
+    """Faults or warnings as lines; of a file that has very many the first, and how many more there are."""
+    lines: list[str] = []
+    counts: dict[str, int] = {}
+    for fault in faults:
+        counts[fault.path] = counts.get(fault.path, 0) + 1
+        if counts[fault.path] <= MOST_SHOWN:
+            lines.append(str(fault))
+    more = {path: count - MOST_SHOWN for path, count in counts.items() if count > MOST_SHOWN}
+    return [*lines, *(f"{path}: and {count} more" for path, count in more.items())]
 
 
 class UsageError(DarkroomError):

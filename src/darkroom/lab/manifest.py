@@ -38,6 +38,8 @@ ARRAYS = "results.safetensors"
 FIGURES = "figures"
 LARGEST = 64_000_000  # bytes of a manifest
 
+MOST = 2_000  # files, parameters, figures or versions of one experiment
+
 Text = Annotated[str, Meta(max_length=20_000)]
 Sha256 = Annotated[str, Meta(max_length=64)]
 Line = Annotated[int, Meta(ge=0, le=100_000_000)]
@@ -47,6 +49,7 @@ Seconds = Annotated[int, Meta(ge=0, le=10**10)] | Annotated[float, Meta(ge=0, le
 Scalar = None | bool | int | float | Text
 Value = Scalar | list[Scalar | list[Scalar | list[Scalar | list[Scalar]]]]  # of a parameter: tuples are lists
 Measured = float | int | Text
+Few = Meta(max_length=MOST)
 
 
 class StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,7 +77,7 @@ class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
     caption: Text
     alt: Text
     stored: msgspec.Raw = msgspec.field(name="layout")
-    files: list[StoredFile]
+    files: Annotated[list[StoredFile], Few]
     code: dict[str, str]
     line: Line
 
@@ -98,7 +101,7 @@ class Metric(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A number (or a table of numbers by label, such as an epoch) computed from stored results."""
 
     key: str
-    value: Measured | dict[str, Measured]
+    value: Measured | Annotated[dict[str, Measured], Few]
     code: dict[str, str]
 
 
@@ -123,7 +126,7 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clean: bool
     seed: int | None
     device: Text
-    versions: dict[str, Text]
+    versions: Annotated[dict[str, Text], Few]
     started_at: str
     finished_at: str
     duration_s: Seconds
@@ -162,14 +165,14 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     source: Source
     key: str
     results: str
-    parameters: dict[str, Value]
-    inputs: dict[str, str]
+    parameters: Annotated[dict[str, Value], Few]
+    inputs: Annotated[dict[str, str], Few]
     code: dict[str, str]
-    files: list[StoredFile]
-    metrics: dict[str, Metric]
-    figures: dict[str, Figure]
+    files: Annotated[list[StoredFile], Few]
+    metrics: Annotated[dict[str, Metric], Few]
+    figures: Annotated[dict[str, Figure], Few]
     provenance: Provenance
-    accepted: list[Acceptance] = []
+    accepted: Annotated[list[Acceptance], Few] = []
     model: Text = ""
 
     def __post_init__(self) -> None:
@@ -324,13 +327,20 @@ def _check_moments(*moments: str) -> None:
             raise ValueError(f"{moment[:40]!r} is no time: write it as 2026-11-27T12:00:00Z")
 
 
+def _folded(path: str) -> str:
+    """A path as file systems compare it that know neither case nor ways to write an accent."""
+    from unicodedata import normalize
+
+    return normalize("NFC", normalize("NFC", path).casefold())
+
+
 def _check_places(paths: list[str]) -> None:
     """Refuse files that would lie on each other, also where case does not count.
 
     Raises:
         ValueError: two do.
     """
-    folded = {path.casefold() for path in paths}
+    folded = {path.casefold() if path.isascii() else _folded(path) for path in paths}
     if len(folded) != len(paths):
         raise ValueError("two files have the same path")
     folders = {path.rpartition("/")[0] for path in folded}

@@ -13,14 +13,20 @@ from darkroom.lab.errors import DamagedOutputs, UsageError
 
 PART_BYTES = 200  # of one name: file systems have 255, and a digest and a process id may be added
 PATH_BYTES = 1_000
-_MOST_TOML = 1 << 20
+_MOST_TOML = 200_000  # bytes
+_MOST_KEYS = 50  # in one another, by dots
+_LARGEST_NUMBER = 1 << 64
+_LONG_NUMBER = "a number of more than 64 bits"
 _CHUNK = 1 << 18
 MOST_SOURCE = 2_000_000  # bytes of a Python file
 # Sets, no patterns: those take longer to compile than a warm build has.
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./")
 _UNFIT = frozenset({*map(chr, range(32)), "\x7f", *'\\<>:"|?*'})  # what one file system or another has no names with
 _ESCAPED = frozenset("%#&'` ")  # what addresses have to have escaped, and the shell quoted
-_DEVICES = {"con", "prn", "aux", "nul", *(f"{name}{digit}" for name in ("com", "lpt") for digit in range(1, 10))}
+_DEVICES = {
+    *("con", "prn", "aux", "nul", "conin$", "conout$", "clock$"),
+    *(f"{name}{digit}" for name in ("com", "lpt") for digit in "123456789\u00b9\u00b2\u00b3"),
+}
 _LINK = "is a link; put the file itself there"
 
 
@@ -34,7 +40,9 @@ def check_path(path: str) -> None:
     plain = _PLAIN.issuperset(path) and len(path) <= PART_BYTES
     if not plain and not _is_short(path, parts):
         raise ValueError(f"{path[:40]!r}... is no path: a name may have {PART_BYTES} bytes, and all {PATH_BYTES}")
-    fits = plain or _UNFIT.isdisjoint(path)
+    fits = plain or (
+        _UNFIT.isdisjoint(path) and path.isprintable()
+    )  # signs that nobody sees, or that turn what follows
     for part in parts:
         if not part or part[-1] in " .":  # among them . and ..
             raise ValueError(f"{path!r} is no plain path within the folder")
@@ -167,8 +175,6 @@ def read_toml(path: Path) -> dict[str, Any] | None:
     Raises:
         UsageError: it is no plain file, too large, not UTF-8 or not TOML; the message says where.
     """
-    import tomllib
-
     try:
         content = read_plain(path, _MOST_TOML)
     except FileNotFoundError:
@@ -176,13 +182,69 @@ def read_toml(path: Path) -> dict[str, Any] | None:
     except ValueError as error:
         raise UsageError(f"{path} {error}; put a plain file in its place") from None
     try:
-        return tomllib.loads(content.decode("utf-8"))
+        return parse_toml(content.decode("utf-8"))
     except UnicodeDecodeError as error:
         before = content[: error.start]
         line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
         raise UsageError(f"{path}:{line}:{column}: not UTF-8; save it in that encoding") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except ValueError as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from None
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """A text of TOML, read within bounds: of keys in one another by dots, which take memory by the square, and of numbers.
+
+    Raises:
+        ValueError: it is not valid TOML, or goes beyond them; where its reader knows a place, the message ends in it.
+    """
+    import tomllib
+
+    if text.count(".") > _MOST_KEYS and (place := _many_keys(text)):
+        raise ValueError(f"more than {_MOST_KEYS} keys in one another (at line {place[0]}, column {place[1]})")
+    try:
+        values = tomllib.loads(text)
+        _check_numbers(values)
+    except RecursionError:
+        raise ValueError("more lists or tables in one another than can be read") from None
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:  # more digits than Python takes
+        raise ValueError(_LONG_NUMBER) from None
+    return values
+
+
+def _many_keys(text: str) -> tuple[int, int] | None:
+    """The line and column of a key of many parts, or None."""
+    import re
+
+    parts, begins = 0, 0
+    token = re.compile(
+        r"""#[^\n]*|\"{3}(?:[^"\\]|\\.|"(?!""))*+(?:\"{3}|\Z)|'{3}(?:[^']|'(?!''))*+(?:'{3}|\Z)"""
+        r"""|(?P<key>"(?:[^"\\\n]|\\.)*+"?|'[^'\n]*+'?|[\w-]++)|(?P<dot>\.)|[ \t]++|.""",
+        re.DOTALL,
+    )
+    for found in token.finditer(text):
+        if found["key"]:
+            begins = begins if parts else found.start()
+        elif found["dot"]:
+            parts += 1
+            if parts > _MOST_KEYS:
+                return text.count("\n", 0, begins) + 1, begins - text.rfind("\n", 0, begins)
+        elif not found[0].isspace() or found[0] == "\n":
+            parts = 0
+    return None
+
+
+def _check_numbers(value: object) -> None:
+    """Refuse numbers of more than 64 bits.
+
+    Raises:
+        ValueError: there is one.
+    """
+    if isinstance(value, int) and abs(value) >= _LARGEST_NUMBER:
+        raise ValueError(_LONG_NUMBER)
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _check_numbers(each)
 
 
 def links_among(folder: str | Path, paths: Iterable[str]) -> list[str]:

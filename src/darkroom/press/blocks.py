@@ -3,6 +3,8 @@ r"""Rules of the block parser: formulas and calls on their own lines, tables, pa
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from itertools import accumulate
 
 from markdown_it.rules_block import StateBlock, lheading, table
 from markdown_it.rules_block.table import escapedSplit
@@ -11,6 +13,7 @@ from darkroom.press import mathtext
 from darkroom.press.calls import CALLED, KINDS, Call, literal_call
 from darkroom.press.reading import make_formula, reading_of, within
 
+_VAIN = 200_000  # lines looked through for the end of formulas that have none: then no more are looked for
 NESTING = 90  # levels of lists and quotes
 
 _BEHIND = re.compile(
@@ -60,8 +63,10 @@ def _lines(state: StateBlock, start: int, end: int, opening: str) -> tuple[list[
 
     A blank line ends ``$$``, which has the same sign at both ends.
     """
-    lines = []
-    closing = mathtext.closing_of(opening)
+    lines: list[tuple[str, int]] = []
+    closing, reading = mathtext.closing_of(opening), reading_of(state)
+    if reading.vain > _VAIN or state.src.find(closing, state.bMarks[start] + state.tShift[start] + len(opening)) < 0:
+        return lines, start
     depth, indent = 0, min(state.blkIndent, state.sCount[start])  # it may end the item or quote that it stands behind
     for number in range(start, end):
         if number > start and not state.isEmpty(number) and state.sCount[number] < indent:
@@ -76,6 +81,9 @@ def _lines(state: StateBlock, start: int, end: int, opening: str) -> tuple[list[
         closed = line[2 if number == start else 0 :].find("$$") >= 0 if opening == "$$" else depth <= 0
         if closed and mathtext.span_at("\n".join(each for each, _ in lines), 0):
             return lines, number
+        reading.vain += len(lines) if closed else 1
+        if reading.vain > _VAIN:
+            break
     return lines, start
 
 
@@ -107,12 +115,16 @@ def call_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     return True
 
 
+_UNDER_HEADER = re.compile(r"[>|:\s\d.)+*-]*")  # with the marks of quotes and lists that it may stand in
+
+
 def bar_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """A table of GitHub's, in which a bar within a formula or code parts no cells."""
-    if start + 2 > end or "-" not in state.src[state.bMarks[start + 1] : state.eMarks[start + 1]]:
+    under = state.src[state.bMarks[start + 1] : state.eMarks[start + 1]] if start + 2 <= end else ""
+    if "-" not in under or not _UNDER_HEADER.fullmatch(under):
         return False
     last = start
-    while last < end and not state.isEmpty(last):
+    while last < (start + 2 if silent else end) and not state.isEmpty(last):
         last += 1
     region = (state.bMarks[start], state.eMarks[last - 1])
     text = state.src[slice(*region)]
@@ -219,11 +231,23 @@ def paragraph(state: StateBlock, start: int, end: int, silent: bool) -> bool:
 
 def _in_formula(state: StateBlock, start: int, line: int) -> bool:
     """Whether *line* is within a formula that begins in the paragraph that begins at *start* and is closed in it."""
-    if not re.compile(r"[$\\]").search(state.src, state.bMarks[start], state.eMarks[line - 1]):
-        return False
-    last = line
-    while last < state.lineMax and not state.isEmpty(last):
-        last += 1
-    texts = [state.src[state.bMarks[n] + state.tShift[n] : state.eMarks[n]] for n in range(start, last)]
-    begin = sum(len(text) + 1 for text in texts[: line - start])
-    return any(span.start < begin - 1 < span.end for span in mathtext.spans("\n".join(texts)))
+    reading = reading_of(state)
+    key = (state.src, start, state.bMarks[start], state.tShift[start], state.lineMax)
+    known, last, begins, spans = reading.formulas
+    if key != known or not start < line <= last:
+        if reading.vain > _VAIN:
+            return False
+        last = line
+        while last < state.lineMax and not state.isEmpty(last):
+            last += 1
+        texts = [state.src[state.bMarks[n] + state.tShift[n] : state.eMarks[n]] for n in range(start, last)]
+        begins = [0, *accumulate(len(text) + 1 for text in texts)]
+        spans = list(mathtext.spans("\n".join(texts))) if _MAY_OPEN.search("\n".join(texts)) else []
+        reading.vain += len(texts)
+        reading.formulas = (key, last, begins, spans)
+    end = begins[line - start] - 1
+    index = bisect_left(spans, (end,)) - 1
+    return index >= 0 and end < spans[index].end
+
+
+_MAY_OPEN = re.compile(r"[$\\]")

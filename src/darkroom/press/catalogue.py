@@ -166,8 +166,8 @@ def read_catalogue(
 
     Pages show the outputs of *model* where there are any. Without any status, what has outputs counts as fresh.
     """
-    whole = {path.parent.relative_to(outputs).as_posix() for path in known}
-    found = {path.parent.relative_to(outputs).as_posix(): digest for path, digest in digests.items()}
+    whole = {_id_of(path, outputs) for path in known}
+    found = {_id_of(path, outputs): (path.parent, digest) for path, digest in digests.items()}
     planned = {status.id: status for status in statuses}
     experiments = {}
     for name in sorted({*found, *planned}):
@@ -175,7 +175,12 @@ def read_catalogue(
         state = status.state if status else "orphan" if planned else FRESH
         figures = tuple(figure.removeprefix(f"{name}/") for figure in status.figures) if status else ()
         reasons = tuple(status.reasons) if status else ()
-        experiments[name] = Experiment(
-            name, outputs / name, found.get(name, ""), state, reasons, figures, name in whole
-        )
+        folder, digest = found.get(name, (outputs / name, ""))
+        experiments[name] = Experiment(name, folder, digest, state, reasons, figures, name in whole)
     return Catalogue(experiments, model)
+
+
+def _id_of(manifest: Path, outputs: Path) -> str:
+    """What the experiment is called that a manifest is of; bytes that are not UTF-8 are written out, which is no id."""
+    name = manifest.parent.relative_to(outputs).as_posix()
+    return name if name.isascii() else os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -444,9 +444,21 @@ _BLOCKED = {
 }
 
 
+# Attributes that lead somewhere, those of SVG's links and animations among them.
+_ADDRESSES = frozenset(
+    (  # noqa: SIM905
+        "href xlink:href src srcset srcdoc action formaction data poster background cite longdesc ping manifest codebase "
+        "classid usemap profile icon lowsrc dynsrc to from by values"
+    ).split()
+)
+_SCRIPTS = re.compile(r"(?:.*;)?(?:javascript|vbscript|livescript):|data:(?:text|application|image/svg)", re.IGNORECASE)
+
+
 def of_tag(tag: str) -> Iterator[tuple[int, str]]:
     """Where a tag has what the page's Content-Security-Policy blocks, and where it should go."""
     piece = next(iter(pieces(tag)), None)
+    if tag.startswith("<!--") and "--!>" in tag:
+        yield tag.find("--!>"), "--!> ends a comment in browsers; end it with -->, and leave it out within"
     if piece is None or not piece.tag or piece.closes:
         return
     known = attributes(tag)
@@ -467,5 +479,5 @@ def of_tag(tag: str) -> Iterator[tuple[int, str]]:
             yield at, "style=: the page's policy blocks it; give it a class, with a rule in templates/static/style.css"
         elif re.fullmatch(r"on[a-z]+", name):
             yield at, f"{name}=: the page's policy blocks it; scripts go into templates/static"
-        elif name in {"href", "src", "action"} and re.match(r"\s*(?:javascript|vbscript):", value, re.IGNORECASE):
+        elif name in _ADDRESSES and _SCRIPTS.match(re.sub(r"[\x00-\x20\x7f]+", "", value)):
             yield at, f"{name}=: the page's policy blocks scripts; they go into templates/static"

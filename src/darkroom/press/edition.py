@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
 
 import msgspec
 
@@ -363,7 +364,7 @@ def _schema(sources: Sources, memory: Memory, kept: Callable[[str], bool]) -> tu
 def _faults_of_site(
     sources: Sources, files: Mapping[str, Content], records: Mapping[str, PageRecord]
 ) -> Iterator[Fault]:
-    """Links that lead nowhere, and what is too heavy."""
+    """Links that lead nowhere, what is too heavy, and what would be a file and a folder."""
     shown, places = sources.places.shown, sources.places
     fonts = {file for record in records.values() for file in record.fonts}
     weights = {asset.target: len(asset.content) for asset in sources.static.values()}
@@ -375,6 +376,10 @@ def _faults_of_site(
         for url, record in records.items()
     }
     known = {*files, *sources.outlines}
+    for url, path in sources.paths.items():
+        for folder in [str(parent) for parent in PurePosixPath(url).parents if str(parent) in known]:
+            message = f"the page would lie in a folder {folder}, which is a file of the site; rename its folder"
+            yield Fault(shown(path), 1, 1, "page", message)
     yield from check.faults_of(pages, known, sources.page)
     yield from standalone.faults_of(sources.static, known, pages, shown(places.theme / "static"))
     drawn = [(use.source, use.bytes) for record in records.values() for use in record.files]

@@ -19,7 +19,7 @@ from darkroom.press.rawhtml import IN_DRAWING, check_tag, open_comment
 from darkroom.press.reading import Reading, make_formula, reading_of, within
 
 _NAME = re.compile(r"\{#([A-Za-z][\w.:-]*)\}")
-_JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_JINJA = {"{{": "}}", "{%": "%}", "{#": "#}"}
 
 
 def placed(rule: Callable[[StateInline, bool], bool]) -> Callable[[StateInline, bool], bool]:
@@ -294,10 +294,10 @@ def braces(state: StateInline, silent: bool) -> bool:
             reading.fault(reading.place(state, start), "markdown", message)
             reading.mark(state, start, end)
         state.pos = end
-    elif jinja := _JINJA.match(source, start, state.posMax):
+    elif (end := _behind_jinja(source, start, state.posMax)) > start:
         if not silent:
-            state.pending += jinja[0]
-        state.pos = jinja.end()
+            state.pending += source[start:end]
+        state.pos = end
     return state.pos > start
 
 
@@ -308,6 +308,13 @@ def _as_it_is(state: StateInline, start: int, end: int, silent: bool) -> bool:
         reading_of(state).mark(state, start, end)
     state.pos = end
     return True
+
+
+def _behind_jinja(text: str, start: int, end: int) -> int:
+    """Where the tag, expression or comment of Jinja's ends that begins at *start*, or *start* where none does."""
+    closing = _JINJA.get(text[start : start + 2])
+    close = text.find(closing, start + 2, end) if closing else -1
+    return close + 2 if close >= 0 else start
 
 
 def _unread_call(state: StateInline, opening: re.Match[str], silent: bool) -> bool:

@@ -52,16 +52,16 @@ def _in_time() -> Iterator[None]:
         return
     import signal
 
-    if signal.getitimer(signal.ITIMER_REAL)[0]:  # within such a limit already
+    if signal.getitimer(signal.ITIMER_PROF)[0]:  # within such a limit already
         yield
         return
-    before = signal.signal(signal.SIGALRM, _stop)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS, 1.0)  # and once more, where something has caught the error
+    before = signal.signal(signal.SIGPROF, _stop)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS, 1.0)  # and once more, where something has caught the error
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import html
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -97,7 +98,7 @@ def span_at(text: str, start: int, end: int | None = None) -> Span | None:
         closed = _environment_end(text, start, end, opening["name"])
         return Span(start, start, closed, closed, True) if closed else None
     if mark == "$":
-        close = _dollar(text, inner, end)
+        close = _closing(text, inner, end, "$")
     elif mark == "$$":
         close = _closing(text, inner, end, "$$")
     elif mark == "$`":
@@ -123,37 +124,82 @@ def _environment_end(text: str, start: int, end: int, name: str) -> int:
     return 0
 
 
-def _dollar(text: str, start: int, end: int) -> int:
-    """Where the dollar that closes a formula stands, or -1; braces are minded unless they are not closed themselves."""
-    close = _scan(text, start, end, "$", True)
-    return close if close is not None else _scan(text, start, end, "$", False) or -1
-
-
 def _closing(text: str, start: int, end: int, mark: str) -> int:
-    close = _scan(text, start, end, mark, True)
-    return close if close is not None else _scan(text, start, end, mark, False) or -1
+    """Where the mark stands that closes a formula, or -1; braces are minded unless they are not closed themselves."""
+    signs = _signs(text)
+    close = signs.closing(text, start, end, mark, signs.depth(start))
+    if close is None and signs.depth(end) > signs.depth(start) and not (mark == "$" and signs.has_code(start, end)):
+        close = signs.closing(text, start, end, mark, None)
+    return -1 if close is None else close
 
 
-def _scan(text: str, start: int, end: int, mark: str, braces: bool) -> int | None:
-    """Where *mark* closes, -1 if it cannot, None if the text ends within braces."""
-    at, depth, single = start, 0, mark == "$"
-    while at < end:
-        if depth <= 0 and text.startswith(mark, at, end):
-            if not single:
-                return at
-            before, after = text[at - 1], text[at + 1 : at + 2]
-            if at == start or before.isspace():
-                return -1
-            return -1 if after.isdigit() and not _COMMAND.search(text, start, at) else at
-        character = text[at]
-        if character == "\\":
-            at += 1
-        elif character == "`" and single:
-            return -1  # code holds tighter
-        elif braces and character in "{}":
-            depth += 1 if character == "{" else -1
-        at += 1
-    return None if depth > 0 else -1
+_SIGN = re.compile(r"\\.|[{}$`]", re.DOTALL)
+
+
+class _Signs:
+    """The signs of a text that begin and end formulas, found once: looked up by each formula, however many there are."""
+
+    def __init__(self, text: str) -> None:
+        self._braces: list[int] = []  # behind each
+        self._depths = [0]  # up to each brace, and behind the last
+        self._code: list[int] = []
+        self._marks: dict[str, list[int]] = {mark: [] for mark in ("$", *_CLOSING.values())}
+        for found in _SIGN.finditer(text):
+            at, sign = found.start(), found[0]
+            if sign in "{}":
+                self._braces.append(found.end())
+                self._depths.append(self._depths[-1] + (1 if sign == "{" else -1))
+            elif sign == "`":
+                self._code.append(at)
+            elif sign == "\\\\":
+                mark = text[at : at + 3]
+                self._marks.get(mark, []).append(at)
+            else:
+                self._marks.get(sign, []).append(at)
+                if sign == "$" and text.startswith("$$", at):
+                    self._marks["$$"].append(at)
+        self._mark_depths = {mark: [self.depth(at) for at in places] for mark, places in self._marks.items()}
+        self._shallower = {mark: _next_smaller(depths) for mark, depths in self._mark_depths.items()}
+
+    def depth(self, at: int) -> int:
+        """How many braces are open there, less those that are closed and were not open."""
+        return self._depths[bisect_right(self._braces, at)]
+
+    def has_code(self, start: int, end: int) -> bool:
+        """Whether code begins or ends between the two."""
+        first = bisect_left(self._code, start)
+        return first < len(self._code) and self._code[first] < end
+
+    def closing(self, text: str, start: int, end: int, mark: str, depth: int | None) -> int | None:
+        """Where *mark* closes what began at *start*, in *depth* braces at most; -1 where it cannot, None without one."""
+        marks, depths, shallower = self._marks[mark], self._mark_depths[mark], self._shallower[mark]
+        index = bisect_left(marks, start)
+        while depth is not None and index < len(marks) and depths[index] > depth:
+            index = shallower[index]
+        if index == len(marks) or marks[index] + len(mark) > end:
+            return None
+        return marks[index] if mark != "$" or self._is_closed(text, start, marks[index]) else -1
+
+    def _is_closed(self, text: str, start: int, at: int) -> bool:
+        """Whether the dollar at *at* can close a formula; code holds tighter."""
+        if at == start or text[at - 1].isspace() or self.has_code(start, at):
+            return False
+        return not text[at + 1 : at + 2].isdigit() or _COMMAND.search(text, start, at) is not None
+
+
+def _next_smaller(numbers: Sequence[int]) -> list[int]:
+    """For each number the index of the next smaller one, or how many there are."""
+    found, waiting = [len(numbers)] * len(numbers), list[int]()
+    for index, number in enumerate(numbers):
+        while waiting and numbers[waiting[-1]] > number:
+            found[waiting.pop()] = index
+        waiting.append(index)
+    return found
+
+
+@lru_cache(maxsize=4)
+def _signs(text: str) -> _Signs:
+    return _Signs(text)
 
 
 def spans(text: str) -> Iterator[Span]:

@@ -77,7 +77,7 @@ def _read(text: str, start: int) -> tuple[Document, list[tuple[int, str, str]]]:
 
     body = text[start:]
     document = read(body, lambda offset: start + offset)
-    if not template.is_template(body, document.kept):
+    if any(rule == "cost" for _, rule, _ in document.faults) or not template.is_template(body, document.kept):
         return document, []
     try:
         expanded = template.expand(body, document.kept)

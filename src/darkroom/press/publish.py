@@ -200,6 +200,8 @@ def _remember(request: SiteRequest, edition: Edition, inputs: record.Inputs) -> 
     try:
         caches.write(_pages_path(request), msgspec.json.encode(edition.memory))
         caches.write(_record_path(request), msgspec.json.encode(memory))
+    except UnicodeEncodeError:  # a name on disk that is not UTF-8: nothing is remembered
+        return
     except OSError as error:
         raise UsageError(f"{_first(error)}; the site itself is built") from None
 

@@ -51,6 +51,8 @@ def _html(reading: Reading, content: str, starts: list[tuple[int, int]]) -> Iter
         elif verbatim:
             if verbatim == ["svg"] and (span := next(mathtext.spans(text), None)):
                 reading.fault(place(piece.start + span.start), "math", IN_DRAWING)
+            for found in _BEGUN.finditer(text):
+                reading.fault(place(piece.start + found.start()), "html", _begins_no_tag(found[0]))
             yield Token("html_text", "", 0, content=text)
         else:
             if not told and (found := _MARKDOWN.search(text)):
@@ -70,6 +72,14 @@ _MARKDOWN = re.compile(
     r"|^(?:#{2,6} |[ \t]*(?:[-*+]|\d+[.)])[ \t]+)\S.*|^```.*|^\|.*\|[ \t]*$",
     re.MULTILINE,
 )
+_BEGUN = re.compile(r"</?[A-Za-z][^\s<>]{0,20}")
+
+
+def _begins_no_tag(text: str) -> str:
+    """What to say of what browsers take for a tag and its rules do not."""
+    return f"{text} begins no tag that can be read; see to its quotes and its >, or write &lt; for the character"
+
+
 _OPEN = re.compile(r"<(?:[?]|!\[CDATA\[|![A-Za-z])")
 
 
@@ -98,12 +108,17 @@ def _behind_formula(content: str, start: int, tag: int) -> int:
 
 def _html_text(reading: Reading, text: str, place: Place) -> Iterator[Token]:
     at = 0
-    for found in re.finditer(r"\$|\\[(\[A-Za-z]|\{[{%:]|\[\^[^\]\s]+\]|<[?!]|(?<=[\w.])~(?=[\w(])", text):
+    ends = [found.end() for found in re.finditer("\n", text)]
+    starts: list[tuple[int, int]] = []
+    for found in re.finditer(r"\$|\\[(\[A-Za-z]|\{[{%:]|\[\^[^\]\s]+\]|<[?!/A-Za-z]|(?<=[\w.])~(?=[\w(])", text):
         begin = found.start()
         if begin < at:
             continue
         if found[0] == "~":
             reading.remark(place(begin), latex.of_tie(text, begin))
+            continue
+        if found[0][0] == "<" and (begun := _BEGUN.match(text, begin)):
+            reading.fault(place(begin), "html", _begins_no_tag(begun[0]))
             continue
         if found[0].startswith("[") or (found[0][0] == "<" and _OPEN.match(text, begin)):
             note = f"{found[0]}: notes are not read within HTML; leave a blank line before the text, or write it below"
@@ -124,8 +139,8 @@ def _html_text(reading: Reading, text: str, place: Place) -> Iterator[Token]:
             continue
         yield Token("html_text", "", 0, content=text[at:begin])
         if span:
-            starts = [(index.end(), place(index.end())) for index in re.finditer("\n", text)]
-            lines = within([(0, place(0)), *starts], span.inner, span.inner_end)
+            starts = starts or [(0, place(0)), *((end, place(end)) for end in ends)]
+            lines = within(starts, span.inner, span.inner_end)
             token = Token("formula", "", 0)
             token.meta["formula"] = make_formula(reading, text[span.inner : span.inner_end], span.display, lines)
             at = span.end

@@ -3,7 +3,7 @@ r"""A text as it is read: the faults, warnings, calls and words that are found i
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +32,8 @@ class Reading:
     paragraph is read, ``content`` is its text, ``starts`` where its lines begin (in it, in the text), ``marked`` the
     ranges of it that are no prose, and ``in_table`` whether it is a cell; up to ``told`` of the text a fault says all.
     ``code_depth`` is how many elements of HTML are open in which all is code, ``drawing_depth`` the same of drawings;
+    ``vain`` counts the lines that were looked through for the end of a formula that has none, and ``formulas`` are those
+    of the paragraph that was last looked through for them.
     ``pinned`` is the offset that everything stands at, or -1, where what is read is not part of the text.
     """
 
@@ -51,6 +53,8 @@ class Reading:
     pinned: int = -1
     code_depth: int = 0
     drawing_depth: int = 0
+    vain: int = 0
+    formulas: tuple[tuple[object, ...], int, list[int], list[mathtext.Span]] = ((), 0, [], [])
     _cell: tuple[int, int] = (-1, 0)
 
     def __post_init__(self) -> None:
@@ -164,8 +168,9 @@ def reading_of(state: Any) -> Reading:
 def within(starts: list[tuple[int, int]], begin: int, end: int) -> tuple[tuple[int, int], ...]:
     """The places of lines, of those between *begin* and *end* of a text, counted from *begin*."""
     first = max(bisect_right(starts, (begin, 1 << 60)) - 1, 0)
+    behind = max(bisect_left(starts, (end, -1)), first + 1)
     index, offset = starts[first]
-    return ((0, offset + begin - index), *((at - begin, place) for at, place in starts[first + 1 :] if at < end))
+    return ((0, offset + begin - index), *((at - begin, place) for at, place in starts[first + 1 : behind]))
 
 
 def make_formula(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from datetime import date
 from math import isfinite
@@ -12,7 +11,9 @@ from typing import Any
 import msgspec
 
 from darkroom.lab.errors import ContentError, Fault, nearest
+from darkroom.lab.paths import parse_toml
 
+LONGEST = 20_000  # characters of a table
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _KINDS = {
     str: "text in quotes",
@@ -118,14 +119,11 @@ def read_table(text: str, keys: Mapping[str, Key], path: str, first_line: int = 
         ContentError: with every fault found, each at its line and column.
     """
     try:
-        values = tomllib.loads(text)
+        if len(text) > LONGEST:
+            raise ValueError(f"{len(text)} characters, where {LONGEST} is the most")
+        values = parse_toml(text)
     except ValueError as error:  # also a number of more digits than Python takes
         raise ContentError([_syntax_fault(error, path, first_line, text)]) from None
-    except RecursionError:
-        message = "not valid TOML: more lists or tables in one another than can be read"
-        found = re.search(r"(?:[\[{][^\[{\]}\n]*){20}", text)
-        line = text.count("\n", 0, found.start()) if found else 0
-        raise ContentError([Fault(path, first_line + line, 1, "front-matter", message)]) from None
     faults = [*_wrong_keys(values, keys, text, path, first_line), *_missing_keys(values, keys, path, first_line)]
     if faults:
         raise ContentError(faults)
@@ -199,6 +197,15 @@ def _line_of(name: str, text: str) -> int:
 def _syntax_fault(error: Exception, path: str, first_line: int, text: str) -> Fault:
     message = str(error)
     place = re.search(r" \(at line (\d+), column (\d+)\)$", message)
-    line, column = (int(place[1]), int(place[2])) if place else (text.count("\n") or 1, 1)
+    if place:
+        line, column = int(place[1]), int(place[2])
+    elif "than can be read" in message and (found := re.search(r"(?:[\[{][^\[{\]}\n]*){20}", text)):
+        line, column = text.count("\n", 0, found.start()) + 1, 1
+    elif "64 bits" in message and (
+        found := re.search(r"(?:0x[\da-fA-F_]{16}|0o[0-7_]{21}|0b[01_]{64}|[\d_]{19})", text)
+    ):
+        line, column = text.count("\n", 0, found.start()) + 1, found.start() - text.rfind("\n", 0, found.start())
+    else:
+        line, column = (1 if "is the most" in message else text.count("\n") or 1), 1
     plain = message[: place.start()] if place else re.sub(r" \(at end of document\)$", " at the end", message)
     return Fault(path, first_line + line - 1, column, "front-matter", f"not valid TOML: {plain}")

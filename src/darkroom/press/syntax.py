@@ -132,6 +132,9 @@ def _inline(state: StateCore) -> None:
         if token.type == "inline":
             reading.begin(token, before[1] in {"th_open", "td_open"})
             token.children = token.children or []
+            if len(token.content) > LONGEST and "short" not in state.env:
+                _refuse_long(reading, token)
+                continue
             state.md.inline.parse(token.content, state.md, state.env, token.children)
             if _is_deep(token.children):
                 token.children = [Token("text", "", 0, content=token.content)]
@@ -163,9 +166,22 @@ def _read_caption(state: StateCore, reading: Reading, token: Token) -> None:
     inside = Token("inline", "", 0, content=" ".join(caption.split()))
     inside.children = []
     reading.begin_option(inside.content, reading.lines[token.map[0]])
-    state.md.inline.parse(inside.content, state.md, state.env, inside.children)
-    _finish_inline(reading, inside, ("", ""))
+    if len(inside.content) > LONGEST:
+        _refuse_long(reading, inside)
+    else:
+        state.md.inline.parse(inside.content, state.md, state.env, inside.children)
+        _finish_inline(reading, inside, ("", ""))
     token.children, reading.pinned = inside.children, -1
+
+
+LONGEST = 20_000  # characters of a paragraph: what is read in it takes time by the square of its length
+
+
+def _refuse_long(reading: Reading, token: Token) -> None:
+    """A paragraph that is too long is text, and nothing in it is looked at."""
+    token.children = [Token("text", "", 0, content=token.content)]
+    message = f"this paragraph or cell has {len(token.content)} characters; {LONGEST} is the most; take it apart"
+    reading.fault(reading.at(0), "cost", message)
 
 
 DEEPEST = 60  # marks in one another, such as emphasis

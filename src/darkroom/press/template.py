@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _OPENING = re.compile(r"\{[{%#]")
 _CALLED = re.compile(r"\{\{-?\s*([a-z_]+)\s*\(")
 _KEPT, _AT = "_kept_", "_at_"
-_FUNCTIONS = frozenset({"range", "dict", "lipsum", "cycler", "joiner", "namespace"})
+_FUNCTIONS = frozenset({"range", "dict", "cycler", "joiner", "namespace"})
 
 Ranges = Sequence[tuple[int, int]]
 
@@ -103,21 +103,52 @@ def expand(text: str, kept: Ranges) -> Expanded:
     return template.expanded(made)
 
 
-_TAG = r"\{(?:%(?:(?!%\}).)*%|\#(?:(?!\#\}).)*\#)\}"
-_TAGS_ALONE = re.compile(
-    rf"^(?P<before>[ \t]*(?:>[ \t]*)*)(?P<tags>{_TAG}(?:[ \t]*{_TAG})*)(?P<after>[ \t]*\n)", re.MULTILINE | re.DOTALL
-)
+_CLOSING = {"{%": "%}", "{#": "#}"}
+_BEFORE = re.compile(r"^[ \t]*+(?:>[ \t]*+)*+(?=\{[%#])", re.MULTILINE)
+_AFTER = re.compile(r"[ \t]*\n")
+_GAP = re.compile(r"[ \t]*")
 
 
-def _without_line(found: re.Match[str]) -> str:
+def _without_lines(text: str) -> str:
     """Tags that stand alone on their lines, with as much space in them as there was around, so that they leave no line.
 
     A blank line would end the table, list or paragraph that they stand in. A hyphen in a tag takes the space already.
     """
-    tags = found["tags"]
-    if tags[2] in "-+" or tags[-3] in "-+":
-        return found[0]
-    return f"{tags[:-2]}{' ' * len(found['before'])}{found['after']}{tags[-2:]}"
+    parts, at, done = [], 0, 0
+    ends: dict[int, int] = {}
+    for before in _BEFORE.finditer(text):
+        start = before.end()
+        end = _behind_tags(text, start, ends) if before.start() >= done else 0
+        after = _AFTER.match(text, end) if end else None
+        if after is None:
+            continue
+        done = after.end()
+        if text[start + 2] not in "-+" and text[end - 3] not in "-+":
+            parts += [
+                text[at : before.start()],
+                text[start : end - 2],
+                " " * len(before[0]),
+                after[0],
+                text[end - 2 : end],
+            ]
+            at = done
+    return "".join([*parts, text[at:]])
+
+
+def _behind_tags(text: str, at: int, ends: dict[int, int]) -> int:
+    """Where the tags end that follow each other from *at* on, or 0 where one is not closed; *ends* are those known."""
+    passed, end = [], 0
+    while at not in ends and (closing := _CLOSING.get(text[at : at + 2])):
+        passed.append(at)
+        end = text.find(closing, at + 2) + 2
+        if end < 2:
+            end = 0
+            break
+        gap = _GAP.match(text, end)
+        at = gap.end() if gap else end
+    end = ends.get(at, end)
+    ends.update(dict.fromkeys(passed, end))
+    return end
 
 
 def _syntax_error(environment: Environment, template: _Template) -> TemplateSyntaxError:
@@ -147,7 +178,7 @@ class _Template:
             starts.append((length, end))
             at = end
         self.lines = "".join([*parts, text[at:]])
-        self.source = _TAGS_ALONE.sub(_without_line, self.lines)
+        self.source = _without_lines(self.lines)
         self._starts = starts
 
     def offset(self, index: int) -> int:
@@ -256,6 +287,7 @@ def _environment(template: _Template) -> Environment:
         finalize=pass_context(lambda _, value: template.put(value)),  # with a context none is put out beforehand
         extensions=[Placed],
     )
+    del environment.globals["lipsum"], environment.filters["random"]  # a page is the same at every build
     environment.globals |= {name: _maker(name) for name in KINDS} | {_KEPT: template.kept, _AT: _at}
     return environment
 
@@ -307,6 +339,8 @@ def _bad_calls(tree: nodes.Template, template: _Template) -> Iterator[Complaint]
     """Calls of what there is not, and those whose name is no literal: every name is checked before anything runs."""
     from jinja2 import nodes
 
+    for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
+        yield template.line(node.lineno), "jinja", "a page takes in no other file; write the text here"
     for node in _computed_with(tree):
         message = (
             f"{node.node.name}(...) is put into the page as it is, and nothing is computed with it; use its options"

@@ -105,9 +105,11 @@ class _Walk:
             return
         names: dict[str, str] = {}
         for entry in entries:
-            name = composed(entry.name)
+            name = composed(entry.name.casefold())
             if names.setdefault(name, entry.name) != entry.name:
-                self._report(entry.path, f"a name that differs from that of {names[name]!r} in nothing that is seen")
+                same = composed(entry.name) == composed(names[name])
+                how = "nothing that is seen" if same else "case alone, which not every system tells apart"
+                self._report(entry.path, f"a name that differs from that of {names[name]!r} in {how}")
             if not entry.name.startswith(".") and entry.name != "node_modules":
                 self._entry(entry, above)
 
