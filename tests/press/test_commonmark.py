@@ -117,7 +117,7 @@ def test_an_example_is_as_specified_or_refused_or_a_known_difference() -> None:
     counts = Counter(found.values())
     assert {number for number, each in found.items() if each == "otherwise"} == known
     assert len(EXAMPLES) == 652 and len(known) < 40
-    assert counts["equal"] >= 590, counts
+    assert counts["equal"] >= 587, counts  # three more begin a tag that browsers read and that is never closed
 
 
 @pytest.mark.parametrize("number", range(1, len(EXAMPLES) + 1, 50))
