@@ -77,6 +77,16 @@ def test_a_git_that_prints_bytes_is_as_good_as_none(workshop: Workshop, tmp_path
     assert done.returncode in {0, 3}
 
 
+def test_a_path_that_is_no_text_is_told(workshop: Workshop, tmp_path: Path) -> None:
+    """Of the project, or of a folder that the call names."""
+    name = os.fsdecode(b"\xff")
+    done = workshop.call("status", "--outputs", f"{tmp_path}/{name}", code=2)
+    assert done.stderr == f"{tmp_path}/\\xff: a path that is not UTF-8; rename the folder\n"
+    workshop.root.rename(tmp_path / name)
+    moved = Workshop(tmp_path / name, workshop.probe)
+    assert moved.call("status", code=2).stderr == f"{tmp_path}/\\xff: a path that is not UTF-8; rename the folder\n"
+
+
 def test_memory_that_runs_out_is_said(workshop: Workshop) -> None:
     """By the run that it happened to, and nothing else."""
     workshop.edit("experiments/part_x/base.py", '    count("base")\n', '    count("base")\n    bytearray(1 << 60)\n')

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile import FOLDERS, sound
+from tests.hostile import FOLDERS, sound, spoil
 from tests.press.conftest import katex  # noqa: F401  # a fixture
 from tests.press.projects import ROOT, Project
 
@@ -153,3 +153,18 @@ def test_pictures_of_theirs_have_to_be_pictures(stranger: Project, tmp_path: Pat
     done = _call("--untrusted", stranger.root, "--site", tmp_path / "site", cwd=tmp_path, cache=tmp_path / "cache")
     assert done.returncode == 1
     assert "templates/static/evil.png:1:1 picture: no PNG picture" in done.stderr
+
+
+def test_what_only_their_theme_has_is_left_out_and_named(stranger: Project, tmp_path: Path) -> None:
+    """A figure of a kind of their own, and a layout of their own: the rest is built."""
+    spoil(stranger.root / "experiments/outputs/part_b/a", lambda m: m["figures"]["loss"].update(kind="own"))
+    (stranger.root / "templates/figures/own.html").write_text("EVIL")
+    (stranger.root / "templates/layouts/theirs.html").write_text("EVIL")
+    stranger.page('Text.\n\n{{ figure("part_b/a/loss") }}\n\n{{ figure("part_b/a/grid") }}', layout="theirs")
+    done = _call("--untrusted", stranger.root, "--site", tmp_path / "site", cwd=tmp_path, cache=tmp_path / "cache")
+    assert done.returncode == 0, done.stderr
+    told = [line for line in done.stderr.splitlines() if " theme: " in line]
+    assert len(told) == 2 and "templates/figures/own.html is not used" in told[0] + told[1]
+    assert "templates/pages/index.md:4:1 theme: its own layout 'theirs' is not used" in told[0] + told[1]
+    page = (tmp_path / "site/index.html").read_text()
+    assert "EVIL" not in page and "Text." in page and "grid" in page

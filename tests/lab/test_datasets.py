@@ -243,6 +243,7 @@ def test_the_declared_sets_of_this_project_are_whole() -> None:
         (f"x = 'a'\n'b' . \"c\" . {'a .' * 50}b = 1", "in one another (at line 2, column 1)"),
         (f"a = [0x{'f' * 5000}]", "not valid TOML: a number of more than 64 bits"),
         (f"a = {'9' * 5000}", "not valid TOML: a number of more than 64 bits"),
+        ("tiny = 3", "'tiny' is no table; a data set is written as [tiny]"),
         ("[tiny]\ntitle = 'x'\nfiles = []", "data set 'tiny' lacks or misstates 'source'"),
     ],
 )

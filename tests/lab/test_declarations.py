@@ -364,3 +364,24 @@ def test_links_that_multiply_files_end(workshop: Workshop) -> None:
         place = place / "deep"
     said = workshop.call("status", code=2).stderr
     assert "more than 20,000 Python files, or links that multiply them" in said
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (b"# coding: rot13\nx = 1\n", "experiments/a.py:1:1: not valid Python: "),
+        (b"x = " + b"9" * 10_000, "experiments/a.py:1:1: a number of more digits than Python reads; compute it"),
+    ],
+)
+def test_what_python_does_not_read_is_told_at_its_place(source: bytes, said: str) -> None:
+    """Also where it is not the syntax."""
+    with pytest.raises(DeclarationError) as caught:
+        module_record(source, module="experiments.a", path="experiments/a.py")
+    assert str(caught.value).startswith(said) and "sys.set_int" not in str(caught.value)
+
+
+def test_a_source_whose_name_is_no_text_is_told(workshop: Workshop) -> None:
+    """With what bytes it has."""
+    (workshop.root / "experiments" / os.fsdecode(b"\xff.py")).write_text("x = 1\n")
+    done = workshop.call("status", code=2)
+    assert done.stderr.splitlines() == ["experiments/\\xff.py:1:1: has a name that is not UTF-8; rename the file"]

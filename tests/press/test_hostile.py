@@ -372,6 +372,17 @@ def test_a_page_lies_in_no_file(project: Project) -> None:
         project.build()
 
 
+def test_a_figure_of_an_unknown_kind_is_one_fault(project: Project) -> None:
+    """At the call, which says what template is missing."""
+    spoil(sound(project.outputs), lambda m: m["figures"]["loss"].update(kind="own"))
+    project.page('{{ figure("part_b/a/loss") }}')
+    with pytest.raises(ContentError) as caught:
+        project.build()
+    assert [str(fault) for fault in caught.value.faults] == [
+        "templates/pages/index.md:5:4 template: part_b/a/loss is of kind 'own': no templates/figures/own.html"
+    ]
+
+
 def test_a_folder_of_outputs_whose_name_is_no_text_is_damaged(project: Project) -> None:
     """It is told of once, and the site is built."""
     folder = project.root / "experiments/outputs/part_b" / os.fsdecode(b"\xff")

@@ -150,6 +150,8 @@ def declared(path: Path) -> dict[str, Declaration]:
 
 
 def _declaration(path: Path, name: str, table: Mapping[str, Any]) -> Declaration:
+    if not isinstance(table, dict):
+        raise UsageError(f"{path}: {name!r} is no table; a data set is written as [{name}]")
     try:
         files = tuple(
             DataFile(str(each["name"]), int(each["bytes"]), str(each["sha256"]).lower(), tuple(each.get("urls", ())))
@@ -160,8 +162,9 @@ def _declaration(path: Path, name: str, table: Mapping[str, Any]) -> Declaration
             _check_file(each)
         return Declaration(name, str(table["title"]), str(table["source"]), str(table["licence"]), files)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        what = "lacks or misstates" if isinstance(error, KeyError) else "misstates something:"
         raise UsageError(
-            f"{path}: data set {name!r} lacks or misstates {error}; it needs title, source, licence and "
+            f"{path}: data set {name!r} {what} {error}; it needs title, source, licence and "
             f"[[{name}.files]] with name, bytes, sha256 and urls"
         ) from None
 

@@ -180,7 +180,8 @@ def read_toml(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise UsageError(f"{path} {error}; put a plain file in its place") from None
+        advice = "" if ";" in str(error) else "; put a plain file in its place"
+        raise UsageError(f"{path} {error}{advice}") from None
     try:
         return parse_toml(content.decode("utf-8"))
     except UnicodeDecodeError as error:

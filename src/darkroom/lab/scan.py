@@ -49,8 +49,11 @@ def _parsed(source: str | bytes, path: str) -> ast.Module:
     try:
         return ast.parse(source)
     except (SyntaxError, ValueError) as error:  # a null byte is a ValueError
-        where = f"{path}:{getattr(error, 'lineno', None) or 1}:{getattr(error, 'offset', None) or 1}"
-        raise DeclarationError(f"{where}: not valid Python: {getattr(error, 'msg', error)}; mend the syntax") from None
+        where = f"{path}:{getattr(error, 'lineno', None) or 1}:{max(getattr(error, 'offset', None) or 1, 1)}"
+        said = getattr(error, "msg", str(error))
+        if "int_max_str_digits" in said:
+            raise DeclarationError(f"{where}: a number of more digits than Python reads; compute it") from None
+        raise DeclarationError(f"{where}: not valid Python: {said}; mend the syntax") from None
 
 
 @dataclass

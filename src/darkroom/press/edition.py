@@ -142,6 +142,7 @@ def _index(sources: Sources) -> Index:
         sources.places.root,
         {outline.url: outline.name for outline in ordered},
         frozenset(path.stem for path in sources.inputs.walk(sources.places.theme / "figures", ".html")),
+        sources.places.borrowed is not None,
     )
 
 

@@ -158,7 +158,7 @@ class Figure(_Shown):
         if found is None:
             raise Unknown(f"unknown figure {self.name!r}{nearest(self.name, index.catalogue.figure_names)}")
         drawn = found[0].drawn(found[1])
-        if drawn and drawn.kind not in index.kinds:
+        if drawn and drawn.kind not in index.kinds and not index.is_borrowed:
             raise NoTemplate(f"{self.name} is of kind {drawn.kind!r}: no templates/figures/{drawn.kind}.html")
 
     def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:

@@ -238,7 +238,21 @@ def _read_pages(
 def _read_page(places: Places, inputs: Inputs, path: Path, url: str) -> Page:
     try:
         with bounded():
-            return read_page(inputs.read(path), places.shown(path), url)
+            return _with_our_layout(read_page(inputs.read(path), places.shown(path), url), places)
     except (MemoryError, TooCostly, RecursionError) as error:
         text = inputs.read(path).decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
         raise ContentError([fault(text, places.shown(path), offset_of(error), "cost", message_of(error))]) from None
+
+
+def _with_our_layout(page: Page, places: Places) -> Page:
+    """The page in a layout that there is: one of a project whose theme counts for nothing may name its own."""
+    name = page.outline.meta.layout
+    if places.borrowed is None or name in {path.stem for path in (places.theme / "layouts").glob("*.html")}:
+        return page
+    message = f"its own layout {name!r} is not used, since the project is not trusted; the page is shown in ours"
+    meta = msgspec.structs.replace(page.outline.meta, layout="page")
+    return msgspec.structs.replace(
+        page,
+        outline=msgspec.structs.replace(page.outline, meta=meta),
+        warnings=(*page.warnings, page.fault(page.find("layout"), "theme", message)),
+    )

@@ -47,6 +47,16 @@ def damaged_figures(sources: Sources, index: Index, findings: Findings) -> dict[
         found = sources.catalogue.figure(name)
         for experiment in (found[0], *sources.catalogue.by_other_models(name)) if found else ():
             figure = experiment.drawn(name.rpartition("/")[2])
+            if figure and figure.kind not in index.kinds:
+                full = f"{experiment.id}/{name.rpartition('/')[2]}"
+                template = f"templates/figures/{figure.kind}.html"
+                damaged[full] = f"there is no {template}"
+                if index.is_borrowed:
+                    message = (
+                        f"{full}: its own {template} is not used, since the project is not trusted; it is left out"
+                    )
+                    findings.problems.append(Fault(_place(sources, experiment), 1, 1, "theme", message))
+                continue
             wrong = figure and _first_altered(experiment, figure, sources)
             if wrong:
                 full = f"{experiment.id}/{name.rpartition('/')[2]}"
