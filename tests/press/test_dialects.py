@@ -201,6 +201,10 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "formulas in drawings": ("<svg><text>$x$</text><text>$5 or $6</text></svg>\n\n<div><svg><text>$x$</text></svg></div>", [
         f"{line}:{column} math: a formula is not set within <svg>; write its letters, or set it beside the drawing" for line, column in ((1, 12), (3, 17))
     ]),
+    "three braces": ("a {{{ metric('b/c') }}}", ["1:3 reference: a call has two braces on each side, and no third"]),
+    "calls that there are not": ("{{ image('a.png') }} {{ eq('b') }} {{ metric('c/d') }} {{ x }", [
+        "1:1 jinja: unexpected '}'; Jinja's braces that are meant as text go into `code`",
+    ]),
     "an empty callout": ("> [!NOTE]\n\n> a\n\n> [!TIP]\n> b", [
         "1:3 markdown: this callout has no text; write it below, behind >, and leave no blank line between them",
     ]),

@@ -104,6 +104,8 @@ def test_jinja_s_own_errors_are_placed_in_the_page() -> None:
     ("call", "message"),
     [
         ("figure('a' ~ x)", "write the name in figure(...) as a literal, so that it can be checked"),
+        ("image('a.png')", 'unknown function \'image\'; write {{ picture("name.png", alt="...") }}'),
+        ("eq('a')", "unknown function 'eq'; did you mean 'ref'?"),
         ("figur('a/b')", "unknown function 'figur'; did you mean 'figure'?"),
     ],
 )

@@ -110,6 +110,12 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
          '<a href="right.html">k@l.com</a> m@n.com/o',), (),
     ),
     "decorative": ('<img src="pic.png" alt="" role="presentation"> <img src="pic.png" alt="" aria-hidden="true">', ('alt="" role="presentation"',), ()),
+    "raw": (
+        "{% raw %}{{ metric(1) }}, {{ y }}, $x$, `{{ z }}`{% endraw %} {{ 1 + 1 }}\n\n{% raw %}\n```\n{{ c }} {% if d %}\n```\n{% endraw %}\n\n"
+        "- e\n{% raw %}\n- {{ f }}\n{% endraw %}\n- `{% raw %}`",
+        ("<p>{{ metric(1) }}, {{ y }}, <span class=\"together\">[x],</span> <code>{{ z }}</code> 2</p>", "<code>{{ c }} {% if d %}\n</code>",
+         "<li>e</li>\n<li>{{ f }}</li>\n<li><code>{% raw %}</code></li>"), (),
+    ),
     "code-in-html": (
         'a <code>$x$ {{ metric("part_b/a/m") }} \\alpha</code> $y$',
         ('<code>$x$ {{ metric("part_b/a/m") }} \\alpha</code> [y]',), (),

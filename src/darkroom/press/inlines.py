@@ -276,10 +276,9 @@ def braces(state: StateInline, silent: bool) -> bool:
             reading.mark(state, *named.span())
         state.pos = named.end()
         return True
+    if _set_apart(state, silent):
+        return True
     opening = CALLED.match(source, start, state.posMax)
-    if opening and reading.code_depth:
-        end = source.find("}}", start, state.posMax) + 2
-        return end > 1 and _as_it_is(state, start, end, silent)
     found = literal_call(source, opening.start("name")) if opening and opening["name"] in KINDS else None
     if found and found[1] <= state.posMax:
         if not silent:
@@ -299,6 +298,18 @@ def braces(state: StateInline, silent: bool) -> bool:
             state.pending += source[start:end]
         state.pos = end
     return state.pos > start
+
+
+def _set_apart(state: StateInline, silent: bool) -> bool:
+    """A brace too many before a call, and a call within code: both stand as they are."""
+    start, source, reading = state.pos, state.src, reading_of(state)
+    if source.startswith("{{{", start) and CALLED.match(source, start + 1, state.posMax):
+        if not silent:
+            reading.fault(reading.place(state, start), "reference", "a call has two braces on each side, and no third")
+        return _as_it_is(state, start, start + 1, silent)
+    end = source.find("}}", start, state.posMax) + 2
+    within = reading.code_depth and end > 1 and CALLED.match(source, start, state.posMax)
+    return bool(within) and _as_it_is(state, start, end, silent)
 
 
 def _as_it_is(state: StateInline, start: int, end: int, silent: bool) -> bool:

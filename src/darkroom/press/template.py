@@ -26,6 +26,14 @@ _CALLED = re.compile(r"\{\{-?\s*([a-z_]+)\s*\(")
 _KEPT, _AT = "_kept_", "_at_"
 _FUNCTIONS = frozenset({"range", "dict", "cycler", "joiner", "namespace"})
 
+_MEANT = {
+    **dict.fromkeys(("image", "img", "video"), '; write {{ picture("name.png", alt="...") }}'),
+    **dict.fromkeys(("plot", "table", "fig"), "; did you mean 'figure'?"),
+    **dict.fromkeys(("eq", "equation", "section"), "; did you mean 'ref'?"),
+    "link": "; write [text](page.md)",
+    "number": "; did you mean 'metric'?",
+}
+
 Ranges = Sequence[tuple[int, int]]
 
 
@@ -66,7 +74,7 @@ def expand(text: str, kept: Ranges) -> Expanded:
     Raises:
         Wrong: a mistake in the template, a name that is not known, a call whose name is no literal.
     """
-    from jinja2 import TemplateError, TemplateSyntaxError
+    from jinja2 import TemplateError, TemplateSyntaxError, UndefinedError
 
     template = _Template(text, kept)
     environment = _environment(template)
@@ -76,11 +84,11 @@ def expand(text: str, kept: Ranges) -> Expanded:
     except TemplateSyntaxError:
         error = _syntax_error(environment, template)
         place = template.line(error.lineno)
-        called = _CALLED.search(text, place, max(text.find("\n", place), place))
+        called = template.call_on(error.lineno)
         message = f"{error.message}; Jinja's braces that are meant as text go into `code`"
-        if called and called[1] in KINDS:
+        if called:
             message = f"{called[1]}(...) cannot be read ({error.message}); quotes within quotes are written ' or \\\""
-        raise Wrong([(called.start() if called else place, "jinja", message)]) from None
+        raise Wrong([(called[0] if called else place, "jinja", message)]) from None
     except (RecursionError, TooCostly) as costly:
         raise Wrong([(template.line(_line_within(costly)), "cost", _said(costly))]) from None
     if wrong:
@@ -90,7 +98,8 @@ def expand(text: str, kept: Ranges) -> Expanded:
     except RecursionError as error:
         raise Wrong([(template.line(_line_within(error)), "cost", _said(error))]) from None
     except TemplateError as error:
-        raise Wrong([(template.line(_line_of(error)), "jinja", f"{error}")]) from None
+        as_text = "; Jinja's braces that are meant as text go into `code`" if isinstance(error, UndefinedError) else ""
+        raise Wrong([(template.line(_line_of(error)), "jinja", f"{error}{as_text}")]) from None
     except MemoryError as error:
         raise Wrong([(template.line(_line_of(error)), "cost", NO_MEMORY)]) from None
     except TooCostly as error:
@@ -163,12 +172,39 @@ def _syntax_error(environment: Environment, template: _Template) -> TemplateSynt
     raise AssertionError
 
 
+_RAW = re.compile(r"\{%[-+]?\s*(?P<end>end)?raw\s*[-+]?%\}")
+
+
+def _without_raw(text: str, kept: Ranges) -> tuple[str, dict[int, int]]:
+    """A text whose ``{% raw %}`` and ``{% endraw %}`` are comments, and where what stands between them begins and ends."""
+    tags = [tag for tag in _RAW.finditer(text) if not any(start <= tag.start() < end for start, end in kept)]
+    raw: dict[int, int] = {}
+    while tags:
+        opening = tags.pop(0)
+        closing = next((tag for tag in tags if tag["end"]), None)
+        if opening["end"] or closing is None:
+            continue
+        tags = tags[tags.index(closing) + 1 :]
+        start, end = opening.end(), closing.start()
+        line = text.rfind("\n", 0, end) + 1
+        start += (
+            text.startswith("\n", start)
+            and not text[text.rfind("\n", 0, opening.start()) + 1 : opening.start()].strip()
+        )
+        raw[start] = line - 1 if start < line and not text[line:end].strip() else end  # tags alone on lines leave none
+        for tag in (opening, closing):
+            text = f"{text[: tag.start()]}{{#{' ' * (tag.end() - tag.start() - 4)}#}}{text[tag.end() :]}"
+    return text, {start: end for start, end in raw.items() if end > start}
+
+
 class _Template:
     """A text as a template, each kept range an expression of as many lines."""
 
     def __init__(self, text: str, kept: Ranges) -> None:
-        self.ranges = _disjoint(kept)
         self.text = text
+        self._calls = {start for start, _ in kept if text.startswith("{{", start)}
+        text, self._raw = _without_raw(text, kept)
+        self.ranges = _disjoint([*kept, *self._raw.items()])
         self.output: list[tuple[str, int]] = []  # what was put out, and where it came from
         parts, starts, at, length = [], [(0, 0)], 0, 0
         for number, (start, end) in enumerate(self.ranges):
@@ -193,6 +229,13 @@ class _Template:
             start = self.text.find("\n", start) + 1
         return start + len(self.text[start:]) - len(self.text[start:].lstrip(" \t"))
 
+    def call_on(self, number: int) -> tuple[int, str] | None:
+        """Where the first call on a line stands that has not been read, and what it calls."""
+        lines = self.lines.split("\n")
+        start = sum(len(line) + 1 for line in lines[: number - 1])
+        found = _CALLED.finditer(self.lines, start, start + len(lines[min(number, len(lines)) - 1]))
+        return next(((self.offset(each.start()), each[1]) for each in found if each[1] in KINDS), None)
+
     def find(self, number: int, name: str) -> int:
         """Where *name* stands on a line or below."""
         start = self.line(number)
@@ -201,7 +244,12 @@ class _Template:
     def kept(self, number: int) -> _Text:
         """A range that Jinja may not touch."""
         start, end = self.ranges[number]
-        return _Text(self.text[start:end], start)
+        text = self.text[start:end]
+        if start in self._raw:  # calls in it are text
+            calls = sorted((at for at in self._calls if start <= at < end), reverse=True)
+            for at in calls:
+                text = f"{text[: at - start]}&#123;{text[at - start + 1 :]}"
+        return _Text(text, start)
 
     def put(self, value: object) -> object:
         """Note what is put out, in order."""
@@ -352,7 +400,7 @@ def _bad_calls(tree: nodes.Template, template: _Template) -> Iterator[Complaint]
             continue
         offset = template.find(node.lineno, name)
         if name not in KINDS:
-            yield offset, "reference", f"unknown function {name!r}{nearest(name, KINDS)}"
+            yield offset, "reference", f"unknown function {name!r}{_MEANT.get(name) or nearest(name, KINDS)}"
         elif node.args and not isinstance(node.args[0], nodes.Const):
             yield offset, "reference", f"write the name in {name}(...) as a literal, so that it can be checked"
 
