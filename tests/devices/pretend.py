@@ -13,8 +13,8 @@ raises:
 
 A captured graph replays operations on the memory that they were captured with, and no Python.
 
-Not seen are kernels that a device lacks or that compute otherwise, memory that runs out, streams that race, and the list
-of operations that autocast of the device has of its own (the CPU's is used).
+Not seen are kernels that compute otherwise (``kernels`` knows which a device lacks), memory that runs out, streams that
+race, and the list of operations that autocast of the device has of its own (the CPU's is used).
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class Pretended:
 
     Attributes:
         launches, waits, uploads: how often each operation was launched, was waited for, and sent numbers from the CPU.
+        operations: the names of all that were launched, overloads told apart.
         capture: the CUDA graph that is being captured.
     """
 
@@ -57,6 +58,7 @@ class Pretended:
         self.launches: Counter[str] = Counter()
         self.waits: Counter[str] = Counter()
         self.uploads: Counter[str] = Counter()
+        self.operations: set[str] = set()
         self.capture: Graph | None = None
 
     def names(self, device: Any) -> bool:
@@ -88,6 +90,7 @@ class Pretended:
         """The result for local tensors, recorded where a graph is captured."""
         if not _is_view(operation):
             self.launches[str(operation.overloadpacket)] += 1
+            self.operations.add(operation.name())
         if self.capture is None:
             return operation(*args, **kwargs)
         return self.capture.record(operation, args, kwargs)

@@ -16,6 +16,7 @@ pytest.importorskip("resvg_py")
 
 from darkroom.lab.digests import Digests  # noqa: E402
 from darkroom.lab.discover import discover  # noqa: E402
+from tests.devices.kernels import lacking  # noqa: E402
 from tests.devices.pretend import AMPERE, TURING, Pretended, pretended  # noqa: E402
 from tests.devices.test_gpu import present  # noqa: E402
 from tests.diffusion.cascades import save_cascade  # noqa: E402
@@ -81,6 +82,13 @@ def test_every_experiment_for_a_gpu_runs_on_it(device, ran, tmp_path):
     declared = {recipe.id for recipe in recipes if recipe.device == "gpu" and "@" not in recipe.id}
     assert ran.keys() == declared
     assert device is None or not [identity for identity, (_, launches) in ran.items() if launches < 20]
+
+
+def test_torch_has_a_kernel_for_each_operation(device, ran):
+    """On that device, by its own table."""
+    if device is None:
+        pytest.skip("a real GPU raises where it has none")
+    assert len(device.operations) > 100 and not lacking(device.operations, device.kind)
 
 
 def test_results_are_in_main_memory_and_finite(ran):

@@ -10,6 +10,7 @@ pytest.importorskip("diffusers")
 
 from darkroom.diffusion.sample import ddpm, last  # noqa: E402
 from tests.devices import samplings, trainings  # noqa: E402
+from tests.devices.kernels import lacking  # noqa: E402
 from tests.devices.pretend import AMPERE, PASCAL, TURING, pretended  # noqa: E402
 
 QUICK = "noise, of digits"  # the others take a minute together
@@ -23,9 +24,10 @@ def on_the_cpu():
 
 @pytest.mark.parametrize("kind", [pytest.param("cuda", marks=pytest.mark.slow), "mps"])
 def test_samples_are_those_of_the_cpu(kind, on_the_cpu):
-    """With every process, denoiser and sampler."""
-    with pretended(kind):
+    """With every process, denoiser and sampler; torch has a kernel for each operation."""
+    with pretended(kind) as device:
         samplings.check_same_as_on_the_cpu(kind, on_the_cpu)
+    assert len(device.operations) > 40 and not lacking(device.operations, kind)
 
 
 @pytest.mark.parametrize("recipe", [pytest.param("plain", marks=pytest.mark.slow), "everything"])

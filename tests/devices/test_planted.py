@@ -21,11 +21,12 @@ from darkroom.diffusion import schedules  # noqa: E402
 from darkroom.diffusion.flow import StraightLine  # noqa: E402
 from darkroom.diffusion.sample import ddpm, last, sdedit  # noqa: E402
 from tests.devices import samplings, trainings  # noqa: E402
-from tests.devices.pretend import PASCAL, RefusedByDevice, pretended  # noqa: E402
+from tests.devices.pretend import PASCAL, TURING, RefusedByDevice, pretended  # noqa: E402
 
 DIGITS = "noise, of digits"
 WORDS = "text to image"
 FOUND = AssertionError, RefusedByDevice, TypeError, RuntimeError
+KINDS = {"cuda": ("cuda", PASCAL), "float16": ("cuda", TURING), "mps": ("mps", PASCAL)}  # Pascal trains in float32
 Check = Callable[[tuple[np.ndarray, np.ndarray]], object]
 
 
@@ -35,8 +36,13 @@ def captured(name: str, recipe: str = "everything") -> tuple[str, Check]:
 
 
 @cache
-def resumed(name: str) -> tuple[str, Check]:
-    return "cuda", lambda digits: trainings.check_resumed(name, trainings.EVERYTHING, digits, "cuda")
+def captured_in_float16(name: str) -> tuple[str, Check]:
+    return "float16", captured(name)[1]
+
+
+@cache
+def resumed(name: str, kind: str = "cuda") -> tuple[str, Check]:
+    return kind, lambda digits: trainings.check_resumed(name, trainings.EVERYTHING, digits, "cuda")
 
 
 @cache
@@ -132,9 +138,21 @@ FAULTS: dict[str, tuple[str, str, str, tuple[str, Check]]] = {
     ),
     "an average followed inside the graph": (
         f"{TRAINER}._update",
-        "self.optimizer.step()",
-        "self.optimizer.step(); self._follow()",
+        "self.scaler.step(self.optimizer)",
+        "self.scaler.step(self.optimizer); self._follow()",
         captured(DIGITS),
+    ),
+    "steps of the warm-up that the scale counts": (
+        f"{TRAINER}._warm_up",
+        "self.scaler.load_state_dict(scaling)",
+        "pass",
+        captured_in_float16("denoising"),
+    ),
+    "a scale lost when a training goes on": (
+        f"{TRAINER}.state",
+        '**({"scaling": scaling} if scaling else {}),',
+        "",
+        resumed("denoising", "float16"),
     ),
     "digits left on the CPU": (
         f"{TRAINER}.__init__",
@@ -285,7 +303,8 @@ def plant(monkeypatch: pytest.MonkeyPatch, place: str, old: str, new: str) -> No
 def test_a_planted_fault_is_found(digits, monkeypatch, fault):
     place, old, new, (kind, check) = FAULTS[fault]
     plant(monkeypatch, place, old, new)
-    with pytest.raises(FOUND), pretended(kind, capability=PASCAL):
+    name, capability = KINDS[kind]
+    with pytest.raises(FOUND), pretended(name, capability=capability):
         check(digits)
 
 
@@ -293,5 +312,6 @@ def test_a_planted_fault_is_found(digits, monkeypatch, fault):
 @pytest.mark.parametrize(("kind", "check"), CHECKS, ids=CHECKS.values())
 def test_without_the_fault_nothing_is_found(digits, kind, check):
     """What finds a fault is the fault."""
-    with pretended(kind, capability=PASCAL):
+    name, capability = KINDS[kind]
+    with pretended(name, capability=capability):
         check(digits)

@@ -8,6 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from tests.devices.kernels import lacking  # noqa: E402
 from tests.devices.pretend import RefusedByDevice, Remote, pretended  # noqa: E402
 
 REFUSED = {
@@ -110,3 +111,13 @@ def test_nothing_is_pretended_afterwards():
         torch.ones(1).to("cuda")
     assert (torch.Generator, torch.autocast) == (generator, autocast)
     assert not torch.__future__.get_swap_module_params_on_conversion()
+
+
+@pytest.mark.parametrize("kind", ["cuda", "mps"])
+def test_operations_without_a_kernel_are_named(kind):
+    """What no GPU computes, and what one kind does and the other does not; the rest has kernels of its own or is composed."""
+    with pretended(kind) as device:
+        there = torch.ones(3, 3).to(kind)
+        torch.nn.functional.gelu(there).mm(there).add_(1).sum()
+    assert lacking({"aten::mkldnn_linear", *device.operations}, kind) == {"aten::mkldnn_linear"}
+    assert lacking({"aten::_cudnn_rnn"}, kind) == (set() if kind == "cuda" else {"aten::_cudnn_rnn"})
