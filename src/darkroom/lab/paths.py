@@ -129,9 +129,18 @@ def copy_file(source: Path | str, target: Path | str) -> None:
     Raises:
         OSError: one of them cannot be opened, read or written.
     """
-    with open(source, "rb", buffering=0) as file, open(target, "wb") as copy:  # noqa: PTH123  # thousands of calls
-        while chunk := file.read(_CHUNK):
-            copy.write(chunk)
+    binary = getattr(os, "O_BINARY", 0)
+    given = os.open(source, os.O_RDONLY | binary)  # thousands of calls
+    try:
+        made = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | binary, 0o666)
+        try:
+            while chunk := os.read(given, _CHUNK):
+                while chunk:
+                    chunk = chunk[os.write(made, chunk) :]
+        finally:
+            os.close(made)
+    finally:
+        os.close(given)
 
 
 # What systems say where they do not rename: across file systems, on overlayfs, on some that are shared or emulated.
