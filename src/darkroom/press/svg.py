@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from itertools import zip_longest
 
 from darkroom.press.text import escape
@@ -110,17 +111,18 @@ def _written(steps: list[tuple[str, list[int]]]) -> str:
     """Commands with numbers in tenths; one that is like the last is not named again."""
     text, before = "", ""
     for letter, values in steps:
-        numbers = "".join(_tenths(value) if value < 0 else f" {_tenths(value)}" for value in values)
+        numbers = "".join(map(_tenths, values))
         text += numbers if letter == before and letter not in "Mz" else letter + numbers.lstrip(" ")
         before = letter
     return text
 
 
+@lru_cache(maxsize=10_000)
 def _tenths(value: int) -> str:
-    """-5 as "-.5", 120 as "12"."""
+    """-5 as "-.5", 120 as " 12": numbers that follow one another."""
     whole, part = divmod(abs(value), 10)
     digits = (str(whole) if whole or not part else "") + (f".{part}" if part else "")
-    return f"-{digits}" if value < 0 else digits
+    return f"-{digits}" if value < 0 else f" {digits}"
 
 
 def _attributes(style: str) -> str:
