@@ -201,6 +201,9 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "formulas in drawings": ("<svg><text>$x$</text><text>$5 or $6</text></svg>\n\n<div><svg><text>$x$</text></svg></div>", [
         f"{line}:{column} math: a formula is not set within <svg>; write its letters, or set it beside the drawing" for line, column in ((1, 12), (3, 17))
     ]),
+    "characters that are not seen": ("a\x1b[31mb\x1b[0m\nc\u2028d", ["1:2 page: U+001B is a character that is not seen; remove it", "2:2 page: U+2028 is a character that is not seen; remove it"]),
+    "spaces of other kinds": ("##\xa0A", ["1:1 markdown: the space behind this # is another character than that of the space bar; write ## Title"]),
+    "brackets of full width": ("[a]（https://e.com）", ["1:1 markdown: [a]（https://e.com） is no link: the brackets of an address are ( and )"]),
     "three braces": ("a {{{ metric('b/c') }}}", ["1:3 reference: a call has two braces on each side, and no third"]),
     "calls that there are not": ("{{ image('a.png') }} {{ eq('b') }} {{ metric('c/d') }} {{ x }", [
         "1:1 jinja: unexpected '}'; Jinja's braces that are meant as text go into `code`",
@@ -327,6 +330,10 @@ DOUBTFUL: dict[str, tuple[str, list[str]]] = {
     "blocks in a paragraph of HTML": ('<p align="center">\n\n![a](b.png)\n\n</p>\n\n<p>c</p>\n\nd', [
         "1:1 html: a browser ends this <p> where the text below it begins; write <div> instead, or leave no blank line",
     ]),
+    "spaces of other kinds": ("-\xa0a\n\n1.\u3000b\n\n\xa0\xa0- c", [
+        f"{line}:1 markdown: the space here is another character than that of the space bar, so this is text, and no list or heading" for line in (1, 3, 5)
+    ]),
+    "headings of full width": ("＃ a", ["1:1 markdown: a heading begins with ##, written in half width"]),
     "code that is not run": ("`{python} x` and `{x} y`", [
         "1:1 markdown: {python} runs no code here; write the value out, or {{ metric(...) }} for one that was measured",
     ]),

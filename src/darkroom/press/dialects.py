@@ -33,11 +33,17 @@ _DELIMITER = "a line |---|---| with as many cells follows its header"
 # Paragraphs: what stands in all that a pattern finds, the pattern, and what is said of it -------------------------------
 
 _TELLING = re.compile(  # what most paragraphs have none of
-    r"(?m)^[#:+*.\\\[\-|(=%/<^•●▪◦‣–]|^(?:a|i|1)[.)]|^[ \t:|+-]+$|``|`_|`[^`\n]*'|^(?:import|export|image|Table)\b"
+    r"(?m)^[#:+*.\\\[\-|(=%/<^•●▪◦‣–＃]|^\d*[.)]?[\u00a0\u3000]"
+    r"|^(?:a|i|1)[.)]|^[ \t:|+-]+$|``|`_|`[^`\n]*'|^(?:import|export|image|Table)\b"
     r"|''|【|oaicite|\ue200|[ \t|]\|[ \t]|[ \t]\^[\w-]+\Z|\n[ \t]*\d\d?[.)][ \t]|\\[ \t]*\Z"
 )
 _PARAGRAPHS = (  # patterns are compiled where they are used
     ("#", r"(?m)^#{2,6}[^#\s]", "a heading has a space after its #; write ## Title"),
+    (
+        "#",
+        r"(?m)^#{1,6}[^\S \t\n]",
+        "the space behind this # is another character than that of the space bar; write ## Title",
+    ),
     ("#", r"(?m)^#{1,6}[A-Z]\w*$", "a heading has a space after its #; write ## Title"),
     (
         ":::",
@@ -137,6 +143,15 @@ _PARAGRAPHS = (  # patterns are compiled where they are used
     ),
 )
 _DOUBTS = (
+    (
+        "",
+        (
+            r"(?m)^[ \t]*[\u00a0\u3000]*(?:[-*+]|\d{1,9}[.)])[\u00a0\u3000\u202f]"
+            r"|^[ \t]*[\u00a0\u3000]+(?:[-*+]|\d{1,9}[.)]|#{2,6})[ \t]"
+        ),
+        "the space here is another character than that of the space bar, so this is text, and no list or heading",
+    ),
+    ("＃", r"(?m)^＃+[ \u3000]*\S", "a heading begins with ##, written in half width"),
     (
         "]:",
         (
@@ -326,6 +341,7 @@ _TEXTS: Mapping[str, tuple[tuple[str, str], ...]] = {
             rf"(?<=\))\[(?:{_ADDRESS}[^\s\[\]]*|[^\s\[\]]+{_SUFFIX})\]",
             "{0} behind ) is no link; write [text](address)",
         ),
+        (r"\[[^\[\]\n]+\]（[^（）\n]+）", "{0} is no link: the brackets of an address are ( and )"),
         (
             r"\[(?:[^\[\]\\\n]|\\.)+\]\((?:https?://|mailto:|www\.)[^\s()]*(?=\s|\Z)",
             "{0} is no link, since its address is not closed; end it with )",

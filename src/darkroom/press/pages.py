@@ -130,7 +130,24 @@ def _decode(content: bytes, path: str) -> tuple[str, list[Fault]]:
         column = error.start - content.rfind(b"\n", 0, error.start)
         faults.append(Fault(path, line, column, "page", "not UTF-8; save the file as UTF-8"))
         text = content.decode("utf-8-sig", "replace")
-    return text.replace("\r\n", "\n").replace("\r", "\n"), faults
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text, faults or [fault(text, path, *each) for each in _unseen(text)]
+
+
+_UNSEEN = re.compile("[\0-\x08\x0b\x0e-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def _unseen(text: str) -> Iterator[tuple[int, str, str]]:
+    """Characters that no page may hold, or that no reader sees: the first on each line."""
+    if text.isprintable() or not _UNSEEN.search(text):
+        return
+    line = -1
+    for found in _UNSEEN.finditer(text):
+        start = text.rfind("\n", 0, found.start())
+        if start != line or found.start() == 0:
+            message = f"U+{ord(found[0]):04X} is a character that is not seen; remove it"
+            yield found.start(), "page", message
+        line = start
 
 
 def _front_matter(text: str, path: str) -> tuple[Meta, int, list[Fault]]:
@@ -215,7 +232,7 @@ def plain_text(text: str) -> str:
 
 def slug(text: str) -> str:
     """*text* as an anchor: lower case, words joined by hyphens."""
-    return re.sub(r"[\W_]+", "-", text.lower()).strip("-") or "section"
+    return re.sub(r"[\W_]+", "-", composed(text).lower()).strip("-") or "section"
 
 
 def _unique(name: str, taken: dict[str, int]) -> str:
