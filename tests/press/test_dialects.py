@@ -308,6 +308,13 @@ DOUBTFUL: dict[str, tuple[str, list[str]]] = {
     "marks beside letters": ("**中文：**后面 **b**\n\n**Note:**text", [
         f"{line}:1 markdown: ** stays as it is here, since punctuation stands within and a letter beside it; write <b>...</b>" for line in (1, 3)
     ]),
+    "stars beside letters": ("*x:*y and (*args, *kw), **(a)**b", [
+        "1:1 markdown: * stays as it is here, since punctuation stands within and a letter beside it; write <i>...</i>",
+        "1:25 markdown: ** stays as it is here, since punctuation stands within and a letter beside it; write <b>...</b>",
+    ]),
+    "definitions": ("A\n: b\nC\n: d\n\n## D\n\nE\n~ f", [
+        "3:1 markdown: this line belongs to the definition above it; leave a blank line before a term", "9:1 markdown: a definition begins with : below its term",
+    ]),
     "marks that are not closed": ("a **b c", ["1:3 markdown: ** stays as it is here, since none closes it; write \\*\\* for the characters"]),
     "a fence in a line": ("```python x = 1```", ["1:1 markdown: this is code within a line, and 'python' is seen; put ``` on lines of their own"]),
     "a link with a space": ("[a] [b] and [c] [d]\n\n[b]: e.md", ["1:1 link: [a] [b] is no link: leave no space between ] and ["]),
@@ -380,6 +387,7 @@ INNOCENT = {
     "characters": "AT&T, a & b; &nbsp; &amp; &#8212; a < b, <3, x<y>z",
     "captions": '{{ picture("a.png", caption="$\\theta$, {{ metric("a/b") }}", alt="a") }}'.replace('"a/b"', "'a/b'"),
     "lists within": "9. a\n   - b\n10. c\n    - d\n\nd\n\n - e\n - f\n\nf\n\n 9. g\n10. h\n\n- i\n\n  j\n  - k\n\nl[^1]\n\n[^1]: m\n\n    n",
+    "two definitions": "A\n: b\n: c\n\nD\n:   e\n    f\n\nAbout\n~ 5 km",
     "numbers in text": "It was a long year with many things in it until there came\n1986. What a year it was, and then it was over and done with after\n12. There.",
     "rules": "a\n\n---\n\n- - -\n\nTitle\n-----",
     "shells": "Run $FOO and $BAR, ${HOME} and $(pwd), `$a_b and $c_d`",

@@ -158,6 +158,11 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "arrows-and-options": ("run --site DIR, a -- b, a--b, a---b, x --> y <-- z, 1--2.", (
         "run --site DIR, a – b, a–b, a—b, x --&gt; y &lt;-- z, 1–2.",), (),
     ),
+    "quotes-behind-dashes": (
+        '"Wait--" he said. "No---", he said---"so", \'well--\'. A "---" sign, "$x$"---"$y$"',
+        ("“Wait–” he said. “No—”, he said—“so”, ‘well–’. A “—” sign, ",), (),
+    ),
+    "about": ("About\n~ 5 km", ("<p>About\n~ 5 km</p>",), ()),
     "left-out": (
         "'90s, 'tis, rock 'n' roll, \"'Twas,\" the '99 cup, 'a word' and 'em dash'; 'Cause it's 'so'",
         ("’90s, ’tis, rock ’n’ roll, “’Twas,” the ’99 cup, ‘a word’ and ‘em dash’; ’Cause it’s ‘so’",), (),

@@ -197,6 +197,7 @@ def check_indents(reading: Reading, tokens: Sequence[Token]) -> None:
         elif token.type in _ITEMS and token.map:
             lead = _lead(reading.line(token.map[0]))
             if token.type == "dd_open":
+                _check_term(reading, token.map[0], lead, bool(open_lists[-1]))
                 extra.append((token.level, lead.text - lead.mark - 2))
             elif (
                 open_lists[-1]
@@ -234,6 +235,15 @@ def check_paragraphs(reading: Reading, tokens: Sequence[Token]) -> None:
                 "a browser ends this <p> where the text below it begins; write <div> instead, or leave no blank line"
             )
             reading.warn(_start(reading, token), "html", message)
+
+
+def _check_term(reading: Reading, number: int, lead: _Lead, follows: bool) -> None:
+    """A line right above a definition that belongs to the definition before it, though it looks like a term."""
+    above = reading.line(number - 1) if number else ""
+    if follows and above.strip(" \t>") and not above.lstrip(" \t>").startswith(":") and _lead(above).mark <= lead.mark:
+        place = reading.lines[number - 1] + len(above) - len(above.lstrip(" \t>"))
+        message = "this line belongs to the definition above it; leave a blank line before a term"
+        reading.warn(place, "markdown", message)
 
 
 def _check_behind(reading: Reading, last: _Lead, token: Token, what: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections.abc import Callable
 from itertools import accumulate
 
 from markdown_it.rules_block import StateBlock, lheading, table
@@ -190,6 +191,18 @@ def _without_bars(line: str) -> str:
     for start, end in ranges:
         line = line[:start] + re.sub(r"(?<!\\)\|", "\0", line[start:end]) + line[end:]
     return line
+
+
+def definitions(rule: Callable[[StateBlock, int, int, bool], bool]) -> Callable[[StateBlock, int, int, bool], bool]:
+    """Lists of definitions that begin with a colon: a tilde says "about"."""
+
+    def definitions(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+        line = start if silent else start + 1
+        line += not silent and line < end and state.isEmpty(line)
+        tilde = line < end and state.src.startswith("~", state.bMarks[line] + state.tShift[line])
+        return not tilde and rule(state, start, end, silent)
+
+    return definitions
 
 
 def underlined(state: StateBlock, start: int, end: int, silent: bool) -> bool:

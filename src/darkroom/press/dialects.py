@@ -33,7 +33,7 @@ _DELIMITER = "a line |---|---| with as many cells follows its header"
 # Paragraphs: what stands in all that a pattern finds, the pattern, and what is said of it -------------------------------
 
 _TELLING = re.compile(  # what most paragraphs have none of
-    r"(?m)^[#:+*.\\\[\-|(=%/<^•●▪◦‣–＃]|^\d*[.)]?[\u00a0\u3000]"
+    r"(?m)^[#:+*.\\\[\-|(=%/<^•●▪◦‣–＃~]|^\d*[.)]?[\u00a0\u3000]"
     r"|^(?:a|i|1)[.)]|^[ \t:|+-]+$|``|`_|`[^`\n]*'|^(?:import|export|image|Table)\b"
     r"|''|【|oaicite|\ue200|[ \t|]\|[ \t]|[ \t]\^[\w-]+\Z|\n[ \t]*\d\d?[.)][ \t]|\\[ \t]*\Z"
 )
@@ -151,6 +151,7 @@ _DOUBTS = (
         ),
         "the space here is another character than that of the space bar, so this is text, and no list or heading",
     ),
+    ("\n~", r"\A[^\n]+\n(?P<at>)~[ \t]+[^\s\d]", "a definition begins with : below its term"),
     ("＃", r"(?m)^＃+[ \u3000]*\S", "a heading begins with ##, written in half width"),
     (
         "]:",

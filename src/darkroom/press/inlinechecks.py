@@ -17,29 +17,39 @@ _LEFT = re.compile(r"(?<!\S)(\*\*|~~)(?:[ \t]+\S[^*~\n]*?|\S[^*~\n]*?[ \t])\1(?!
 
 def signs_left(reading: Reading, token: Token) -> None:
     """Signs that would have made text bold or struck it out, were there no space within them."""
-    if "**" not in token.content and "~~" not in token.content:
+    if "*" not in token.content and "~~" not in token.content:
         return
     left = "".join(
         _SHOWN.get(child.type, "x") if child.type != "text" else child.content for child in token.children or ()
     )
-    if "**" not in left and "~~" not in left:
+    if "*" not in left and "~~" not in left:
         return
     spaced = [*_LEFT.finditer(token.content)]
     for found in spaced:
         message = f"{found[1]} stays as it is here, since there is a space within; write {found[1]}word{found[1]}"
         reading.warn(reading.at(found.start()), "markdown", message)
-    if spaced or "**" not in left:
+    if spaced or "*" not in left:
         return
-    pair, single = _PAIR.search(left), _SINGLE.search(left)
-    if pair or single:
-        place = reading.at(max(token.content.find((pair or single or [""])[0]), token.content.find("**"), 0))
-        why = "since punctuation stands within and a letter beside it; write <b>...</b>"
-        reading.warn(place, "markdown", f"** stays as it is here, {why if pair else _UNCLOSED}")
+    at, pairs = 0, [*_PAIR.finditer(left)]
+    for found in pairs or _SINGLE.finditer(left):
+        at = max(token.content.find(found[0], at), token.content.find(found["mark"], at), 0)
+        reading.warn(
+            reading.at(at),
+            "markdown",
+            f"{found['mark']} stays as it is here, {_BESIDE[found['mark']] if pairs else _UNCLOSED}",
+        )
+        at += len(found[0])
 
 
 _SHOWN = {"softbreak": "\n", "strong_open": "\n", "strong_close": "\n", "em_open": "", "em_close": ""}
-_PAIR = re.compile(r"\*\*(?=\S)[^*\n]+(?<=\S)\*\*")
-_SINGLE = re.compile(r"(?<![\w*(\[=,])\*\*(?=[^\W\d])[^*\n]*")
+_PAIR = re.compile(
+    r"(?P<mark>\*\*(?=\S[^*\n]*(?<=\S)\*\*)|(?<![\w*\\])\*(?=[^\s*][^*\n]*(?<=[^\s\w*(\[])\*\w))[^*\n]+\*{1,2}"
+)
+_SINGLE = re.compile(r"(?<![\w*(\[=,])(?P<mark>\*\*)(?=[^\W\d])[^*\n]*")
+_BESIDE = {
+    mark: f"since punctuation stands within and a letter beside it; write <{tag}>...</{tag}>"
+    for mark, tag in (("**", "b"), ("*", "i"))
+}
 _UNCLOSED = "since none closes it; write \\*\\* for the characters"
 
 

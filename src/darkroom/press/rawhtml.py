@@ -51,8 +51,8 @@ def _html(reading: Reading, content: str, starts: list[tuple[int, int]]) -> Iter
         elif verbatim:
             if verbatim == ["svg"] and (span := next(mathtext.spans(text), None)):
                 reading.fault(place(piece.start + span.start), "math", IN_DRAWING)
-            for found in _BEGUN.finditer(text):
-                reading.fault(place(piece.start + found.start()), "html", _begins_no_tag(found[0]))
+            for begun in _BEGUN.finditer(text):
+                reading.fault(place(piece.start + begun.start()), "html", _begins_no_tag(begun[0]))
             yield Token("html_text", "", 0, content=text)
         else:
             if not told and (found := _MARKDOWN.search(text)):

@@ -88,6 +88,8 @@ def _parser() -> MarkdownIt:
     block.at("table", blocks.bar_table, {"alt": ["paragraph", "reference"]})
     block.at("lheading", blocks.underlined)
     block.at("paragraph", blocks.paragraph)
+    (deflist,) = (rule.fn for rule in block.__rules__ if rule.name == "deflist")
+    block.at("deflist", blocks.definitions(deflist), {"alt": ["paragraph", "reference", "blockquote"]})
     inline.before("escape", "formula", inlines.formula)
     inline.before("escape", "tex", inlines.tex)
     inline.before("escape", "address", inlines.address)

@@ -387,8 +387,8 @@ def _bad_calls(tree: nodes.Template, template: _Template) -> Iterator[Complaint]
     """Calls of what there is not, and those whose name is no literal: every name is checked before anything runs."""
     from jinja2 import nodes
 
-    for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
-        yield template.line(node.lineno), "jinja", "a page takes in no other file; write the text here"
+    for taken in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
+        yield template.line(taken.lineno), "jinja", "a page takes in no other file; write the text here"
     for node in _computed_with(tree):
         message = (
             f"{node.node.name}(...) is put into the page as it is, and nothing is computed with it; use its options"

@@ -42,12 +42,17 @@ def _is_closed(text: str, at: int) -> bool:
     return False
 
 
+def _closes(text: str, at: int, opened: int) -> bool:
+    """Whether a quote that ends at *at*, behind a dash, ends what is said, as in "Wait--" he said."""
+    return opened > 0 and (text[at : at + 1].isspace() or text[at : at + 1] in ".,;:!?)]")
+
+
 def typographic(text: str, before: str = " ") -> tuple[str, str]:
     """Straight quotes, double hyphens and three dots in a text set as a typesetter would, and its last character.
 
     *before* is the character that stands before it, which tells whether a quote opens.
     """
-    parts, at = [], 0
+    parts, at, opened = [], 0, {"'": 0, '"': 0}
     for found in _MARKS.finditer(text):
         gap, mark = text[at : found.start()], found[0]
         before = gap[-1:] or before
@@ -55,10 +60,12 @@ def typographic(text: str, before: str = " ") -> tuple[str, str]:
             pass
         elif mark in _SET:
             mark = _SET[mark]
-        elif before in _OPENS:
+        elif before in _OPENS and not (before in "—–-" and _closes(text, found.end(), opened[mark])):
             left_out = mark == "'" and _leaves_out(text, found.end(), before)
+            opened[mark] += not left_out
             mark = "’" if left_out else "“" if mark == '"' else "‘"
         else:
+            opened[mark] = max(opened[mark] - 1, 0)
             mark = "”" if mark == '"' else "’"
         parts += [gap, mark]
         before, at = mark[-1], found.end()
