@@ -77,6 +77,21 @@ def test_a_git_that_prints_bytes_is_as_good_as_none(workshop: Workshop, tmp_path
     assert done.returncode in {0, 3}
 
 
+def test_outputs_that_are_no_folder_are_told(workshop: Workshop, tmp_path: Path) -> None:
+    """Those that the call names, and those of the project."""
+    said = workshop.call("status", "--outputs", str(tmp_path / "none"), code=2).stderr
+    assert said == f"{tmp_path}/none: no folder, where outputs should be; name one with --outputs\n"
+    workshop.write("experiments/outputs", "x")
+    said = workshop.call("status", code=2).stderr
+    assert said == f"{workshop.outputs}: no folder, where outputs should be; put one there\n"
+
+
+def test_a_full_stderr_changes_nothing(workshop: Workshop) -> None:
+    """The call ends as it would otherwise."""
+    assert _shell(workshop, '"$PYTHON" build.py status nothing 2>/dev/full').returncode == 2
+    assert _shell(workshop, '"$PYTHON" build.py status 2>/dev/full').returncode == 0
+
+
 def test_a_path_that_is_no_text_is_told(workshop: Workshop, tmp_path: Path) -> None:
     """Of the project, or of a folder that the call names."""
     name = os.fsdecode(b"\xff")
@@ -125,6 +140,7 @@ def test_little_memory_is_what_a_run_is_said_to_lack(workshop: Workshop) -> None
     [
         (errno.ENOSPC, "cannot write a/b: No space left on device; make room"),
         (errno.EROFS, "cannot write a/b: Read-only file system; choose another place"),
+        (errno.EFBIG, "cannot write a/b: File too large; allow larger files with ulimit -f"),
         (errno.EMFILE, "too many files are open"),
         (errno.EIO, "the system refused a/b: "),
     ],

@@ -327,6 +327,10 @@ def _lab(call: SimpleNamespace, root: Path) -> Lab:
     from darkroom.lab.plan import Lab
 
     outputs = Path(call.outputs).absolute() if call.outputs else root / "experiments" / "outputs"
+    is_only_read = call.command in {"status", "check"} or call.no_run
+    if not outputs.is_dir() and (os.path.lexists(outputs) or (call.outputs and is_only_read)):
+        advice = "name one with --outputs" if call.outputs else "put one there"
+        raise UsageError(f"{outputs}: no folder, where outputs should be; {advice}")
     cache = _cache(call, root)
     for folder in ("lab", "press"):
         caches.claim(cache.parent.parent if call.untrusted else root, cache / folder)
@@ -628,8 +632,12 @@ def _say(text: str) -> None:
 
 
 def _tell(line: str) -> None:
-    if sys.stderr is not None:
+    if sys.stderr is None:
+        return
+    try:
         _write(sys.stderr, f"{line}\n")
+    except OSError:  # it is full, or whoever read it is gone; there is nowhere else to say so
+        return
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -372,6 +372,17 @@ def test_a_page_lies_in_no_file(project: Project) -> None:
         project.build()
 
 
+@pytest.mark.parametrize("address", ["javascript:alert(1)", "https://a.b/\n<script>", "a.b", "https://a.b/?c"])
+def test_the_address_of_the_environment_is_one(address: str, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stands in every page's head."""
+    project.page("Text.")
+    monkeypatch.setenv("DARKROOM_BASE_URL", address)
+    with pytest.raises(
+        ContentError, match=r"^templates/site\.toml:1:1 site: DARKROOM_BASE_URL is .*; it should be an addr"
+    ):
+        project.build()
+
+
 def test_a_figure_of_an_unknown_kind_is_one_fault(project: Project) -> None:
     """At the call, which says what template is missing."""
     spoil(sound(project.outputs), lambda m: m["figures"]["loss"].update(kind="own"))

@@ -365,6 +365,23 @@ def test_an_error_while_writing_leaves_the_site_alone(
     assert "Changed." in project.html("deep/two")
 
 
+def test_a_full_disk_that_does_not_say_which_file_is_told_where(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is one of the site's or of the caches'."""
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    project.page("Text.")
+    monkeypatch.setattr(publish, "swap", full)
+    place = rf"{re.escape(str(project.site))} or {re.escape(str(project.root))}\S+"
+    with pytest.raises(
+        UsageError, match=rf"^cannot write {place}: No space left on device; the old site is untouched$"
+    ):
+        project.build()
+
+
 def test_a_folder_that_cannot_be_written_is_one_line(
     project: Project, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

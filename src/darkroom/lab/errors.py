@@ -139,6 +139,8 @@ def explained(error: OSError) -> str:
         said = f"too many files are open: {reason}; allow more with ulimit -n"
     elif error.errno in {errno.ENOSPC, errno.EDQUOT}:
         said = f"{write} make room, or {choose}"
+    elif error.errno == errno.EFBIG:
+        said = f"{write} allow larger files with ulimit -f, or {choose}"
     elif error.errno == errno.EROFS:
         said = f"{write} {choose}"
     elif error.errno in {errno.EACCES, errno.EPERM} and path is not None:

@@ -99,6 +99,18 @@ def too_little(needed: int) -> str:
     )
 
 
+def too_few_files(needed: int) -> str:
+    """What is said where fewer than *needed* files may be open, or ""."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return ""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit == resource.RLIM_INFINITY or limit >= needed:
+        return ""
+    return f"too few files may be open: {limit}, where about {needed} are needed; allow more with ulimit -n"
+
+
 def _size() -> int:
     """The bytes of address space that the process has, or 0 where they cannot be limited."""
     try:

