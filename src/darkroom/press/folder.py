@@ -63,8 +63,8 @@ def refuse_sources(site: Path, root: Path, sources: Iterable[Path]) -> None:
 
 def record_of(digests: Mapping[str, str]) -> bytes:
     """The record of a site: the sha256 of each of its files."""
-    pairs = (f"{json.dumps(path, ensure_ascii=False)}: {json.dumps(digests[path])}" for path in sorted(digests))
-    return ("{\n" + ",\n".join(pairs) + "\n}").encode()
+    text = json.dumps(dict(sorted(digests.items())), ensure_ascii=False, separators=(",\n", ": "))
+    return f"{{\n{text[1:-1]}\n}}".encode()
 
 
 def written_by_us(site: Path, remembered: Mapping[str, str]) -> dict[str, str]:

@@ -431,18 +431,19 @@ def find_mentions(outlines: Iterable[Outline]) -> dict[str, tuple[Mention, ...]]
     found: dict[str, list[Mention]] = {}
     for outline in outlines:
         kinds = kinds_in(outline)
-        shown_in = {kind.shown: _section_at(outline, kind.call) for kind in reversed(kinds)}
-        for kind in kinds:
+        mentioning = [kind for kind in kinds if kind.mentioned]
+        wanted = {kind.mentioned for kind in mentioning}
+        shown_in = {kind.shown: _section_at(outline, kind.call) for kind in reversed(kinds) if kind.shown in wanted}
+        for kind in mentioning:
             figure, section = kind.mentioned, _section_at(outline, kind.call)
-            if figure and section and section != shown_in.get(figure):
+            if section and section != shown_in.get(figure):
                 mention = Mention(outline.url, section.anchor, section.number or section.text)
                 found.setdefault(figure, []).append(mention)
     return {figure: tuple(dict.fromkeys(mentions)) for figure, mentions in found.items()}
 
 
 def _section_at(outline: Outline, call: Call) -> Heading | None:
-    before = [heading for heading in outline.headings if heading.offset <= call.offset]
-    return before[-1] if before else None
+    return next((heading for heading in reversed(outline.headings) if heading.offset <= call.offset), None)
 
 
 def check(page: Page, index: Index) -> tuple[list[Fault], list[Fault]]:
