@@ -222,8 +222,9 @@ class Inputs:
 
 def unchanged(snapshot: Snapshot) -> bool:
     """Whether every file and folder of a snapshot is as it was."""
-    return all(_same_file(name, seen) for name, seen in snapshot.files.items()) and all(
-        _same_folder(name, listed) for name, listed in snapshot.folders.items()
+    files, folders = snapshot.files.items(), snapshot.folders.items()
+    return all((seen and has_times(name, seen.times)) or _same_file(name, seen) for name, seen in files) and all(
+        _same_folder(name, listed) for name, listed in folders
     )
 
 
@@ -260,8 +261,6 @@ def _times(found: os.stat_result | None) -> Times | None:
 def _same_file(name: str, known: Seen | None) -> bool:
     if known is None:
         return stat_of(name) is None
-    if has_times(name, known.times):
-        return True
     now = stat_of(name)
     if now is None or now.bytes != known.times.bytes:
         return False
