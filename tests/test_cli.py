@@ -492,7 +492,7 @@ def test_a_bare_python_is_told_what_to_install(words: list[str]) -> None:
     assert _without(ROOT, "", "--help").returncode == 0
 
 
-@pytest.mark.parametrize("module", ["jinja2", "markdown", "filelock", "markupsafe", "PIL"])
+@pytest.mark.parametrize("module", ["jinja2", "markdown", "markupsafe", "PIL"])
 def test_a_package_that_is_missing_is_named(module: str, project: Workshop, tmp_path: Path) -> None:
     """One at a time, wherever it is first needed; in a project without a copy of Darkroom, Darkroom is installed."""
     shutil.copy(ROOT / ".github/screenshot.png", project.root / "templates/static")
