@@ -196,6 +196,24 @@ def test_what_is_no_address_is_not_found(project: Project, path: str, capfd: pyt
     assert "Traceback" not in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["linked.txt", "linked.html", "linked/file.txt"])
+def test_no_link_leads_out_of_the_project(
+    name: str, project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """It is not found; one that leads to a file of the project is served."""
+    away = tmp_path_factory.mktemp("away")
+    (away / "file.txt").write_text("SECRET")
+    project.page("Text of the page.")
+    with serving(project) as served:
+        link = project.site / name.partition("/")[0]
+        link.symlink_to(away if "/" in name else away / "file.txt")
+        answer = ask(served, f"GET /{name} HTTP/1.1\nHost: localhost\nConnection: close\n\n")
+        assert answer.startswith(b"HTTP/1.1 404") and b"SECRET" not in answer
+        (project.site / "own.txt").symlink_to(project.site / "index.html")
+        answer = ask(served, "GET /own.txt HTTP/1.1\nHost: localhost\nConnection: close\n\n")
+        assert answer.startswith(b"HTTP/1.1 200") and b"Text of the page" in answer
+
+
 @pytest.mark.parametrize("path", ["/", "/index.html", "/nowhere.html", "/sitemap.xml"])
 def test_head_is_get_without_the_content(project: Project, path: str) -> None:
     """Length and type are those of GET."""

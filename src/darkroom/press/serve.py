@@ -192,9 +192,14 @@ class Handler(SimpleHTTPRequestHandler):
             file = Path(self.translate_path(path))
             if path.endswith("/"):
                 file /= "index.html"
-            return file if file.is_file() else None
+            return file if file.is_file() and self._is_ours(file) else None
         except (OSError, ValueError):
             return None
+
+    def _is_ours(self, file: Path) -> bool:
+        """Whether a file lies in the site or the project, and no link has led out of them."""
+        real, request = file.resolve(), self.workshop.request
+        return any(real.is_relative_to(folder.resolve()) for folder in (request.site, request.root))
 
     def _file_itself(self, file: Path, kind: str, with_body: bool) -> None:
         try:
