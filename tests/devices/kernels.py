@@ -14,8 +14,12 @@ TABLE = Path(torchgen.__file__).parent / "packaged/ATen/native/native_functions.
 
 
 def lacking(operations: Iterable[str], kind: str) -> set[str]:
-    """Those of *operations*, such as ``aten::add.Tensor``, that a device of *kind* cannot compute."""
-    return {name for name in operations if name.startswith("aten::") and not _has_kernel(name[6:], kind.upper())}
+    """Those of *operations*, such as ``aten::add.Tensor``, that a device of *kind* cannot compute.
+
+    Attention is left out where torch has chosen the CPU's kernel for it: each device has its own, and all can do without.
+    """
+    asked = {name for name in operations if name.startswith("aten::") and "_for_cpu" not in name}
+    return {name for name in asked if not _has_kernel(name.removeprefix("aten::"), kind.upper())}
 
 
 def _has_kernel(name: str, backend: str) -> bool:

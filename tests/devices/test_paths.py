@@ -15,6 +15,7 @@ from tests.devices.pretend import AMPERE, PASCAL, TURING, pretended  # noqa: E40
 
 QUICK = "noise, of digits"  # the others take a minute together
 EACH = [name if name == QUICK else pytest.param(name, marks=pytest.mark.slow) for name in trainings.OBJECTIVES]
+ON_CUDA = [pytest.param(name, "cuda", marks=() if name == QUICK else pytest.mark.slow) for name in trainings.OBJECTIVES]
 
 
 @pytest.fixture(scope="module")
@@ -30,25 +31,40 @@ def test_samples_are_those_of_the_cpu(kind, on_the_cpu):
     assert len(device.operations) > 40 and not lacking(device.operations, kind)
 
 
-@pytest.mark.parametrize("recipe", [pytest.param("plain", marks=pytest.mark.slow), "everything"])
 @pytest.mark.parametrize("name", EACH)
-def test_a_captured_step_is_the_step(digits, name, recipe):
+def test_a_captured_step_is_the_step(digits, name):
     """Replayed, it gives the losses and the weights of the step that Python runs, to the bit."""
     with pretended("cuda", capability=PASCAL):
-        trainings.check_captured(name, trainings.RECIPES[recipe], digits)
+        trainings.check_captured(name, trainings.EVERYTHING, digits)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("capability", [AMPERE, TURING], ids=["bfloat16", "float16"])
-@pytest.mark.parametrize("name", trainings.OBJECTIVES)
+def test_a_captured_step_of_a_plain_recipe_is_the_step(digits):
+    """Without clipping, averaging and the rest, which are the same for all objectives."""
+    with pretended("cuda", capability=PASCAL):
+        trainings.check_captured(QUICK, trainings.PLAIN, digits)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "capability"),
+    [
+        *((name, AMPERE) for name in trainings.OBJECTIVES),
+        (QUICK, TURING),
+        ("classes", TURING),
+        ("text to image", TURING),
+    ],
+)
 def test_a_captured_step_in_half_precision_is_the_step(digits, name, capability):
     """Autocast casts within the graph, channels are last, and in float16 the loss is scaled there."""
     with pretended("cuda", capability=capability):
         trainings.check_captured(name, trainings.EVERYTHING, digits)
 
 
-@pytest.mark.parametrize("kind", ["cuda", pytest.param("mps", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [*ON_CUDA, pytest.param(QUICK, "mps", marks=pytest.mark.slow)],  # MPS captures nothing: a step is the CPU's
+)
 def test_a_training_goes_on_from_its_checkpoint(digits, name, kind):
     with pretended(kind, capability=PASCAL):
         trainings.check_resumed(name, trainings.EVERYTHING, digits, kind)
