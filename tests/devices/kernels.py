@@ -23,7 +23,7 @@ def lacking(operations: Iterable[str], kind: str) -> set[str]:
 
 
 def _has_kernel(name: str, backend: str) -> bool:
-    entry = _table()[name]
+    entry = _table().get(name, {})  # what is not in it is composed of what is
     if "structured_delegate" in entry:
         return _has_kernel(entry["structured_delegate"], backend)
     keys = {key.strip() for keys in entry.get("dispatch", {"Composite": ""}) for key in keys.split(",")}
