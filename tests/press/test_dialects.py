@@ -204,6 +204,9 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "characters that are not seen": ("a\x1b[31mb\x1b[0m\nc\u2028d", ["1:2 page: U+001B is a character that is not seen; remove it", "2:2 page: U+2028 is a character that is not seen; remove it"]),
     "spaces of other kinds": ("##\xa0A", ["1:1 markdown: the space behind this # is another character than that of the space bar; write ## Title"]),
     "brackets of full width": ("[a]（https://e.com）", ["1:1 markdown: [a]（https://e.com） is no link: the brackets of an address are ( and )"]),
+    "a table that is a list": ("a | b\n- | -\n1 | 2", [
+        "2:3 markdown: this is an item of a list; the line under a table's header begins with |, or has two dashes a cell",
+    ]),
     "three braces": ("a {{{ metric('b/c') }}}", ["1:3 reference: a call has two braces on each side, and no third"]),
     "calls that there are not": ("{{ image('a.png') }} {{ eq('b') }} {{ metric('c/d') }} {{ x }", [
         "1:1 jinja: unexpected '}'; Jinja's braces that are meant as text go into `code`",
@@ -340,6 +343,12 @@ DOUBTFUL: dict[str, tuple[str, list[str]]] = {
     "spaces of other kinds": ("-\xa0a\n\n1.\u3000b\n\n\xa0\xa0- c", [
         f"{line}:1 markdown: the space here is another character than that of the space bar, so this is text, and no list or heading" for line in (1, 3, 5)
     ]),
+    "cells over lines": ("| a | b |\n|---|---|\n| c\nd | e |\n| f |", [
+        "3:1 markdown: this row has no | at its end; a cell does not go on in the next line, write <br> within it",
+    ]),
+    "a table of tabs": ("a\tb\n1\t2", [f"1:1 markdown: if this is a table, part its cells by |; {DELIMITER}"]),
+    "a tree of files": ("├── a\n└── b", ["1:1 markdown: these lines are joined; put them into a fence of ```"]),
+    "a command": ("$ pip install x\nCollecting", ["1:1 markdown: a command goes into a fence of ```, which keeps its lines"]),
     "headings of full width": ("＃ a", ["1:1 markdown: a heading begins with ##, written in half width"]),
     "code that is not run": ("`{python} x` and `{x} y`", [
         "1:1 markdown: {python} runs no code here; write the value out, or {{ metric(...) }} for one that was measured",

@@ -157,6 +157,9 @@ def _check_rows(state: StateBlock, start: int) -> None:
         if cells > count and _is_lost(state, number, count):
             message = f"this row has {cells} cells and the table {count}, and what is over is lost; write \\| for a bar"
             reading.fault(place, "markdown", message)
+        elif number > start + 1 and cells < count and _is_broken(state, start, number):
+            message = "this row has no | at its end; a cell does not go on in the next line, write <br> within it"
+            reading.warn(place, "markdown", message)
         elif (
             number > start + 1
             and count > 1
@@ -171,6 +174,12 @@ def _escaped_bars(line: str) -> list[int]:
         return []
     formulas = [(span.inner, span.inner_end) for span in mathtext.spans(line)]
     return [found.start() for pair in formulas for found in re.compile(r"(?<!\\)\\\|").finditer(line, *pair)][:1]
+
+
+def _is_broken(state: StateBlock, start: int, number: int) -> bool:
+    """Whether a row begins with a bar and lacks the one at its end, which the header of its table has."""
+    header, row = (state.src[state.bMarks[n] + state.tShift[n] : state.eMarks[n]].rstrip() for n in (start, number))
+    return header.endswith("|") and row.startswith("|") and not row.endswith("|")
 
 
 def _is_lost(state: StateBlock, number: int, count: int) -> bool:

@@ -33,7 +33,7 @@ _DELIMITER = "a line |---|---| with as many cells follows its header"
 # Paragraphs: what stands in all that a pattern finds, the pattern, and what is said of it -------------------------------
 
 _TELLING = re.compile(  # what most paragraphs have none of
-    r"(?m)^[#:+*.\\\[\-|(=%/<^•●▪◦‣–＃~]|^\d*[.)]?[\u00a0\u3000]"
+    r"(?m)^[#:+*.\\\[\-|(=%/<^•●▪◦‣–＃~├└│┌╔║╚$]|\t|^\d*[.)]?[\u00a0\u3000]"
     r"|^(?:a|i|1)[.)]|^[ \t:|+-]+$|``|`_|`[^`\n]*'|^(?:import|export|image|Table)\b"
     r"|''|【|oaicite|\ue200|[ \t|]\|[ \t]|[ \t]\^[\w-]+\Z|\n[ \t]*\d\d?[.)][ \t]|\\[ \t]*\Z"
 )
@@ -151,6 +151,9 @@ _DOUBTS = (
         ),
         "the space here is another character than that of the space bar, so this is text, and no list or heading",
     ),
+    ("\t", r"\A[^\n\t]+\t[^\n]*(?:\n[^\n\t]+\t[^\n]*)+\Z", f"if this is a table, part its cells by |; {_DELIMITER}"),
+    ("\n", r"(?m)^[ \t]*[├└│┌╔║╚].*\n(?=.)", "these lines are joined; put them into a fence of ```"),
+    ("$", r"(?m)^\$[ \t]+[a-z][\w./-]*(?:[ \t]|$)", "a command goes into a fence of ```, which keeps its lines"),
     ("\n~", r"\A[^\n]+\n(?P<at>)~[ \t]+[^\s\d]", "a definition begins with : below its term"),
     ("＃", r"(?m)^＃+[ \u3000]*\S", "a heading begins with ##, written in half width"),
     (
@@ -235,6 +238,8 @@ _ITEM = re.compile(r"\[(?P<mark>[xX]?)\](?=[^\s(\[:])|\[(?:[-/>?!~]|(?P<empty>))
 
 def of_item(content: str) -> str:
     """What to say of the text of a list's item that is nearly a task, or ""."""
+    if re.match(r"\|[ \t]*:?-+:?[ \t]*(?:\||\n|\Z)", content):
+        return "this is an item of a list; the line under a table's header begins with |, or has two dashes a cell"
     found = _ITEM.match(content)
     if not found:
         return ""
