@@ -7,8 +7,9 @@ the same call by literals.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from darkroom.lab.errors import nearest
@@ -177,24 +178,27 @@ _RAW = re.compile(r"\{%[-+]?\s*(?P<end>end)?raw\s*[-+]?%\}")
 
 def _without_raw(text: str, kept: Ranges) -> tuple[str, dict[int, int]]:
     """A text whose ``{% raw %}`` and ``{% endraw %}`` are comments, and where what stands between them begins and ends."""
-    tags = [tag for tag in _RAW.finditer(text) if not any(start <= tag.start() < end for start, end in kept)]
+    ranges = _disjoint(kept)
     raw: dict[int, int] = {}
-    while tags:
-        opening = tags.pop(0)
-        closing = next((tag for tag in tags if tag["end"]), None)
-        if opening["end"] or closing is None:
+    parts, at, opening = [], 0, None
+    for tag in _RAW.finditer(text):
+        index = bisect_right(ranges, (tag.start(), 1 << 60)) - 1
+        if index >= 0 and tag.start() < ranges[index][1]:
             continue
-        tags = tags[tags.index(closing) + 1 :]
-        start, end = opening.end(), closing.start()
-        line = text.rfind("\n", 0, end) + 1
-        start += (
-            text.startswith("\n", start)
-            and not text[text.rfind("\n", 0, opening.start()) + 1 : opening.start()].strip()
-        )
-        raw[start] = line - 1 if start < line and not text[line:end].strip() else end  # tags alone on lines leave none
-        for tag in (opening, closing):
-            text = f"{text[: tag.start()]}{{#{' ' * (tag.end() - tag.start() - 4)}#}}{text[tag.end() :]}"
-    return text, {start: end for start, end in raw.items() if end > start}
+        if opening is None:
+            opening = None if tag["end"] else tag
+        elif tag["end"]:
+            start, end = opening.end(), tag.start()
+            line, before = text.rfind("\n", 0, end) + 1, text.rfind("\n", 0, opening.start()) + 1
+            start += text.startswith("\n", start) and not text[before : opening.start()].strip()
+            end = line - 1 if start < line and not text[line:end].strip() else end  # tags alone on lines leave none
+            if end > start:
+                raw[start] = end
+            for each in (opening, tag):
+                parts += [text[at : each.start()], f"{{#{' ' * (each.end() - each.start() - 4)}#}}"]
+                at = each.end()
+            opening = None
+    return "".join([*parts, text[at:]]), raw
 
 
 class _Template:
@@ -202,7 +206,7 @@ class _Template:
 
     def __init__(self, text: str, kept: Ranges) -> None:
         self.text = text
-        self._calls = {start for start, _ in kept if text.startswith("{{", start)}
+        self._calls = sorted({start for start, _ in kept if text.startswith("{{", start)})
         text, self._raw = _without_raw(text, kept)
         self.ranges = _disjoint([*kept, *self._raw.items()])
         self.output: list[tuple[str, int]] = []  # what was put out, and where it came from
@@ -246,9 +250,10 @@ class _Template:
         start, end = self.ranges[number]
         text = self.text[start:end]
         if start in self._raw:  # calls in it are text
-            calls = sorted((at for at in self._calls if start <= at < end), reverse=True)
-            for at in calls:
-                text = f"{text[: at - start]}&#123;{text[at - start + 1 :]}"
+            first, last = bisect_left(self._calls, start), bisect_left(self._calls, end)
+            cuts = [start, *self._calls[first:last], end]
+            parts = [self.text[one:other] for one, other in pairwise(cuts)]
+            text = "".join([parts[0], *(f"&#123;{part[1:]}" for part in parts[1:])])
         return _Text(text, start)
 
     def put(self, value: object) -> object:
