@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from darkroom.cli import main
-from darkroom.lab import caches
-from darkroom.lab.paths import remove
-from darkroom.press import packages
+from darkroom.core import caches
+from darkroom.core.paths import remove
+from darkroom.press.typeset import npm
 from tests.hostile import sound
 from tests.lab.workshop import Workshop
 from tests.lab.workshop import make as make_workshop
@@ -170,7 +170,7 @@ def test_a_file_of_the_project_that_is_something_else_is_not_waited_for(
     shutil.copytree(ROOT / "templates/node_modules/katex", modules / "katex")
     (modules / "@fontsource").symlink_to(ROOT / "templates/node_modules/@fontsource")
     fetched = partial(shutil.copytree, ROOT / "templates/node_modules", symlinks=True)
-    monkeypatch.setattr(packages, "_npm_ci", lambda folder: fetched(folder / "node_modules"))
+    monkeypatch.setattr(npm, "_npm_ci", lambda folder: fetched(folder / "node_modules"))
     kept = away.parent / "kept"
     for number, name in enumerate(READ):
         path = project.root / name

@@ -17,7 +17,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from darkroom import cli
-from darkroom.lab.record import ExperimentRecord
+from darkroom.core.record import ExperimentRecord
 from tests.lab.workshop import Workshop, make
 from tests.press.projects import ROOT, copy_templates
 

@@ -26,24 +26,26 @@ import msgspec
 import numpy as np
 import pytest
 
+from darkroom.core.digests import Digests
+from darkroom.core.errors import ContentError, DamagedOutputs, DeclarationError, UsageError
+from darkroom.core.figure_layouts import KINDS, read_layout
+from darkroom.core.manifest import decode, encode
+from darkroom.core.sealed import seal, unseal
 from darkroom.diffusion.data import read_idx
-from darkroom.lab import data, models
-from darkroom.lab.digests import Digests
-from darkroom.lab.errors import ContentError, DamagedOutputs, DeclarationError, UsageError
-from darkroom.lab.handle import Run
-from darkroom.lab.kinds import KINDS, read_layout
-from darkroom.lab.manifest import decode, encode
-from darkroom.lab.scan import module_record
-from darkroom.lab.sealed import seal, unseal
-from darkroom.lab.store import Results, store_file, write_results
-from darkroom.press import fonts, record, svg, vetting
-from darkroom.press.bibliography import read_bibliography
+from darkroom.lab.outputs import datasets
+from darkroom.lab.outputs.results import Results, store_file, write_results
+from darkroom.lab.running.run import Run
+from darkroom.lab.source import models
+from darkroom.lab.source.scan import module_record
+from darkroom.press import inputs
+from darkroom.press.bibliography.reader import read_bibliography
+from darkroom.press.content.settings import read_site
 from darkroom.press.limits import TooCostly, bounded
-from darkroom.press.memory import read_memory
-from darkroom.press.nodetask import NodeTask
-from darkroom.press.pages import read_page
+from darkroom.press.markdown.pages import read_page
 from darkroom.press.serve import Workshop, start
-from darkroom.press.settings import read_site
+from darkroom.press.site.cache import read_memory
+from darkroom.press.typeset import fonts, svg, vetting
+from darkroom.press.typeset.node import NodeTask
 from tests.hostile import CONTENTS, DRAWINGS, MANIFESTS, PATHS, PICTURES, sound
 from tests.press.conftest import katex  # noqa: F401  # a fixture
 from tests.press.projects import ROOT, Project
@@ -159,18 +161,18 @@ def _vet(path: Path) -> None:
 
 
 def _font(place: Path, path: Path) -> None:
-    fonts.part(path, [(0x20, 0x7E)], record.Inputs({}), place / "cache")
+    fonts.part(path, [(0x20, 0x7E)], inputs.Inputs({}), place / "cache")
 
 
 def _cache(path: Path) -> None:
     Digests(path).of("/x")
-    record.load(path)
+    inputs.load(path)
     read_memory(path)
     unseal(path.read_bytes())
 
 
-def _download(wanted: data.DataFile, content: bytes) -> None:
-    data._collected([content[at : at + 99] for at in range(0, len(content), 99)], wanted)
+def _download(wanted: datasets.DataFile, content: bytes) -> None:
+    datasets._collected([content[at : at + 99] for at in range(0, len(content), 99)], wanted)
 
 
 def _results(place: Path, content: bytes) -> None:
@@ -184,7 +186,7 @@ def _results(place: Path, content: bytes) -> None:
 
 
 def _answer(content: bytes) -> None:
-    from darkroom.press.equations import Equation
+    from darkroom.press.typeset.equations import Equation
 
     task = object.__new__(NodeTask)
     task._equations = [Equation("x", False), Equation("y", True)]
@@ -206,7 +208,7 @@ def _corpora(place: Path) -> dict[str, tuple[list[bytes], Reader]]:
     folder = sound(Outputs(place / "outputs"))
     manifest = (folder / "manifest.json").read_bytes()
     _SOUND[:] = [manifest]
-    wanted = data.DataFile("numbers", 1000, "0" * 64, ())
+    wanted = datasets.DataFile("numbers", 1000, "0" * 64, ())
     checkpoint = place / "whole.safetensors"
     Run("cpu", "k", checkpoint, "now", lambda event: None).save({"a": {"b": np.arange(50.0)}, "step": 3})
     write_results(place, {"x": np.arange(12.0), "g": {"a": np.ones(3)}}, "a")
@@ -246,7 +248,7 @@ def _corpora(place: Path) -> dict[str, tuple[list[bytes], Reader]]:
             _takes((ValueError, EOFError), partial(_download, wanted)),
         ),
         "sources": (sources, _takes(DeclarationError, module)),
-        "data sets": ([lists[0]], _takes(UsageError, _file(place, "data.toml", data.declared))),
+        "data sets": ([lists[0]], _takes(UsageError, _file(place, "data.toml", datasets.declared))),
         "models": ([lists[1]], _takes(UsageError, _file(place, "models.toml", models.declared))),
     }  # fmt: skip
 

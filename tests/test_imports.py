@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,19 +19,37 @@ from tests.press.projects import copy_templates
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "src/darkroom").rglob("*.py"))
 
-# What a folder of darkroom may import of darkroom, beside itself.
-ALLOWED = {
-    "core": (),
-    "lab": ("darkroom.core",),
-    "figures": (),
-    "diffusion": (),
-    "press": (
-        "darkroom.core",
-        *(f"darkroom.lab.{name}" for name in ("manifest", "record", "kinds", "paths", "sealed", "caches", "errors")),
-    ),
-    "cli": ("darkroom.lab", "darkroom.press", "darkroom.interrupts"),
-    "interrupts": (),
-    "__init__": (),
+# What each package, and each module of lab and press beside their packages, may import of darkroom beside itself. Nothing
+# leads back: core knows nothing else, diffusion and figures know nobody, lab and press know core and not each other.
+MAY_IMPORT = {
+    "core": "",
+    "diffusion": "",
+    "figures": "",
+    "lab.outputs": "core",
+    "lab.source": "core lab.outputs",
+    "lab.declare": "lab.source",
+    "lab.plan": "core lab.outputs lab.source",
+    "lab.running": "core lab.declare lab.outputs lab.plan lab.source",
+    "lab.accept": "core lab.outputs lab.plan lab.running",
+    "lab.status": "core lab.plan",
+    "lab": "lab.declare lab.outputs lab.running",
+    "press.faults": "core",
+    "press.files": "",
+    "press.inputs": "core",
+    "press.limits": "core",
+    "press.write": "core",
+    "press.typeset": "core press.faults press.files press.inputs press.limits",
+    "press.content": "core press.faults press.typeset",
+    "press.markdown": "core press.content press.faults press.limits press.typeset",
+    "press.bibliography": "core press.content press.faults press.typeset",
+    "press.rendering": "core press.content press.files press.inputs press.limits press.markdown press.typeset",
+    "press.site": "core press.bibliography press.content press.faults press.files press.inputs press.limits press.markdown "
+    "press.rendering press.typeset",
+    "press.build": "core press.files press.inputs press.site press.write",
+    "press.serve": "core press.build press.rendering",
+    "press": "",
+    "cli": "core lab.accept lab.outputs lab.plan lab.running lab.source lab.status press.build press.serve",
+    "": "",
 }
 TORCH = {"torch", "torchvision", "diffusers", "transformers", "accelerate"}
 
@@ -48,31 +68,67 @@ def _imports(path: Path) -> set[str]:
     return found
 
 
-def _part(path: Path) -> str:
-    inner = path.relative_to(ROOT / "src/darkroom")
-    return inner.parts[0] if len(inner.parts) > 1 else inner.stem
+def _module(path: Path) -> str:
+    """The module that a file is."""
+    return ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
 
 
-def _is_within(name: str, modules: tuple[str, ...]) -> bool:
-    return any(name == module or name.startswith(f"{module}.") for module in modules)
+def _modules_of(path: Path) -> Iterator[str]:
+    """The modules of darkroom that a file imports, others than itself."""
+    known = {_module(each) for each in FILES}
+    for name in _imports(path):
+        found = name if name in known else name.rpartition(".")[0]
+        if found in known and found not in {_module(path), "darkroom"}:
+            yield found
+
+
+def _part(module: str) -> str:
+    """The entry of ``MAY_IMPORT`` that a module belongs to."""
+    _, *parts = module.split(".")
+    names = [".".join(parts[:count]) for count in (2, 1)] if parts else [""]
+    return next(name for name in names if name in MAY_IMPORT)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT / "src/darkroom")))
 def test_a_file_imports_only_what_its_part_may(path: Path) -> None:
-    """lab, figures and diffusion know nothing of each other; press knows manifest and errors; cli knows lab and press."""
-    part = _part(path)
-    allowed = (f"darkroom.{part}", *ALLOWED[part])
+    """Nothing imports what the table does not give it, at its top or within a function."""
+    part = _part(_module(path))
+    allowed = {part, *MAY_IMPORT[part].split()}
 
-    ours = {name for name in _imports(path) if name == "darkroom" or name.startswith("darkroom.")}
+    assert {module for module in _modules_of(path) if _part(module) not in allowed} == set()
 
-    assert {name for name in ours if not _is_within(name, allowed)} == set()
+
+def test_no_part_leads_back_to_itself() -> None:
+    """The table has an order: what a part imports never imports that part."""
+    order = graphlib.TopologicalSorter({part: allowed.split() for part, allowed in MAY_IMPORT.items()})
+
+    assert len(list(order.static_order())) == len(MAY_IMPORT)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Not at their tops, and not within functions either."""
+    order = graphlib.TopologicalSorter({_module(path): list(_modules_of(path)) for path in FILES})
+
+    order.prepare()  # which raises CycleError with the circle
+
+
+def test_the_table_has_no_more_than_there_is() -> None:
+    """An entry that nothing needs any longer is taken out."""
+    used: dict[str, set[str]] = {part: set() for part in MAY_IMPORT}
+    for path in FILES:
+        part = _part(_module(path))
+        used[part] |= {_part(module) for module in _modules_of(path)} - {part}
+
+    assert {part: set(allowed.split()) - used[part] for part, allowed in MAY_IMPORT.items()} == {
+        part: set() for part in MAY_IMPORT
+    }
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT / "src/darkroom")))
 def test_torch_is_imported_by_the_maths_alone(path: Path) -> None:
     """Only diffusion imports torch, and only its modules pretrained and cascade diffusers and transformers."""
     packages = {name.partition(".")[0] for name in _imports(path)} & TORCH
-    if _part(path) == "diffusion":
+    if _part(_module(path)) == "diffusion":
         packages -= {"torch"}
         packages -= {"diffusers", "transformers", "accelerate"} if path.stem in {"pretrained", "cascade"} else set()
 
@@ -118,8 +174,9 @@ HEAVY = {
     "argparse", "dataclasses", "experiments", "filelock", "helpers", "imageio", "jinja2", "markdown", "matplotlib", "numpy",
     "PIL", "pooch", "platformdirs", "pymdownx", "rich", "safetensors", "shutil", "subprocess", "tomllib", "torch",
     "typing_extensions",
-    "watchfiles", "darkroom.diffusion", "darkroom.figures", "darkroom.lab.canonical", "darkroom.lab.declarations",
-    "darkroom.lab.fingerprint", "darkroom.lab.run", "darkroom.lab.scan", "darkroom.lab.store", "darkroom.press.edition",
+    "watchfiles", "darkroom.diffusion", "darkroom.figures", "darkroom.lab.source.canonical",
+    "darkroom.lab.source.declarations", "darkroom.lab.source.fingerprint", "darkroom.lab.source.scan",
+    "darkroom.lab.running.schedule", "darkroom.lab.outputs.results", "darkroom.press.site.site",
 }  # fmt: skip
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.lab import data
-from darkroom.lab.errors import DataUnavailable, DeclarationError, explained
-from darkroom.lab.scan import module_record
+from darkroom.core.errors import DataUnavailable, DeclarationError, explained
+from darkroom.lab.outputs import datasets
+from darkroom.lab.source.scan import module_record
 from tests.hostile import sound
 from tests.lab.workshop import SOURCES, Workshop, make
 from tests.press.conftest import katex  # noqa: F401  # a fixture
@@ -257,7 +257,7 @@ def test_a_mirror_that_stalls_is_given_up(path: str, tmp_path: Path, monkeypatch
     """After a while without enough."""
     server = HTTPServer(("127.0.0.1", 0), _Mirror)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setattr(data, "WAIT_S", 1.0)
+    monkeypatch.setattr(datasets, "WAIT_S", 1.0)
     began = time.monotonic()
     sizes = {"size": 100_000}
     with pytest.raises(DataUnavailable):
@@ -266,11 +266,13 @@ def test_a_mirror_that_stalls_is_given_up(path: str, tmp_path: Path, monkeypatch
     threading.Thread(target=server.shutdown, daemon=True).start()
 
 
-def _set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, urls: list[str], size: int = 3) -> data.Dataset:
+def _set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, urls: list[str], size: int = 3) -> datasets.Dataset:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     digest = "039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81"
-    declared = data.Declaration("tiny", "Tiny", "nobody", "CC0", (data.DataFile("numbers", size, digest, tuple(urls)),))
-    return data.Dataset(declared)
+    declared = datasets.Declaration(
+        "tiny", "Tiny", "nobody", "CC0", (datasets.DataFile("numbers", size, digest, tuple(urls)),)
+    )
+    return datasets.Dataset(declared)
 
 
 @pytest.mark.parametrize("name", ["../../x", "/etc/x", "a/b", "", "a\\0b"])

@@ -6,7 +6,7 @@ needs it, and reads the options of a plain build without argparse.
 
 from __future__ import annotations
 
-from darkroom import interrupts  # isort: skip  # first, so that Ctrl-C is one line from here on
+from darkroom.core import interrupts  # isort: skip  # first, so that Ctrl-C is one line from here on
 
 import os
 import sys
@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
-from darkroom.lab.errors import (
+from darkroom.core.errors import (
     NO_MEMORY,
     ContentError,
     DarkroomError,
@@ -31,11 +31,11 @@ from darkroom.lab.errors import (
 if TYPE_CHECKING:
     from argparse import ArgumentParser, _SubParsersAction
 
-    from darkroom.lab.discover import Project
-    from darkroom.lab.models import Model
     from darkroom.lab.plan import Lab, Plan, Verdict
-    from darkroom.lab.run import Outcome
-    from darkroom.press.publish import Report, SiteRequest
+    from darkroom.lab.running.schedule import Outcome
+    from darkroom.lab.source.discover import Project
+    from darkroom.lab.source.models import Model
+    from darkroom.press.build import Report, SiteRequest
 
 COMMANDS = ("build", "run", "status", "accept", "serve", "check")
 NEEDED = {
@@ -121,7 +121,7 @@ _USUAL = 1_000_000_000  # bytes of address space, with which everything but Node
 
 def _little_memory() -> str:
     """What is added to an error where little memory is allowed, which may come out as anything at all; else ""."""
-    from darkroom.lab.errors import allowed_memory
+    from darkroom.core.errors import allowed_memory
 
     limit = allowed_memory()
     if not 0 < limit < _USUAL:
@@ -170,7 +170,7 @@ def _parsed(given: list[str]) -> SimpleNamespace:
     """The call, by argparse; a wrong one ends the process with a line and 2."""
     parser = _parser()
     if given and not given[0].startswith("-") and given[0] not in COMMANDS:
-        from darkroom.lab.errors import nearest
+        from darkroom.core.errors import nearest
 
         parser.error(f"unknown command {given[0]!r}{nearest(given[0], COMMANDS)}; one of {', '.join(COMMANDS)}")
     return parser.parse_args(given, namespace=SimpleNamespace(**_BUILD))
@@ -320,11 +320,11 @@ def _import_msgspec_alone() -> None:
 
 
 def _lab(call: SimpleNamespace, root: Path) -> Lab:
-    from darkroom.lab import caches
-    from darkroom.lab.digests import Digests
-    from darkroom.lab.discover import discover
-    from darkroom.lab.models import with_variants
+    from darkroom.core import caches
+    from darkroom.core.digests import Digests
     from darkroom.lab.plan import Lab
+    from darkroom.lab.source.discover import discover
+    from darkroom.lab.source.models import with_variants
 
     outputs = Path(call.outputs).absolute() if call.outputs else root / "experiments" / "outputs"
     is_only_read = call.command in {"status", "check"} or call.no_run
@@ -395,7 +395,7 @@ def _own_theme() -> Path:
 
 def _models(call: SimpleNamespace, project: Project, outputs: Path) -> tuple[Model, ...]:
     """The models, beside the default one, that there are outputs of or that the call asks for."""
-    from darkroom.lab.models import chosen, stored
+    from darkroom.lab.source.models import chosen, stored
 
     if not project.models:
         if call.model:
@@ -409,10 +409,10 @@ def _models(call: SimpleNamespace, project: Project, outputs: Path) -> tuple[Mod
 
 def _recover(outputs: Path) -> None:
     """Put back what a killed process was moving."""
-    from darkroom.lab.place import Place, interrupted
+    from darkroom.lab.outputs.folders import Place, interrupted
 
     for identity in interrupted(outputs):
-        from darkroom.lab.locking import locked
+        from darkroom.lab.outputs.locking import locked
 
         try:
             with locked(Place(outputs, identity)):
@@ -422,7 +422,7 @@ def _recover(outputs: Path) -> None:
 
 
 def _build(call: SimpleNamespace, lab: Lab) -> int:
-    from darkroom.press import publish
+    from darkroom.press import build as publish
 
     if call.strict:
         _name_unpinned(lab)
@@ -438,7 +438,7 @@ def _build(call: SimpleNamespace, lab: Lab) -> int:
 
 def _name_unpinned(lab: Lab) -> None:
     """Name the models that may be other ones tomorrow."""
-    from darkroom.lab.models import TELL_COMMIT, unpinned
+    from darkroom.lab.source.models import TELL_COMMIT, unpinned
 
     if found := unpinned(lab.project.models):
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
@@ -449,7 +449,7 @@ def _name_unpinned(lab: Lab) -> None:
 
 
 def _run(call: SimpleNamespace, lab: Lab) -> int:
-    from darkroom.lab.run import Options, run
+    from darkroom.lab.running.schedule import Options, run
 
     model = lab.models[0].name if call.model and lab.models else ""
     device, _, number = call.device.partition(":")
@@ -470,7 +470,7 @@ def _run(call: SimpleNamespace, lab: Lab) -> int:
 def _left_over(lab: Lab, fresh: Sequence[str]) -> list[str]:
     """Draw the figures of fresh results that a killed run did not come to; gives what failed."""
     from darkroom.lab.plan import Plan
-    from darkroom.lab.run import draw
+    from darkroom.lab.running.schedule import draw
 
     verdicts = lab.read_anew().planner().plan().verdicts if fresh else {}
     behind = {
@@ -480,8 +480,8 @@ def _left_over(lab: Lab, fresh: Sequence[str]) -> list[str]:
 
 
 def _status(call: SimpleNamespace, lab: Lab) -> int:
-    from darkroom.lab import report
-    from darkroom.lab.run import matching
+    from darkroom.lab import status as report
+    from darkroom.lab.running.schedule import matching
 
     plan = lab.planner().plan()
     chosen = matching(lab.project, call.ids) if call.ids else list(plan.verdicts)
@@ -504,7 +504,7 @@ def _accept(call: SimpleNamespace, lab: Lab) -> int:
 
 
 def _check(call: SimpleNamespace, lab: Lab) -> int:
-    from darkroom.press import publish
+    from darkroom.press import build as publish
 
     plan = lab.planner().plan()
     request = _request(call, lab, plan)
@@ -538,7 +538,7 @@ def _brought_up(lab: Lab) -> Plan:
     """The plan after running what is missing and drawing what is stale."""
     plan = lab.planner().plan()
     if any(verdict.manifest is None for verdict in plan.verdicts.values()):
-        from darkroom.lab.run import run_missing
+        from darkroom.lab.running.schedule import run_missing
 
         _excuse(run_missing(lab, plan))
         plan = lab.planner().plan()
@@ -553,7 +553,7 @@ def _excuse(outcome: Outcome) -> None:
         raise ExperimentError("\n".join(failed + outcome.faults))
     lacks = [identity for identity, error in outcome.failed.items() if isinstance(error, DeviceUnavailable)]
     if lacks:
-        from darkroom.lab.failures import INSTALL
+        from darkroom.lab.running.failures import INSTALL
 
         more = f" and {len(lacks) - 3} more" if len(lacks) > 3 else ""
         _tell(f"cannot run {', '.join(lacks[:3])}{more} here: torch or a part of it is not installed; run {INSTALL}")
@@ -571,7 +571,7 @@ def _drawn(lab: Lab, plan: Plan) -> Plan:
     """
     if not any(verdict.is_behind for verdict in plan.verdicts.values()):
         return plan
-    from darkroom.lab.run import draw
+    from darkroom.lab.running.schedule import draw
 
     faults = draw(lab, plan)
     if faults:
@@ -589,7 +589,7 @@ def _left_undrawn(plan: Plan) -> Plan:
 
 def _request(call: SimpleNamespace, lab: Lab, plan: Plan) -> SiteRequest:
     from darkroom.lab.plan import status
-    from darkroom.press.publish import SiteRequest
+    from darkroom.press.build import SiteRequest
 
     return SiteRequest(
         root=lab.root,

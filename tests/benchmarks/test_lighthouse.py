@@ -22,8 +22,8 @@ from typing import Any
 
 import pytest
 
-from darkroom.lab.errors import UsageError
-from darkroom.press.packages import install, node
+from darkroom.core.errors import UsageError
+from darkroom.press.typeset.npm import install, node
 from tests.browser.conftest import PLACES
 from tests.browser.test_audit import own_site  # noqa: F401  # a fixture
 from tests.press.conftest import katex  # noqa: F401  # a fixture

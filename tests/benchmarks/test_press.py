@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.lab.manifest import Status
+from darkroom.core.manifest import Status
 from tests.press.projects import ROOT, copy_templates
 from tests.press.samples import Drawn, Outputs, png
 
@@ -30,8 +30,8 @@ pytestmark = pytest.mark.benchmark
 BUILD = """
 import json, sys
 from pathlib import Path
-from darkroom.lab.manifest import Status
-from darkroom.press.publish import SiteRequest, build, current
+from darkroom.core.manifest import Status
+from darkroom.press.build import SiteRequest, build, current
 root = Path(sys.argv[1])
 statuses = [Status(**status) for status in json.loads((root / "statuses.json").read_text())]
 request = SiteRequest(root, root / "templates", root / "outputs", root / "site", root / ".darkroom", statuses)

@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from darkroom.diffusion import schedules
 from darkroom.diffusion.train import NoisePrediction, Recipe, Trainer, seeded
 from darkroom.diffusion.unet import ClassUNet
-from darkroom.lab.run import KEEP_MEMORY
+from darkroom.lab.running.schedule import KEEP_MEMORY
 
 pytestmark = pytest.mark.benchmark
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from darkroom.lab.errors import UsageError
-from darkroom.press.packages import install, node
+from darkroom.core.errors import UsageError
+from darkroom.press.typeset.npm import install, node
 from tests.browser.conftest import serve, stir
 from tests.press.projects import ROOT
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from darkroom.press.equations import Equation
-from darkroom.press.katex_html import classes_of, rules
-from darkroom.press.math import Katex
-from darkroom.press.math_style import font_parts, read_math_style
-from darkroom.press.packages import node
-from darkroom.press.record import Inputs
+from darkroom.press.inputs import Inputs
+from darkroom.press.typeset.equations import Equation
+from darkroom.press.typeset.katex import Katex
+from darkroom.press.typeset.katex_html import classes_of, rules
+from darkroom.press.typeset.katex_style import font_parts, read_math_style
+from darkroom.press.typeset.npm import node
 from tests.browser.conftest import _Quiet
 from tests.press.projects import ROOT, Project
 

@@ -14,8 +14,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 pytest.importorskip("resvg_py")
 
-from darkroom.lab.digests import Digests  # noqa: E402
-from darkroom.lab.discover import discover  # noqa: E402
+from darkroom.core.digests import Digests  # noqa: E402
+from darkroom.lab.source.discover import discover  # noqa: E402
 from tests.devices.kernels import lacking  # noqa: E402
 from tests.devices.pretend import AMPERE, TURING, Pretended, pretended  # noqa: E402
 from tests.devices.test_gpu import present  # noqa: E402

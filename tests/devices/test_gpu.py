@@ -19,8 +19,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
-from darkroom.lab import data  # noqa: E402
-from darkroom.lab.errors import DarkroomError  # noqa: E402
+from darkroom.core.errors import DarkroomError  # noqa: E402
+from darkroom.lab.outputs import datasets  # noqa: E402
 from experiments.part_b.class_conditioned import class_conditioned  # noqa: E402
 from experiments.part_b.denoiser import denoiser  # noqa: E402
 from experiments.part_b.digit_classifier import digit_classifier  # noqa: E402
@@ -207,5 +207,5 @@ def committed(identity: str) -> dict[str, np.ndarray]:
     return load_file(OUTPUTS / identity / "results.safetensors")
 
 
-def declared(name: str) -> data.Dataset:
-    return data.Dataset(data.declared(ROOT / "experiments/data.toml")[name], data.folder(None))
+def declared(name: str) -> datasets.Dataset:
+    return datasets.Dataset(datasets.declared(ROOT / "experiments/data.toml")[name], datasets.folder(None))

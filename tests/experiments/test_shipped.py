@@ -20,7 +20,7 @@ def test_stock_diffusers_draws_a_rocket_with_the_shipped_weights():
     from diffusers import IFPipeline
 
     from darkroom.diffusion.cascade import ABSENT
-    from darkroom.lab.store import open_results
+    from darkroom.lab.outputs.results import open_results
     from experiments.pocket_if.judging import Judge
 
     pipeline = IFPipeline.from_pretrained(STAGE_1, **ABSENT)

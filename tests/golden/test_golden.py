@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.lab.errors import ContentError
-from darkroom.press.folder import RECORD
+from darkroom.core.errors import ContentError
+from darkroom.press.write import RECORD
 from tests.press.conftest import katex  # noqa: F401  # a fixture
 from tests.press.projects import ROOT, Project
 from tests.press.samples import Outputs, animation, plot, table, tiles

@@ -9,9 +9,9 @@ import os
 import re
 from pathlib import Path
 
-from darkroom.lab.errors import DamagedOutputs
-from darkroom.lab.manifest import load
-from darkroom.press.vetting import fault_of
+from darkroom.core.errors import DamagedOutputs
+from darkroom.core.manifest import load
+from darkroom.press.typeset.vetting import fault_of
 from tests.hostile import FOLDERS, MANIFESTS, sound, spoil
 from tests.press.samples import Outputs
 

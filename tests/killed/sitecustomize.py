@@ -10,7 +10,7 @@ import sys
 
 _ROLE, _, _AT = os.environ.get("KILL_AT", "").partition(":")
 _ROOT = os.environ.get("KILL_ROOT", "\0")
-_MINE = "worker" if "darkroom.lab.worker" in sys.orig_argv else "main"
+_MINE = "worker" if "darkroom.lab.running.worker" in sys.orig_argv else "main"
 _CHANGES = {"os.rename", "os.link", "os.remove", "os.rmdir", "os.mkdir", "os.symlink", "os.truncate", "sqlite3.connect"}
 _seen = [0]
 

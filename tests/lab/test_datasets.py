@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.lab.data import DataFile, Dataset, Declaration, declared, folder
-from darkroom.lab.errors import DataUnavailable, UsageError
+from darkroom.core.errors import DataUnavailable, UsageError
+from darkroom.lab.outputs.datasets import DataFile, Dataset, Declaration, declared, folder
 
 CONTENT = bytes(range(256)) * 8
 

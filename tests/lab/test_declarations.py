@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from darkroom.core.errors import DeclarationError, UsageError
+from darkroom.core.paths import remove
 from darkroom.lab import Experiment
 from darkroom.lab.declare import Bound
-from darkroom.lab.discover import Recipe
-from darkroom.lab.errors import DeclarationError, UsageError
-from darkroom.lab.paths import remove
-from darkroom.lab.scan import module_record
-from darkroom.lab.store import as_tuples
+from darkroom.lab.outputs.results import as_tuples
+from darkroom.lab.source.discover import Recipe
+from darkroom.lab.source.scan import module_record
 
 from .workshop import EVERYTHING, Workshop
 
@@ -292,8 +292,8 @@ def test_a_declared_experiment_can_be_called(imported: Workshop) -> None:
 
 def test_a_project_without_experiments_says_where_to_run(tmp_path: Path) -> None:
     """A folder that is no project is told in one line."""
-    from darkroom.lab.digests import Digests
-    from darkroom.lab.discover import discover
+    from darkroom.core.digests import Digests
+    from darkroom.lab.source.discover import discover
 
     with pytest.raises(UsageError, match=r"no folder 'experiments'; run from the folder that holds build\.py"):
         discover(tmp_path, Digests(tmp_path / "cache"))

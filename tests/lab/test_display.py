@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from darkroom.core.units import duration
-from darkroom.lab import display
-from darkroom.lab.display import Bars, Plain
+from darkroom.lab.running import display
+from darkroom.lab.running.display import Bars, Plain
 
 
 class Clock:

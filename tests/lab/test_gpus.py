@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.lab import gpus
-from darkroom.lab.errors import DeviceUnavailable
-from darkroom.lab.manifest import load
+from darkroom.core.errors import DeviceUnavailable
+from darkroom.core.manifest import load
+from darkroom.lab.running import gpus
 
 from .workshop import Workshop
 
@@ -160,8 +160,8 @@ def test_a_build_starts_what_is_quick_on_the_gpu_that_is_there(computing):
 HOLDING = """
 import sys, time
 from pathlib import Path
-from darkroom.lab.locking import locked
-from darkroom.lab.place import Place
+from darkroom.lab.outputs.locking import locked
+from darkroom.lab.outputs.folders import Place
 
 with locked(Place(Path(sys.argv[1]), "part_x/alone")):
     print("held", flush=True)

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.lab import place as places
-from darkroom.lab.digests import Digests, write_atomically
-from darkroom.lab.errors import DamagedOutputs, ExperimentError
-from darkroom.lab.handle import Run
-from darkroom.lab.paths import CANNOT_MOVE, check_path, read_plain
-from darkroom.lab.place import Place
-from darkroom.lab.sealed import seal, unseal
-from darkroom.lab.store import store_file
+from darkroom.core.digests import Digests, write_atomically
+from darkroom.core.errors import DamagedOutputs, ExperimentError
+from darkroom.core.paths import CANNOT_MOVE, check_path, read_plain
+from darkroom.core.sealed import seal, unseal
+from darkroom.lab.outputs import folders as places
+from darkroom.lab.outputs.folders import Place
+from darkroom.lab.outputs.results import store_file
+from darkroom.lab.running.run import Run
 from tests.hostile import CONTENTS, PATHS
 from tests.lab.workshop import Workshop
 

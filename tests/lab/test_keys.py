@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from darkroom.lab import canonical
-from darkroom.lab.scan import module_record
+from darkroom.lab.source import canonical
+from darkroom.lab.source.scan import module_record
 
 from .workshop import EVERYTHING, FILES, SOURCES, Workshop, make
 
@@ -267,7 +267,7 @@ def test_digests_are_the_same_on_other_pythons(version: str) -> None:
     if python is None:
         pytest.skip(f"no Python {version} here")
     script = (
-        "import json, sys; from darkroom.lab.scan import module_record; from darkroom.lab import canonical; "
+        "import json, sys; from darkroom.lab.source.scan import module_record; from darkroom.lab.source import canonical; "
         "print(canonical.digest(json.dumps(module_record(sys.stdin.read(), 'a.b', 'b.py'), sort_keys=True)))"
     )
 

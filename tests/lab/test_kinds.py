@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from darkroom.lab.kinds import read_layout
+from darkroom.core.figure_layouts import read_layout
 
 
 @pytest.mark.parametrize("kind", ["absent", "frame", "models", "picture"])

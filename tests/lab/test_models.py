@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.lab.manifest import load
+from darkroom.core.manifest import load
 
 from .workshop import Workshop
 

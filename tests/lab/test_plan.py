@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.lab.manifest import load
+from darkroom.core.manifest import load
 from darkroom.lab.plan import status
 
 from .workshop import Workshop

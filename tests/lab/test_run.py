@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.lab.manifest import Manifest, load
+from darkroom.core.manifest import Manifest, load
 
 from .workshop import Workshop
 
@@ -238,7 +238,7 @@ SETTINGS = {
 @pytest.mark.parametrize("annotation", SETTINGS)
 def test_a_setting_is_read_by_its_annotation(annotation: str) -> None:
     """The text of --set becomes a value of the parameter's type, and the type that was meant."""
-    from darkroom.lab.settings import parsed
+    from darkroom.lab.source.values import parsed
 
     for text, value in SETTINGS[annotation]:
         found = parsed("--set x", text, annotation)
@@ -250,8 +250,8 @@ def test_a_setting_is_read_by_its_annotation(annotation: str) -> None:
 )
 def test_a_setting_of_another_type_is_refused(annotation: str, text: str) -> None:
     """A text that is no value of the annotation is refused, with both."""
-    from darkroom.lab.errors import UsageError
-    from darkroom.lab.settings import parsed
+    from darkroom.core.errors import UsageError
+    from darkroom.lab.source.values import parsed
 
     with pytest.raises(UsageError, match=r"--set x: not a value of "):
         parsed("--set x", text, annotation)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from darkroom.lab.fingerprint import Fingerprints
-from darkroom.lab.scan import module_record
+from darkroom.lab.source.fingerprint import Fingerprints
+from darkroom.lab.source.scan import module_record
 
 NAMES = {
     "a global": ("def f(): return g(SCALE)", {"SCALE", "g"}),
@@ -183,7 +183,7 @@ REACHES = {
         {"h": "from i import f", "i": "from h import f"}, set(),
     ),
     "the machinery": (
-        "from darkroom.lab import store\ndef use(): return store.f",
+        "from darkroom.lab import outputs\ndef use(): return outputs.f",
         {"darkroom": "", "darkroom__lab": "", "darkroom__lab__store": "f = 1"}, set(),
     ),
     "an effect beside": ("from h import f\ndef use(): return f", {"h": "f = {}\nf['a'] = 1"}, {"h.f", "h"}),

@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from darkroom.core.digests import RACY_NS, Digests, write_atomically
+from darkroom.core.errors import DamagedOutputs, ExperimentError
 from darkroom.core.exchange import exchange
-from darkroom.lab import place as places
-from darkroom.lab import store
-from darkroom.lab.digests import RACY_NS, Digests, write_atomically
-from darkroom.lab.errors import DamagedOutputs, ExperimentError
-from darkroom.lab.handle import Run
-from darkroom.lab.manifest import Manifest, Provenance, Source, decode, encode
-from darkroom.lab.place import Place
-from darkroom.lab.store import Results, results_digest, write_results
+from darkroom.core.manifest import Manifest, Provenance, Source, decode, encode
+from darkroom.lab.outputs import folders as places
+from darkroom.lab.outputs import results as store
+from darkroom.lab.outputs.folders import Place
+from darkroom.lab.outputs.results import Results, results_digest, write_results
+from darkroom.lab.running.run import Run
 
 
 def _manifest(files: list[Any], **parameters: object) -> Manifest:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from darkroom.lab.manifest import load
+from darkroom.core.manifest import load
 
 from .workshop import Workshop
 

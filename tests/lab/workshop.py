@@ -8,9 +8,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from darkroom.lab.digests import Digests
-from darkroom.lab.discover import discover
+from darkroom.core.digests import Digests
 from darkroom.lab.plan import Lab, Plan
+from darkroom.lab.source.discover import discover
 
 SOURCES = Path(__file__).parents[2] / "src"
 

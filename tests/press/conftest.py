@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.lab.errors import UsageError
-from darkroom.press.packages import install
+from darkroom.core.errors import UsageError
+from darkroom.press.typeset.npm import install
 from tests.press.projects import ROOT, Project
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from darkroom.press.publish import Report, SiteRequest, build
+from darkroom.press.build import Report, SiteRequest, build
 from tests.press.samples import Outputs
 
 ROOT = Path(__file__).parents[2]

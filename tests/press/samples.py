@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from darkroom.lab.manifest import (
+from darkroom.core.manifest import (
     NAME,
     VERSION,
     Figure,

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.lab.errors import ContentError
-from darkroom.press import bibliography
-from darkroom.press.bibliography import read_bibliography
-from darkroom.press.works import Entry
+from darkroom.core.errors import ContentError
+from darkroom.press.bibliography import reader
+from darkroom.press.bibliography.reader import read_bibliography
+from darkroom.press.content.works import Entry
 from tests.press.projects import Project
 
 EXPORTS = Path(__file__).parent / "exports"
@@ -671,7 +671,7 @@ def test_a_bibliography_is_read_once(project: Project, monkeypatch: pytest.Monke
     """As long as neither it nor what reads it changes; what is remembered and damaged is read anew."""
     read: list[str] = []
     monkeypatch.setattr(
-        bibliography, "read_bibliography", lambda text, path: read.append(path) or read_bibliography(text, path)
+        reader, "read_bibliography", lambda text, path: read.append(path) or read_bibliography(text, path)
     )
     for number, text in enumerate(("One.", "Two.", "Three.")):
         project.page(f'{text} {{{{ cite("ho2020") }}}}')
@@ -690,7 +690,7 @@ def test_a_bibliography_is_read_once(project: Project, monkeypatch: pytest.Monke
 
 def test_strings_made_of_strings_are_bounded() -> None:
     """Fourteen lines that would come to gigabytes are one fault, at the first that is too much."""
-    from darkroom.press.bibtex import read
+    from darkroom.press.bibliography.bibtex import read
 
     lines = ["@string{a0 = {abcdefgh}}"]
     lines += [f"@string{{a{n} = {' # '.join([f'a{n - 1}'] * 6)}}}" for n in range(1, 15)]

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from darkroom.lab.errors import ContentError
-from darkroom.press.publish import compare
+from darkroom.core.errors import ContentError
+from darkroom.press.build import compare
 from tests.press.projects import Project
 from tests.press.samples import Drawn, plot, png
 

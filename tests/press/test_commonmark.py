@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.press.calls import Call
-from darkroom.press.convert import Converter
-from darkroom.press.listing import highlighted
-from darkroom.press.mathtext import Formula
-from darkroom.press.syntax import read
+from darkroom.press.content.calls import Call
+from darkroom.press.content.listings import highlighted
+from darkroom.press.content.mathtext import Formula
+from darkroom.press.markdown.convert import Converter
+from darkroom.press.markdown.syntax import read
 
 EXAMPLES = json.loads((Path(__file__).parent / "commonmark/examples.json").read_text())
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import pytest
 
-from darkroom.press.outlines import Page
-from darkroom.press.pages import read_page
+from darkroom.press.content.outlines import Page
+from darkroom.press.markdown.pages import read_page
 
 FRONT = '+++\ntitle = "T"\ndescription = "D"\n+++\n'
 LINES = FRONT.count("\n")

@@ -13,12 +13,12 @@ import pytest
 from jsonschema import Draft202012Validator
 from PIL import Image
 
-from darkroom.lab.errors import ContentError
-from darkroom.press.bibliography import read_bibliography
-from darkroom.press.card import SIZE, compose
-from darkroom.press.feeds import Entry, feed
-from darkroom.press.settings import Site
-from darkroom.press.works import bibtex
+from darkroom.core.errors import ContentError
+from darkroom.press.bibliography.reader import read_bibliography
+from darkroom.press.content.settings import Site
+from darkroom.press.content.works import bibtex
+from darkroom.press.rendering.feeds import Entry, feed
+from darkroom.press.rendering.social_card import SIZE, compose
 from tests.press.projects import ROOT, Project
 from tests.press.samples import animation, plot, tiles
 

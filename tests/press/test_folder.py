@@ -16,10 +16,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from darkroom.lab.errors import UsageError
-from darkroom.lab.paths import CANNOT_MOVE
-from darkroom.press import folder, publish
-from darkroom.press.folder import RECORD
+from darkroom.core.errors import UsageError
+from darkroom.core.paths import CANNOT_MOVE
+from darkroom.press import build, write
+from darkroom.press.write import RECORD
 from tests.press.projects import ROOT, Project
 
 GIT = ["git", "-c", "user.name=N", "-c", "user.email=n@example.org", "-c", "init.defaultBranch=main"]
@@ -39,9 +39,9 @@ def contents(place: Path) -> dict[str, bytes | str]:
     }
 
 
-def into(project: Project, site: Path) -> publish.Report:
+def into(project: Project, site: Path) -> build.Report:
     """Publish into a folder."""
-    return publish.build(msgspec.structs.replace(project.request(), site=site))
+    return build.build(msgspec.structs.replace(project.request(), site=site))
 
 
 def refused(project: Project, site: Path) -> str:
@@ -284,7 +284,7 @@ def test_what_is_written_during_a_build_stays(project: Project, monkeypatch: pyt
     project.page("One.")
     project.build()
     (project.site / "notes.txt").write_text("old")
-    swap = publish.swap
+    swap = build.swap
 
     def late(new: Path, site: Path) -> None:
         saved = site / "notes.tmp"
@@ -294,7 +294,7 @@ def test_what_is_written_during_a_build_stays(project: Project, monkeypatch: pyt
         (site / "late/one.txt").write_text("late")
         swap(new, site)
 
-    monkeypatch.setattr(publish, "swap", late)
+    monkeypatch.setattr(build, "swap", late)
     project.page("Two.")
     project.build()
     assert (project.site / "notes.txt").read_text() == "new"
@@ -312,7 +312,7 @@ def test_systems_without_exchange_or_links_keep_it_too(
         raise OSError(95, "Operation not supported")
 
     if missing != "links":
-        monkeypatch.setattr(publish, "exchange", lambda *_: False)
+        monkeypatch.setattr(build, "exchange", lambda *_: False)
     if missing != "exchange":
         monkeypatch.setattr(os, "link", refuse)
     project.page("The same.", "other")
@@ -348,7 +348,7 @@ def test_a_folder_that_cannot_be_replaced_is_filled(
     def refuse(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(publish, "swap", refuse)
+    monkeypatch.setattr(build, "swap", refuse)
     project.page("One.")
     project.page("Text.", "deep/old")
     project.site.mkdir()
@@ -358,8 +358,8 @@ def test_a_folder_that_cannot_be_replaced_is_filled(
     (project.pages / "deep/old.md").unlink()
     project.page("Two.")
     written: list[str] = []
-    put = folder._put
-    monkeypatch.setattr(folder, "_put", lambda path, content: (written.append(path.name), put(path, content))[1])
+    put = write._put
+    monkeypatch.setattr(write, "_put", lambda path, content: (written.append(path.name), put(path, content))[1])
     project.build()
     assert written == [RECORD, "record.json", "index.html", RECORD]
     assert "Two." in project.html() and not (project.site / "deep").exists()
@@ -376,25 +376,25 @@ def test_a_fill_that_fails_midway_is_finished_by_the_next_build(
     project.page("One.", "other")
     project.build()
     (project.site / "notes.txt").write_text("mine")
-    monkeypatch.setattr(publish, "swap", lambda *_: (_ for _ in ()).throw(OSError(errno.EBUSY, "busy")))
-    put = folder._put
+    monkeypatch.setattr(build, "swap", lambda *_: (_ for _ in ()).throw(OSError(errno.EBUSY, "busy")))
+    put = write._put
     for count in range(1, 8):
         calls = iter(range(1, 100))
 
         def failing(path: Path, content: bytes, calls: Iterator[int] = calls, count: int = count) -> None:
             if next(calls) == count:
-                path.with_name(f".1{folder.PART}").write_bytes(content[:3])
+                path.with_name(f".1{write.PART}").write_bytes(content[:3])
                 raise KeyboardInterrupt
             put(path, content)
 
-        monkeypatch.setattr(folder, "_put", failing)
+        monkeypatch.setattr(write, "_put", failing)
         style = project.root / "templates/static/style.css"
         style.write_text(style.read_text() + f"\n.new{count} {{ color: red }}\n")
         project.page(f"Text {count}.", f"new{count}")
         with suppress(KeyboardInterrupt):
             project.build()
         assert (project.site / "notes.txt").read_text() == "mine"
-        monkeypatch.setattr(folder, "_put", put)
+        monkeypatch.setattr(write, "_put", put)
         (project.pages / f"new{count}.md").unlink()
         project.page(f"Other {count}.", "other")
         project.build()
@@ -405,7 +405,7 @@ def test_a_fill_that_fails_midway_is_finished_by_the_next_build(
 KILLED = """
 import os, sys
 from pathlib import Path
-from darkroom.press import folder, publish
+from darkroom.press import build as publish, write as folder
 from tests.press.projects import Project
 from tests.press.samples import Outputs
 root, count, exchange = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "True"
@@ -466,8 +466,8 @@ def test_entries_are_files_links_and_empty_folders(tmp_path: Path) -> None:
     (tmp_path / "a/b").mkdir(parents=True)
     (tmp_path / "a/c").write_text("")
     (tmp_path / "loop").symlink_to(".")
-    assert sorted(path for path, _ in folder.entries(tmp_path)) == ["a/b", "a/c", "loop"]
-    assert list(folder.entries(tmp_path / "nowhere")) == []
+    assert sorted(path for path, _ in write.entries(tmp_path)) == ["a/b", "a/c", "loop"]
+    assert list(write.entries(tmp_path / "nowhere")) == []
 
 
 @pytest.mark.parametrize(
@@ -494,7 +494,7 @@ def test_a_file_system_that_refuses(what: str, code: int, project: Project, monk
     if what != "rename":
         monkeypatch.setattr(os, "link", refusing(os.link, folders=False))
     if what != "link":
-        monkeypatch.setattr(publish, "exchange", lambda one, other: False)
+        monkeypatch.setattr(build, "exchange", lambda one, other: False)
         for name in ("rename", "replace"):
             monkeypatch.setattr(os, name, refusing(getattr(os, name), folders=what == "rename_of_folders"))
     for text in ("First, changed.", "First, changed again."):

@@ -9,10 +9,10 @@ from fontTools.ttLib import TTFont
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkroom.lab.errors import ContentError
-from darkroom.press import fonts
-from darkroom.press.fonts import LAST, complement, part, read_ranges, written
-from darkroom.press.record import Inputs
+from darkroom.core.errors import ContentError
+from darkroom.press.inputs import Inputs
+from darkroom.press.typeset import fonts
+from darkroom.press.typeset.fonts import LAST, complement, part, read_ranges, written
 from tests.press.projects import ROOT, Project
 
 SERIF = "@fontsource/source-serif-4/files/source-serif-4-latin-400-normal.woff2"

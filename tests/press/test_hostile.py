@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.lab.errors import ContentError, DamagedOutputs
-from darkroom.lab.manifest import load
-from darkroom.press.vetting import is_plain
+from darkroom.core.errors import ContentError, DamagedOutputs
+from darkroom.core.manifest import load
+from darkroom.press.typeset.vetting import is_plain
 from tests.hostile import DRAWINGS, EVIL, FOLDERS, MANIFESTS, PICTURES, rewritten, sound, spoil
 from tests.press.projects import Project
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.lab.errors import ContentError
+from darkroom.core.errors import ContentError
 from darkroom.press import limits
 from darkroom.press.limits import TooCostly, bounded
-from darkroom.press.pages import Page, read_page
+from darkroom.press.markdown.pages import Page, read_page
 from tests.hostile import sound, spoil
 from tests.press.projects import ROOT, Project
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.lab.errors import ContentError, UsageError
-from darkroom.press import math, packages
-from darkroom.press.equations import BadTeX, Equation, Typeset, plain
-from darkroom.press.katex_html import classes_of, rules, unstyled
-from darkroom.press.math import Katex
+from darkroom.core.errors import ContentError, UsageError
+from darkroom.press.typeset import katex as math
+from darkroom.press.typeset import npm as packages
+from darkroom.press.typeset.equations import BadTeX, Equation, Typeset, plain
+from darkroom.press.typeset.katex import Katex
+from darkroom.press.typeset.katex_html import classes_of, rules, unstyled
 from tests.press.projects import ROOT, Project
 
 TEMPLATES = ROOT / "templates"

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.lab.errors import ContentError, UsageError
-from darkroom.press import limits, math, nodetask, packages
-from darkroom.press.equations import Equation
-from darkroom.press.math import Katex
+from darkroom.core.errors import ContentError, UsageError
+from darkroom.press import limits
+from darkroom.press.typeset import katex as math
+from darkroom.press.typeset import node, npm
+from darkroom.press.typeset.equations import Equation
+from darkroom.press.typeset.katex import Katex
 from tests.hostile import sound, spoil
 from tests.press.projects import ROOT, Project
 
@@ -58,8 +60,8 @@ FAKES = {
 @pytest.mark.parametrize("name", FAKES)
 def test_node_that_fails_is_one_line(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever it prints, it is not believed unless it answers everything."""
-    monkeypatch.setattr(nodetask, "SILENCE_S", 1.0)
-    monkeypatch.setattr(nodetask, "LARGEST", 5_000_000)
+    monkeypatch.setattr(node, "SILENCE_S", 1.0)
+    monkeypatch.setattr(node, "LARGEST", 5_000_000)
     monkeypatch.setattr(math, "node", lambda: _fake(tmp_path, FAKES[name]))
     began = time.monotonic()
     with pytest.raises(UsageError, match=r"^Node failed on .*typeset\.mjs: [^\n]*build again[^\n]*$"):
@@ -71,8 +73,8 @@ def test_node_that_fails_is_one_line(name: str, tmp_path: Path, monkeypatch: pyt
 
 def test_few_files_are_what_is_blamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not Node, which aborts without them."""
-    monkeypatch.setattr(nodetask, "too_few_files", lambda needed: limits.too_few_files(1 << 40))
-    task = nodetask.NodeTask(_fake(tmp_path, "exit 134"), tmp_path / "x.mjs", {}, [Equation("x", False)])
+    monkeypatch.setattr(node, "too_few_files", lambda needed: limits.too_few_files(1 << 40))
+    task = node.NodeTask(_fake(tmp_path, "exit 134"), tmp_path / "x.mjs", {}, [Equation("x", False)])
     with pytest.raises(UsageError, match=r"^Node cannot work on formulas: too few files may be open: .* ulimit -n$"):
         task.answers()
     task.end()
@@ -84,7 +86,7 @@ def test_node_is_not_taken_to_hang_while_others_have_the_processor(
     """Time counts while it works or waits; where it could work and may not, as little as it gets."""
     child = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
-        clock = nodetask._Clock(child.pid)
+        clock = node._Clock(child.pid)
         time.sleep(1)
         clock.tick()
         assert 0 <= clock.own_s <= clock.all_s and clock.all_s >= 1
@@ -98,7 +100,7 @@ def test_node_is_not_taken_to_hang_while_others_have_the_processor(
         child.wait()
     sleeper = subprocess.Popen(["sleep", "30"])
     try:
-        clock = nodetask._Clock(sleeper.pid)
+        clock = node._Clock(sleeper.pid)
         time.sleep(0.5)
         clock.restart()
         time.sleep(0.5)
@@ -253,11 +255,11 @@ def test_npm_that_hangs_is_ended(
     templates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """After a while, by one line; that packages are fetched is said before, and nothing is left."""
-    monkeypatch.setattr(packages, "_WAIT_S", 1)
-    monkeypatch.setattr(packages, "_npm", lambda: [str(_fake(tmp_path, "exec sleep 60"))])
+    monkeypatch.setattr(npm, "_WAIT_S", 1)
+    monkeypatch.setattr(npm, "_npm", lambda: [str(_fake(tmp_path, "exec sleep 60"))])
     began = time.monotonic()
     with pytest.raises(UsageError, match="within 1 seconds; try again"):
-        packages.install(templates)
+        npm.install(templates)
     assert time.monotonic() - began < 10
     assert "fetching KaTeX" in capsys.readouterr().err
     assert sorted(path.name for path in templates.iterdir()) == ["package-lock.json", "package.json"]
@@ -268,9 +270,9 @@ def test_what_a_killed_installation_left_is_swept(
 ) -> None:
     """Before anything else is done."""
     (templates / ".npm-left/node_modules").mkdir(parents=True)
-    monkeypatch.setattr(packages, "_npm", lambda: [str(_fake(tmp_path, "exit 1"))])
+    monkeypatch.setattr(npm, "_npm", lambda: [str(_fake(tmp_path, "exit 1"))])
     with pytest.raises(UsageError, match="npm could not fetch"):
-        packages.install(templates)
+        npm.install(templates)
     assert not (templates / ".npm-left").exists()
 
 
@@ -283,7 +285,9 @@ def test_npm_ends_with_whoever_started_it(templates: Path, tmp_path: Path) -> No
     )
     registry = subprocess.Popen([sys.executable, "-c", server], stdout=subprocess.PIPE, text=True)
     port = registry.stdout.readline().strip()
-    code = f"from pathlib import Path; from darkroom.press.packages import install; install(Path({str(templates)!r}))"
+    code = (
+        f"from pathlib import Path; from darkroom.press.typeset.npm import install; install(Path({str(templates)!r}))"
+    )
     environment = os.environ | {
         "npm_config_registry": f"http://127.0.0.1:{port}/",
         "npm_config_cache": str(tmp_path / "npm"),

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from darkroom.lab.errors import ContentError
-from darkroom.press import pictures
-from darkroom.press.pictures import Picture, judge
+from darkroom.core.errors import ContentError
+from darkroom.press.typeset import pictures
+from darkroom.press.typeset.pictures import Picture, judge
 from tests.press.projects import Project
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 60, 3)).astype(np.uint8)

@@ -16,11 +16,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from darkroom.core.errors import ContentError, UsageError
 from darkroom.figures import Series, line_plot
-from darkroom.lab.errors import ContentError, UsageError
-from darkroom.press import publish
-from darkroom.press.assets import brief_script
-from darkroom.press.publish import current, is_current
+from darkroom.press import build
+from darkroom.press.build import current, is_current
+from darkroom.press.typeset.static_files import brief_script
 from tests.press.projects import ROOT, Project
 from tests.press.samples import Drawn, animation, plot, table, tiles
 
@@ -54,7 +54,7 @@ def test_a_second_build_writes_nothing(project: Project) -> None:
     first = project.build()
     assert first.written == first.files
     times = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in project.site.rglob("*") if path.is_file()}
-    assert current(project.request()) == publish.Report(first.pages, first.files, 0, first.warnings)
+    assert current(project.request()) == build.Report(first.pages, first.files, 0, first.warnings)
     assert project.build().written == 0
     assert times == {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in times}
 
@@ -111,7 +111,7 @@ def test_touching_a_file_changes_nothing(project: Project) -> None:
 def test_an_edited_page_is_written_alone(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """The edit of one page renders that page and writes that file; all others are kept, and the spare site too."""
     fill(project).build()
-    from darkroom.press import render
+    from darkroom.press.rendering import render
 
     rendered: list[str] = []
     original = render.Renderer.page
@@ -261,7 +261,7 @@ def test_writing_never_touches_the_site_that_stands(project: Project) -> None:
     before = snapshot(project.site)
     project.page("Three.", "index")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(publish, "swap", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device", "site")))
+        patch.setattr(build, "swap", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device", "site")))
         with pytest.raises(UsageError, match="No space left"):
             project.build()
     assert snapshot(project.site) == before
@@ -356,7 +356,7 @@ def test_an_error_while_writing_leaves_the_site_alone(
         raise OSError(28, "No space left on device", str(arguments[0]))
 
     with monkeypatch.context() as patch:
-        patch.setattr(publish, step, full)
+        patch.setattr(build, step, full)
         said = r"^cannot write .*: No space left on device; the old site is untouched$"
         with pytest.raises(UsageError, match=said):
             project.build()
@@ -374,7 +374,7 @@ def test_a_full_disk_that_does_not_say_which_file_is_told_where(
         raise OSError(28, "No space left on device")
 
     project.page("Text.")
-    monkeypatch.setattr(publish, "swap", full)
+    monkeypatch.setattr(build, "swap", full)
     place = rf"{re.escape(str(project.site))} or {re.escape(str(project.root))}\S+"
     with pytest.raises(
         UsageError, match=rf"^cannot write {place}: No space left on device; the old site is untouched$"
@@ -390,13 +390,13 @@ def test_a_folder_that_cannot_be_written_is_one_line(
     file = tmp_path_factory.mktemp("elsewhere") / "in_the_way"
     file.write_text("a file")
     with pytest.raises(UsageError, match=r"^cannot write .*in_the_way.*: .*; the old site is untouched$"):
-        publish.build(msgspec.structs.replace(project.request(), cache=file / "press"))
+        build.build(msgspec.structs.replace(project.request(), cache=file / "press"))
 
 
 KILLED = """
 import os, sys
 from pathlib import Path
-from darkroom.press import publish
+from darkroom.press import build as publish
 from tests.press.projects import Project
 from tests.press.samples import Outputs
 root = Path(sys.argv[1])
@@ -469,7 +469,7 @@ def test_pages_rendered_in_two_processes_are_the_same(project: Project, monkeypa
         project.page(text, f"page-{number}" if number else "index")
     project.build()
     one = snapshot(project.site)
-    from darkroom.press import render
+    from darkroom.press.rendering import render
 
     monkeypatch.setattr(render, "PARALLEL", 2)
     monkeypatch.setattr(render, "processors", lambda: 2)
@@ -502,7 +502,7 @@ def test_a_warm_check_is_quick_and_imports_nothing_heavy(project: Project) -> No
     project.outputs.statuses.clear()
     project.build()
     script = (
-        "import sys\nfrom pathlib import Path\nfrom darkroom.press.publish import SiteRequest, is_current\n"
+        "import sys\nfrom pathlib import Path\nfrom darkroom.press.build import SiteRequest, is_current\n"
         f"root = Path({str(project.root)!r})\n"
         "outputs, cache = root / 'experiments/outputs', root / '.darkroom'\n"
         "request = SiteRequest(root, root / 'templates', outputs, root / 'site', cache, ())\n"

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from darkroom.press import template
-from darkroom.press.convert import Converter, texts_of
-from darkroom.press.mathtext import prepare, rewrite, rows
-from darkroom.press.reading import Document
-from darkroom.press.syntax import read, read_label, read_line
+from darkroom.press.content.mathtext import prepare, rewrite, rows
+from darkroom.press.content.outlines import Document
+from darkroom.press.markdown import jinja
+from darkroom.press.markdown.convert import Converter, texts_of
+from darkroom.press.markdown.syntax import read, read_label, read_line
 from tests.press.test_commonmark import Writer
 
 SNIPPETS = st.sampled_from([
@@ -73,8 +73,8 @@ def test_jinja_leaves_places(text: str) -> None:
     """What a template leaves as it is comes from where it stands."""
     document = read(text)
     try:
-        expanded = template.expand(text, document.kept)
-    except template.Wrong:
+        expanded = jinja.expand(text, document.kept)
+    except jinja.Wrong:
         return
     for found in re.finditer(r"[a-z$*]", expanded.text):
         assert text[expanded.origin(found.start())] == found[0]

@@ -8,9 +8,9 @@ import re
 
 import pytest
 
-from darkroom.lab.errors import ContentError
-from darkroom.press.calls import Unknown
-from darkroom.press.numbers import as_html, as_tex, show
+from darkroom.core.errors import ContentError
+from darkroom.press.content.calls import Unknown
+from darkroom.press.content.numbers import as_html, as_tex, show
 from tests.press.projects import Project
 from tests.press.samples import plot, tiles
 

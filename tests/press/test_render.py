@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from darkroom.lab.errors import ContentError
+from darkroom.core.errors import ContentError
 from tests.hostile import spoil
 from tests.press.projects import Project
 from tests.press.samples import animation, plot, table, tiles

@@ -14,8 +14,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from darkroom.lab.errors import UsageError
-from darkroom.press.layouts import policy_digest
+from darkroom.core.errors import UsageError
+from darkroom.press.rendering.layouts import policy_digest
 from darkroom.press.serve import EVENTS, Workshop, serve, start
 from tests.press.projects import Project
 

@@ -10,12 +10,12 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from darkroom.lab.errors import ContentError
-from darkroom.press import css
-from darkroom.press.assets import Asset, read_static
-from darkroom.press.css import brief
-from darkroom.press.record import Inputs
-from darkroom.press.settings import read_site
+from darkroom.core.errors import ContentError
+from darkroom.press.content.settings import read_site
+from darkroom.press.inputs import Inputs
+from darkroom.press.typeset import css
+from darkroom.press.typeset.css import brief
+from darkroom.press.typeset.static_files import Asset, read_static
 from tests.press.projects import Project
 from tests.press.samples import png
 

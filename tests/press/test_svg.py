@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darkroom.figures import Series, line_plot
-from darkroom.press.svg import _short, inline, standing_alone
+from darkroom.press.typeset.svg import _short, inline, standing_alone
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.lab.errors import ContentError
+from darkroom.core.errors import ContentError
 from tests.press.projects import Project
 from tests.press.samples import plot, png
 from tests.press.test_render import article

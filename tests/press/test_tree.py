@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.lab.errors import ContentError
-from darkroom.press import record, tree
+from darkroom.core.errors import ContentError
+from darkroom.press import inputs
+from darkroom.press.typeset import tree
 from tests.press.projects import Project
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 12345\n" % (b"ab" * 32)
@@ -248,13 +249,13 @@ def test_a_build_waits_for_no_pipe_and_follows_no_link_out(project: Project) -> 
 def test_a_file_that_fails_while_it_is_read_is_a_fault(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that gives up is told at the file."""
     project.page("Text.")
-    read = record.read_plain
+    read = inputs.read_plain
 
     def failing(path: Path, *limits: object, **options: object) -> bytes:
         if path.name == "site.toml":
             raise OSError(5, "Input/output error", os.fspath(path))
         return read(path, *limits, **options)
 
-    monkeypatch.setattr(record, "read_plain", failing)
+    monkeypatch.setattr(inputs, "read_plain", failing)
     with pytest.raises(ContentError, match=r"^templates/site\.toml:1:1 file: cannot be read: Input/output error$"):
         project.build()

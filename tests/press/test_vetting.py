@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.press import svg, vetting
-from darkroom.press.pictures import judge
-from darkroom.press.vetting import fault_of, is_plain
+from darkroom.press.typeset import svg, vetting
+from darkroom.press.typeset.pictures import judge
+from darkroom.press.typeset.vetting import fault_of, is_plain
 from tests.hostile import FILMS
 from tests.press.samples import png
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from darkroom.lab.data import Dataset
     from darkroom.lab.declare import Experiment, Weights, asset, dataset, experiment, upstream, weights
-    from darkroom.lab.handle import Run
-    from darkroom.lab.store import Results
+    from darkroom.lab.outputs.datasets import Dataset
+    from darkroom.lab.outputs.results import Results
+    from darkroom.lab.running.run import Run
 
 _HOMES = {
-    "Dataset": "data",
+    "Dataset": "outputs.datasets",
     "Experiment": "declare",
-    "Results": "store",
-    "Run": "handle",
+    "Results": "outputs.results",
+    "Run": "running.run",
     "Weights": "declare",
     "asset": "declare",
     "dataset": "declare",

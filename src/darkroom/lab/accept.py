@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from darkroom.lab import provenance
-from darkroom.lab.digests import write_atomically
-from darkroom.lab.errors import UnknownName, UsageError, nearest
-from darkroom.lab.locking import locked
-from darkroom.lab.manifest import NAME, Acceptance, encode
-from darkroom.lab.place import Place
+from darkroom.core.digests import write_atomically
+from darkroom.core.errors import UnknownName, UsageError, nearest
+from darkroom.core.manifest import NAME, Acceptance, encode
+from darkroom.lab.outputs.folders import Place
+from darkroom.lab.outputs.locking import locked
 from darkroom.lab.plan import DAMAGED, FRESH, WAITING, Lab, Verdict
+from darkroom.lab.running import provenance
 
 
 def accept(lab: Lab, identity: str, reason: str) -> None:

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from darkroom.lab.models import Network
+    from darkroom.lab.source.models import Network
 
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
@@ -166,7 +166,7 @@ def _validate(function: Function) -> None:
 
 @cache
 def _validated(content: bytes, module: str, path: str) -> None:
-    from darkroom.lab.scan import module_record
+    from darkroom.lab.source.scan import module_record
 
     module_record(content, module, path, package=path.endswith("__init__.py"))
 

@@ -21,13 +21,13 @@ from typing import Any
 
 import msgspec
 
-from darkroom.lab.digests import Digests
-from darkroom.lab.discover import EXPERIMENTS, DrawingRecipe, EdgeRecipe, Project, Recipe, discover
-from darkroom.lab.errors import DamagedOutputs
-from darkroom.lab.manifest import NAME, Manifest, Source, Status, StoredFile, read
-from darkroom.lab.models import Model, TextSource, WeightsSource, with_variants
-from darkroom.lab.paths import links_among
-from darkroom.lab.place import DEEPEST
+from darkroom.core.digests import Digests
+from darkroom.core.errors import DamagedOutputs
+from darkroom.core.manifest import NAME, Manifest, Source, Status, StoredFile, read
+from darkroom.core.paths import links_among
+from darkroom.lab.outputs.folders import DEEPEST
+from darkroom.lab.source.discover import EXPERIMENTS, DrawingRecipe, EdgeRecipe, Project, Recipe, discover
+from darkroom.lab.source.models import Model, TextSource, WeightsSource, with_variants
 
 SCHEMA = 1
 FRESH, STALE, MISSING, WAITING, DAMAGED = "fresh", "stale", "missing", "waiting", "damaged"

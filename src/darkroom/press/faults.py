@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from darkroom.lab.errors import Fault
+from darkroom.core.errors import Fault
 
 
 def place(text: str, offset: int) -> tuple[int, int]:

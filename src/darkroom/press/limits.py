@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from darkroom.lab.errors import allowed_memory
+from darkroom.core.errors import allowed_memory
 
 SECONDS = 8.0
 BYTES = 700_000_000

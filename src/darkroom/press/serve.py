@@ -18,11 +18,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from darkroom.lab.caches import LARGEST
-from darkroom.lab.errors import ContentError, DarkroomError, Fault, UsageError
-from darkroom.lab.paths import read_plain
-from darkroom.press.layouts import policy_digest
-from darkroom.press.publish import Report, SiteRequest, build
+from darkroom.core.caches import LARGEST
+from darkroom.core.errors import ContentError, DarkroomError, Fault, UsageError
+from darkroom.core.paths import read_plain
+from darkroom.press.build import Report, SiteRequest, build
+from darkroom.press.rendering.layouts import policy_digest
 
 EVENTS = "/.darkroom/events"
 POLICY = re.compile(r'(<meta http-equiv="Content-Security-Policy" content=")([^"]*)(")')

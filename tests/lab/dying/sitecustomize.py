@@ -27,24 +27,25 @@ def _die_at_call(owner: object, name: str, count: int, *, after: bool = False, o
 
 
 def _install(moment: str, count: int) -> None:
-    from darkroom.lab import handle, place, provenance, store
+    from darkroom.lab.outputs import folders, results
+    from darkroom.lab.running import provenance, run
 
     if moment == "saving":  # a checkpoint is written, and not yet in place
         _die_at_call(Path, "replace", count, only="checkpoint")
     elif moment == "saved":
-        _die_at_call(handle.Run, "save", count, after=True)
+        _die_at_call(run.Run, "save", count, after=True)
     elif moment == "writing":  # half of the results are written
-        _die_at_call(store, "store_file", count)
+        _die_at_call(results, "store_file", count)
     elif moment == "written":  # all of them, and nothing is in place
-        _die_at_call(place.Place, "publish", count)
+        _die_at_call(folders.Place, "publish", count)
     elif moment == "moving":  # the old ones are out of place, the new ones not yet in
-        place.exchange = lambda *_: False
+        folders.exchange = lambda *_: False
         _die_at_call(Path, "rename", count, after=True)
     elif moment == "moved":
-        _die_at_call(place.Place, "publish", count, after=True)
+        _die_at_call(folders.Place, "publish", count, after=True)
     elif moment == "starting":
         _die_at_call(provenance, "commit", count)
 
 
-if WHEN and "darkroom.lab.worker" in sys.orig_argv:
+if WHEN and "darkroom.lab.running.worker" in sys.orig_argv:
     _install(WHEN.partition(":")[0], int(WHEN.partition(":")[2]))

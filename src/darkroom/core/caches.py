@@ -1,0 +1,84 @@
+"""The files of a cache: plain files in plain folders, written whole, and made anew where anything else stands there.
+
+A cache may have come with somebody's folder, so nothing in it is reached through a link, no pipe in it is waited for, and
+a folder in place of a file, or a file in place of a folder, makes room.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from darkroom.core.paths import move_file, new_file, read_plain, remove
+from darkroom.core.sealed import seal, unseal
+
+LARGEST = 1 << 30  # bytes
+
+
+def read(path: Path) -> bytes:
+    """The content of a sealed cache; b"" where there is none that can be believed."""
+    try:
+        return unseal(read_plain(path, LARGEST)) or b""
+    except (OSError, ValueError):
+        return b""
+
+
+def write(path: Path, content: bytes) -> None:
+    """Keep *content*, sealed, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = scratch_of(path)
+    try:
+        with new_file(scratch) as file:
+            file.write(seal(content))
+        put(scratch, path)
+    except OSError:
+        with suppress(OSError):
+            remove(scratch)
+        raise
+
+
+def scratch_of(path: Path) -> Path:
+    """Where a cache is written before it is put in place; what killed processes leave there is swept."""
+    return path.with_name(f".{path.name}.{os.getpid()}")
+
+
+def put(scratch: Path, path: Path) -> None:
+    """Put a file in place at once; a folder that stands there makes room."""
+    if _is(path, stat.S_ISDIR):
+        remove(path)
+    move_file(scratch, path)
+
+
+def claim(base: Path, folder: Path, files: tuple[str, ...] = ()) -> None:
+    """Make sure that *folder*, if it is there, is a folder within *base*, and that *files* in it are files if they are there.
+
+    What else stands in the way, such as a link that leads elsewhere, is removed. *base* itself is taken as it is.
+
+    Raises:
+        OSError: something cannot be removed.
+    """
+    for place in (*reversed(folder.relative_to(base).parents[:-1]), folder.relative_to(base)):
+        if _is_other(base / place, stat.S_ISDIR):
+            remove(base / place)
+            return
+    for name in files:
+        if _is_other(folder / name, stat.S_ISREG):
+            remove(folder / name)
+
+
+def _is_other(path: Path, kind: Callable[[int], bool]) -> bool:
+    return os.path.lexists(path) and not _is(path, kind)
+
+
+def _is(path: Path, kind: Callable[[int], bool]) -> bool:
+    try:
+        return kind(os.lstat(path).st_mode)
+    except OSError:
+        return False

@@ -1,0 +1,350 @@
+"""The boundary between the lab, which makes results, and the press, which publishes them: files and their manifest.
+
+One folder an experiment, ``experiments/outputs/<part>/<name>/``:
+
+    manifest.json              what made the outputs, what they are, and the sha256 of every file
+    results.safetensors        arrays
+    results.json               values that are not arrays, if there are any
+    <group>.safetensors        one file for each group of arrays, such as the weights after an epoch
+    figures/<figure>/<file>    what each figure is made of: PNG tiles, GIF, SVG
+
+``manifest.json`` is sorted, indented and ends in a newline, so that a diff of it can be read.
+
+Outputs may be somebody else's, so a manifest is decoded into types that cannot hold what would do harm: its paths stay
+within the experiment's folder, its figures have the layouts of their kinds, its numbers can be shown.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from darkroom.core.errors import DamagedOutputs
+from darkroom.core.paths import check_id, check_name, check_path, read_plain
+
+if TYPE_CHECKING:
+    from darkroom.core.figure_layouts import Layout
+
+VERSION = 1
+NAME = "manifest.json"
+ARRAYS = "results.safetensors"
+FIGURES = "figures"
+LARGEST = 64_000_000  # bytes of a manifest
+
+MOST = 2_000  # files, parameters, figures or versions of one experiment
+
+Text = Annotated[str, Meta(max_length=20_000)]
+Sha256 = Annotated[str, Meta(max_length=64)]
+Line = Annotated[int, Meta(ge=0, le=100_000_000)]
+Size = Annotated[int, Meta(ge=0, le=2**53)]
+FileSize = Annotated[int, Meta(ge=0, le=2**33)]  # 8 GiB, which take seconds to be verified
+Seconds = Annotated[int, Meta(ge=0, le=10**10)] | Annotated[float, Meta(ge=0, le=1e10)]
+Scalar = None | bool | int | float | Text
+Value = Scalar | list[Scalar | list[Scalar | list[Scalar | list[Scalar]]]]  # of a parameter: tuples are lists
+Measured = float | int | Text
+Few = Meta(max_length=MOST)
+
+
+class StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file beside the manifest: its path relative to it (with ``/``), its sha256 in hex and its size."""
+
+    path: str
+    sha256: Sha256
+    bytes: FileSize
+
+    def __post_init__(self) -> None:
+        check_path(self.path)
+
+
+class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """A drawn figure.
+
+    ``kind`` names the template that shows it, ``stored`` is what that template needs, as it was drawn or as it stands in
+    the manifest (file names in it are relative to ``figures/<figure>/``), ``key`` is the digest of everything that the
+    drawing depends on, ``code`` the digest of every definition among that. ``line`` is where the figure's function stands
+    in the experiment's source.
+    """
+
+    key: str
+    kind: str
+    caption: Text
+    alt: Text
+    stored: msgspec.Raw = msgspec.field(name="layout")
+    files: Annotated[list[StoredFile], Few]
+    code: dict[str, str]
+    line: Line
+
+    def __post_init__(self) -> None:
+        check_name(self.kind)
+
+    @cached_property
+    def layout(self) -> Layout | dict[str, Any]:
+        """What the template needs, of the type of its kind; of a kind that a project has of its own, plain values.
+
+        Raises:
+            ValueError: it is not of that type, or names a file that the figure does not have.
+        """
+        from darkroom.core.figure_layouts import read_layout
+
+        names = frozenset(file.path.rpartition("/")[2] for file in self.files)
+        return read_layout(self.kind, self.stored, names)
+
+
+class Metric(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A number (or a table of numbers by label, such as an epoch) computed from stored results."""
+
+    key: str
+    value: Measured | Annotated[dict[str, Measured], Few]
+    code: dict[str, str]
+
+
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the experiment is declared, relative to the project's root."""
+
+    path: str
+    line: Line
+
+    def __post_init__(self) -> None:
+        check_path(self.path)
+
+
+class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the results came to be. Recorded, never hashed.
+
+    ``clean`` says whether the working tree equalled ``commit``; times are UTC, ISO 8601; ``resumed`` counts how often the
+    run was taken up again from a checkpoint, and ``duration_s`` adds up all its legs.
+    """
+
+    commit: str
+    clean: bool
+    seed: int | None
+    device: Text
+    versions: Annotated[dict[str, Text], Few]
+    started_at: str
+    finished_at: str
+    duration_s: Seconds
+    peak_memory_bytes: Size
+    resumed: Line = 0
+
+    def __post_init__(self) -> None:
+        _check_commit(self.commit)
+        _check_moments(self.started_at, self.finished_at)
+
+
+class Acceptance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody's word that results still hold after a change of code."""
+
+    reason: Text
+    at: str
+    commit: str
+    previous_key: str
+
+    def __post_init__(self) -> None:
+        _check_commit(self.commit)
+        _check_moments(self.at)
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that is known of one experiment's outputs.
+
+    ``inputs`` maps each edge, such as ``dataset:mnist`` or ``upstream:part_b/denoiser``, to its digest; ``code`` maps each
+    first-party definition that the experiment reaches to its own; ``results`` is the digest that downstream keys use;
+    ``model`` is what the model is called that it draws with, or empty.
+    """
+
+    version: int
+    experiment: str
+    summary: Text
+    source: Source
+    key: str
+    results: str
+    parameters: Annotated[dict[str, Value], Few]
+    inputs: Annotated[dict[str, str], Few]
+    code: dict[str, str]
+    files: Annotated[list[StoredFile], Few]
+    metrics: Annotated[dict[str, Metric], Few]
+    figures: Annotated[dict[str, Figure], Few]
+    provenance: Provenance
+    accepted: Annotated[list[Acceptance], Few] = []
+    model: Text = ""
+
+    def __post_init__(self) -> None:
+        check_id(self.experiment)
+        for name in (*self.figures, *self.metrics):
+            check_name(name)
+        _check_places(list(_placed(self)))
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """What the plan says of one experiment."""
+
+    id: str
+    state: str
+    reasons: list[str]
+    figures: list[str]
+    device: str | None
+    duration_s: float | None
+    finished_at: str | None
+
+
+def encode(manifest: Manifest) -> bytes:
+    """The manifest as sorted, indented JSON with a final newline."""
+    layouts = {name: msgspec.to_builtins(figure.layout) for name, figure in manifest.figures.items()}
+    plain = msgspec.to_builtins(
+        msgspec.structs.replace(
+            manifest,
+            figures={
+                name: msgspec.structs.replace(each, stored=layouts[name]) for name, each in manifest.figures.items()
+            },
+        )
+    )
+    return (json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def load(folder: Path) -> Manifest | None:
+    """The manifest in *folder*, or None where there is none.
+
+    Raises:
+        DamagedOutputs: it is truncated, of another version, or does not fit the schema.
+    """
+    return read(folder / NAME, folder.as_posix())
+
+
+def read(path: Path, owner: str, shown: Path | str = "", *, known: bool = False) -> Manifest | None:
+    """The manifest at *path*, or None where there is none.
+
+    Args:
+        path: the file.
+        owner: an id, or a path that ends in one: what the manifest has to be of.
+        shown: the path as messages name it.
+        known: that it was whole when it was last read, and is the same now.
+
+    Raises:
+        DamagedOutputs: it is truncated, of another version or experiment, does not fit the schema, or is no plain file.
+    """
+    try:
+        manifest = decode(read_plain(path, LARGEST), shown or path, known=known)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise DamagedOutputs(f"{os.fspath(shown or path)}: {reason}; {ADVICE}") from None
+    if not f"/{owner}".endswith(f"/{manifest.experiment}"):
+        raise DamagedOutputs(
+            f"{os.fspath(shown or path)}: it is of {manifest.experiment!r}, not of this folder; {ADVICE}"
+        )
+    return manifest
+
+
+ADVICE = "restore the file or rerun the experiment with --force"
+
+
+def decode(content: bytes, path: Path | str, *, known: bool = False) -> Manifest:
+    """The manifest that *content* holds; *path* is for the message. Of what is *known* to be whole, layouts are read later.
+
+    Raises:
+        DamagedOutputs: it is truncated, of another version, or does not fit the schema.
+    """
+    advice = ADVICE
+    try:
+        manifest, version = _decoded(content)
+        if manifest and version == VERSION:
+            for name, figure in () if known else manifest.figures.items():
+                _check_layout(name, figure)
+            return manifest
+    except RecursionError:
+        raise DamagedOutputs(f"{os.fspath(path)}: lists or objects are nested too deeply; {advice}") from None
+    except msgspec.ValidationError as error:
+        raise DamagedOutputs(f"{os.fspath(path)}: does not fit manifest version {VERSION}: {error}; {advice}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DamagedOutputs(f"{os.fspath(path)}: not valid JSON ({error}); {advice}") from None
+    raise DamagedOutputs(
+        f"{os.fspath(path)}: manifest version {version}, but this Darkroom reads version {VERSION}; "
+        "use the Darkroom that wrote it or rerun the experiment with --force"
+    )
+
+
+def _decoded(content: bytes) -> tuple[Manifest | None, int]:
+    """The manifest and its version; no manifest where that is not ours and it does not fit."""
+    try:
+        manifest = msgspec.json.decode(content, type=Manifest)
+    except msgspec.ValidationError:
+        version = msgspec.json.decode(content, type=_Versioned).version
+        if version == VERSION:
+            raise
+        return None, version
+    return manifest, manifest.version
+
+
+def _check_layout(name: str, figure: Figure) -> None:
+    try:
+        _ = figure.layout
+    except ValueError as error:
+        raise msgspec.ValidationError(f"figure {name!r}, a {figure.kind!r}: {error}") from None
+
+
+class _Versioned(msgspec.Struct):
+    version: int
+
+
+def _placed(manifest: Manifest) -> Iterator[str]:
+    """The path of every file, results and figures; each is where its kind belongs.
+
+    Raises:
+        ValueError: one is not.
+    """
+    for file in manifest.files:
+        if file.path.partition("/")[0].casefold() in {NAME, FIGURES}:
+            raise ValueError(f"{file.path!r} is no place for a result")
+        yield file.path
+    for name, figure in manifest.figures.items():
+        for file in figure.files:
+            folder, _, own = file.path.rpartition("/")
+            if folder != f"{FIGURES}/{name}" or own.startswith(".") or not _FILE_NAME.issuperset(own):
+                raise ValueError(f"{file.path!r} is no file of figure {name!r}")
+            yield file.path
+
+
+_FILE_NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_.-")
+_DIGITS = str.maketrans("123456789", "000000000")
+
+
+def _check_commit(commit: str) -> None:
+    if len(commit) > 64 or not frozenset("0123456789abcdef").issuperset(commit):
+        raise ValueError(f"{commit[:40]!r} is no commit")
+
+
+def _check_moments(*moments: str) -> None:
+    for moment in moments:
+        if moment.translate(_DIGITS) != "0000-00-00T00:00:00Z":
+            raise ValueError(f"{moment[:40]!r} is no time: write it as 2026-11-27T12:00:00Z")
+
+
+def _folded(path: str) -> str:
+    """A path as file systems compare it that know neither case nor ways to write an accent."""
+    from unicodedata import normalize
+
+    return normalize("NFC", normalize("NFC", path).casefold())
+
+
+def _check_places(paths: list[str]) -> None:
+    """Refuse files that would lie on each other, also where case does not count.
+
+    Raises:
+        ValueError: two do.
+    """
+    folded = {path.casefold() if path.isascii() else _folded(path) for path in paths}
+    if len(folded) != len(paths):
+        raise ValueError("two files have the same path")
+    folders = {path.rpartition("/")[0] for path in folded}
+    while folders:
+        if wrong := folders & folded:
+            raise ValueError(f"{min(wrong)!r} is a file and a folder")
+        folders = {path.rpartition("/")[0] for path in folders} - {""}

@@ -1,0 +1,286 @@
+"""Paths that come with somebody's outputs, and files that are read by them: never out of a folder, never through a link."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from darkroom.core.errors import DamagedOutputs, UsageError
+
+PART_BYTES = 200  # of one name: file systems have 255, and a digest and a process id may be added
+PATH_BYTES = 1_000
+_MOST_TOML = 200_000  # bytes
+_MOST_KEYS = 50  # in one another, by dots
+_LARGEST_NUMBER = 1 << 64
+_LONG_NUMBER = "a number of more than 64 bits"
+_CHUNK = 1 << 18
+MOST_SOURCE = 2_000_000  # bytes of a Python file
+# Sets, no patterns: those take longer to compile than a warm build has.
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./")
+_UNFIT = frozenset({*map(chr, range(32)), "\x7f", *'\\<>:"|?*'})  # what one file system or another has no names with
+_ESCAPED = frozenset("%#&'` ")  # what addresses have to have escaped, and the shell quoted
+_DEVICES = {
+    *("con", "prn", "aux", "nul", "conin$", "conout$", "clock$"),
+    *(f"{name}{digit}" for name in ("com", "lpt") for digit in "123456789\u00b9\u00b2\u00b3"),
+}
+_LINK = "is a link; put the file itself there"
+
+
+def check_path(path: str) -> None:
+    """Refuse what is not the plain relative path of a file within a folder.
+
+    Raises:
+        ValueError: it is absolute, empty or too long, leads out, or has a name that some file system cannot hold.
+    """
+    parts = path.split("/")
+    plain = _PLAIN.issuperset(path) and len(path) <= PART_BYTES
+    if not plain and not _is_short(path, parts):
+        raise ValueError(f"{path[:40]!r}... is no path: a name may have {PART_BYTES} bytes, and all {PATH_BYTES}")
+    fits = plain or (
+        _UNFIT.isdisjoint(path) and path.isprintable()
+    )  # signs that nobody sees, or that turn what follows
+    for part in parts:
+        if not part or part[-1] in " .":  # among them . and ..
+            raise ValueError(f"{path!r} is no plain path within the folder")
+        fits = fits and part.partition(".")[0].lower() not in _DEVICES
+    if not fits:
+        raise ValueError(f"{path!r} is no path that every file system can hold")
+
+
+def _is_short(path: str, parts: list[str]) -> bool:
+    try:
+        return len(path.encode()) <= PATH_BYTES and all(len(part.encode()) <= PART_BYTES for part in parts)
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
+
+
+def check_id(identity: str) -> None:
+    """Refuse what is not the id of an experiment, such as ``part_b/denoiser`` or ``part_a/forward@deepfloyd-m``.
+
+    Raises:
+        ValueError: it is no plain path, or has a name that begins with a dot or holds what addresses need escaped.
+    """
+    check_path(identity)
+    if identity.startswith(".") or "/." in identity or not _ESCAPED.isdisjoint(identity):
+        raise ValueError(f"{identity!r} is no id of an experiment")
+
+
+def check_name(name: str) -> None:
+    """Refuse what is not the name of a figure or a metric, which is that of a function.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not name.isidentifier() or len(name.encode()) > PART_BYTES // 2:
+        raise ValueError(f"{name[:40]!r} is no name of a figure or a metric")
+
+
+def read_plain(path: Path | str, limit: int, *, links: bool = False) -> bytes:
+    """The content of a plain file of at most *limit* bytes; a link is none, unless *links* are followed.
+
+    A pipe or a device is never waited for.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is something else, such as a folder or a device, or too large; the message says which.
+        OSError: it cannot be read.
+    """
+    follow = 0 if links else getattr(os, "O_NOFOLLOW", 0)
+    try:
+        handle = os.open(path, os.O_RDONLY | follow | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        if not links and os.path.islink(path):  # noqa: PTH114
+            raise ValueError(_LINK) from None
+        if os.path.isdir(path):  # noqa: PTH112  where folders cannot be opened
+            raise ValueError("is a folder") from None
+        if error.errno == errno.ENXIO:  # a socket
+            raise ValueError("is no file") from None
+        raise
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError("is a folder" if stat.S_ISDIR(found.st_mode) else "is no file")
+        if found.st_size > limit:
+            raise ValueError(f"has {found.st_size} bytes; the limit is {limit}")
+        with open(handle, "rb", buffering=0, closefd=False) as file:
+            return file.readall()
+    finally:
+        os.close(handle)
+
+
+def new_file(path: Path | str, mode: int = 0o666) -> BinaryIO:
+    """A new plain file, opened to be written; a link, a pipe or a folder that stands there is removed, never followed."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        handle = os.open(path, flags, mode)
+    except FileExistsError:
+        remove(path)
+        handle = os.open(path, flags, mode)
+    return open(handle, "wb")  # noqa: PTH123
+
+
+def copy_file(source: Path | str, target: Path | str) -> None:
+    """Write the content of a file to another.
+
+    Raises:
+        OSError: one of them cannot be opened, read or written.
+    """
+    binary = getattr(os, "O_BINARY", 0)
+    given = os.open(source, os.O_RDONLY | binary)  # thousands of calls
+    try:
+        made = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | binary, 0o666)
+        try:
+            while chunk := os.read(given, _CHUNK):
+                while chunk:
+                    chunk = chunk[os.write(made, chunk) :]
+        finally:
+            os.close(made)
+    finally:
+        os.close(given)
+
+
+# What systems say where they do not rename: across file systems, on overlayfs, on some that are shared or emulated.
+CANNOT_MOVE = frozenset(
+    {errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EACCES, errno.EBUSY}
+)
+
+
+def move_file(source: Path, target: Path) -> None:
+    """Put a file in place at once; where the file system does not rename, write it there, and it is not whole for a moment.
+
+    Raises:
+        OSError: neither can be done.
+    """
+    try:
+        source.replace(target)
+    except OSError as error:
+        if error.errno not in CANNOT_MOVE or target.is_dir():
+            raise
+        with new_file(target) as file:
+            file.write(source.read_bytes())
+        remove(source)
+
+
+def remove(path: Path | str) -> None:
+    """Remove a file, a folder with all in it, or a link, but not where it leads; it need not be there."""
+    try:
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            import shutil
+
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)  # noqa: PTH108
+    except FileNotFoundError:
+        return
+
+
+def read_toml(path: Path) -> dict[str, Any] | None:
+    """A small TOML file of the project's, or None where there is none.
+
+    Raises:
+        UsageError: it is no plain file, too large, not UTF-8 or not TOML; the message says where.
+    """
+    try:
+        content = read_plain(path, _MOST_TOML)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        advice = "" if ";" in str(error) else "; put a plain file in its place"
+        raise UsageError(f"{path} {error}{advice}") from None
+    try:
+        return parse_toml(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+        raise UsageError(f"{path}:{line}:{column}: not UTF-8; save it in that encoding") from None
+    except ValueError as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from None
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """A text of TOML, read within bounds: of keys in one another by dots, which take memory by the square, and of numbers.
+
+    Raises:
+        ValueError: it is not valid TOML, or goes beyond them; where its reader knows a place, the message ends in it.
+    """
+    import tomllib
+
+    if text.count(".") > _MOST_KEYS and (place := _many_keys(text)):
+        raise ValueError(f"more than {_MOST_KEYS} keys in one another (at line {place[0]}, column {place[1]})")
+    try:
+        values = tomllib.loads(text)
+        _check_numbers(values)
+    except RecursionError:
+        raise ValueError("more lists or tables in one another than can be read") from None
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:  # more digits than Python takes
+        raise ValueError(_LONG_NUMBER) from None
+    return values
+
+
+def _many_keys(text: str) -> tuple[int, int] | None:
+    """The line and column of a key of many parts, or None."""
+    import re
+
+    parts, begins = 0, 0
+    token = re.compile(
+        r"""#[^\n]*|\"{3}(?:[^"\\]|\\.|"(?!""))*+(?:\"{3}|\Z)|'{3}(?:[^']|'(?!''))*+(?:'{3}|\Z)"""
+        r"""|(?P<key>"(?:[^"\\\n]|\\.)*+"?|'[^'\n]*+'?|[\w-]++)|(?P<dot>\.)|[ \t]++|.""",
+        re.DOTALL,
+    )
+    for found in token.finditer(text):
+        if found["key"]:
+            begins = begins if parts else found.start()
+        elif found["dot"]:
+            parts += 1
+            if parts > _MOST_KEYS:
+                return text.count("\n", 0, begins) + 1, begins - text.rfind("\n", 0, begins)
+        elif not found[0].isspace() or found[0] == "\n":
+            parts = 0
+    return None
+
+
+def _check_numbers(value: object) -> None:
+    """Refuse numbers of more than 64 bits.
+
+    Raises:
+        ValueError: there is one.
+    """
+    if isinstance(value, int) and abs(value) >= _LARGEST_NUMBER:
+        raise ValueError(_LONG_NUMBER)
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _check_numbers(each)
+
+
+def links_among(folder: str | Path, paths: Iterable[str]) -> list[str]:
+    """Which of *paths* within *folder*, or of the folders on the way to them, are links."""
+    ways: set[str] = set()
+    for path in paths:
+        way = path
+        while way and way not in ways:
+            ways.add(way)
+            way = way.rpartition("/")[0]
+    base = os.fspath(folder)
+    return sorted(way for way in ways if _is_link(f"{base}/{way}"))
+
+
+def _is_link(path: str) -> bool:
+    try:
+        return stat.S_ISLNK(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
+def refuse_links(folder: Path, paths: Iterable[str]) -> None:
+    """Refuse to write where a link would lead elsewhere.
+
+    Raises:
+        DamagedOutputs: one of *paths* within *folder*, or of the folders on the way to them, is a link.
+    """
+    for each in links_among(folder, paths):
+        raise DamagedOutputs(f"{folder / each}: {_LINK}")

@@ -1,0 +1,196 @@
+"""What programs are told of experiments: ``status --json``, and ``record.json`` beside a published site.
+
+The types are the format; :func:`schema` gives it as a JSON Schema (draft 2020-12). Within a version fields are added, and
+none changes its meaning or goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from darkroom.core.manifest import Figure, Manifest, Measured, StoredFile, Value
+
+VERSION = 1
+
+
+class File(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A file: its path in the experiment's folder of outputs, and its address on the site if it is published."""
+
+    path: str
+    sha256: str
+    bytes: int
+    address: str = ""
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """Where a figure is shown: the address on the site, and its number on that page."""
+
+    address: str
+    number: int
+
+
+class FigureRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A drawn figure: its kind, texts and files, and where pages show it."""
+
+    kind: str
+    caption: str
+    alt: str
+    files: list[File]
+    shown: list[Shown] = []
+
+
+class Declared(msgspec.Struct, frozen=True):
+    """Where the experiment stands in the sources."""
+
+    path: str
+    line: int
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """Somebody's word that results still hold after a change of code."""
+
+    reason: str
+    at: str
+    commit: str
+    previous_key: str
+
+
+class Run(msgspec.Struct, frozen=True):
+    """How the results came to be. Times are UTC, ISO 8601; ``clean`` says whether the sources were those of ``commit``."""
+
+    commit: str
+    clean: bool
+    seed: int | None
+    device: str
+    versions: dict[str, str]
+    started_at: str
+    finished_at: str
+    duration_s: float
+    peak_memory_bytes: int
+    resumed: int
+
+
+class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """An experiment. Of one that has no outputs only ``id``, ``state`` and ``reasons`` are known; ``run`` is null.
+
+    ``state`` is fresh, stale, waiting, missing, damaged, or orphan where nothing declares it. ``key`` is the digest of all
+    that the results depend on, ``results`` their own; ``inputs`` are the digests of data, assets and upstream results.
+    """
+
+    id: str
+    state: str
+    reasons: list[str] = []
+    summary: str = ""
+    source: Declared | None = None
+    model: str = ""
+    parameters: dict[str, Value] = {}
+    key: str = ""
+    results: str = ""
+    inputs: dict[str, str] = {}
+    run: Run | None = None
+    accepted: list[Accepted] = []
+    files: list[File] = []
+    metrics: dict[str, Measured | dict[str, Measured]] = {}
+    figures: dict[str, FigureRecord] = {}
+
+
+class Section(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A heading: its anchor, its number such as "2.1" where sections have numbers, and its text."""
+
+    anchor: str
+    text: str
+    number: str = ""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A page: its address on the site, title, description, and headings in order."""
+
+    address: str
+    title: str
+    description: str
+    sections: list[Section]
+
+
+class SiteRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A site and every experiment behind it. Addresses are relative to the site's root."""
+
+    schema: str = msgspec.field(name="$schema")
+    version: int
+    title: str
+    authors: list[str] = []
+    address: str = ""
+    repository: str = ""
+    pages: list[Page]
+    experiments: list[ExperimentRecord]
+
+
+def experiment_record(
+    identity: str,
+    state: str,
+    reasons: Sequence[str],
+    manifest: Manifest | None,
+    address_of: Callable[[str], str] = lambda path: "",
+    shown: Callable[[str], list[Shown]] = lambda figure: [],
+) -> ExperimentRecord:
+    """The record of one experiment.
+
+    Args:
+        address_of: the address on the site of a file of its outputs, "" where it is not published.
+        shown: where a figure of that name is shown.
+    """
+    if manifest is None:
+        return ExperimentRecord(id=identity, state=state, reasons=list(reasons))
+
+    def file(stored: StoredFile) -> File:
+        return File(stored.path, stored.sha256, stored.bytes, address_of(stored.path))
+
+    def figure(name: str, drawn: Figure) -> FigureRecord:
+        return FigureRecord(drawn.kind, drawn.caption, drawn.alt, [file(each) for each in drawn.files], shown(name))
+
+    made = manifest.provenance
+    return ExperimentRecord(
+        id=identity,
+        state=state,
+        reasons=list(reasons),
+        summary=manifest.summary,
+        source=Declared(manifest.source.path, manifest.source.line),
+        model=manifest.model,
+        parameters=manifest.parameters,
+        key=manifest.key,
+        results=manifest.results,
+        inputs=manifest.inputs,
+        run=Run(**_fields(made, Run)),
+        accepted=[Accepted(**_fields(each, Accepted)) for each in manifest.accepted],
+        files=[file(each) for each in manifest.files],
+        metrics={name: metric.value for name, metric in manifest.metrics.items()},
+        figures={name: figure(name, drawn) for name, drawn in manifest.figures.items()},
+    )
+
+
+def _fields(of: object, kind: type[msgspec.Struct]) -> dict[str, Any]:
+    return {name: getattr(of, name) for name in kind.__struct_fields__}
+
+
+def encode(record: SiteRecord) -> bytes:
+    """The record as indented JSON with a final newline."""
+    return msgspec.json.format(msgspec.json.encode(record, order="deterministic"), indent=1) + b"\n"
+
+
+def schema_sources() -> list[Path]:
+    """The files that decide what :func:`schema` gives."""
+    return [Path(__file__), Path(__file__).with_name("manifest.py")]
+
+
+def schema() -> bytes:
+    """The JSON Schema of a record, as indented JSON with a final newline."""
+    described: dict[str, Any] = msgspec.json.schema(SiteRecord)
+    described = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A site made by Darkroom",
+        **described,
+    }
+    return msgspec.json.format(msgspec.json.encode(described, order="sorted"), indent=1) + b"\n"

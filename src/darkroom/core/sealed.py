@@ -1,0 +1,67 @@
+"""Caches that are believed only where this user's own Darkroom wrote them, and only while nobody has changed them.
+
+What a project keeps under ``.darkroom`` decides what is published and, as compiled templates, what runs; it may have come
+with somebody's folder, and disks fail. So each cache is sealed: it opens with a keyed digest of what follows. The key is
+the user's, ``~/.cache/darkroom/.key``; without a home there is one for each process, and caches are made anew each time.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from hashlib import blake2b
+
+from darkroom.core.paths import new_file, read_plain
+
+_SIZE = 32
+_LENGTH = 2 * _SIZE
+
+
+def seal(content: bytes) -> bytes:
+    """*content* behind its seal."""
+    return mark(content).encode() + b"\n" + content
+
+
+def unseal(sealed: bytes) -> bytes | None:
+    """The content behind an unbroken seal, else None."""
+    content = sealed[_LENGTH + 1 :]
+    return content if sealed[: _LENGTH + 1] == mark(content).encode() + b"\n" else None
+
+
+def mark(content: bytes) -> str:
+    """The keyed digest of *content* in hex."""
+    return blake2b(content, key=_key(), digest_size=_SIZE).hexdigest()
+
+
+def user_folder() -> str:
+    """The folder of this user for what must not come with a project; it need not be there."""
+    return os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "darkroom")  # noqa: PTH111, PTH118
+
+
+@cache
+def _key() -> bytes:
+    folder = user_folder()
+    path = f"{folder}/.key"
+    try:
+        return _read(path) or _made(folder, path)
+    except OSError:
+        return os.urandom(_SIZE)
+
+
+def _read(path: str) -> bytes:
+    """The key at *path*, b"" where there is none."""
+    try:
+        key = read_plain(path, _SIZE, links=True)
+    except (FileNotFoundError, ValueError):
+        return b""
+    return key if len(key) == _SIZE else b""
+
+
+def _made(folder: str, path: str) -> bytes:
+    """A new key, put in place whole; of two processes that make one the last wins."""
+    os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+    scratch = f"{path}.{os.getpid()}"
+    with new_file(scratch, 0o600) as file:
+        file.write(os.urandom(_SIZE))
+    os.replace(scratch, path)  # noqa: PTH105
+    return _read(path)

@@ -1,0 +1,58 @@
+"""One process at a time works on an experiment's outputs; another is told who does."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from darkroom.core import locks
+from darkroom.core.errors import Locked
+from darkroom.core.paths import new_file, read_plain
+from darkroom.lab.outputs.folders import Place
+
+
+@contextmanager
+def locked(place: Place) -> Iterator[None]:
+    """Hold the outputs of an experiment. The lock ends with the process, however that ends.
+
+    Raises:
+        Locked: another process holds them; it is named.
+        DamagedOutputs: they are a link, or their scratch folder is one.
+    """
+    place.claim()
+    place.scratch.mkdir(parents=True, exist_ok=True)
+
+    def taken() -> Locked:
+        return Locked(f"{place.id}: {holder(place)} is working on it; wait for it with --wait, or stop it")
+
+    with locks.hold(place.scratch / "lock", taken):
+        with new_file(_holder_file(place)) as file:
+            file.write(f"{os.getpid()} {platform.node()}\n".encode())
+        place.recover()
+        yield
+
+
+def held(place: Place) -> bool:
+    """Whether a process holds the outputs of an experiment now.
+
+    Raises:
+        DamagedOutputs: they are a link, or their scratch folder is one.
+    """
+    place.claim()
+    return locks.is_held(place.scratch / "lock")
+
+
+def holder(place: Place) -> str:
+    """Who took the lock last: a process, and its machine, which may be another one that shares the folder."""
+    try:
+        told = read_plain(_holder_file(place), 400).decode(errors="replace").split()
+    except (OSError, ValueError):
+        told = []
+    return f"process {told[0] if told else '?'}" + (f" on {told[1]}" if len(told) > 1 else "")
+
+
+def _holder_file(place: Place) -> Path:
+    return place.scratch / "holder"

@@ -1,0 +1,351 @@
+"""Results as files: arrays as safetensors, all else as JSON, verified when read. Pickle is never read."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from darkroom.core.errors import DamagedOutputs, ExperimentError, nearest
+from darkroom.core.manifest import ARRAYS, FIGURES, NAME, Manifest, StoredFile, load
+from darkroom.core.paths import check_path, links_among, read_plain
+
+if TYPE_CHECKING:
+    import numpy as np
+
+VALUES = "results.json"
+_COMMON = {ARRAYS.removesuffix(".safetensors"), VALUES}
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_DTYPES = frozenset(
+    "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64".split()  # noqa: SIM905
+)
+
+
+def write_results(folder: Path, returned: object, identity: str, work: Path | None = None) -> list[StoredFile]:
+    """Write what an experiment returned into *folder*.
+
+    Args:
+        folder: an empty folder.
+        returned: a mapping of names to arrays, mappings of arrays, values of JSON, and folders that it wrote.
+        identity: the experiment's id, for messages.
+        work: where the experiment ran; its folders are in there.
+
+    Raises:
+        ExperimentError: it is no mapping, or holds what cannot be stored: NaN, an object, an unknown dtype.
+    """
+    if not isinstance(returned, Mapping):
+        raise ExperimentError(f"{identity}: returned {_kind(returned)}; return a mapping of names to arrays and values")
+    folders = {name: value for name, value in returned.items() if isinstance(value, Path)}
+    arrays, values, groups = _sorted_out({n: v for n, v in returned.items() if n not in folders}, identity)
+    files = [each for name, path in folders.items() for each in _stored_folder(folder, name, path, identity, work)]
+    if arrays:
+        files.append(store_file(folder, ARRAYS, _safetensors(arrays)))
+    if values:
+        text = json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+        files.append(store_file(folder, VALUES, text.encode()))
+    files += [store_file(folder, f"{name}.safetensors", _safetensors(group)) for name, group in groups.items()]
+    return sorted(files, key=lambda each: each.path)
+
+
+def _stored_folder(folder: Path, name: str, path: Path, identity: str, work: Path | None) -> Iterator[StoredFile]:
+    """Copy the folder *path*, which the experiment wrote where it ran, to *name*."""
+    _check_name(name, identity)
+    source = (work or Path()) / path
+    if work is None or not source.is_dir() or not source.resolve().is_relative_to(work.resolve()):
+        raise ExperimentError(
+            f"{identity}: {name} is the path {path}, which is no folder that the run wrote; write it into the working "
+            "directory, by a relative path, and return that"
+        )
+    found = sorted(each for each in source.rglob("*") if each.is_file())
+    if not found:
+        raise ExperimentError(
+            f"{identity}: the folder {path} of {name} is empty; write files into it, or do not return it"
+        )
+    for each in found:
+        yield store_file(folder, f"{name}/{each.relative_to(source).as_posix()}", each.read_bytes())
+
+
+def store_file(folder: Path, path: str, content: bytes) -> StoredFile:
+    """Write one file, never over another that may be linked to it, wait until the disk has it, and describe it.
+
+    Raises:
+        ExperimentError: its path is none that a manifest can have.
+    """
+    try:
+        check_path(path)
+    except ValueError as error:
+        raise ExperimentError(f"cannot store {path!r}: {error}; give it another name") from None
+    target = folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    with target.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return StoredFile(path, sha256(content).hexdigest(), len(content))
+
+
+def results_digest(files: Iterable[StoredFile]) -> str:
+    """The digest of results, which downstream keys hold: of their files' names and digests."""
+    lines = sorted(f"{each.sha256}  {each.path}\n" for each in files)
+    return sha256("".join(lines).encode()).hexdigest()
+
+
+class Results(Mapping[str, Any]):
+    """Stored results: read-only, loaded file by file as they are asked for, and verified as they are read.
+
+    ``results["loss"]`` is an array, ``results["epoch_20"]`` a mapping of arrays, ``results["steps"]`` a value of JSON,
+    ``results["pipeline"]`` the path of a folder that the run wrote.
+
+    Args:
+        folder: the experiment's outputs.
+        manifest: what they are.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.id = manifest.experiment
+        self.digest = manifest.results
+        self.parameters: Mapping[str, Any] = {name: as_tuples(value) for name, value in manifest.parameters.items()}
+        self._folder = folder
+        self._files = {each.path: each for each in manifest.files}
+        self._loaded: dict[str, dict[str, Any]] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        """The value of that name.
+
+        Raises:
+            KeyError: there is none; the nearest name is offered.
+            DamagedOutputs: its file is gone or altered.
+        """
+        if f"{name}.safetensors" in self._files and f"{name}.safetensors" != ARRAYS:
+            return _nested(self._file(f"{name}.safetensors"))
+        if within := [path for path in self._files if path.startswith(f"{name}/")]:
+            for path in within:
+                self._verified(path)
+            return self._folder / name
+        for path in (ARRAYS, VALUES):
+            if path in self._files and name in self._file(path):
+                return self._file(path)[name]
+        raise KeyError(f"{self.id} has no result {name!r}{nearest(name, self)}; it has {', '.join(self)}")
+
+    def __iter__(self) -> Iterator[str]:
+        names = list({path.partition("/")[0].removesuffix(".safetensors") for path in self._files} - _COMMON)
+        for path in (ARRAYS, VALUES):
+            names.extend(self._file(path) if path in self._files else ())
+        return iter(sorted(names))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, name: object) -> bool:
+        return any(name == each for each in self)
+
+    def __repr__(self) -> str:
+        return f"Results({self.id!r}, {list(self)})"
+
+    def _file(self, path: str) -> dict[str, Any]:
+        if path not in self._loaded:
+            content = self._verified(path)
+            try:
+                self._loaded[path] = _values(content) if path == VALUES else _arrays(content)
+            except (ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
+                raise DamagedOutputs(f"{self._folder / path}: {error}; run {self.id} again with --force") from None
+        return self._loaded[path]
+
+    def _verified(self, path: str) -> bytes:
+        where = self._folder / path
+        advice = f"restore it or run {self.id} again with --force"
+        if links_among(self._folder, [path]):
+            raise DamagedOutputs(f"{where}: it is a link, or lies behind one; {advice}")
+        try:
+            content = read_plain(where, self._files[path].bytes)
+        except FileNotFoundError:
+            raise DamagedOutputs(f"{where}: the file is gone; {advice}") from None
+        except ValueError as error:
+            raise DamagedOutputs(f"{where}: {error}; {advice}") from None
+        if sha256(content).hexdigest() != self._files[path].sha256:
+            raise DamagedOutputs(f"{where}: the content is not what its manifest says; {advice}")
+        return content
+
+
+def open_results(outputs: Path, identity: str) -> Results:
+    """The stored results of an experiment.
+
+    Raises:
+        DamagedOutputs: there are none, or their manifest is damaged.
+    """
+    folder = outputs / identity
+    found = load(folder)
+    if found is None:
+        raise DamagedOutputs(f"{folder / NAME}: {identity} has no outputs; run {identity} first")
+    return Results(folder, found)
+
+
+def as_tuples(value: Any) -> Any:
+    """A parameter as an experiment receives it: JSON's lists are tuples."""
+    return tuple(as_tuples(each) for each in value) if isinstance(value, list) else value
+
+
+def as_array(value: Any, *, widen: bool = False) -> np.ndarray | None:
+    """An array or a tensor as a contiguous array; None for anything else.
+
+    Args:
+        value: anything.
+        widen: turn bfloat16, which numpy does not know, into float32, which holds all its values.
+    """
+    import numpy as np
+
+    if hasattr(value, "detach") and hasattr(value, "cpu") and hasattr(value, "dtype"):
+        tensor = value.detach().cpu()
+        value = tensor.float().numpy() if widen and str(tensor.dtype) == "torch.bfloat16" else tensor.numpy()
+    if not isinstance(value, np.ndarray):
+        return None
+    little = value.astype(value.dtype.newbyteorder("<"), copy=False)
+    return little if little.flags.c_contiguous else np.ascontiguousarray(little)
+
+
+def _sorted_out(
+    returned: Mapping[str, Any], identity: str
+) -> tuple[dict[str, np.ndarray], dict[str, Any], dict[str, dict[str, np.ndarray]]]:
+    """What was returned, as arrays, values and groups of arrays."""
+    arrays: dict[str, np.ndarray] = {}
+    values: dict[str, Any] = {}
+    groups: dict[str, dict[str, np.ndarray]] = {}
+    for name, value in returned.items():
+        _check_name(name, identity)
+        leaves = dict(_leaves(value, name)) if isinstance(value, Mapping) else {}
+        if leaves and all(_is_array(leaf) for leaf in leaves.values()):
+            groups[name] = {
+                path.removeprefix(f"{name}/"): _checked_array(leaf, path, identity) for path, leaf in leaves.items()
+            }
+        elif _is_array(value):
+            arrays[name] = _checked_array(value, name, identity)
+        else:
+            values[name] = checked_value(value, name, identity)
+    return arrays, values, groups
+
+
+def _check_name(name: object, identity: str) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or name in {"results", "manifest", FIGURES}:
+        raise ExperimentError(
+            f"{identity}: result name {name!r} cannot be stored; use letters, digits, _, . and -, and not 'results'"
+        )
+
+
+def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:
+    if not isinstance(value, Mapping):
+        yield path, value
+        return
+    for name, inner in value.items():
+        yield from _leaves(inner, f"{path}/{name}")
+
+
+def _is_array(value: object) -> bool:
+    import numpy as np
+
+    return isinstance(value, np.ndarray) or (hasattr(value, "detach") and hasattr(value, "dtype"))
+
+
+def _checked_array(value: object, name: str, identity: str) -> np.ndarray:
+    import numpy as np
+
+    try:
+        array = as_array(value)
+    except TypeError:  # a dtype that numpy does not know
+        array = None
+    if array is None or array.dtype.name not in _DTYPES:
+        kind = str(getattr(value, "dtype", type(value).__name__))
+        raise ExperimentError(f"{identity}: {name} has dtype {kind}, which cannot be stored; convert it, as to float16")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        index = tuple(int(each) for each in np.argwhere(~np.isfinite(array))[0])
+        where = f"{name}[{', '.join(map(str, index))}]" if index else name
+        raise ExperimentError(
+            f"{identity}: {where} is {array[index]}; results must be finite: mend the run, or mask it"
+        )
+    return array
+
+
+def checked_value(value: object, name: str, identity: str) -> Any:
+    """A value of JSON; numpy's numbers become Python's.
+
+    Raises:
+        ExperimentError: it holds what JSON cannot; *name* and the index say where.
+    """
+    if _is_array(value):
+        raise ExperimentError(f"{identity}: {name} is an array among values; give it a name of its own in the result")
+    if isinstance(value, Mapping):
+        wrong = next((key for key in value if not isinstance(key, str)), None)
+        if wrong is not None:
+            raise ExperimentError(
+                f"{identity}: {name} has the key {wrong!r}; keys of a stored value are texts: use str()"
+            )
+        return {key: checked_value(inner, f"{name}[{key!r}]", identity) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [checked_value(inner, f"{name}[{index}]", identity) for index, inner in enumerate(value)]
+    if type(value).__module__ == "numpy" and hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ExperimentError(f"{identity}: {name} is {value}; results must be finite: mend the run, or store None")
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise ExperimentError(
+        f"{identity}: {name} is {_kind(value)}, which cannot be stored; return arrays, numbers, texts"
+    )
+
+
+def _kind(value: object) -> str:
+    kind = type(value)
+    if value is None:
+        return "None"
+    return f"a {kind.__qualname__}" if kind.__module__ == "builtins" else f"a {kind.__module__}.{kind.__qualname__}"
+
+
+def _safetensors(arrays: Mapping[str, np.ndarray]) -> bytes:
+    from safetensors.numpy import save
+
+    return save(dict(arrays))
+
+
+def _arrays(content: bytes) -> dict[str, Any]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as read
+
+    try:
+        return read(content)
+    except SafetensorError as error:
+        raise ValueError(f"it is no safetensors file ({error})") from None
+
+
+def _values(content: bytes) -> dict[str, Any]:
+    values = json.loads(content)
+    if not isinstance(values, dict):
+        raise ValueError("it holds no mapping of names to values")
+    return values
+
+
+def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Groups within a group, from names joined by ``/``."""
+    nested: dict[str, Any] = {}
+    for path, value in flat.items():
+        *folders, name = path.split("/")
+        inner = nested
+        for folder in folders:
+            inner = inner.setdefault(folder, {})
+        inner[name] = value
+    return nested
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Give a plain file a second name, or copy it where the file system has no links."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        import shutil
+
+        shutil.copy2(source, target, follow_symlinks=False)

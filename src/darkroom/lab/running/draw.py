@@ -1,0 +1,214 @@
+"""Draws figures and computes metrics from stored results. Nothing is sampled or trained again, and torch is not needed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
+
+from darkroom.core.errors import DamagedOutputs, DarkroomError, ExperimentError, UsageError
+from darkroom.core.figure_layouts import read_layout
+from darkroom.core.manifest import FIGURES, NAME, Figure, Manifest, Metric, Source, StoredFile, decode, encode, load
+from darkroom.core.paths import refuse_links
+from darkroom.lab.declare import Experiment, Weights
+from darkroom.lab.outputs import datasets
+from darkroom.lab.outputs.folders import Place
+from darkroom.lab.outputs.results import Results, as_tuples, checked_value, copy_file, open_results, store_file
+from darkroom.lab.plan import Planner
+from darkroom.lab.running import failures
+from darkroom.lab.source.discover import DATA, EXPERIMENTS, MODELS, DrawingRecipe, EdgeRecipe, Recipe
+from darkroom.lab.source.models import Network, TextSource, WeightsSource
+
+_FILE_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
+
+
+class Values:
+    """Puts in place what edges are bound to.
+
+    Args:
+        root: the project.
+        outputs: where stored results are.
+        folder: the user's data folder, or None.
+        progress: told of a download.
+    """
+
+    def __init__(
+        self, root: Path, outputs: Path, folder: Path | None = None, progress: datasets.Progress | None = None
+    ) -> None:
+        self.root, self.outputs, self.folder, self.progress = root, outputs, folder, progress
+
+    def of(self, edges: list[EdgeRecipe]) -> dict[str, object]:
+        """The value of each edge, by parameter."""
+        return {edge.parameter: self._value(edge) for edge in edges}
+
+    def _value(self, edge: EdgeRecipe) -> object:
+        if edge.kind == "upstream":
+            return open_results(self.outputs, edge.target)
+        if edge.kind == "dataset":
+            return datasets.Dataset(datasets.declared(self.root / DATA)[edge.target], self.folder, self.progress)
+        if edge.kind == "weights":
+            return self._weights(edge)
+        return self.root / EXPERIMENTS / edge.target
+
+    def _weights(self, edge: EdgeRecipe) -> Weights:
+        source = edge.source
+        if source is None:
+            return Weights(edge.target, edge.revision)
+        code = _class_named(source.network)
+        if source.kind == "upstream":
+            return Weights(str(open_results(self.outputs, source.place)[source.result]), "", source.network, code)
+        text, embeddings = None, None
+        if source.text is not None:
+            text = Weights(self._place(source.text), source.text.revision) if source.text.kind else None
+            embeddings = self.root / source.text.embeddings if source.text.embeddings else None
+        return Weights(self._place(source), source.revision, source.network, code, text, embeddings)
+
+    def _place(self, source: WeightsSource | TextSource) -> str:
+        return source.place if source.kind == "hub" else str(self.root / source.place)
+
+
+def _class_named(network: Network | None) -> Any:
+    """The class that a model's network is of, if it names one. Its code is not followed: a key counts the name."""
+    if network is None or not network.code:
+        return None
+    try:
+        return resolve_name(network.code)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UsageError(
+            f"{MODELS}: code = {network.code!r}: {error}; install it, or name it as module:Class"
+        ) from None
+
+
+def function_of(recipe: Recipe) -> Experiment:
+    """The experiment's declaration, imported."""
+    found = getattr(import_module(recipe.module), recipe.function)
+    assert isinstance(found, Experiment)
+    return found
+
+
+def refresh(place: Place, recipe: Recipe, planner: Planner, values: Values, names: list[str]) -> dict[str, str]:
+    """Draw some figures and metrics of an experiment anew and put them in place; call it with the lock held.
+
+    What can be drawn is put in place even where something else fails. Figures no longer declared are dropped.
+
+    Returns:
+        what is wrong with each one that failed, by name.
+    """
+    manifest = load(place.folder)
+    if manifest is None:
+        return {}
+    stored = [each.path for each in manifest.files]
+    stored += [each.path for name, figure in manifest.figures.items() if name not in names for each in figure.files]
+    refuse_links(place.outputs, [f"{place.id}/{path}" for path in stored])
+    folder = place.fresh_next()
+    _keep(place.folder, folder, manifest, recipe, set(names))
+    results = Results(place.folder, manifest)
+    figures = {each.name: manifest.figures[each.name] for each in recipe.figures if each.name in manifest.figures}
+    metrics = {each.name: manifest.metrics[each.name] for each in recipe.metrics if each.name in manifest.metrics}
+    faults: dict[str, str] = {}
+    for drawing in [*recipe.figures, *recipe.metrics]:
+        if drawing.name not in names:
+            continue
+        try:
+            key = planner.drawing_key(recipe, drawing, manifest)
+            returned = _call(recipe, drawing, results, values)
+            if drawing in recipe.figures:
+                figures[drawing.name] = _store_figure(folder, recipe, drawing, key, returned)
+            else:
+                metrics[drawing.name] = Metric(key, _metric(recipe, drawing, returned), drawing.code)
+        except DarkroomError as error:
+            faults[drawing.name] = str(error)
+            _keep_old(place.folder, folder, figures.get(drawing.name))
+    write_manifest(folder, described(manifest, recipe, figures, metrics))
+    place.publish()
+    return faults
+
+
+def described(
+    manifest: Manifest, recipe: Recipe, figures: Mapping[str, Figure], metrics: Mapping[str, Metric]
+) -> Manifest:
+    """The manifest with what the sources say now and no key holds: the summary, and where things are declared."""
+    import msgspec
+
+    lines = {each.name: each.line for each in recipe.figures}
+    placed = {name: msgspec.structs.replace(each, line=lines.get(name, each.line)) for name, each in figures.items()}
+    return msgspec.structs.replace(
+        manifest,
+        summary=recipe.summary,
+        source=Source(recipe.path, recipe.line),
+        figures=placed,
+        metrics=dict(metrics),
+    )
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest of a folder that is not in place yet.
+
+    Raises:
+        ExperimentError: it would be refused when it is read.
+    """
+    try:
+        content = encode(manifest)
+        decode(content, manifest.experiment)
+    except (DamagedOutputs, ValueError) as error:
+        raise ExperimentError(f"{manifest.experiment}: its outputs cannot be stored: {error}") from None
+    store_file(folder, NAME, content)
+
+
+def _keep(old: Path, new: Path, manifest: Manifest, recipe: Recipe, redrawn: set[str]) -> None:
+    """Take over the results, and the figures that are not drawn anew."""
+    for each in manifest.files:
+        copy_file(old / each.path, new / each.path)
+    for figure in recipe.figures:
+        if figure.name in manifest.figures and figure.name not in redrawn:
+            _keep_old(old, new, manifest.figures[figure.name])
+
+
+def _keep_old(old: Path, new: Path, figure: Figure | None) -> None:
+    for each in figure.files if figure else ():
+        if (old / each.path).exists() and not (new / each.path).exists():
+            copy_file(old / each.path, new / each.path)
+
+
+def _call(recipe: Recipe, drawing: DrawingRecipe, results: Results, values: Values) -> object:
+    parameters = {each.name: as_tuples(each.value) for each in drawing.parameters}
+    try:
+        declared = function_of(recipe)
+        function = declared.figures.get(drawing.name) or declared.metrics[drawing.name]
+        return function(results, **values.of(drawing.edges), **parameters)
+    except Exception as error:
+        raise failures.translated(error, f"{recipe.id}/{drawing.name}", values.root) from error
+
+
+def _store_figure(folder: Path, recipe: Recipe, drawing: DrawingRecipe, key: str, drawn: Any) -> Figure:
+    name = f"{recipe.id}/{drawing.name}"
+    missing = [each for each in ("kind", "layout", "files") if not hasattr(drawn, each)]
+    if missing:
+        raise ExperimentError(f"{name}: returned a {type(drawn).__qualname__}; return a Drawing of darkroom.figures")
+    wrong = next((each for each in drawn.files if not _FILE_NAME.fullmatch(each)), None)
+    if wrong is not None:
+        raise ExperimentError(f"{name}: file name {wrong!r}; use lower-case letters, digits, _, . and -")
+    layout = checked_value(drawn.layout, f"{drawing.name}.layout", recipe.id)
+    try:
+        read_layout(str(drawn.kind), layout, frozenset(drawn.files))
+    except ValueError as error:
+        raise ExperimentError(f"{name}: its layout is none of a {drawn.kind!r}: {error}") from None
+    files: list[StoredFile] = [
+        store_file(folder, f"{FIGURES}/{drawing.name}/{path}", bytes(drawn.files[path])) for path in sorted(drawn.files)
+    ]
+    return Figure(key, str(drawn.kind), drawing.caption, drawing.alt, layout, files, drawing.code, drawing.line)
+
+
+def _metric(recipe: Recipe, drawing: DrawingRecipe, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        value = {str(label): each for label, each in value.items()}
+    plain = checked_value(value, drawing.name, recipe.id)
+    numbers = plain.values() if isinstance(plain, dict) else [plain]
+    if not all(isinstance(each, (int, float, str)) for each in numbers):
+        raise ExperimentError(
+            f"{recipe.id}/{drawing.name}: a metric is a number, a text, or a mapping of labels to them"
+        )
+    return plain

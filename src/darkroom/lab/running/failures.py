@@ -1,0 +1,57 @@
+"""What went wrong in somebody's experiment, in one line."""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from pathlib import Path
+
+from darkroom.core.errors import DarkroomError, DeviceUnavailable, ExperimentError, UsageError, explained
+
+EXTRAS = ("torch", "diffusers", "transformers", "accelerate")
+INSTALL = "pip install 'darkroom[experiments]', or pip install -e '.[experiments]' in a clone"
+_OF_MEMORY = ("out of memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE}
+
+
+def described(error: BaseException, root: Path) -> str:
+    """``ValueError: message (experiments/part_b/denoiser.py:41)``: the innermost line of the project."""
+    said = " ".join(str(error).split())
+    place = ""
+    for frame in traceback.extract_tb(error.__traceback__):
+        path = Path(frame.filename)
+        if path.is_relative_to(root):
+            place = f" ({path.relative_to(root).as_posix()}:{frame.lineno})"
+    return f"{type(error).__name__}{': ' if said else ''}{said}{place}"
+
+
+def translated(error: BaseException, identity: str, root: Path) -> DarkroomError:
+    """An exception from a run as the error that the command line reports."""
+    if isinstance(error, DarkroomError):
+        return error
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in EXTRAS:
+        return no_package(identity, [str(error.name).partition(".")[0]])
+    if isinstance(error, OSError) and error.errno in _DISK:
+        return UsageError(f"{identity}: {explained(error)}")
+    if _is_of_memory(error):
+        return ExperimentError(
+            f"{identity}: memory ran out{_said(error)}; give it more, or smaller parameters with --set"
+        )
+    return ExperimentError(f"{identity}: {described(error, root)}")
+
+
+def _is_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, as Python, or torch on one of its devices, reports it: not all of them have a class for it."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(phrase in str(error) for phrase in _OF_MEMORY)
+
+
+def _said(error: BaseException) -> str:
+    said = " ".join(str(error).split())
+    return f" ({said[:200]})" if said else ""
+
+
+def no_package(identity: str, names: list[str]) -> DeviceUnavailable:
+    """The error for a run that needs what is not installed."""
+    return DeviceUnavailable(f"{identity} needs {' and '.join(names)}, not installed here; run {INSTALL}")

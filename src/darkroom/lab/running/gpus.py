@@ -1,0 +1,75 @@
+"""The GPUs of this machine, which experiments take one each.
+
+A GPU is named as CUDA_VISIBLE_DEVICES names it: by its number, or by what NVIDIA calls it and parts of it (MIG). A worker
+is told of its own alone, so that whatever it computes on is "cuda" to it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from darkroom.core.errors import DeviceUnavailable
+
+ANY = ""  # the only one, or whichever torch takes
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+_PROBE = """
+import torch
+count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+print(count or ("mps" if torch.backends.mps.is_available() else 0))
+"""
+
+
+def likely() -> int:
+    """How many GPUs there seem to be, at no cost: as many as the driver or the environment lists."""
+    if VISIBLE in os.environ:
+        return len(_listed(os.environ[VISIBLE]))
+    try:
+        return len(list(Path("/proc/driver/nvidia/gpus").iterdir()))
+    except OSError:
+        return 1
+
+
+def present() -> list[str]:
+    """The GPUs that torch finds, in its order; asked in a process of its own, for asking costs seconds."""
+    command = [sys.executable, "-P", "-c", _PROBE]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=os.environ | _ordered())
+    found = done.stdout.split()
+    if done.returncode or not found:
+        return []
+    if found[-1] == "mps":
+        return [ANY]
+    listed = (
+        _listed(os.environ[VISIBLE]) if VISIBLE in os.environ else [str(number) for number in range(int(found[-1]))]
+    )
+    return listed[: int(found[-1])]
+
+
+def chosen(numbers: tuple[int, ...], there: list[str]) -> list[str]:
+    """Those of the GPUs *there* that *numbers* name, counted from 0.
+
+    Raises:
+        DeviceUnavailable: there are fewer.
+    """
+    if lost := [number for number in numbers if number >= len(there) or there[number] == ANY]:
+        count = len([each for each in there if each != ANY])
+        seen = f"{count} NVIDIA GPU{'s' * (count != 1)}" if count else "no NVIDIA GPU"
+        raise DeviceUnavailable(f"GPU {', '.join(map(str, lost))}: torch finds {seen} on this machine, counted from 0")
+    return [there[number] for number in numbers]
+
+
+def environment(gpu: str) -> Mapping[str, str]:
+    """What a worker's environment says, so that it sees *gpu* alone."""
+    return {} if gpu == ANY else {VISIBLE: gpu, **_ordered()}
+
+
+def _ordered() -> dict[str, str]:
+    """Numbers are those of ``nvidia-smi``, unless somebody has chosen and ordered the GPUs already."""
+    return {} if VISIBLE in os.environ else {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+
+
+def _listed(text: str) -> list[str]:
+    return [each.strip() for each in text.split(",") if each.strip()]

@@ -1,0 +1,32 @@
+"""What a worker process is asked to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from darkroom.lab.source.discover import Project
+
+END_OF_PRINTING = b"\0\n"  # on stderr, after what a job has printed
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """Run ``experiment``, or draw what ``drawings`` names by experiment.
+
+    ``sources`` holds the digest of each file that the plan has read the experiment's code from; ``device`` is what was
+    asked for, ``threads`` how many an experiment may use, 0 for all; ``data`` is the user's data folder, or empty.
+    """
+
+    root: str
+    outputs: str
+    project: Project
+    data: str = ""
+    experiment: str = ""
+    key: str = ""
+    parameters: dict[str, Any] = {}
+    inputs: dict[str, str] = {}
+    device: str = "auto"
+    threads: int = 0
+    sources: dict[str, str] = {}
+    drawings: dict[str, list[str]] = {}

@@ -1,0 +1,615 @@
+"""Runs experiments, each in a process of its own, and has stale figures drawn. What must run is the plan's to say."""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from darkroom.core import errors
+from darkroom.core.errors import DarkroomError, ExperimentError, Locked, UnknownName, UsageError, nearest
+from darkroom.core.units import duration
+from darkroom.lab.outputs.folders import Place
+from darkroom.lab.outputs.locking import held, holder
+from darkroom.lab.plan import DAMAGED, FRESH, WAITING, Lab, Plan, Verdict, order
+from darkroom.lab.running import failures, gpus
+from darkroom.lab.running.display import Display, display
+from darkroom.lab.running.job import END_OF_PRINTING, Job
+from darkroom.lab.source.discover import Project, Recipe
+from darkroom.lab.source.models import TELL_COMMIT, TextSource, WeightsSource, is_commit
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run.
+
+    ``settings`` are ``key=value`` texts in place of defaults of the experiments that are named; ``model`` is the model that
+    draws in place of the default one, or empty. ``gpus`` are the only ones to use, counted from 0; ``jobs`` is how many
+    experiments run at a time, 0 for one on each GPU. ``wait`` is to wait for what another process works on.
+    """
+
+    device: str = "auto"
+    jobs: int = 0
+    force: bool = False
+    downstream: bool = False
+    settings: tuple[str, ...] = ()
+    model: str = ""
+    gpus: tuple[int, ...] = ()
+    wait: bool = False
+
+
+POLL_S = 2.0
+QUICK_MINUTES = 5.0  # what shares a process with others: starting one costs seconds, and what it leaves behind stays
+UNASKED_MINUTES = 15.0  # what a build may start without being asked for
+
+
+@dataclass
+class Outcome:
+    """What was run, what was fresh, what failed, by experiment; and faults of figures, which fail no results.
+
+    ``unasked`` are those that take too long to be started without being asked for, with the minutes they declare.
+    """
+
+    ran: list[str] = field(default_factory=list)
+    fresh: list[str] = field(default_factory=list)
+    failed: dict[str, DarkroomError] = field(default_factory=dict)
+    held_up: dict[str, str] = field(default_factory=dict)
+    unasked: dict[str, float] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+
+def run(lab: Lab, patterns: Iterable[str], options: Options, show: Display | None = None) -> Outcome:
+    """Run the experiments that *patterns* name, and what they wait for.
+
+    Args:
+        lab: the project.
+        patterns: ids, or globs of ids.
+        options: how to run.
+        show: where to show it; by default stderr.
+
+    Raises:
+        UnknownName: a pattern matches nothing, or no experiment has a parameter that is set.
+        UsageError: a value is not of its parameter's type.
+    """
+    named = _drawn_with(options.model, lab.project, matching(lab.project, patterns))
+    overrides = _overrides(lab.project, named, options.settings)
+    chosen = set(named) | (_downstream(lab.project, named) if options.downstream else set())
+    with show or display() as shown:
+        return _Schedule(lab, options, set(named), chosen, overrides, shown).work()
+
+
+def run_missing(lab: Lab, plan: Plan, show: Display | None = None) -> Outcome:
+    """Run what has no outputs and can be run here in a short while, where nothing stale stands before it.
+
+    Stale outputs are kept.
+    """
+    absent: list[str] = []
+    outcome = Outcome()
+    is_gpu_here = cache(lambda: bool(gpus.present()))
+    for identity, verdict in plan.verdicts.items():
+        behind = [each for each in verdict.recipe.upstreams if plan.verdicts[each].must_run and each not in absent]
+        if verdict.manifest is not None or verdict.state == DAMAGED:
+            continue
+        lacks = lacking(verdict.recipe)
+        if lacks:
+            outcome.failed[identity] = failures.no_package(identity, lacks)
+        elif behind:
+            outcome.held_up[identity] = behind[0]
+        elif verdict.recipe.minutes > UNASKED_MINUTES and not (
+            verdict.recipe.device == "gpu" and verdict.recipe.gpu_minutes <= UNASKED_MINUTES and is_gpu_here()
+        ):
+            outcome.unasked[identity] = verdict.recipe.minutes
+        else:
+            absent.append(identity)
+    if not absent:
+        return outcome
+    with show or display() as shown:
+        return _Schedule(lab, Options(), set(absent), set(absent), {}, shown).work(outcome)
+
+
+def matching(project: Project, patterns: Iterable[str]) -> list[str]:
+    """The ids that globs match, in the order of the plan.
+
+    Raises:
+        UnknownName: one matches nothing; the nearest id is offered.
+    """
+    found: set[str] = set()
+    for pattern in patterns:
+        known = [identity for identity in project.experiments if "@" in pattern or "@" not in identity]
+        matched = {identity for identity in known if fnmatchcase(identity, pattern)}
+        if not matched:
+            offer = _offer(pattern, project) or f"; known: {', '.join(project.experiments) or 'none'}"
+            raise UnknownName(f"no experiment {pattern!r}{offer}")
+        found |= matched
+    return [identity for identity in order(project) if identity in found]
+
+
+def _drawn_with(model: str, project: Project, named: list[str]) -> list[str]:
+    """The variants of the named experiments for a model; themselves where the model is no matter."""
+    variants = [f"{identity}@{model}" for identity in named]
+    return [variant if variant in project.experiments else name for name, variant in zip(named, variants, strict=True)]
+
+
+def _offer(pattern: str, project: Project) -> str:
+    """The nearest id, also where only its last part was written."""
+    short = {identity.rpartition("/")[2]: identity for identity in project.experiments}
+    return f"; did you mean {short[pattern]!r}?" if pattern in short else nearest(pattern, project.experiments)
+
+
+def lacking(recipe: Recipe) -> list[str]:
+    """The packages that a run needs and that are not installed here."""
+    return [name for name in failures.EXTRAS if name in recipe.packages and not _is_installed(name)]
+
+
+def draw(lab: Lab, plan: Plan, show: Display | None = None) -> list[str]:
+    """Draw every figure and metric that is not what the sources say and whose results are stored.
+
+    Returns:
+        a line for each that failed. What another process holds is left to it; and of results that are older than the code
+        no more is asked than they can give: that is told, and what was drawn of them stays.
+    """
+    wanted = {identity: verdict.to_draw for identity, verdict in plan.verdicts.items() if verdict.is_behind}
+    if not wanted:
+        return []
+    shown = show or display()
+    faults: list[str] = []
+
+    def take(event: Mapping[str, Any]) -> None:
+        if event["event"] == "skipped":
+            shown.line(event["message"])
+        elif event["event"] == "drawn":
+            identity = event["experiment"]
+            if plan.verdicts[identity].must_run:
+                for fault in event["faults"]:
+                    shown.line(f"{fault}; its results are older than its code: run python build.py run {identity}")
+            else:
+                faults.extend(event["faults"])
+            if event["names"]:
+                shown.line(f"{identity}  drew {', '.join(event['names'])}")
+
+    job = Job(
+        root=str(lab.root),
+        outputs=str(lab.outputs),
+        project=lab.project,
+        data=str(lab.data or ""),
+        drawings=wanted,
+    )
+    process = _Process(job, shown)
+    try:
+        process.do(job, "figures", take)
+    finally:
+        process.close()
+    return faults
+
+
+class _Schedule:
+    """Runs what must run, upstreams first; CPU experiments side by side, and one at a time on each GPU."""
+
+    def __init__(
+        self,
+        lab: Lab,
+        options: Options,
+        named: set[str],
+        chosen: set[str],
+        overrides: Mapping[str, Mapping[str, Any]],
+        shown: Display,
+    ) -> None:
+        self.lab, self.options, self.named, self.shown = lab, options, named, shown
+        self.overrides = overrides
+        self.planner = lab.planner(overrides)
+        self.verdicts = dict(self.planner.plan().verdicts)
+        self.candidates = chosen | _upstream(lab.project, chosen)
+        self.outcome = Outcome()
+        self.done: queue.SimpleQueue[tuple[str, DarkroomError | dict[str, Any]]] = queue.SimpleQueue()
+        self.running: dict[str, _Process] = {}
+        self.gpus = self._gpus()
+        self.jobs = options.jobs or max(1, len(self.gpus))
+        self.taken: dict[str, str] = {}
+        self.awaited: set[str] = set()
+        self.idle: list[_Process] = []
+
+    def work(self, outcome: Outcome | None = None) -> Outcome:
+        """Run them; *outcome* is what is known already."""
+        self.outcome = outcome or self.outcome
+        self.remaining = [identity for identity in self.verdicts if identity in self.candidates]
+        try:
+            while self.remaining or self.running:
+                ready = next((each for each in self.remaining if self._may_start(each)), None)
+                if ready is None:
+                    self._await()
+                    continue
+                self.remaining.remove(ready)
+                self._start(ready)
+        finally:
+            for process in self.running.values():
+                process.end()
+            for process in self.idle:
+                process.close()
+            self.lab.digests.save()
+        return self.outcome
+
+    def _may_start(self, identity: str) -> bool:
+        recipe = self.verdicts[identity].recipe
+        if len(self.running) >= self.jobs:
+            return False
+        if any(each in self.running or each in self.remaining for each in recipe.upstreams):
+            return False
+        if self.gpus and recipe.device == "gpu" and not self._free_gpus():
+            return False
+        return not (self.options.wait and self._is_held(identity))
+
+    def _free_gpus(self) -> list[str]:
+        return [gpu for gpu in self.gpus if gpu not in self.taken.values()]
+
+    def _is_held(self, identity: str) -> bool:
+        """Whether another process works on an experiment; who does is told once."""
+        place = Place(self.lab.outputs, identity)
+        try:
+            is_held = held(place)
+        except DarkroomError:  # a start tells of it
+            is_held = False
+        if not is_held:
+            self.awaited.discard(identity)
+            return False
+        if identity not in self.awaited:
+            self.awaited.add(identity)
+            self.shown.line(f"{identity}  waits for {holder(place)}")
+        return True
+
+    def _start(self, identity: str) -> None:
+        """Start a run, if the outputs are not fresh by now."""
+        try:
+            verdict = self._judged(identity)
+        except DarkroomError as error:
+            self._fail(identity, error)
+            return
+        held_up = [
+            each for each in verdict.recipe.upstreams if each in self.outcome.failed or each in self.outcome.held_up
+        ]
+        forced = self.options.force and identity in self.named
+        lacks = lacking(verdict.recipe)
+        if held_up:
+            self.outcome.held_up[identity] = held_up[0]
+            self.shown.line(f"{identity}  not run: {held_up[0]} failed")
+        elif verdict.state == WAITING:  # on an upstream that it did not have when the run began
+            self._fail(identity, _changed(identity))
+        elif verdict.state == FRESH and not forced:
+            self._leave(verdict)
+        elif lacks:
+            self._fail(identity, failures.no_package(identity, lacks))
+        else:
+            self._launch(verdict)
+
+    def _judged(self, identity: str) -> Verdict:
+        """The verdict on an experiment as its sources are now: hours may have gone by since the run began.
+
+        Raises:
+            DarkroomError: it cannot be read any more, or waits for what was not run.
+        """
+        self.lab = self.lab.read_anew()
+        self.planner = self.lab.planner(self.overrides)
+        recipe = self.lab.project.experiments.get(identity)
+        if recipe is None or not self.verdicts.keys() >= set(recipe.upstreams):
+            raise _changed(identity)
+        self.verdicts[identity] = self.planner.judge(recipe, self.verdicts)
+        return self.verdicts[identity]
+
+    def _launch(self, verdict: Verdict) -> None:
+        identity = verdict.recipe.id
+        why = "forced" if verdict.state == FRESH else f"{verdict.state}{_because(verdict)}"
+        self.shown.line(f"{identity}  runs ({why})")
+        for place, revision in _unpinned(verdict.recipe):
+            self.shown.line(
+                f"{identity}  {place} at {revision!r} may change; pin it to a commit, which {TELL_COMMIT} prints"
+            )
+        free = self._free_gpus()
+        if verdict.recipe.device == "gpu" and free:
+            self.taken[identity] = free[0]
+        job, environment = self._job(verdict), gpus.environment(self.taken.get(identity, gpus.ANY))
+        process = self._worker(job, verdict.recipe, environment)
+        self.running[identity] = process
+        threading.Thread(target=self._follow, args=(identity, process, job), daemon=True).start()
+
+    def _worker(self, job: Job, recipe: Recipe, environment: Mapping[str, str]) -> _Process:
+        """A process for *job*: one that has done quick ones before, if it suits, else a new one."""
+        for process in self.idle:
+            if recipe.minutes <= QUICK_MINUTES and process.suits(job, environment):
+                self.idle.remove(process)
+                return process
+        for process in self.idle:  # what it holds of memory may be needed
+            process.close()
+        self.idle.clear()
+        return _Process(job, self.shown, environment)
+
+    def _job(self, verdict: Verdict) -> Job:
+        recipe = verdict.recipe
+        drawings = [module for each in (*recipe.figures, *recipe.metrics) for module in each.modules]
+        paths = {self.lab.project.modules[each] for each in {*recipe.modules, *drawings}}
+        return Job(
+            root=str(self.lab.root),
+            outputs=str(self.lab.outputs),
+            project=self.lab.project,
+            data=str(self.lab.data or ""),
+            experiment=recipe.id,
+            key=verdict.key,
+            parameters=dict(verdict.parameters),
+            inputs=dict(verdict.inputs),
+            device=self.options.device,
+            threads=max(1, _cores() // self.jobs) if self.jobs > 1 else 0,
+            sources={path: self.lab.project.sources[path] for path in sorted(paths)},
+        )
+
+    def _follow(self, identity: str, process: _Process, job: Job) -> None:
+        """Wait for a run in a thread of its own, and tell how it ended."""
+        last: dict[str, Any] = {}
+        try:
+            process.do(job, identity, last.update)
+            self.done.put((identity, last))
+        except DarkroomError as error:
+            self.done.put((identity, error))
+        except BaseException as error:
+            self.done.put((identity, ExperimentError(f"{identity}: {error!r}")))
+
+    def _await(self) -> None:
+        """Wait for the next run to end, or for what another process holds to be let go."""
+        try:
+            identity, end = self.done.get(timeout=POLL_S if self.awaited else None)
+        except queue.Empty:
+            return
+        process = self.running.pop(identity)
+        self.taken.pop(identity, None)
+        if isinstance(end, DarkroomError) or self.verdicts[identity].recipe.minutes > QUICK_MINUTES:
+            process.close()
+        else:
+            self.idle.append(process)
+        self.shown.finished(identity)
+        self.planner.forget(identity)
+        if isinstance(end, Locked) and self.options.wait:
+            self.remaining.insert(0, identity)
+        elif isinstance(end, DarkroomError):
+            self._fail(identity, end)
+        else:
+            self.outcome.ran.append(identity)
+            self.outcome.faults += end["faults"]
+            legs = f", in {end['resumed'] + 1} legs" if end["resumed"] else ""
+            self.shown.line(f"{identity}  done in {duration(end['duration_s'])}{legs}")
+        self.verdicts[identity] = self.planner.judge(self.verdicts[identity].recipe, self.verdicts)
+
+    def _leave(self, verdict: Verdict) -> None:
+        self.outcome.fresh.append(verdict.recipe.id)
+        if verdict.recipe.id in self.named:
+            self.shown.line(f"{verdict.recipe.id}  fresh; --force runs it all the same")
+
+    def _fail(self, identity: str, error: DarkroomError) -> None:
+        self.outcome.failed[identity] = error
+        self.shown.line(str(error))
+
+    def _gpus(self) -> list[str]:
+        """The GPUs that experiments take one each; none where nothing wants one, or they share what there is.
+
+        Raises:
+            DeviceUnavailable: one that was asked for is not there.
+        """
+        wanted = any(self.verdicts[each].recipe.device == "gpu" for each in self.candidates)
+        if not wanted or self.options.device == "cpu" or not _is_installed("torch"):
+            return []
+        if self.options.gpus:
+            return gpus.chosen(self.options.gpus, gpus.present())
+        is_alone = self.options.jobs == 1 or (self.options.jobs == 0 and gpus.likely() <= 1)
+        return [] if is_alone else gpus.present()
+
+
+class _Process:
+    """A worker: it takes jobs, one at a time, and tells events, until one fails or it is ended."""
+
+    def __init__(self, job: Job, shown: Display, environment: Mapping[str, str] | None = None) -> None:
+        self.shown, self.environment, self.threads = shown, dict(environment or {}), job.threads
+        self._sources: dict[str, str] = {}
+        self._printed: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "darkroom.lab.running.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**_environment(Path(job.root), job.threads), **self.environment},
+            cwd=job.root,
+            start_new_session=True,
+        )
+        assert self._process.stderr
+        threading.Thread(target=self._take_lines, args=(self._process.stderr,), daemon=True).start()
+
+    def suits(self, job: Job, environment: Mapping[str, str]) -> bool:
+        """Whether *job* finds here what a new process would find: its GPU, its threads, and its sources as they are now."""
+        kept = {path: digest for path, digest in self._sources.items() if job.sources.get(path, digest) != digest}
+        return (
+            self._process.poll() is None and not kept and (self.environment, self.threads) == (environment, job.threads)
+        )
+
+    def do(self, job: Job, name: str, take: Callable[[Mapping[str, Any]], object]) -> None:
+        """Hand over the job, show its progress, and give every other event to *take*.
+
+        Raises:
+            DarkroomError: the job failed; the process has ended.
+        """
+        assert self._process.stdin and self._process.stdout
+        place = Place(Path(job.outputs), name)
+        place.claim()
+        self._sources |= job.sources
+        log = place.scratch / "log.txt"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        printing = threading.Thread(target=self._print, args=(log,), daemon=True)
+        printing.start()
+        with suppress(BrokenPipeError):  # it ended before it read its job; how, its exit code tells
+            self._process.stdin.write(msgspec.json.encode(job) + b"\n")
+            self._process.stdin.flush()
+        told: dict[str, Mapping[str, Any]] = {}
+        for line in self._process.stdout:
+            event = msgspec.json.decode(line)
+            if event["event"] == "end":
+                break
+            if event["event"] == "progress":
+                self.shown.progress(name, event)
+            elif event["event"] in {"failed", "trace"}:
+                told[event["event"]] = event
+            else:
+                take(event)
+        else:
+            code = self._process.wait()
+            printing.join(timeout=5)
+            raise self._failure(name, log, code, told)
+        printing.join(timeout=5)
+
+    def close(self) -> None:
+        """Let it end, since there is nothing more for it to do."""
+        assert self._process.stdin
+        with suppress(OSError):
+            self._process.stdin.close()
+
+    def _failure(self, name: str, log: Path, code: int, told: Mapping[str, Mapping[str, Any]]) -> DarkroomError:
+        if "failed" not in told:
+            return ExperimentError(f"{name}: its process ended {_ending(code)}; what it printed is in {log}")
+        kind = getattr(errors, told["failed"]["kind"], ExperimentError)
+        message = told["failed"]["message"]
+        if "trace" in told:
+            with suppress(OSError), log.open("a", encoding="utf-8") as file:
+                file.write(told["trace"]["text"])
+            message += f"; its traceback is in {log}"
+        failure: DarkroomError = kind(message)
+        return failure
+
+    def end(self) -> None:
+        """End the worker; its last checkpoint stays."""
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _take_lines(self, stream: IO[bytes]) -> None:
+        """Take what its jobs print as it comes; None stands for the end of a job."""
+        for line in stream:
+            printed = line.removesuffix(END_OF_PRINTING)
+            if printed:
+                self._printed.put(printed)
+            if printed != line:
+                self._printed.put(None)
+        self._printed.put(None)
+
+    def _print(self, log: Path) -> None:
+        """Show what a job prints, and keep it."""
+        mode = "wb"
+        while (line := self._printed.get()) is not None:
+            self.shown.line(line.decode(errors="replace").rstrip("\n"))
+            with log.open(mode) as file:
+                file.write(line)
+            mode = "ab"
+
+
+def _unpinned(recipe: Recipe) -> list[tuple[str, str]]:
+    """The published weights that a run takes at a revision which its publisher may move, with that revision."""
+    taken = [edge.source for edge in recipe.edges if edge.source is not None]
+    both: list[WeightsSource | TextSource] = [*taken, *(source.text for source in taken if source.text is not None)]
+    named = [(source.place, source.revision) for source in dict.fromkeys(both) if source.kind == "hub"]
+    named += [(edge.target, edge.revision) for edge in recipe.edges if edge.kind == "weights" and edge.revision]
+    return [(place, revision) for place, revision in named if not is_commit(revision)]
+
+
+def _changed(identity: str) -> ExperimentError:
+    return ExperimentError(f"{identity}: its declaration changed while others ran; run it again")
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ImportError:
+        return False
+
+
+def _ending(code: int) -> str:
+    if code == -9:
+        return "by signal 9, as when memory runs out"
+    return f"by signal {-code}" if code < 0 else f"with code {code}"
+
+
+# glibc gives large arrays back to the system as soon as they are freed, and a training that asks for them again at the
+# next step spends a tenth of its time on that. Other C libraries take no notice.
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_TOP_PAD_": str(1 << 27)}
+
+
+def _environment(root: Path, threads: int) -> dict[str, str]:
+    """The environment of a worker: it imports the project's own sources first, and hashes texts the same each time."""
+    here = Path(__file__).parents[3]
+    places = [str(root), str(root / "src"), str(here), os.environ.get("PYTHONPATH", "")]
+    environment = {
+        "PYTHONHASHSEED": "0",
+        **KEEP_MEMORY,
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(each for each in places if each),
+    }
+    return environment | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _because(verdict: Verdict) -> str:
+    shown = ", ".join(verdict.reasons[:3])
+    more = f" and {len(verdict.reasons) - 3} more" if len(verdict.reasons) > 3 else ""
+    return f": {shown}{more}" if shown else ""
+
+
+def _upstream(project: Project, chosen: Iterable[str]) -> set[str]:
+    """Everything that the chosen experiments take results from, however far."""
+    found: set[str] = set()
+    waiting = list(chosen)
+    while waiting:
+        for each in project.experiments[waiting.pop()].upstreams:
+            if each not in found:
+                found.add(each)
+                waiting.append(each)
+    return found
+
+
+def _downstream(project: Project, named: Iterable[str]) -> set[str]:
+    """Everything that takes results from the named experiments, however far."""
+    found = set(named)
+    for identity in order(project):
+        if found & set(project.experiments[identity].upstreams):
+            found.add(identity)
+    return found
+
+
+def _overrides(project: Project, named: list[str], settings: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Parameters given on the command line, for each named experiment."""
+    found: dict[str, dict[str, Any]] = {identity: {} for identity in named}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise UsageError(f"--set {setting!r}: write --set name=value")
+        for identity in named:
+            found[identity][name] = _setting(project.experiments[identity], name, text)
+    return found
+
+
+def _setting(recipe: Recipe, name: str, text: str) -> Any:
+    from darkroom.lab.source.values import parsed
+
+    known = {each.name: each for each in recipe.parameters}
+    if name not in known:
+        offer = nearest(name, known) or f"; it has {', '.join(known) or 'none'}"
+        raise UnknownName(f"--set {name}: {recipe.id} has no parameter {name!r}{offer}")
+    return parsed(f"--set {name}={text}", text, known[name].annotation)

@@ -1,0 +1,330 @@
+"""The process in which experiments run, or figures are drawn: ``python -m darkroom.lab.running.worker``.
+
+It takes a job as one line of JSON on stdin and answers with one line of JSON for each event on stdout, the last of them
+"end"; what an experiment prints goes to stderr, and a line of NUL after it. Then it takes the next job, if there is one:
+quick experiments follow each other in one process, which has imported torch already. After a failure it ends. When stdin
+ends in the midst of a job, whoever started it is gone, and so it ends too.
+
+Everything that it needs is imported before an experiment starts: the sources may change while a training runs.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import queue
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import filelock  # noqa: F401  taken by a lock later
+import msgspec
+import numpy as np  # noqa: F401  taken by results later
+import safetensors.numpy  # noqa: F401
+
+from darkroom.core.digests import Digests
+from darkroom.core.errors import DamagedOutputs, DarkroomError, DeviceUnavailable, ExperimentError, Locked, UsageError
+from darkroom.core.manifest import VERSION, Manifest, Provenance, Source, load
+from darkroom.lab.outputs import results
+from darkroom.lab.outputs.folders import Place
+from darkroom.lab.outputs.locking import locked
+from darkroom.lab.plan import Planner
+from darkroom.lab.running import draw, failures, provenance
+from darkroom.lab.running.job import END_OF_PRINTING, Job
+from darkroom.lab.running.run import Run
+from darkroom.lab.source.discover import Recipe
+
+INTERRUPTED = 130
+Emit = Callable[[dict[str, Any]], None]
+
+
+def main() -> int:
+    """Do the jobs on stdin; the exit code is that of the first error, if there is one."""
+    emit = _take_stdout()
+    jobs = _Jobs()
+    threading.Thread(target=jobs.read, daemon=True).start()
+    while (job := jobs.next()) is not None:
+        code = _done(job, emit)
+        _end_printing()
+        if code:
+            return code
+        jobs.finished()
+        emit({"event": "end"})
+        _let_go()
+    return 0
+
+
+def _done(job: Job, emit: Emit) -> int:
+    """Do *job*; the exit code is that of the error, if there is one."""
+    try:
+        _Worker(job, emit).work()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BaseException as error:
+        if not isinstance(error, DarkroomError):
+            emit({"event": "trace", "text": traceback.format_exc()})
+        told = failures.translated(error, job.experiment or "figures", Path(job.root))
+        emit({"event": "failed", "kind": type(told).__name__, "message": str(told)})
+        return told.exit_code
+    return 0
+
+
+class _Worker:
+    def __init__(self, job: Job, emit: Emit) -> None:
+        self.job, self.emit = job, emit
+        self.root, self.outputs = Path(job.root), Path(job.outputs)
+        folder = Path(job.data) if job.data else None
+        self.values = draw.Values(self.root, self.outputs, folder, self._downloading)
+        self.planner = Planner(self.root, job.project, self.outputs, Digests(Path(os.devnull)))
+
+    def work(self) -> None:
+        if self.job.experiment:
+            self._run(self.job.project.experiments[self.job.experiment])
+        for identity, names in self.job.drawings.items():
+            self._draw(self.job.project.experiments[identity], names)
+
+    def _run(self, recipe: Recipe) -> None:
+        place = Place(self.outputs, recipe.id)
+        with locked(place):
+            commit = provenance.commit(self.root)
+            function = self._imported(recipe)
+            device = chosen_device(self.job.device, recipe)
+            if "torch" in recipe.packages:  # which a job before this one may have changed
+                _use_threads(self.job.threads or _threads_at_first())
+            self.emit({"event": "device", "device": device})
+            if self._holds_this(place):
+                place.drop_leftover(self.job.key)
+            name = provenance.device_name(device)
+            run = Run(device, self.job.key, place.checkpoint(self.job.key), provenance.now(), self.emit, name)
+            returned = self._call(recipe, function, run, place)
+            manifest = self._stored(recipe, place, returned, run, commit)
+            faults = self._drawn(recipe, place, [each.name for each in (*recipe.figures, *recipe.metrics)])
+        done = {
+            "duration_s": manifest.provenance.duration_s,
+            "results": manifest.results,
+            "faults": list(faults.values()),
+        }
+        self.emit({"event": "done", "resumed": run.resumed, **done})
+
+    def _imported(self, recipe: Recipe) -> Callable[..., Any]:
+        """The experiment's function, with every module that it reaches imported as the plan has read it."""
+        function = draw.function_of(recipe).function
+        drawings = [module for each in (*recipe.figures, *recipe.metrics) for module in each.modules]
+        for module in dict.fromkeys([*recipe.modules, *drawings]):
+            with suppress(ImportError):
+                importlib.import_module(module)
+        for path, digest in self.job.sources.items():
+            if Digests(Path(os.devnull)).of(f"{self.root}/{path}") != digest:
+                raise ExperimentError(f"{recipe.id}: {path} changed while the run was starting; run it again")
+        return function
+
+    def _call(self, recipe: Recipe, function: Callable[..., Any], run: Run, place: Place) -> object:
+        parameters = {name: results.as_tuples(value) for name, value in self.job.parameters.items()}
+        edges = self._edges(recipe)
+        handle = {recipe.handle: run} if recipe.handle else {}
+        os.chdir(place.fresh_work())
+        try:
+            return function(**handle, **edges, **parameters)
+        finally:
+            os.chdir(self.root)
+
+    def _holds_this(self, place: Place) -> bool:
+        """Whether what is in place came of a run with this very key."""
+        with suppress(DamagedOutputs):
+            manifest = load(place.folder)
+            return manifest is not None and manifest.key == self.job.key
+        return False
+
+    def _edges(self, recipe: Recipe) -> dict[str, object]:
+        """What the edges are bound to, as the key has it."""
+        edges = self.values.of(recipe.edges)
+        for edge in recipe.edges:
+            value, wanted = edges[edge.parameter], self.job.inputs[edge.name]
+            found = wanted
+            if edge.upstream:
+                found = results.open_results(self.outputs, edge.upstream).digest
+            elif isinstance(value, Path):
+                found = _asset_digest(recipe, edge.target, value)
+            if found != wanted:
+                raise ExperimentError(f"{recipe.id}: {edge.target} changed while the run was starting; run it again")
+        return edges
+
+    def _stored(self, recipe: Recipe, place: Place, returned: object, run: Run, commit: tuple[str, bool]) -> Manifest:
+        folder = place.fresh_next()
+        files = results.write_results(folder, returned, recipe.id, place.work)
+        place.drop_work()
+        manifest = Manifest(
+            version=VERSION,
+            experiment=recipe.id,
+            summary=recipe.summary,
+            source=Source(recipe.path, recipe.line),
+            key=self.job.key,
+            results=results.results_digest(files),
+            parameters=self.job.parameters,
+            inputs=self.job.inputs,
+            code=recipe.code,
+            files=files,
+            metrics={},
+            figures={},
+            model=recipe.model,
+            provenance=self._provenance(run, commit),
+        )
+        draw.write_manifest(folder, manifest)
+        place.publish()
+        place.drop_checkpoints(self.job.key)
+        self.planner.forget(recipe.id)
+        return manifest
+
+    def _provenance(self, run: Run, commit: tuple[str, bool]) -> Provenance:
+        seed = self.job.parameters.get("seed")
+        return Provenance(
+            commit=commit[0],
+            clean=commit[1],
+            seed=seed if isinstance(seed, int) else None,
+            device=", then ".join(run.devices),
+            versions=provenance.versions(),
+            started_at=run.started_at,
+            finished_at=provenance.now(),
+            duration_s=round(run.elapsed_s, 3),
+            peak_memory_bytes=provenance.peak_memory_bytes(run.device),
+            resumed=run.resumed,
+        )
+
+    def _draw(self, recipe: Recipe, names: list[str]) -> None:
+        place = Place(self.outputs, recipe.id)
+        try:
+            with locked(place):
+                faults = self._drawn(recipe, place, names)
+        except Locked as error:
+            self.emit({"event": "skipped", "experiment": recipe.id, "message": str(error)})
+            return
+        drawn = [name for name in names if name not in faults]
+        self.emit({"event": "drawn", "experiment": recipe.id, "names": drawn, "faults": list(faults.values())})
+
+    def _drawn(self, recipe: Recipe, place: Place, names: list[str]) -> dict[str, str]:
+        """Draw what its own upstreams allow."""
+        drawings = {each.name: each for each in (*recipe.figures, *recipe.metrics)}
+        ready = [name for name in names if self._is_ready(recipe, drawings[name].edges)]
+        return draw.refresh(place, recipe, self.planner, self.values, ready)
+
+    def _is_ready(self, recipe: Recipe, edges: list[Any]) -> bool:
+        targets = [edge.upstream for edge in edges if edge.upstream not in {"", recipe.id}]
+        return all((self.outputs / target / "manifest.json").exists() for target in targets)
+
+    def _downloading(self, name: str, done: int, total: int) -> None:
+        self.emit({"event": "progress", "done": done, "total": total, "unit": f"bytes of {name}", "numbers": {}})
+
+
+def _asset_digest(recipe: Recipe, target: str, path: Path) -> str:
+    if not path.is_file():
+        raise UsageError(f"{recipe.id}: there is no asset {target}; put it at experiments/{target}")
+    return sha256(path.read_bytes()).hexdigest()
+
+
+def chosen_device(asked: str, recipe: Recipe) -> str:
+    """The device that a run uses: "cpu", "cuda" or "mps".
+
+    Raises:
+        DeviceUnavailable: the one asked for, or torch, is not there.
+    """
+    if recipe.device == "cpu" or asked == "cpu":
+        return "cpu"
+    try:
+        torch = importlib.import_module("torch")
+    except ImportError:
+        if asked == "auto" and "torch" not in recipe.packages:
+            return "cpu"
+        raise failures.no_package(recipe.id, ["torch"]) from None
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if asked == "auto":
+        return next(name for name, there in present.items() if there)
+    if not present[asked]:
+        raise DeviceUnavailable(
+            f"{recipe.id}: --device {asked}, but torch {torch.__version__} finds no such device here; "
+            "use --device auto, or install the torch that fits it"
+        )
+    return asked
+
+
+def _use_threads(threads: int) -> None:
+    torch = importlib.import_module("torch")
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+
+
+def _take_stdout() -> Emit:
+    """Keep stdout for events; whatever prints there from now on writes to stderr."""
+    channel = os.dup(1)
+    os.dup2(2, 1)
+
+    def emit(event: dict[str, Any]) -> None:
+        os.write(channel, json.dumps(event).encode() + b"\n")
+
+    return emit
+
+
+class _Jobs:
+    """The jobs on stdin, one after the other."""
+
+    def __init__(self) -> None:
+        self._waiting: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._is_busy = False
+
+    def read(self) -> None:
+        """Take lines as they come, to the end; an end in the midst of a job ends the process."""
+        content = bytearray()
+        while chunk := os.read(0, 1 << 16):
+            content += chunk
+            while (end := content.find(b"\n")) >= 0:
+                self._is_busy = True
+                self._waiting.put(bytes(content[:end]))
+                del content[: end + 1]
+        if self._is_busy:
+            os._exit(INTERRUPTED)
+        self._waiting.put(None)
+
+    def next(self) -> Job | None:
+        """The next job, when it is there; None at the end."""
+        line = self._waiting.get()
+        return None if line is None else msgspec.json.decode(line, type=Job)
+
+    def finished(self) -> None:
+        """The job that was taken last is done."""
+        self._is_busy = False
+
+
+def _end_printing() -> None:
+    """Mark the end of what the job has printed."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with suppress(OSError):
+        os.write(2, END_OF_PRINTING)
+
+
+@cache
+def _threads_at_first() -> int:
+    """How many threads torch has when the first job of the process begins."""
+    return int(importlib.import_module("torch").get_num_threads())
+
+
+def _let_go() -> None:
+    """Give back what the job has left behind, and count memory anew."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "cuda") and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak of what is in memory
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,496 @@
+"""The rules of declaration, read from source: what an experiment, its figures and its metrics say of themselves.
+
+The decorators of ``declare`` and the plan both read declarations here, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from darkroom.core.errors import DeclarationError, nearest
+
+DEVICES = ("cpu", "gpu")
+EDGES = ("upstream", "dataset", "asset", "weights")
+_HOMES = frozenset({"darkroom.lab", "darkroom.lab.declare"})
+_SCALARS = ("int", "float", "bool", "str", "None")
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+MISSING = object()
+
+Literal = None | bool | int | float | str | list[Any]
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A positional parameter: what it is bound to.
+
+    ``target`` is a dotted name as written for an upstream, a data set's name, a path relative to ``experiments/``, the name
+    of published weights, whose ``revision`` is hashed, or, without one, a role that every model has weights for.
+    """
+
+    parameter: str
+    kind: str
+    target: str
+    line: int
+    column: int
+    revision: str = ""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A keyword-only parameter: its literal default (tuples as lists) and its annotation as written."""
+
+    name: str
+    value: Literal
+    annotation: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure or a metric of an experiment."""
+
+    name: str
+    line: int
+    edges: tuple[Edge, ...]
+    parameters: tuple[Parameter, ...]
+    caption: str = ""
+    alt: str = ""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """An experiment as its source declares it."""
+
+    name: str
+    line: int
+    summary: str
+    device: str
+    minutes: float
+    gpu_minutes: float
+    handle: str
+    edges: tuple[Edge, ...]
+    parameters: tuple[Parameter, ...]
+    figures: tuple[Drawing, ...] = ()
+    metrics: tuple[Drawing, ...] = ()
+
+    def record(self) -> dict[str, Any]:
+        """The declaration as plain JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A declaration with the functions that it was read from, by name."""
+
+    declared: Declared
+    functions: Mapping[str, ast.FunctionDef]
+
+
+def read(tree: ast.Module, imports: Mapping[str, list[str]], path: str) -> list[Found]:
+    """Every experiment that a module declares, in the order of its source.
+
+    Args:
+        tree: the module.
+        imports: what its names are bound to by import, as in ``scan``.
+        path: how messages name the file.
+
+    Raises:
+        DeclarationError: rules are broken; one line for each, opening with ``path:line:column``.
+    """
+    reader = _Reader(imports, path)
+    found = reader.read(tree)
+    if reader.faults:
+        raise DeclarationError("\n".join(reader.faults))
+    return found
+
+
+def stripped(found: list[Found]) -> dict[str, ast.FunctionDef]:
+    """The declared functions without what is hashed elsewhere: decorators of declaration, and defaults."""
+    return {name: _stripped(node) for each in found for name, node in each.functions.items()}
+
+
+def _stripped(node: ast.FunctionDef) -> ast.FunctionDef:
+    bare = copy.copy(node)
+    bare.args = copy.copy(node.args)
+    bare.args.defaults = []
+    bare.args.kw_defaults = []
+    bare.decorator_list = node.decorator_list[1:]
+    return bare
+
+
+class _Fault(Exception):
+    pass
+
+
+class _Reader:
+    def __init__(self, imports: Mapping[str, list[str]], path: str) -> None:
+        self.imports, self.path = imports, path
+        self.faults: list[str] = []
+
+    def read(self, tree: ast.Module) -> list[Found]:
+        experiments: dict[str, tuple[ast.FunctionDef, ast.expr]] = {}
+        drawings: list[tuple[ast.FunctionDef, ast.expr, str, str]] = []
+        for node in ast.walk(tree):
+            if not isinstance(node, _FUNCTIONS):
+                continue
+            for decorator in node.decorator_list:
+                with _collecting(self.faults):
+                    self._sort(tree, node, decorator, experiments, drawings)
+        owned: dict[str, list[tuple[ast.FunctionDef, ast.expr, str]]] = {name: [] for name in experiments}
+        for node, decorator, owner, kind in drawings:
+            with _collecting(self.faults):
+                self._own(owned, node, decorator, owner, kind)
+        found: list[Found] = []
+        for name, (node, decorator) in experiments.items():
+            with _collecting(self.faults):
+                found.append(self._experiment(node, decorator, owned[name]))
+        return found
+
+    def fault(self, node: ast.AST, message: str) -> _Fault:
+        line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1
+        return _Fault(f"{self.path}:{line}:{column}: {message}")
+
+    def lab_name(self, node: ast.expr) -> str:
+        """``experiment`` where *node* is the name by which this module knows ``darkroom.lab.experiment``, else empty."""
+        chain = dotted(node)
+        root, _, rest = chain.partition(".")
+        for target in self.imports.get(root, ()):
+            module, _, name = target.partition(":")
+            full = ".".join(part for part in (module, name, rest) if part)
+            home, _, last = full.rpartition(".")
+            if home in _HOMES:
+                return last
+        return ""
+
+    def _sort(
+        self,
+        tree: ast.Module,
+        node: ast.FunctionDef | ast.AsyncFunctionDef,
+        decorator: ast.expr,
+        experiments: dict[str, tuple[ast.FunctionDef, ast.expr]],
+        drawings: list[tuple[ast.FunctionDef, ast.expr, str, str]],
+    ) -> None:
+        target = decorator.func if isinstance(decorator, ast.Call) else decorator
+        kind = target.attr if isinstance(target, ast.Attribute) else ""
+        if self.lab_name(target) == "experiment":
+            self._plain(tree, node, decorator, "experiment")
+            if node.name in experiments:
+                raise self.fault(node, f"a second experiment named {node.name!r}; give it a name of its own")
+            experiments[node.name] = (node, decorator)  # type: ignore[assignment]
+        elif kind in {"figure", "metric"} and isinstance(target, ast.Attribute):
+            owner = dotted(target.value)
+            if owner in experiments:
+                self._plain(tree, node, decorator, kind)
+                drawings.append((node, decorator, owner, kind))  # type: ignore[arg-type]
+            elif owner and "." not in owner:
+                self._foreign(decorator, owner, kind, experiments)
+
+    def _foreign(self, decorator: ast.expr, owner: str, kind: str, experiments: Mapping[str, object]) -> None:
+        """Refuse a figure of what is no experiment of this file; an import from outside is none of ours."""
+        targets = self.imports.get(owner, ())
+        if any(not target.startswith("experiments.") for target in targets):
+            return
+        where = "another file's experiment" if targets else "no experiment of this file"
+        offer = nearest(owner, experiments) or f"; declare the {kind} beside its experiment"
+        raise self.fault(decorator, f"{owner!r} is {where}{offer}")
+
+    def _plain(
+        self, tree: ast.Module, node: ast.FunctionDef | ast.AsyncFunctionDef, decorator: ast.expr, kind: str
+    ) -> None:
+        if isinstance(node, ast.AsyncFunctionDef) or node not in tree.body:
+            raise self.fault(
+                node, f"{kind} {node.name!r} must be a plain function at the top level of its file; move it"
+            )
+        if node.decorator_list[0] is not decorator:
+            raise self.fault(decorator, f"@{kind} must be the first decorator of {node.name!r}; move it up")
+
+    def _own(
+        self,
+        owned: dict[str, list[tuple[ast.FunctionDef, ast.expr, str]]],
+        node: ast.FunctionDef,
+        decorator: ast.expr,
+        owner: str,
+        kind: str,
+    ) -> None:
+        if any(each.name == node.name for others in owned.values() for each, _, _ in others) or node.name in owned:
+            raise self.fault(node, f"the name {node.name!r} is taken in this file; give the {kind} a name of its own")
+        owned[owner].append((node, decorator, kind))
+
+    def _experiment(
+        self, node: ast.FunctionDef, decorator: ast.expr, owned: list[tuple[ast.FunctionDef, ast.expr, str]]
+    ) -> Found:
+        options = self._options(decorator, ("device", "minutes", "gpu_minutes"))
+        device = options.get("device", (decorator, "cpu"))
+        if device[1] not in DEVICES:
+            raise self.fault(device[0], f'device={device[1]!r} is unknown; write device="cpu" or device="gpu"')
+        minutes = self._minutes("minutes", options.get("minutes", (decorator, 1)))
+        on_gpu = self._minutes("gpu_minutes", options.get("gpu_minutes", (decorator, minutes)))
+        edges, parameters, handle = self._signature(node, "run")
+        declared = Declared(
+            name=node.name,
+            line=node.lineno,
+            summary=self._summary(node),
+            device=str(device[1]),
+            minutes=minutes,
+            gpu_minutes=on_gpu,
+            handle=handle,
+            edges=edges,
+            parameters=parameters,
+            figures=tuple(self._drawing(*each) for each in owned if each[2] == "figure"),
+            metrics=tuple(self._drawing(*each) for each in owned if each[2] == "metric"),
+        )
+        return Found(declared, {each.name: each for each in (node, *(each[0] for each in owned))})
+
+    def _minutes(self, name: str, given: tuple[ast.AST, Any]) -> float:
+        """A rough cost as it was given."""
+        place, value = given
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+            raise self.fault(place, f"{name} must be a number, the rough cost; write {name}=2")
+        return float(value)
+
+    def _drawing(self, node: ast.FunctionDef, decorator: ast.expr, kind: str) -> Drawing:
+        edges, parameters, handle = self._signature(node, "results")
+        if not handle:
+            raise self.fault(node, f"{kind} {node.name!r} takes no results; write def {node.name}(results: Results)")
+        texts = {"caption": "", "alt": ""}
+        if kind == "figure":
+            options = self._options(decorator, tuple(texts))
+            texts = {name: self._text(options, name, decorator, node.name) for name in texts}
+        elif isinstance(decorator, ast.Call) and (decorator.args or decorator.keywords):
+            raise self.fault(decorator, f"a metric takes no options; write @{dotted(decorator.func)}")
+        return Drawing(node.name, node.lineno, edges, parameters, **texts)
+
+    def _text(self, options: dict[str, tuple[ast.AST, Any]], name: str, decorator: ast.expr, figure: str) -> str:
+        where, value = options.get(name, (decorator, ""))
+        if not isinstance(value, str) or not value.strip():
+            hint = {"alt": 'alt="What the picture shows, for who cannot see it."', "caption": 'caption="What to see."'}
+            raise self.fault(where, f"figure {figure!r} has no {name} text; write {hint[name]}")
+        return value
+
+    def _options(self, decorator: ast.expr, known: tuple[str, ...]) -> dict[str, tuple[ast.AST, Any]]:
+        if not isinstance(decorator, ast.Call):
+            return {}
+        if decorator.args:
+            raise self.fault(decorator.args[0], f"name the option; write {known[0]}=...")
+        found: dict[str, tuple[ast.AST, Any]] = {}
+        for keyword in decorator.keywords:
+            if keyword.arg not in known:
+                offer = nearest(str(keyword.arg), known)
+                raise self.fault(keyword.value, f"unknown option {keyword.arg!r}{offer}; known: {', '.join(known)}")
+            value = literal(keyword.value)
+            if value is MISSING:
+                raise self.fault(
+                    keyword.value, f"{keyword.arg} must be a literal, for it is read without running the file"
+                )
+            found[keyword.arg] = (keyword.value, value)
+        return found
+
+    def _summary(self, node: ast.FunctionDef) -> str:
+        docstring = ast.get_docstring(node)
+        if not docstring or not docstring.strip():
+            raise self.fault(node, f'experiment {node.name!r} has no docstring; open it with """What it shows."""')
+        return " ".join(docstring.strip().split("\n\n")[0].split())
+
+    def _signature(self, node: ast.FunctionDef, handle: str) -> tuple[tuple[Edge, ...], tuple[Parameter, ...], str]:
+        arguments = node.args
+        if arguments.vararg or arguments.kwarg or arguments.posonlyargs:
+            raise self.fault(node, f"{node.name!r} takes *args, **kwargs or /; name every edge and parameter instead")
+        without = len(arguments.args) - len(arguments.defaults)
+        for each in arguments.args[1 if without else 0 : without]:
+            raise self.fault(each, self._unbound(each.arg, handle))
+        first = arguments.args[0].arg if without else ""
+        bound = zip(arguments.args[without:], arguments.defaults, strict=True)
+        edges = tuple(self._edge(each, default) for each, default in bound)
+        named = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        return edges, tuple(self._parameter(each, default) for each, default in named), first
+
+    def _unbound(self, name: str, handle: str) -> str:
+        return (
+            f"parameter {name!r} has no default (only the first, {handle!r}, may have none); "
+            f"write {name}: Results = upstream(...), or after * a literal such as {name}: int = 1"
+        )
+
+    def _edge(self, argument: ast.arg, default: ast.expr) -> Edge:
+        kind = self.lab_name(default.func) if isinstance(default, ast.Call) else ""
+        if kind not in EDGES:
+            raise self.fault(default, self._not_an_edge(argument, default))
+        assert isinstance(default, ast.Call)
+        given = {keyword.arg: keyword.value for keyword in default.keywords}
+        extra = set(given) - ({"revision"} if kind == "weights" else set())
+        if len(default.args) != 1 or extra:
+            raise self.fault(default, f"{kind} takes one name; write {_EXAMPLES[kind]}")
+        revision = literal(given["revision"]) if "revision" in given else ""
+        if not isinstance(revision, str) or ("revision" in given and not revision):
+            raise self.fault(default, f"the revision of weights must be a literal text; write {_EXAMPLES[kind]}")
+        target = self._target(kind, default.args[0])
+        return Edge(argument.arg, kind, target, default.lineno, default.col_offset + 1, str(revision))
+
+    def _target(self, kind: str, node: ast.expr) -> str:
+        if kind == "upstream":
+            if not dotted(node):
+                raise self.fault(node, f"upstream takes the experiment itself; write {_EXAMPLES[kind]}")
+            return dotted(node)
+        value = literal(node)
+        if not isinstance(value, str) or not value:
+            raise self.fault(node, f"{kind} takes a literal text; write {_EXAMPLES[kind]}")
+        if kind == "asset" and (value.startswith(("/", "\\")) or ".." in value.split("/") or ":" in value):
+            raise self.fault(node, f"asset {value!r} must lie under experiments/; write {_EXAMPLES[kind]}")
+        return value
+
+    def _not_an_edge(self, argument: ast.arg, default: ast.expr) -> str:
+        name = argument.arg
+        if isinstance(default, ast.Call) and dotted(default.func):
+            called = dotted(default.func)
+            return (
+                f"unknown edge {called!r}{nearest(called, EDGES)}; write {name} = upstream(experiment), "
+                f'dataset("mnist"), asset("images/cat.png") or weights("stage_1"), imported from darkroom.lab'
+            )
+        return f"positional parameter {name!r} is not an edge; write it after *, as in (*, {name}: {_guess(default)} = ...)"
+
+    def _parameter(self, argument: ast.arg, default: ast.expr | None) -> Parameter:
+        name = argument.arg
+        if default is None:
+            raise self.fault(argument, f"parameter {name!r} has no default; write a literal such as {name}: int = 1")
+        if isinstance(default, ast.Call) and self.lab_name(default.func) in EDGES:
+            raise self.fault(default, f"edge {name!r} stands after *; move it before the *")
+        value = self._value(name, default)
+        if argument.annotation is None:
+            raise self.fault(argument, f"parameter {name!r} has no annotation; write {name}: {_guess(default)}")
+        annotation = _unquoted(argument.annotation)
+        try:
+            fits = conforms(value, annotation)
+        except ValueError as error:
+            raise self.fault(
+                argument.annotation, f"{error}; write int, float, bool, str, None, tuple[...] or | of them"
+            ) from None
+        if not fits:
+            raise self.fault(default, f"the default of {name!r} is no {ast.unparse(annotation)}; change one of the two")
+        return Parameter(name, value, ast.unparse(annotation))
+
+    def _value(self, name: str, node: ast.expr) -> Literal:
+        if isinstance(node, (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)):
+            raise self.fault(node, f"the default of {name!r} cannot be hashed; write a tuple, such as (0.0, 1.0)")
+        value = literal(node)
+        if value is MISSING:
+            raise self.fault(
+                node, f"the default of {name!r} is not a literal; write the value itself, such as {name} = 20"
+            )
+        if not _is_finite(value):
+            raise self.fault(node, f"the default of {name!r} is not finite; write a number")
+        return value  # type: ignore[no-any-return]
+
+
+_EXAMPLES = {
+    "upstream": "upstream(time_conditioned)",
+    "dataset": 'dataset("mnist")',
+    "asset": 'asset("images/cat.png")',
+    "weights": 'weights("stage_1"), or weights("deepfloyd/IF-I-M-v1.0", revision="...")',
+}
+
+
+class _collecting:  # noqa: N801  reads as a statement
+    """Enter a fault into a list and go on, so that every fault of a file is told at once."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, _Fault):
+            self.faults.append(str(error))
+            return True
+        return False
+
+
+def dotted(node: ast.expr) -> str:
+    """``a.b.c`` for a chain of names, empty for anything else."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        owner = dotted(node.value)
+        return f"{owner}.{node.attr}" if owner else ""
+    return ""
+
+
+def literal(node: ast.expr) -> Any:
+    """The value of a literal with tuples as lists, or a mark that it is none."""
+    if isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, (bool, int, float, str))):
+        return node.value
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
+        value = literal(node.operand)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return -value if isinstance(node.op, ast.USub) else value
+    if isinstance(node, ast.Tuple):
+        values = [literal(each) for each in node.elts]
+        return MISSING if any(each is MISSING for each in values) else values
+    return MISSING
+
+
+def conforms(value: object, annotation: ast.expr) -> bool:
+    """Whether a literal fits an annotation; an int fits ``float``.
+
+    Raises:
+        ValueError: the annotation is none that a parameter may have.
+    """
+    if isinstance(annotation, ast.BinOp) and isinstance(annotation.op, ast.BitOr):
+        sides = [conforms(value, side) for side in (annotation.left, annotation.right)]
+        return any(sides)
+    if isinstance(annotation, ast.Subscript) and dotted(annotation.value) == "tuple":
+        return _conforms_tuple(value, annotation.slice)
+    if isinstance(annotation, ast.Subscript) and dotted(annotation.value).rpartition(".")[2] == "Literal":
+        choices = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
+        return any(type(literal(each)) is type(value) and literal(each) == value for each in choices)
+    name = "None" if isinstance(annotation, ast.Constant) and annotation.value is None else dotted(annotation)
+    if name not in _SCALARS:
+        raise ValueError(f"annotation {ast.unparse(annotation)!r} is none that a parameter may have")
+    return _is_a(value, name)
+
+
+def _conforms_tuple(value: object, items: ast.expr) -> bool:
+    kinds = items.elts if isinstance(items, ast.Tuple) else [items]
+    if len(kinds) == 2 and isinstance(kinds[1], ast.Constant) and kinds[1].value is Ellipsis:
+        fits = [conforms(each, kinds[0]) for each in (value if isinstance(value, list) else [None])]
+        return isinstance(value, list) and all(fits)
+    if not isinstance(value, list) or len(value) != len(kinds):
+        return False
+    return all(conforms(each, kind) for each, kind in zip(value, kinds, strict=True))
+
+
+def _is_a(value: object, name: str) -> bool:
+    if name == "None":
+        return value is None
+    if isinstance(value, bool):
+        return name == "bool"
+    kinds: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "bool": ()}
+    return isinstance(value, kinds[name])
+
+
+def _is_finite(value: object) -> bool:
+    if isinstance(value, list):
+        return all(_is_finite(each) for each in value)
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _unquoted(annotation: ast.expr) -> ast.expr:
+    """An annotation written as a string, parsed."""
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        return ast.parse(annotation.value, mode="eval").body
+    return annotation
+
+
+def _guess(default: ast.expr) -> str:
+    value = literal(default)
+    if isinstance(value, list):
+        kinds = sorted({_guess_one(each) for each in value}) or ["int"]
+        return f"tuple[{' | '.join(kinds)}, ...]"
+    return _guess_one(value) if value is not MISSING else "int"
+
+
+def _guess_one(value: object) -> str:
+    return "None" if value is None else type(value).__name__

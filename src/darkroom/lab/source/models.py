@@ -1,0 +1,373 @@
+"""Models that experiments may draw with: declared in ``experiments/models.toml``, and chosen with ``--model``.
+
+    [pocket]                                  the first is the default
+    title = "Pocket IF"
+    stage_1.upstream = "pocket_if/stage_1"    a folder that another experiment wrote: its result "pipeline"
+    stage_1.result = "pipeline"
+
+    [deepfloyd-m]
+    title = "DeepFloyd IF (M)"
+    stage_1.hub = "DeepFloyd/IF-I-M-v1.0"     a name on the hub, at a revision
+    stage_1.revision = "<commit>"             a commit; "main" would be what its publisher has there on that day
+    parameters = { gamma = 7.0 }              what its variants have in place of the experiments' own defaults
+    text = { hub = "DeepFloyd/IF-I-XL-v1.0", revision = "main" }    whose text encoder reads prompts; by default its own
+    embeddings = "prompt_embeds_dict.pth"     or prompts that were read elsewhere: a dictionary of their embeddings
+
+    [pixels]                                  a network of flow matching in pixel space says how it is asked and read
+    title = "Pixels"
+    stage_1 = { hub = "owner/pixels", revision = "..." }
+    network = { prediction = "velocity", times = [0.0, 1.0], side = 512, tokens = 128, guidance = "w" }
+    parameters = { gamma = 7.0 }              in that convention: v_c + w (v_c - v_u), so gamma = w + 1 = 8 here
+    only = ["part_a/flow"]                    the experiments that it has variants of; by default all that ask for its roles
+
+An experiment asks for ``weights("stage_1")``, whatever the model. With the default model it is ``part_a/guidance``;
+with another it is a variant of its own, ``part_a/guidance@deepfloyd-m``, with outputs, key and state of its own, and so
+is everything that takes results from it. Variants are there where they have outputs, or are asked for. A model that lacks
+a role has no variants of what asks for that role.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from darkroom.core.errors import UnknownName, UsageError, nearest
+from darkroom.core.paths import read_toml
+
+KINDS = ("upstream", "hub", "folder")
+_NOT_ROLES = frozenset({"title", "parameters", "network", "only", "text", "embeddings"})
+_EMBEDDINGS = (".safetensors", ".pth", ".pt")
+
+
+class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a network of flow matching is asked and read: the fields of ``darkroom.diffusion.pretrained.Convention``.
+
+    ``null`` is its null prompt. ``guidance`` is the convention in which the model's parameter ``gamma`` is given: "gamma" is
+    ours, v_u + gamma (v_c - v_u); "w" is v_c + w (v_c - v_u).
+    """
+
+    prediction: Literal["velocity", "data", "noise"] = "velocity"
+    times: tuple[float, float] = (0.0, 1.0)
+    noise_scale: float = 1.0
+    side: int = 0
+    tokens: int = 77
+    lower: bool = False
+    masked: bool = True
+    code: str = ""
+    null: str = ""
+    guidance: Literal["gamma", "w"] = "gamma"
+
+
+class TextSource(msgspec.Struct, frozen=True):
+    """What reads a model's prompts: a pipeline's text encoder, on the hub or in a folder, or a file of embeddings.
+
+    ``kind`` is empty for the text encoder that is beside the weights, ``embeddings`` for none.
+    """
+
+    kind: str = ""
+    place: str = ""
+    revision: str = ""
+    embeddings: str = ""
+
+
+class WeightsSource(msgspec.Struct, frozen=True):
+    """Where weights come from: an experiment's result, a name on the hub, or a folder; and how their network is asked.
+
+    ``text`` is None where prompts are read by the text encoder that is beside the weights.
+    """
+
+    kind: str
+    place: str
+    result: str = ""
+    revision: str = ""
+    network: Network | None = None
+    text: TextSource | None = None
+
+    @property
+    def asked(self) -> str:
+        """How the network is asked, as it counts in a key; empty for a cascade."""
+        return f" {msgspec.json.encode(self.network).decode()}" if self.network else ""
+
+
+class Model(msgspec.Struct, frozen=True):
+    """A model: what it is called, its weights by role, and parameters that suit it better than the defaults."""
+
+    name: str
+    title: str
+    roles: dict[str, WeightsSource]
+    parameters: dict[str, Any] = {}
+    only: list[str] = []
+
+
+def declared(path: Path) -> list[Model]:
+    """The models that *path* declares, the default first; none where there is no such file.
+
+    Raises:
+        UsageError: it is not TOML, or a model lacks something.
+    """
+    content = read_toml(path) or {}
+    models = [_model(path, name, table) for name, table in content.items()]
+    if models and models[0].parameters:
+        raise UsageError(f"{path}: {models[0].name!r} is the default model; give its parameters in the experiments")
+    for model in models[1:]:
+        _check_roles(path, model, models[0])
+    return models
+
+
+def _check_roles(path: Path, model: Model, default: Model) -> None:
+    """Refuse a model with a role that the default one has not, or with none that it has."""
+    if unknown := sorted(model.roles.keys() - default.roles.keys()):
+        offer = nearest(unknown[0], default.roles)
+        raise UsageError(f"{path}: model {model.name!r} has {unknown[0]}, which {default.name!r} has not{offer}")
+    if default.roles and not model.roles:
+        raise UsageError(f"{path}: model {model.name!r} has no {sorted(default.roles)[0]}, which {default.name!r} has")
+
+
+def of_folder(given: str, models: list[Model]) -> Model:
+    """A model named for its folder, with a sub-folder for each role that the default model has.
+
+    Raises:
+        UsageError: there is no such folder, or a role's sub-folder is missing.
+    """
+    folder = Path(given).expanduser().absolute()
+    if not folder.is_dir():
+        known = ", ".join(model.name for model in models) or "none"
+        offer = nearest(given, [model.name for model in models])
+        raise UnknownName(f"--model {given}: no such model or folder{offer or f'; models: {known}'}")
+    roles = models[0].roles if models else {}
+    for role in roles:
+        if not (folder / role).is_dir():
+            raise UsageError(
+                f"--model {given}: no {role}/ in that folder; put a pipeline there, as save_pretrained writes it"
+            )
+    text = _text_in(folder)
+    sources = {role: WeightsSource("folder", str(folder / role), text=text) for role in roles}
+    return Model(folder.name, folder.name, sources)
+
+
+def _text_in(folder: Path) -> TextSource | None:
+    """What reads prompts in a model's folder, where it is not stage I: ``text/``, ``embeddings.safetensors`` or ``.pth``."""
+    encoder = ("folder", str(folder / "text")) if (folder / "text").is_dir() else ("", "")
+    files = [str(folder / f"embeddings{ending}") for ending in _EMBEDDINGS]
+    embeddings = next((path for path in files if Path(path).is_file()), "")
+    return TextSource(*encoder, embeddings=embeddings) if encoder[0] or embeddings else None
+
+
+def chosen(given: str, models: list[Model]) -> Model:
+    """The model that ``--model`` names, or the one in the folder that it names."""
+    named = next((model for model in models if model.name == given), None)
+    return named or of_folder(given, models)
+
+
+def stored(outputs: Path) -> list[str]:
+    """The names of models that variants under *outputs* were made with."""
+    names = {entry.rpartition("@")[2] for entry in _folders(os.fspath(outputs)) if "@" in entry}
+    return sorted(names)
+
+
+def _folders(base: str, depth: int = 2) -> Iterator[str]:
+    try:
+        entries = [entry for entry in os.scandir(base) if not entry.name.startswith(".")]
+    except OSError:
+        return
+    for entry in (each for each in entries if each.is_dir(follow_symlinks=False)):
+        yield entry.name
+        if depth > 1:
+            yield from _folders(entry.path, depth - 1)
+
+
+def with_variants(project: Any, models: Iterable[Model]) -> Any:
+    """*project* with a variant, for each of *models*, of everything that draws with the default one.
+
+    Raises:
+        UsageError: a model has a parameter that none of these experiments has, or a value that does not fit it.
+    """
+    experiments = dict(project.experiments)
+    for model in models:
+        drawing = _drawn_with(model, project.experiments)
+        if project.models and model.name != project.models[0].name:
+            known = {each.name for recipe in drawing for each in recipe.parameters}
+            if unknown := sorted(model.parameters.keys() - known):
+                offer = nearest(unknown[0], sorted(known))
+                raise UnknownName(f"model {model.name!r}: no experiment has a parameter {unknown[0]!r}{offer}")
+            for recipe in drawing:
+                variant = _variant(recipe, model, project.experiments)
+                experiments[variant.id] = variant
+    return msgspec.structs.replace(project, experiments=experiments)
+
+
+def _drawn_with(model: Model, experiments: Mapping[str, Any]) -> list[Any]:
+    """The experiments that draw with a model and need no role that *model* lacks, nor anything drawn with one."""
+    drawing = [recipe for recipe in experiments.values() if recipe.model]
+    if unknown := [name for name in model.only if name not in {recipe.id for recipe in drawing}]:
+        offer = nearest(unknown[0], [recipe.id for recipe in drawing])
+        raise UnknownName(f"model {model.name!r}: only names {unknown[0]!r}, which draws with no model{offer}")
+    left = [recipe for recipe in drawing if not model.only or recipe.id in model.only]
+    lacking = {recipe.id for recipe in drawing} - {recipe.id for recipe in left}
+    while True:
+        fitting = [recipe for recipe in left if not any(_lacks(edge, model, lacking) for edge in recipe.edges)]
+        if len(fitting) == len(left):
+            return left
+        lacking |= {recipe.id for recipe in left} - {recipe.id for recipe in fitting}
+        left = fitting
+
+
+def _lacks(edge: Any, model: Model, lacking: set[str]) -> bool:
+    return edge.target not in model.roles if edge.source is not None else edge.target in lacking
+
+
+def _variant(recipe: Any, model: Model, experiments: Mapping[str, Any]) -> Any:
+    def bound(edges: list[Any]) -> list[Any]:
+        return [_bound(edge, model, experiments) for edge in edges]
+
+    return msgspec.structs.replace(
+        recipe,
+        id=f"{recipe.id}@{model.name}",
+        model=model.title,
+        edges=bound(recipe.edges),
+        parameters=[_parameter(each, model) for each in recipe.parameters],
+        figures=[msgspec.structs.replace(each, edges=bound(each.edges)) for each in recipe.figures],
+        metrics=[msgspec.structs.replace(each, edges=bound(each.edges)) for each in recipe.metrics],
+    )
+
+
+def _parameter(declared: Any, model: Model) -> Any:
+    from darkroom.lab.source.values import parsed
+
+    if declared.name not in model.parameters:
+        return declared
+    given = model.parameters[declared.name]
+    setting = f"model {model.name!r}: {declared.name} = {given!r}"
+    value = parsed(setting, given if isinstance(given, str) else repr(given), declared.annotation)
+    network = next((source.network for source in model.roles.values() if source.network), None)
+    if network and network.guidance == "w" and "gamma" in declared.name:
+        value = [each + 1 for each in value] if isinstance(value, list | tuple) else value + 1
+    return msgspec.structs.replace(declared, value=value)
+
+
+def _bound(edge: Any, model: Model, experiments: Mapping[str, Any]) -> Any:
+    if edge.source is not None:
+        return msgspec.structs.replace(edge, source=model.roles[edge.target])
+    if edge.kind == "upstream" and experiments[edge.target].model:
+        return msgspec.structs.replace(edge, target=f"{edge.target}@{model.name}")
+    return edge
+
+
+def _model(path: Path, name: str, table: Any) -> Model:
+    if not isinstance(table, dict) or not isinstance(table.get("title"), str):
+        raise UsageError(f'{path}: model {name!r} has no title; write title = "..." under [{name}]')
+    if not name.replace("-", "").replace("_", "").isalnum():
+        raise UsageError(f"{path}: model name {name!r}; use letters, digits, _ and -")
+    parameters = table.get("parameters", {})
+    if not isinstance(parameters, dict):
+        raise UsageError(f"{path}: parameters of model {name!r} is no table; write parameters = {{ name = value }}")
+    network = _network(path, name, table["network"]) if "network" in table else None
+    text = _text(path, name, table)
+    given = {role: value for role, value in table.items() if role not in _NOT_ROLES}
+    roles = {role: _source(path, name, role, value, network, text) for role, value in given.items()}
+    only = table.get("only", [])
+    if not isinstance(only, list) or not all(isinstance(each, str) for each in only):
+        raise UsageError(f'{path}: only of model {name!r} is no list of experiments; write only = ["part_a/flow"]')
+    return Model(name, table["title"], roles, parameters, only)
+
+
+def _network(path: Path, model: str, given: Any) -> Network:
+    where = f"{path}: network of model {model!r}"
+    if not isinstance(given, dict):
+        raise UsageError(f"{where} is no table; write network = {{ prediction = ..., times = [..., ...] }}")
+    known = [field.name for field in msgspec.structs.fields(Network)]
+    if unknown := sorted(given.keys() - set(known)):
+        raise UsageError(f"{where}: no field {unknown[0]!r}{nearest(unknown[0], known)}; there are {', '.join(known)}")
+    try:
+        network = msgspec.convert(given, Network)
+    except msgspec.ValidationError as error:
+        field = str(error).rpartition("$.")[2].strip("`")
+        choices = {"prediction": "velocity, data or noise", "guidance": "gamma or w"}.get(field.partition("[")[0])
+        raise UsageError(f"{where}: {field}: {f'choose {choices}' if choices else error}") from None
+    wrong = {
+        "times": not all(map(math.isfinite, network.times)) or network.times[0] == network.times[1],
+        "noise_scale": not (math.isfinite(network.noise_scale) and network.noise_scale > 0),
+        "side": network.side < 0,
+        "tokens": network.tokens < 1,
+    }
+    if found := [field for field, is_wrong in wrong.items() if is_wrong]:
+        said = {"times": "give two different times, at noise and at the data", "side": "give pixels, or 0"}
+        advice = said.get(found[0], "give a number greater than 0")
+        raise UsageError(f"{where}: {found[0]} = {getattr(network, found[0])!r}; {advice}")
+    return network
+
+
+def _text(path: Path, model: str, table: Mapping[str, Any]) -> TextSource | None:
+    """What the table says of what reads the prompts; None where it says nothing."""
+    found = {"kind": "", "place": "", "revision": ""}
+    if "text" in table:
+        source = _source(path, model, "text", table["text"], None)
+        found = {"kind": source.kind, "place": source.place, "revision": source.revision}
+    embeddings = table.get("embeddings", "")
+    if not isinstance(embeddings, str) or ("embeddings" in table and not embeddings.endswith(_EMBEDDINGS)):
+        raise UsageError(
+            f'{path}: embeddings of model {model!r} name no file; write embeddings = "..." with one that ends in '
+            f"{', '.join(_EMBEDDINGS)}"
+        )
+    if embeddings and "network" in table:
+        raise UsageError(f"{path}: model {model!r} has embeddings and a network; embeddings are for cascades alone")
+    used = [name for name in ("text", "embeddings") if name in table]
+    if used and any(isinstance(given, dict) and "upstream" in given for given in table.values()):
+        raise UsageError(
+            f"{path}: model {model!r} has {used[0]}, but its weights are an experiment's, which have their own"
+        )
+    return TextSource(**found, embeddings=embeddings) if used else None
+
+
+def _source(
+    path: Path, model: str, role: str, given: Any, network: Network | None, text: TextSource | None = None
+) -> WeightsSource:
+    kinds = [kind for kind in KINDS if isinstance(given, dict) and isinstance(given.get(kind), str)]
+    needed = {"upstream": {"result"}, "hub": {"revision"}, "folder": set()}
+    if len(kinds) != 1 or set(given) != {kinds[0], *needed[kinds[0]]}:
+        raise UsageError(
+            f'{path}: {role} of model {model!r} needs one of upstream = "..." and result = "..."; '
+            'hub = "owner/name" and revision = "..."; or folder = "..."'
+        )
+    if kinds[0] == "hub":
+        _check_revision(f"{path}: {role} of model {model!r}", given["revision"])
+    return WeightsSource(kinds[0], given[kinds[0]], given.get("result", ""), given.get("revision", ""), network, text)
+
+
+_HEX = frozenset("0123456789abcdef")
+TELL_COMMIT = "python -c \"from huggingface_hub import model_info; print(model_info('OWNER/NAME').sha)\""
+
+
+def is_commit(revision: str) -> bool:
+    """Whether a revision is the whole name of a commit, which nobody can move: 40 hex digits."""
+    return len(revision) == 40 and _HEX.issuperset(revision)
+
+
+def _check_revision(where: str, revision: Any) -> None:
+    """Refuse what is neither a commit nor the name of a branch or a tag, such as a commit that was cut short.
+
+    Raises:
+        UsageError: it is.
+    """
+    if not isinstance(revision, str) or not revision.strip():
+        raise UsageError(f"{where}: its revision is empty; give a commit, which {TELL_COMMIT} prints")
+    if not is_commit(revision) and len(revision) >= 7 and _HEX.issuperset(revision.strip().lower()):
+        raise UsageError(
+            f"{where}: revision {revision!r} is no commit, which has 40 hex digits in lower case; {TELL_COMMIT} prints it"
+        )
+
+
+def unpinned(models: Iterable[Model]) -> list[str]:
+    """What models take from the hub at a revision that its publisher may move, such as "deepfloyd-m: OWNER/NAME at main"."""
+    found: dict[str, None] = {}
+    for model in models:
+        for source in model.roles.values():
+            for each in (source, source.text):
+                if each is not None and each.kind == "hub" and not is_commit(each.revision):
+                    found[f"{model.name}: {each.place} at {each.revision!r}"] = None
+    return list(found)

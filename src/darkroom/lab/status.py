@@ -1,0 +1,84 @@
+"""What ``status`` prints: a table, the details of some experiments, or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from darkroom.core.units import duration
+from darkroom.lab.plan import DrawingVerdict, Verdict, status
+
+COLUMNS = ("experiment", "state", "reason", "last run", "device", "took")
+_REASON = 44
+
+
+def table(verdicts: Sequence[Verdict]) -> str:
+    """A line for each experiment, and one for each figure or metric that is not fresh."""
+    rows: list[tuple[str, ...]] = [COLUMNS]
+    for verdict in verdicts:
+        rows.append(_row(verdict))
+        rows += [_drawing_row(each) for each in _drawings(verdict) if each.state != "fresh"]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join(lines) if verdicts else "no experiments"
+
+
+def details(verdicts: Iterable[Verdict]) -> str:
+    """Everything that the plan knows of each experiment."""
+    return "\n\n".join(_details(verdict) for verdict in verdicts)
+
+
+def as_json(verdicts: Iterable[Verdict]) -> str:
+    """A list of objects: the record of each experiment, and the state of each figure and metric in words."""
+    import json
+
+    import msgspec
+
+    from darkroom.core.record import experiment_record
+
+    rows = []
+    for verdict in verdicts:
+        record = experiment_record(verdict.recipe.id, verdict.state, verdict.reasons, verdict.manifest)
+        drawings = {each.recipe.name: in_words(each.state, each.reasons) for each in _drawings(verdict)}
+        rows.append({**msgspec.to_builtins(record), "drawings": drawings})
+    return json.dumps(rows, indent=2, ensure_ascii=False)
+
+
+def in_words(state: str, reasons: Sequence[str]) -> str:
+    """Such as ``stale (params: gammas)``."""
+    return f"{state} ({', '.join(reasons)})" if reasons else state
+
+
+def _row(verdict: Verdict) -> tuple[str, ...]:
+    known = status(verdict)
+    when = (known.finished_at or "").replace("T", " ")[:16]
+    took = "" if known.duration_s is None else duration(known.duration_s)
+    return known.id, known.state, _short(verdict.reasons), when, known.device or "", took
+
+
+def _drawing_row(drawing: DrawingVerdict) -> tuple[str, ...]:
+    return f"  {drawing.recipe.name}", drawing.state, _short(drawing.reasons), "", "", ""
+
+
+def _short(reasons: Sequence[str]) -> str:
+    """The first reason, and how many more there are."""
+    if not reasons:
+        return ""
+    more = f" and {len(reasons) - 1} more" if len(reasons) > 1 else ""
+    first, room = reasons[0], _REASON - len(more)
+    return (first if len(first) <= room else f"{first[: room - 3]}...") + more
+
+
+def _drawings(verdict: Verdict) -> list[DrawingVerdict]:
+    return [*verdict.figures.values(), *verdict.metrics.values()]
+
+
+def _details(verdict: Verdict) -> str:
+    recipe, known = verdict.recipe, status(verdict)
+    lines = [f"{recipe.id}  {verdict.state}", f"  {recipe.summary}", f"  declared  {recipe.path}:{recipe.line}"]
+    lines += [f"  because   {reason}" for reason in verdict.reasons]
+    lines += [f"  with      {name} = {value}" for name, value in verdict.parameters.items()]
+    lines += [f"  from      {edge.name}" for edge in recipe.edges]
+    if known.duration_s is not None:
+        lines.append(f"  run       {known.finished_at} on {known.device}, {duration(known.duration_s)}")
+    lines += [f"  draws     {each.recipe.name}: {in_words(each.state, each.reasons)}" for each in _drawings(verdict)]
+    return "\n".join(lines)

@@ -1,0 +1,130 @@
+"""Names of authors in a bibliography: taken apart as BibTeX does it, with what it would silently get wrong as a fault."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from darkroom.press.bibliography.tex import without_html
+
+_SUFFIX = re.compile(r"(?:Jr|Sr|Esq|Ph\.?\s?D|M\.?\s?D)\.?|I{1,3}|I?V|VI{0,3}|\d(?:st|nd|rd|th)", re.IGNORECASE)
+_APART = re.compile(
+    r"(?:Jr|Sr|JR|SR|Esq|Ph\.?D|M\.D)\.?|I{2,3}|IV|VI{1,3}|\d(?:st|nd|rd|th)"
+)  # where no comma tells them
+_NUMERAL = re.compile(r"[IVX]+")
+_INITIAL = re.compile(r"[A-Z]\.?")
+_INITIALS = re.compile(r"(?:[A-Z]\.(?:-?[A-Z]\.)*|[A-Z]{1,3})")
+_OTHERS = re.compile(r"(?:others|et\.? al\.?)", re.IGNORECASE)
+_AND_OTHERS = re.compile(r",?\s+et\.?~?\s?al\.?$", re.IGNORECASE)
+_EXTENDED = re.compile(r"([a-z]+(?:-i)?)\s*=\s*(.*)", re.IGNORECASE | re.DOTALL)
+_WRITE = "write Family, Given, names joined by `and`, a body's name in braces"
+UNKNOWN = "?"
+
+
+class Name(NamedTuple):
+    """A person, or a body, which has a family name alone. Particles go with the family: "van den Oord"."""
+
+    given: str
+    family: str
+    suffix: str = ""
+
+    def __str__(self) -> str:
+        name = f"{self.given} {self.family}".strip()
+        return f"{name}{' ' if _NUMERAL.fullmatch(self.suffix) else ', '}{self.suffix}" if self.suffix else name
+
+
+def names_in(text: str) -> Iterator[tuple[int, Name, str]]:
+    """Each name in the value of a field: where it begins, the name as TeX, and what is wrong with it, or "".
+
+    "others", at the end, is a name too (see :func:`is_others`).
+    """
+    from pybtex.bibtex.utils import split_name_list
+
+    end = 0
+    for name in split_name_list(re.sub(r"\s", " ", text)):
+        start = max(text.find(name.split(" ", maxsplit=1)[0], end), 0)
+        end = start + len(name)
+        shortened = _AND_OTHERS.sub("", name)
+        if shortened and shortened != name:
+            yield start, *_taken_apart(shortened)
+            yield start, Name("", "others"), ""
+        else:
+            yield start, *_taken_apart(name)
+
+
+def is_others(name: Name) -> bool:
+    """Whether it stands for authors that are not named."""
+    return not name.given and bool(_OTHERS.fullmatch(name.family))
+
+
+def _taken_apart(name: str) -> tuple[Name, str]:
+    name = re.sub(r"\s+0\d{3}$", "", without_html(name).strip())  # how dblp tells namesakes apart
+    if _OTHERS.fullmatch(name):
+        return Name("", "others"), ""
+    if problem := _joined_otherwise(name):
+        return Name("", UNKNOWN), f"{problem}; {_WRITE}"
+    found = _extended(name) or _by_bibtex(name)
+    if isinstance(found, str):
+        return Name("", UNKNOWN), f"{found}; {_WRITE}"
+    return found, ""
+
+
+def _by_bibtex(name: str) -> Name | str:
+    """The name, or what is wrong with it."""
+    from pybtex.database import InvalidNameString, Person
+
+    try:
+        person = Person(name)
+    except InvalidNameString:
+        return f"'{name}' has too many commas"
+    first, last = [*person.first_names, *person.middle_names], [*person.prelast_names, *person.last_names]
+    given, family, suffix = " ".join(first), " ".join(last), " ".join(person.lineage_names)
+    if suffix and not _SUFFIX.fullmatch(suffix.strip("{}")):
+        if _SUFFIX.fullmatch(given):  # "King, Martin Luther, Jr."
+            return Name(suffix, family, given)
+        return f"'{name}' is read as one name with the suffix '{suffix}'"
+    if (
+        not suffix and _SUFFIX.fullmatch(given) and "," in name and len(person.last_names) > 1
+    ):  # "Martin Luther King, Jr."
+        return Name(" ".join(person.last_names[:-1]), person.last_names[-1], given)
+    found = _initials(name, given, last) if suffix else _suffixed(name, first, last) or _initials(name, given, last)
+    if found:
+        return found
+    return Name(given, family, suffix) if family.strip("{} ") else f"'{name}' is no name"
+
+
+def _suffixed(name: str, first: list[str], last: list[str]) -> Name | None:
+    """A name with a suffix that no comma parts from it: "John Smith Jr.", "Smith Jr., John", "Smith, John III"."""
+    if last and _APART.fullmatch(last[-1]) and len(first) + len(last) > 2:
+        rest = last[:-1] or [first[-1]]
+        return Name(" ".join(first if last[:-1] else first[:-1]), " ".join(rest), last[-1])
+    if "," in name and len(first) > 1 and _APART.fullmatch(first[-1]):
+        return Name(" ".join(first[:-1]), " ".join(last), first[-1])
+    return None
+
+
+def _initials(name: str, given: str, last: list[str]) -> str:
+    """What is wrong where initials are taken for a family name or stand before a comma, or ""."""
+    if given and "," in name and len(last) > 1 and (_INITIALS.fullmatch(last[0]) or _INITIALS.fullmatch(last[-1])):
+        return f"'{name}' is read as one name, {given} {' '.join(last)}"
+    if "," not in name and len(last) == 1 and _INITIAL.fullmatch(last[0]) and not _INITIAL.fullmatch(given or "X"):
+        return f"'{name}' is read as the family name '{last[0]}'"
+    return ""
+
+
+def _joined_otherwise(name: str) -> str:
+    """What is said of several names that are not joined by ``and``, or ""."""
+    bare = re.sub(r"\{[^{}]*\}|\\[^A-Za-z&]", "", name)
+    if ";" in bare or "&" in bare:
+        return f"'{name}' is read as one name"
+    return f"`and` joins '{name}' to nothing" if re.match(r"and\b|$", name) else ""
+
+
+def _extended(name: str) -> Name | None:
+    """A name as biblatex has it, ``given=Hans, family=Müller, prefix=von``, or None."""
+    found = [_EXTENDED.fullmatch(part.strip().strip('"')) for part in re.split(r",(?![^{]*\})", name)]
+    parts = {each[1].lower(): each[2].strip().strip('"') for each in found if each}
+    if len(parts) < len(found) or not parts.get("family"):
+        return None
+    return Name(parts.get("given", ""), f"{parts.get('prefix', '')} {parts['family']}".strip(), parts.get("suffix", ""))

@@ -1,0 +1,457 @@
+"""Publishing: the site is written beside the old one and swapped in at once.
+
+A build that fails, or is killed, leaves the old site as it was; one that changes nothing writes nothing to it. What
+Darkroom did not write stays in the folder, or the folder is refused (see ``folder``).
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from stat import S_IMODE, S_ISDIR
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from darkroom.core import caches, locks
+from darkroom.core.errors import ContentError, Fault, Locked, UsageError, explained
+from darkroom.core.exchange import exchange
+from darkroom.core.manifest import Status
+from darkroom.core.paths import CANNOT_MOVE, copy_file
+from darkroom.press import inputs as record
+from darkroom.press import write as folder
+from darkroom.press.files import MATH, Content, Copy, Kept, Places, digest_of
+
+if TYPE_CHECKING:
+    from darkroom.press.site.site import Edition
+
+VERSION = 2  # of what is remembered, and of what makes a file fit to be published
+
+
+class SiteRequest(msgspec.Struct, frozen=True):
+    """What to build and where: the project's *root*, its *templates* and *outputs*, the *site*, a deletable *cache*.
+
+    A *site* that is a symbolic link is written where it leads.
+
+    ``statuses`` is the plan's word on every experiment. ``strict`` makes a fault of what is stale, missing or damaged.
+    ``theme`` stands in for the project's own layouts, templates of figures, static files and packages, if it is given.
+    """
+
+    root: Path
+    templates: Path
+    outputs: Path
+    site: Path
+    cache: Path
+    statuses: Sequence[Status]
+    strict: bool = False
+    theme: Path | None = None
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What a build came to: *pages* and *files* of the site, how many were *written*, and what is worth a word.
+
+    The site's record of its own files is not counted.
+    """
+
+    pages: int
+    files: int
+    written: int
+    warnings: tuple[Fault, ...]
+
+
+def is_current(request: SiteRequest) -> bool:
+    """Whether the site is what a build would give, judged by times and sizes, and content where those have moved."""
+    return current(request) is not None
+
+
+def current(request: SiteRequest) -> Report | None:
+    """The last build's report, if building again would change nothing, else None.
+
+    Raises:
+        UsageError: the site is no folder.
+    """
+    request = _resolved(request)
+    memory = record.load(_record_path(request))
+    if memory.identity != _identity(request):
+        return None
+    if not record.unchanged(memory.inputs) or not _site_stands(request, memory.outputs):
+        return None
+    warnings = tuple(Fault(*fault) for fault in memory.warnings)
+    return Report(memory.pages, len(memory.outputs) - 1, 0, warnings)
+
+
+def build(request: SiteRequest) -> Report:
+    """Build the site.
+
+    Raises:
+        ContentError: with every fault found; the site is left as it was.
+        UsageError: the site cannot be written, or holds what is not ours and cannot stay; KaTeX cannot be had, or
+            another build is at it.
+    """
+    request = _resolved(request)
+    folder.refuse_sources(request.site, request.root, (request.templates, request.outputs, request.cache))
+    _claim_caches(request)
+    with _lock(request), _seldom_collecting():
+        memory = record.load(_record_path(request))
+        inputs = record.Inputs(memory.inputs.files if memory.identity[:1] == [VERSION] else {})
+        edition = _edition(request, inputs, memory)
+        try:
+            written = _publish(request, edition, memory)
+        except OSError as error:
+            raise _unwritable(request, error) from None
+        _remember(request, edition, inputs)
+    pages = len(edition.memory.pages)
+    return Report(pages, len(edition.files) - 1, written, edition.warnings)
+
+
+def compare(request: SiteRequest) -> Report:
+    """Check the sources as ``build`` does and the site against them, changing nothing.
+
+    Raises:
+        ContentError: with every fault.
+    """
+    request = _resolved(request)
+    _claim_caches(request)
+    edition = _edition(request, record.Inputs({}), record.Record(), reuse=False)
+    faults = [fault for target, content in edition.files.items() for fault in _differs(request, target, content)]
+    if faults:
+        raise ContentError(faults, edition.warnings)
+    return Report(len(edition.memory.pages), len(edition.files) - 1, 0, edition.warnings)
+
+
+def _resolved(request: SiteRequest) -> SiteRequest:
+    return msgspec.structs.replace(request, site=folder.real_folder(request.site))
+
+
+def _differs(request: SiteRequest, target: str, content: Content) -> Iterator[Fault]:
+    path = request.site / target
+    digest = digest_of(content)
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        found = ""
+    if found != digest:
+        state = "is not what the sources give" if found else "is missing"
+        yield Fault(_places(request).shown(path), 1, 1, "site", f"{state}; run python build.py")
+
+
+def _claim_caches(request: SiteRequest) -> None:
+    """Remove what stands in the place of a cache and is none, such as a link that leads elsewhere.
+
+    Raises:
+        UsageError: that is not allowed.
+    """
+    cache = request.cache
+    base = request.root if cache.is_relative_to(request.root) else cache.parent
+    spare = _record_path(request).with_suffix(".spare")
+    try:
+        caches.claim(base, cache, ("press.lock", *(f"{MATH}{suffix}" for suffix in ("", "-journal", "-wal", "-shm"))))
+        for place in (cache / "fonts", cache / "jinja", spare, _set_aside(spare)):
+            caches.claim(base, place)
+    except OSError as error:
+        raise UsageError(f"{_first(error, request)}; the old site is untouched") from None
+
+
+# What was seen and written --------------------------------------------------------------------------------------------
+
+
+def _record_path(request: SiteRequest) -> Path:
+    name = hashlib.sha256(os.fspath(request.site).encode()).hexdigest()[:8]
+    return request.cache / f"press-{name}.json"
+
+
+def _pages_path(request: SiteRequest) -> Path:
+    return _record_path(request).with_suffix(".pages.json")
+
+
+def _identity(request: SiteRequest) -> list[Any]:
+    """What has to be the same for a build to be the same, files aside."""
+    states = [[status.id, status.state, list(status.reasons), list(status.figures)] for status in request.statuses]
+    digest = hashlib.sha256(repr(states).encode()).hexdigest()
+    places = [os.fspath(path) for path in (request.root, request.templates, request.outputs, request.site)]
+    places.append(os.fspath(request.theme or ""))
+    return [VERSION, *places, request.strict, os.environ.get("DARKROOM_BASE_URL"), digest]
+
+
+def _site_stands(request: SiteRequest, outputs: Mapping[str, record.Published]) -> bool:
+    root = os.fspath(request.site)
+    return all(record.has_times(f"{root}/{target}", published.times) for target, published in outputs.items())
+
+
+def _remember(request: SiteRequest, edition: Edition, inputs: record.Inputs) -> None:
+    import msgspec
+
+    outputs = {}
+    for target, digest in edition.digests.items():
+        times = record.stat_of(f"{request.site}/{target}")
+        outputs[target] = record.Published(times or record.Times(0, 0, 0, 0), digest)
+    memory = record.Record(
+        identity=_identity(request),
+        pages=len(edition.memory.pages),
+        inputs=inputs.snapshot(),
+        outputs=outputs,
+        warnings=[(w.path, w.line, w.column, w.rule, w.message) for w in edition.warnings],
+    )
+    try:
+        caches.write(_pages_path(request), msgspec.json.encode(edition.memory))
+        caches.write(_record_path(request), msgspec.json.encode(memory))
+    except UnicodeEncodeError:  # a name on disk that is not UTF-8: nothing is remembered
+        return
+    except OSError as error:
+        raise UsageError(f"{_first(error, request)}; the site itself is built") from None
+
+
+def _places(request: SiteRequest) -> Places:
+    return Places(request.root, request.templates, request.outputs, request.site, request.cache, request.theme)
+
+
+def _edition(request: SiteRequest, inputs: record.Inputs, memory: record.Record, reuse: bool = True) -> Edition:
+    from darkroom.press.site.cache import Memory, read_memory
+    from darkroom.press.site.site import make_edition
+
+    outputs = memory.outputs
+    pages = read_memory(_pages_path(request)) if reuse and outputs else Memory({})
+
+    def kept(url: str) -> bool:
+        known = outputs.get(url)
+        path = f"{request.site}/{url}"
+        return known is not None and (record.has_times(path, known.times) or folder.holds(Path(path), known.sha256))
+
+    edition = make_edition(_places(request), inputs, pages, kept, statuses=request.statuses, strict=request.strict)
+    digests = {target: digest_of(content) for target, content in edition.files.items()}
+    own = folder.record_of(digests)
+    files = {**edition.files, folder.RECORD: own}
+    return msgspec.structs.replace(edition, files=files, digests={**digests, folder.RECORD: digest_of(own)})
+
+
+# Writing --------------------------------------------------------------------------------------------------------------
+
+
+def _publish(request: SiteRequest, edition: Edition, memory: record.Record) -> int:
+    """Bring the site to the edition; gives how many files were written."""
+    scratch, spare = _scratch(request)
+    _put_back(scratch, request.site)
+    _sweep(request.cache)
+    old = memory.outputs
+    standing = {
+        target: known.sha256
+        for target, known in old.items()
+        if record.has_times(f"{request.site}/{target}", known.times)
+    }
+    wanted = edition.digests
+    for target, content in edition.files.items():  # kept by its content: a build that was killed has written it anew
+        if isinstance(content, Kept) and target not in standing and folder.holds(request.site / target, wanted[target]):
+            standing[target] = wanted[target]
+    ours = folder.written_by_us(request.site, {target: known.sha256 for target, known in old.items()})
+    others = folder.others(request.site, ours, wanted)
+    if not standing:
+        standing = {target: digest for target, digest in wanted.items() if folder.holds(request.site / target, digest)}
+    if standing == wanted and _files_in(request.site) <= wanted.keys() | set(others):
+        return 0
+    written = _write(request.site, scratch, edition, old, standing)
+    try:
+        folder.carry_over(request.site, scratch, others)
+        swap(scratch, request.site)
+    except OSError as error:
+        if error.errno not in CANNOT_MOVE:  # such as a folder that is mounted, or not ours to move
+            raise
+        folder.fill(request.site, scratch, ours, wanted)
+        if not spare:
+            _discard(scratch)
+        return written
+    folder.bring_back(scratch, request.site, ours.keys() | wanted.keys())
+    if not spare:
+        _discard(scratch)
+    elif not scratch.exists():
+        _link_all(request.site, scratch, edition.files)
+    return written
+
+
+def _link_all(site: Path, spare: Path, targets: Iterable[str]) -> None:
+    """Make a spare of a first site; where the file system has no links there is none."""
+    made: set[str] = set()
+    for target in targets:
+        path = f"{spare}/{target}"
+        above = os.path.dirname(path)  # noqa: PTH120
+        if above not in made:
+            os.makedirs(above, exist_ok=True)  # noqa: PTH103
+            made.add(above)
+        if not _link(f"{site}/{target}", path):
+            return
+
+
+def _files_in(place: Path) -> set[str]:
+    return {path for path, mode in folder.entries(place) if not S_ISDIR(mode)}
+
+
+def _scratch(request: SiteRequest) -> tuple[Path, bool]:
+    """Where the new site is written, on the site's own file system, and whether what is left there may stay.
+
+    In the cache it may: the site of the build before last, out of sight, and most of the next one is already in it.
+    """
+    parent = request.site.parent
+    parent.mkdir(parents=True, exist_ok=True)
+    spare = request.cache.stat().st_dev == parent.stat().st_dev or not os.access(parent, os.W_OK)
+    return (_record_path(request).with_suffix(".spare") if spare else parent / f".{request.site.name}.new"), spare
+
+
+def _write(
+    site: Path,
+    scratch: Path,
+    edition: Edition,
+    old: Mapping[str, record.Published],
+    standing: Mapping[str, str],
+) -> int:
+    """Make *scratch* the edition; what is in it or stands on the old site unchanged is kept or linked, not written.
+
+    Nothing in *scratch* is written over, since it may be linked to what is on the site now.
+    """
+    surplus = _files_in(scratch)
+    made: set[str] = set()
+    written = 0
+    standing_root, new = os.fspath(site), os.fspath(scratch)
+    for target, content in edition.files.items():
+        path = f"{new}/{target}"
+        digest = edition.digests[target]
+        stands = standing.get(target) == digest
+        if target in surplus:
+            surplus.remove(target)
+            known = old.get(target)
+            if known and known.sha256 == digest and record.has_times(path, known.times):
+                continue
+            os.unlink(path)  # noqa: PTH108  # thousands of files
+        above = os.path.dirname(path)  # noqa: PTH120
+        if above not in made:
+            os.makedirs(above, exist_ok=True)  # noqa: PTH103
+            made.add(above)
+        if stands and _link(f"{standing_root}/{target}", path):
+            continue
+        if isinstance(content, Kept):  # the file system has no links
+            _copy_kept(f"{standing_root}/{target}", path)
+        else:
+            _write_file(path, content)
+        written += target != folder.RECORD
+    for name in surplus:
+        (scratch / name).unlink()
+    _drop_empty_folders(scratch)
+    return written
+
+
+def _discard(folder: Path) -> None:
+    import shutil  # which takes milliseconds, that a build with nothing to do does not have
+
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _drop_empty_folders(root: Path) -> None:
+    for place, folders, names in os.walk(root, topdown=False):
+        if not names and not folders and Path(place) != root:
+            with suppress(OSError):
+                os.rmdir(place)  # noqa: PTH106
+
+
+def _link(old: str, new: str) -> bool:
+    try:
+        os.link(old, new)
+    except OSError:
+        return False
+    return True
+
+
+def _copy_kept(published: str, path: str) -> None:
+    try:
+        copy_file(published, path)
+    except FileNotFoundError:
+        raise FileNotFoundError(2, "it vanished while the site was built; build again", published) from None
+
+
+def _write_file(path: str, content: Copy | bytes) -> None:
+    if isinstance(content, Copy):
+        copy_file(content.source, path)
+    else:
+        with open(path, "wb") as file:  # noqa: PTH123
+            file.write(content)
+
+
+def swap(new: Path, site: Path) -> None:
+    """Put *new* in the place of *site*, and the other way round, in one step where the system has one."""
+    if not site.exists():
+        new.rename(site)
+        return
+    new.chmod(S_IMODE(site.stat().st_mode))
+    if exchange(new, site):
+        return
+    old = _set_aside(new)
+    _discard(old)
+    site.rename(old)
+    try:
+        new.rename(site)
+    except OSError:
+        old.rename(site)
+        raise
+    old.rename(new)
+
+
+def _sweep(cache: Path) -> None:
+    """Remove what killed builds left half written in the caches."""
+    for place in (cache, cache / "jinja", cache / "fonts", cache.parent / "lab"):
+        for leftover in place.glob(".*.*"):
+            if leftover.suffix[1:].isdigit() and leftover.suffix[1:] != str(os.getpid()) and leftover.is_file():
+                with suppress(OSError):
+                    if time.time() - leftover.stat().st_mtime > _LEFT_S:
+                        leftover.unlink()
+
+
+_LEFT_S = 60  # nobody takes that long to write a cache
+
+
+def _set_aside(new: Path) -> Path:
+    """Where the old site is for a moment, on a system that cannot exchange two folders."""
+    return new.with_name(new.name + ".old")
+
+
+def _put_back(scratch: Path, site: Path) -> None:
+    """Put the old site back where a killed build had set it aside."""
+    if _set_aside(scratch).exists() and not site.exists():
+        _set_aside(scratch).rename(site)
+
+
+def _first(error: OSError, request: SiteRequest) -> str:
+    """What was refused, without what to do; a system that does not name the file had one of the site or the caches."""
+    if error.filename is None and error.errno:
+        error = OSError(error.errno, error.strerror, f"{request.site} or {request.cache}")
+    return explained(error).partition(";")[0]
+
+
+def _unwritable(request: SiteRequest, error: OSError) -> UsageError:
+    return UsageError(f"{_first(error, request)}; the old site is untouched")
+
+
+@contextmanager
+def _seldom_collecting() -> Iterator[None]:
+    """Collect garbage seldom: a build makes many records and hardly a cycle."""
+    before = gc.get_threshold()
+    gc.set_threshold(200_000, 50, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+@contextmanager
+def _lock(request: SiteRequest) -> Iterator[None]:
+    def taken() -> Locked:
+        return Locked(f"another build is writing {request.site}; wait for it, or end it")
+
+    with ExitStack() as stack:
+        try:
+            request.cache.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locks.hold(request.cache / "press.lock", taken, timeout_s=20))
+        except OSError as error:
+            raise UsageError(f"{_first(error, request)}; the old site is untouched") from None
+        yield

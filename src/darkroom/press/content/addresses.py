@@ -1,0 +1,118 @@
+"""Addresses: what they are made of, where they stand in text, and what an element can show."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import NamedTuple
+from urllib.parse import quote, unquote
+
+from darkroom.press.typeset.pictures import FILMS, SOUNDS, SUFFIXES
+
+_BARE = re.compile(
+    r"(?<![\w/:@.-])(?:https?://|www\.(?=[\w-]+\.))(?=\w)[^\s<>\[\]`\"\\$|{}\u3001-\u301f\uff01-\uff1f]+", re.IGNORECASE
+)
+
+
+_MAIL = re.compile(
+    r"(?<![\w.+/:@=&?-])(?:mailto:)?[A-Za-z0-9][\w.+-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}(?!\.?[\w@-]|[:/]\S)"
+)
+
+
+class Address(NamedTuple):
+    """A relative address: the path without percent signs, and query and fragment as they are written, or ""."""
+
+    path: str
+    query: str
+    fragment: str
+
+
+def parts_of(target: str) -> Address:
+    """A relative address in parts (RFC 3986, section 4.2)."""
+    found = re.fullmatch(r"([^?#]*)(\?[^#]*)?(#.*)?", target, re.DOTALL)
+    assert found
+    return Address(unquote(found[1]), found[2] or "", found[3] or "")
+
+
+def encoded(path: str) -> str:
+    """A path as it stands in an address."""
+    return quote(path, safe="/@!$&'()*+,;=~-._")  # a colon would make a scheme of what stands before it
+
+
+def root_of(url: str) -> str:
+    """The way from the page at *url* to the root of the site, such as ``"../"``."""
+    return "../" * url.count("/")
+
+
+def way(url: str, target: str) -> str:
+    """The way from the page at *url* to the one at *target*, "" where that is the same."""
+    return "" if url == target else root_of(url) + encoded(target)
+
+
+def anchor(figure: str) -> str:
+    """The anchor of a figure: ``fig-part_b-denoiser-loss``."""
+    return "fig-" + re.sub(r"[\s/]+", "-", figure)
+
+
+def bare_address(text: str, start: int = 0) -> tuple[int, int] | None:
+    """Where the next address begins and ends that stands in a text as it is, by GitHub's rules.
+
+    It has http://, https:// or www. before it; marks behind it and a bracket that nothing opens in it are not its part.
+    """
+    found = _BARE.search(text, start)
+    if not found:
+        return None
+    end = found.end()
+    while end > found.start():
+        address = text[found.start() : end]
+        entity = re.search(r"&[A-Za-z0-9]+;\Z", address)
+        if entity:
+            end = found.start() + entity.start()
+        elif address[-1] in "?!.,:*_~';\u2019\u201d" or (
+            address[-1] == ")" and address.count(")") > address.count("(")
+        ):
+            end -= 1
+        else:
+            return found.start(), end
+    return None
+
+
+def bare_mail(text: str, start: int = 0) -> tuple[int, int] | None:
+    """Where the next address of mail begins and ends that stands in a text as it is, by GitHub's rules.
+
+    Its last part has letters alone; what goes on with a colon or a stroke, as ``git@host.com:a/b``, is none.
+    """
+    found = _MAIL.search(text, start)
+    return found.span() if found else None
+
+
+# What an element shows ------------------------------------------------------------------------------------------------
+
+_PICTURES = frozenset({("img", "src"), ("img", "srcset"), ("source", "srcset"), ("video", "poster"), ("input", "src")})
+_FILMS = frozenset({("video", "src"), ("audio", "src"), ("source", "src")})
+
+
+def shows_a_file(element: str, attribute: str) -> bool:
+    """Whether an attribute names a picture, film or sound that is shown in the page."""
+    return (element, attribute) in _PICTURES | _FILMS
+
+
+def unfit(element: str, attribute: str, name: str) -> str:
+    """Why an element shows nothing of a file of the site, judged by its suffix, or ""."""
+    suffix, where = PurePosixPath(name).suffix.lower(), (element, attribute)
+    if where in _FILMS and suffix not in FILMS | SOUNDS:
+        return f"{name} is no film or sound that browsers play; save it as MP4 or WebM"
+    if where == ("track", "src") and suffix != ".vtt":
+        return f"{name} holds no subtitles that browsers show; save them as WebVTT, .vtt"
+    return f"{name} is {_instead(suffix, name)}" if where in _PICTURES and suffix not in SUFFIXES else ""
+
+
+def _instead(suffix: str, name: str) -> str:
+    """What a file is that is no picture, and what to write."""
+    if suffix in FILMS:
+        return f'a film; write {{{{ picture("{name}", caption="...", alt="...") }}}}'
+    if suffix in SOUNDS:
+        return f'a sound; write <audio src="{name}" controls></audio>'
+    if suffix in {".html", ".md"}:
+        return f"a page, not a picture; write [text]({name})"
+    return f"no picture that browsers show; save it as PNG, JPEG, WebP or SVG, or write [text]({name})"

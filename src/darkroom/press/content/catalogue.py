@@ -1,0 +1,186 @@
+"""What there is to show: every experiment's manifest, with what the plan says of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from darkroom.core.errors import DamagedOutputs
+from darkroom.core.manifest import NAME, Figure, Manifest, Status, read
+from darkroom.core.paths import check_id
+
+FRESH = "fresh"
+DEEPEST = 8  # folders of an id
+
+
+class Experiment(msgspec.Struct, frozen=True, dict=True):
+    """One experiment: its folder, the manifest's digest ("" where there is none), and its state.
+
+    ``state`` and ``reasons`` are the plan's words; a manifest that cannot be read makes it damaged whatever those are.
+    ``known`` says that this same manifest was whole when it was last read.
+    """
+
+    id: str
+    folder: Path
+    digest: str
+    planned: str
+    planned_reasons: tuple[str, ...]
+    declared_figures: tuple[str, ...]
+    known: bool = False
+
+    @property
+    def outputs(self) -> Path:
+        """The folder that the outputs of all experiments are in."""
+        return self.folder.parents[self.id.count("/")]
+
+    @cached_property
+    def loaded(self) -> tuple[Manifest | None, str]:
+        """The manifest, or None and why it cannot be read."""
+        if not self.digest:
+            return None, ""
+        try:
+            check_id(self.id)
+            return read(self.folder / NAME, self.id, NAME, known=self.known), ""
+        except (DamagedOutputs, ValueError) as error:
+            return None, str(error)
+
+    @property
+    def manifest(self) -> Manifest | None:
+        """What is known of the outputs."""
+        return self.loaded[0]
+
+    @property
+    def problem(self) -> str:
+        """Why the manifest cannot be read, or ""."""
+        return self.loaded[1]
+
+    @property
+    def state(self) -> str:
+        """The plan's word, or damaged."""
+        return "damaged" if self.problem else self.planned
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it is in that state."""
+        return ("manifest.json cannot be read",) if self.problem else self.planned_reasons
+
+    @cached_property
+    def figures(self) -> tuple[str, ...]:
+        """The names of its figures: those declared, then those that only the manifest knows."""
+        drawn = tuple(self.manifest.figures) if self.manifest else ()
+        return tuple(dict.fromkeys((*self.declared_figures, *drawn)))
+
+    def may_have(self, name: str) -> bool:
+        """Whether there is a figure called *name*; of a manifest that cannot be read, and no sources, nobody knows."""
+        return name in self.figures or bool(self.problem and not self.declared_figures)
+
+    def drawn(self, name: str) -> Figure | None:
+        """The figure called *name*, if it has been drawn."""
+        return self.manifest.figures.get(name) if self.manifest else None
+
+    @cached_property
+    def record(self) -> str:
+        """Everything that a page can show of it, as one line to hash."""
+        return f"{self.id} {self.digest} {self.planned} {self.planned_reasons} {self.declared_figures}"
+
+
+class Catalogue(msgspec.Struct, frozen=True, dict=True):
+    """Every experiment by id, sorted.
+
+    ``model`` is the one whose outputs are shown: pages name ``part_a/guidance``, and where that model has drawn it they get
+    ``part_a/guidance@model``.
+    """
+
+    experiments: Mapping[str, Experiment] = {}
+    model: str = ""
+
+    def shown(self, identity: str) -> Experiment | None:
+        """The experiment that a page means by an id, or None."""
+        variant = self.experiments.get(f"{identity}@{self.model}") if self.model else None
+        return variant if variant and variant.digest else self.experiments.get(identity)
+
+    def figure(self, name: str) -> tuple[Experiment, str] | None:
+        """The experiment and figure that ``part_b/denoiser/loss`` names, or None."""
+        owner, _, figure = name.rpartition("/")
+        experiment = self.shown(owner)
+        if experiment is None or not experiment.may_have(figure):
+            return None
+        return experiment, figure
+
+    def by_other_models(self, name: str) -> tuple[Experiment, ...]:
+        """The experiments that have drawn the same figure with other models than the one shown."""
+        owner, _, figure = name.rpartition("/")
+        shown = self.shown(owner)
+        return tuple(each for each in self._variants.get(owner, ()) if each is not shown and each.drawn(figure))
+
+    @cached_property
+    def _variants(self) -> Mapping[str, list[Experiment]]:
+        """Every experiment that has outputs of more models than one, by the id without a model."""
+        found: dict[str, list[Experiment]] = {}
+        for identity, experiment in self.experiments.items():
+            owner, at, _ = identity.partition("@")
+            if at and experiment.digest:
+                found.setdefault(owner, [self.experiments[owner]] if owner in self.experiments else []).append(
+                    experiment
+                )
+        return found
+
+    @property
+    def figure_names(self) -> Iterator[str]:
+        """The full name of every figure, by which pages call for it."""
+        for experiment in self.experiments.values():
+            if "@" not in experiment.id:
+                yield from (f"{experiment.id}/{name}" for name in experiment.figures)
+
+
+def manifests(outputs: Path) -> Iterator[Path]:
+    """Every manifest under *outputs*, sorted; figures, hidden folders and what links lead to are not searched."""
+    for folder, folders, files in os.walk(outputs):
+        is_deep = folder.count(os.sep) - os.fspath(outputs).count(os.sep) >= DEEPEST
+        folders[:] = sorted(name for name in folders if not is_deep and not name.startswith(".") and name != "figures")
+        if NAME in files or NAME in folders:  # a folder of that name is no manifest, and is told of
+            yield Path(folder) / NAME
+        folders[:] = [name for name in folders if name != NAME]
+
+
+def manifest_readers() -> list[Path]:
+    """What decides whether a manifest is whole."""
+    core = Path(__file__).parents[2] / "core"
+    return [core / f"{name}.py" for name in ("manifest", "figure_layouts", "paths")]
+
+
+def read_catalogue(
+    outputs: Path,
+    statuses: Sequence[Status],
+    digests: Mapping[Path, str],
+    model: str = "",
+    known: Collection[Path] = (),
+) -> Catalogue:
+    """The experiments that the plan names and those that have outputs; *digests* is of every manifest.
+
+    Those among *known* were whole when they were last read, and are the same.
+
+    Pages show the outputs of *model* where there are any. Without any status, what has outputs counts as fresh.
+    """
+    whole = {_id_of(path, outputs) for path in known}
+    found = {_id_of(path, outputs): (path.parent, digest) for path, digest in digests.items()}
+    planned = {status.id: status for status in statuses}
+    experiments = {}
+    for name in sorted({*found, *planned}):
+        status = planned.get(name)
+        state = status.state if status else "orphan" if planned else FRESH
+        figures = tuple(figure.removeprefix(f"{name}/") for figure in status.figures) if status else ()
+        reasons = tuple(status.reasons) if status else ()
+        folder, digest = found.get(name, (outputs / name, ""))
+        experiments[name] = Experiment(name, folder, digest, state, reasons, figures, name in whole)
+    return Catalogue(experiments, model)
+
+
+def _id_of(manifest: Path, outputs: Path) -> str:
+    """What the experiment is called that a manifest is of; bytes that are not UTF-8 are written out, which is no id."""
+    name = manifest.parent.relative_to(outputs).as_posix()
+    return name if name.isascii() else os.fsencode(name).decode("utf-8", "backslashreplace")

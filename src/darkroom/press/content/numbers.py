@@ -1,0 +1,78 @@
+"""Numbers as text: as readers see them, in HTML and in TeX."""
+
+from __future__ import annotations
+
+import html
+import re
+
+from darkroom.press.content.calls import Unknown
+
+Value = float | int | str | bool | None | list[object] | dict[str, object]
+
+
+def show(value: Value, spec: str | None = None) -> str:
+    """A value as plain text: ``spec`` as of Python's ``format``; by default four significant digits, thousands grouped.
+
+    Items of a list have commas between them, lists in a list semicolons.
+
+    Raises:
+        Unknown: *spec* does not fit the value.
+    """
+    if isinstance(value, list):
+        between = "; " if any(isinstance(item, list) for item in value) else ", "
+        return between.join(show(item, spec) for item in value)  # type: ignore[arg-type]
+    if spec is not None:
+        if len(spec) > 40 or any(int(digits) > 100 for digits in re.findall(r"\d+", spec)):
+            raise Unknown(f"format={spec[:40]!r} asks for more than 100 characters")
+        try:
+            return format(value, spec)
+        except (TypeError, ValueError) as error:
+            raise Unknown(f"format={spec!r} does not fit {value!r} ({error})") from None
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    return _significant(value) if isinstance(value, float) else str(value)
+
+
+def _significant(value: float) -> str:
+    if value == int(value) and abs(value) < 1e5:
+        return str(int(value))
+    if abs(value) < 1e-3:
+        digits, _, exponent = f"{value:.3e}".partition("e")
+        return f"{digits.rstrip('0').rstrip('.')}e{int(exponent)}"
+    return f"{value:.4g}"
+
+
+_EXPONENT = re.compile(r"(?<![\w.])(-?\d[\d.]*)e([+-]?\d+)\b")
+
+
+def as_html(text: str) -> str:
+    """A shown number as HTML: a true minus, and powers of ten instead of ``1e-4``."""
+
+    def power(found: re.Match[str]) -> str:
+        factor = "" if found[1] == "1" else f"{found[1]} × "
+        return f"{factor}10<sup>{int(found[2])}</sup>"
+
+    return re.sub(r"(?<![\w−])-(?=\d)", "−", _EXPONENT.sub(power, html.escape(text)))
+
+
+_TEX = re.compile(r"[\\{}$&#_^~]")
+_UNKNOWN = re.compile(r"[^ -~\u00a1-\u00ff\u0370-\u03ff\u2010-\u2022\u2212×·±]")  # what KaTeX may have no letter for
+_LONGEST_TEXT = 200  # characters in a formula
+_SIGN = re.compile(r"[\\{}$&#_^~%]")
+_AS_TEXT = {"\\": r"\textbackslash ", "^": r"\textasciicircum ", "~": r"\textasciitilde "}
+
+
+def as_tex(text: str) -> str:
+    """A shown number as TeX, where it stands in a formula."""
+
+    def power(found: re.Match[str]) -> str:
+        factor = "" if found[1] == "1" else rf"{found[1]} \times "
+        return rf"{factor}10^{{{int(found[2])}}}"
+
+    text = _UNKNOWN.sub("?", text[:_LONGEST_TEXT])
+    if _TEX.search(text):  # a text of somebody's manifest, which is shown and not carried out
+        return rf"\text{{{_SIGN.sub(lambda sign: _AS_TEXT.get(sign[0], rf'{chr(92)}{sign[0]}'), text)}}}"
+    shown = _EXPONENT.sub(power, text).replace("%", r"\%")
+    return re.sub(r"(?<=\d),(?=\d{3})", "{,}", shown)

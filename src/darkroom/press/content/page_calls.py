@@ -1,0 +1,502 @@
+"""What pages call: a class for each kind says what it takes, what it refers to, what it depends on and what it becomes.
+
+figure(id, width=None, play=False)     a figure, numbered in order of first appearance on its page
+picture(file, caption, alt, width)     a picture or film of ``static/``, numbered with the figures
+metric(id, at=None, format=None)       a number that a run gave; ``at`` picks a label where there are several
+param(id, name, format=None)           a parameter of the run
+ref(id)                                "Figure 3" for a figure or picture, "Section 2.1" for "#anchor" or "page#anchor",
+                                       "Equation (4)" for a formula's name
+cite(key, ..., text=False)             "(Ho et al., 2020)"; with text=True "Ho et al. (2020)"
+code(name, mark=None, caption=None)    the source of a function or class
+experiments(pattern="*")               the record of every experiment whose id matches
+citation()                             how to cite the site, as BibTeX
+
+Every name is checked, with nearest spellings, before anything is rendered.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar, Protocol
+
+from markupsafe import Markup
+
+from darkroom.core.errors import Fault, nearest
+from darkroom.press.content.addresses import anchor, way
+from darkroom.press.content.calls import KINDS, Call, Choices, NotRun, PageCall, Unknown, calls_of, listed
+from darkroom.press.content.catalogue import Catalogue, Experiment
+from darkroom.press.content.listings import NoSource, highlighted, listing_of, source_file, wrong_marks
+from darkroom.press.content.mathtext import Edit, Prepared, Rewritten, Target, rewrite
+from darkroom.press.content.numbers import Value, as_html, as_tex, show
+from darkroom.press.content.outlines import Heading, Outline, Page
+from darkroom.press.content.references import Index, Mention
+from darkroom.press.content.settings import Site
+from darkroom.press.content.works import Entry, bibtex
+from darkroom.press.typeset.pictures import FILMS, SUFFIXES
+from darkroom.press.typeset.typography import escape
+
+WIDTHS = ("text", "middle", "page", "screen")
+
+
+class Facts(Protocol):
+    """What is known of a site when its pages are rendered.
+
+    ``damaged`` says what is wrong with figures, and with the records of experiments, by name; ``raw`` are the addresses
+    of result files; ``commit`` is that of the project, or "".
+    """
+
+    @property
+    def site(self) -> Site: ...
+    @property
+    def index(self) -> Index: ...
+    @property
+    def damaged(self) -> Mapping[str, str]: ...
+    @property
+    def raw(self) -> Mapping[str, str]: ...
+    @property
+    def commit(self) -> str: ...
+
+
+class Figures(Protocol):
+    """What experiments, and static files, have to show on a page, as HTML."""
+
+    def figure(self, shown: Figure) -> str: ...
+    def picture(self, shown: Picture, caption: str) -> str: ...
+    def records(self, pattern: str) -> str: ...
+
+
+class Writer(Protocol):
+    """What writes a page: the HTML of *caption* is that of the call at hand."""
+
+    url: str
+    caption: str
+
+    @property
+    def facts(self) -> Facts: ...
+    @property
+    def figures(self) -> Figures: ...
+    def inline(self, text: str) -> str: ...
+    def cite(self, entry: Entry, in_text: bool) -> str: ...
+    def layout(self, name: str, **values: Any) -> str: ...
+
+
+class Kind(PageCall):
+    """What every kind has."""
+
+    is_value: ClassVar[bool] = False
+    """Whether it shows a number of an experiment."""
+    lists_experiments: ClassVar[bool] = False
+    """Whether it shows the records of experiments."""
+    links_to_source: ClassVar[bool] = False
+    """Whether what it shows is linked to the source at a commit."""
+
+    @property
+    def shown(self) -> str:
+        """The figure or picture that it shows, or ""."""
+        return ""
+
+    @property
+    def mentioned(self) -> str:
+        """The figure that it refers to, or ""."""
+        return ""
+
+    def experiment(self, catalogue: Catalogue) -> Experiment | None:
+        """The experiment whose outputs it shows."""
+        return None
+
+    def check(self, url: str, index: Index) -> None:
+        """That what it names is there; *url* is the address of its page.
+
+        Raises:
+            Unknown: it is not; the message has the nearest that is.
+            NotRun: it waits for an experiment.
+        """
+
+    def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
+        """All that its HTML depends on, as text; *digest* gives the sha256 of a file."""
+        yield from ()
+
+    def html(self, writer: Writer) -> str:
+        """What it becomes.
+
+        Raises:
+            Unknown: what it names is not there.
+        """
+        raise NotImplementedError
+
+
+class _Shown(Kind):
+    """A figure or a picture."""
+
+    is_block = True
+
+    @property
+    def shown(self) -> str:
+        return self.name
+
+    def check(self, url: str, index: Index) -> None:
+        width = self.options.get("width", "text")
+        if width not in WIDTHS:
+            raise Unknown(f"unknown width {width!r}{nearest(str(width), WIDTHS) or listed('; known are', WIDTHS)}")
+
+
+class Figure(_Shown):
+    """A figure, as every model has drawn it."""
+
+    word = "figure"
+    choices: ClassVar[Choices] = {"width": str, "play": bool}
+
+    def experiment(self, catalogue: Catalogue) -> Experiment | None:
+        return catalogue.shown(self.name.rpartition("/")[0])
+
+    def check(self, url: str, index: Index) -> None:
+        super().check(url, index)
+        found = index.catalogue.figure(self.name)
+        if found is None:
+            raise Unknown(f"unknown figure {self.name!r}{nearest(self.name, index.catalogue.figure_names)}")
+        drawn = found[0].drawn(found[1])
+        if drawn and drawn.kind not in index.kinds and not index.is_borrowed:
+            raise NoTemplate(f"{self.name} is of kind {drawn.kind!r}: no templates/figures/{drawn.kind}.html")
+
+    def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
+        yield from _outputs(self.name, facts)
+        yield repr(facts.index.mentions_of(self.name, url))
+
+    def html(self, writer: Writer) -> str:
+        return writer.figures.figure(self)
+
+
+class NoTemplate(Unknown):
+    """A figure is of a kind that the theme has no template for."""
+
+    rule = "template"
+
+
+def _outputs(name: str, facts: Facts) -> Iterator[str]:
+    """The outputs behind a figure or a metric, by every model that has them, and what is wrong with the figure."""
+    owner, _, figure = name.rpartition("/")
+    for experiment in (facts.index.catalogue.shown(owner), *facts.index.catalogue.by_other_models(name)):
+        yield experiment.record if experiment else ""
+        yield facts.damaged.get(f"{experiment.id}/{figure}", "") if experiment else ""
+
+
+class Picture(_Shown):
+    """A picture or a film of ``static/``, with a caption."""
+
+    word = "picture"
+    choices: ClassVar[Choices] = {"caption": str, "alt": str, "width": str}
+
+    def check(self, url: str, index: Index) -> None:
+        super().check(url, index)
+        name, alt = self.name, str(self.options.get("alt", ""))
+        if name not in index.static:
+            raise Unknown(f"no file {name!r} in templates/static{nearest(name, index.static)}")
+        if PurePosixPath(name).suffix.lower() not in SUFFIXES | FILMS:
+            raise Unknown(f"{name} is no picture or film that browsers show; save it as PNG, JPEG, WebP, SVG or MP4")
+        if named := calls_of(alt):
+            raise Unknown(f"{named} is not read within alt; write it out")
+        if not alt.strip():
+            raise Unknown(f'{name} has no alt text; write picture({name!r}, caption="...", alt="what is seen")')
+
+    def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
+        yield repr(facts.index.mentions_of(self.name, url))
+
+    def html(self, writer: Writer) -> str:
+        return writer.figures.picture(self, writer.caption)
+
+
+class _Number(Kind):
+    """A number in prose, or in a formula."""
+
+    is_value = True
+
+    def value(self, index: Index) -> Value:
+        """What it shows.
+
+        Raises:
+            Unknown: the name leads nowhere.
+            NotRun: there are no outputs yet.
+        """
+        raise NotImplementedError
+
+    def text(self, index: Index) -> str:
+        """The same as plain text.
+
+        Raises:
+            Unknown: the name leads nowhere, or the format does not fit.
+            NotRun: there are no outputs yet.
+        """
+        self.check_form()
+        spec = self.options.get("format")
+        return show(self.value(index), spec if isinstance(spec, str) else None)
+
+    def check(self, url: str, index: Index) -> None:
+        self.text(index)
+
+    def html(self, writer: Writer) -> str:
+        try:
+            text = as_html(self.text(writer.facts.index))
+        except NotRun:
+            return '<span class="number unknown" title="This experiment has not been run yet">not yet run</span>'
+        return text if ", " in text else f'<span class="number">{text}</span>'  # a list may be broken
+
+
+class Metric(_Number):
+    """A number that a run gave."""
+
+    word = "metric"
+    choices: ClassVar[Choices] = {"at": (str, int, float), "format": str}
+
+    def experiment(self, catalogue: Catalogue) -> Experiment | None:
+        return catalogue.shown(self.name.rpartition("/")[0])
+
+    def value(self, index: Index) -> Value:
+        return index.metric(self.name, self.options.get("at"))
+
+    def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
+        yield from _outputs(self.name, facts)
+
+
+class Param(_Number):
+    """A parameter of a run."""
+
+    word = "param"
+    takes = (2, 2, "an experiment and a name")
+    choices: ClassVar[Choices] = {"format": str}
+
+    def experiment(self, catalogue: Catalogue) -> Experiment | None:
+        return catalogue.shown(self.name)
+
+    def value(self, index: Index) -> Value:
+        return index.parameter(self.names[0], self.names[1])
+
+    def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
+        experiment = self.experiment(facts.index.catalogue)
+        yield experiment.record if experiment else ""
+
+
+class Ref(Kind):
+    """A reference to a figure, a picture, a section or a formula."""
+
+    word = "ref"
+    choices: ClassVar[Choices] = {"short": str}
+
+    @property
+    def mentioned(self) -> str:
+        return self.name
+
+    def check(self, url: str, index: Index) -> None:
+        index.target(self.name, url)
+
+    def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
+        try:
+            target = facts.index.target(self.name, url)
+            yield repr((target, facts.index.names.get(target[0])))
+        except Unknown as problem:
+            yield str(problem)
+
+    def html(self, writer: Writer) -> str:
+        index, short = writer.facts.index, self.options.get("short")
+        url, found = index.target(self.name, writer.url)
+        suffix = "" if url == writer.url else f" of {writer.inline(index.names[url])}"
+        if isinstance(found, Target):
+            brief = {"ref": found.number, "eqref": f"({found.number})"}
+            shown, target = brief.get(str(short), f"Equation&nbsp;({found.number})"), found.anchor
+        elif isinstance(found, Heading):
+            shown = f"Section&nbsp;{found.number}" if found.number else f"“{escape(found.text)}”"
+            shown, target, suffix = (found.number if short == "ref" and found.number else shown), found.anchor, ""
+        else:
+            shown, target = str(found.number) if short == "ref" else f"Figure&nbsp;{found.number}", anchor(self.name)
+        return f'<a class="ref" href="{way(writer.url, url)}#{target}">{shown}{suffix}</a>'
+
+
+class Cite(Kind):
+    """Works that are cited."""
+
+    word = "cite"
+    takes = (1, 99, "one name")
+    choices: ClassVar[Choices] = {"text": bool}
+
+    def check(self, url: str, index: Index) -> None:
+        for key in self.names:
+            index.entry(key)
+
+    def html(self, writer: Writer) -> str:
+        in_text = bool(self.options.get("text"))
+        links = [writer.cite(writer.facts.index.entry(key), in_text) for key in self.names]
+        return ", ".join(links) if in_text else f"({'; '.join(links)})"
+
+
+class Code(Kind):
+    """The source of a function or a class, linked to the commit."""
+
+    word = "code"
+    is_block = True
+    choices: ClassVar[Choices] = {"mark": str, "caption": str}
+    links_to_source = True
+
+    def check(self, url: str, index: Index) -> None:
+        try:
+            listing = listing_of(self.name, index.root)
+        except NoSource as problem:
+            raise Unknown(str(problem)) from None
+        if wrong := wrong_marks(str(self.options.get("mark", "")), listing.last - listing.first + 1):
+            raise Unknown(wrong)
+
+    def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
+        path = source_file(self.name, facts.index.root)
+        yield f"{facts.commit} {digest(path) if path else ''}"
+
+    def html(self, writer: Writer) -> str:
+        listing = listing_of(self.name, writer.facts.index.root)
+        marks = f" {{{self.options['mark']}}}" if self.options.get("mark") else ""
+        repository, commit = writer.facts.site.repository, writer.facts.commit
+        lines = f"#L{listing.first}-L{listing.last}"
+        is_linked = repository and commit and listing.path
+        return writer.layout(
+            "listing",
+            listing=listing,
+            link=f"{repository}/blob/{commit}/{listing.path}{lines}" if is_linked else "",
+            caption=Markup(writer.caption),
+            content=Markup(highlighted(listing.text + "\n", f"python{marks}")),
+        )
+
+
+class Experiments(Kind):
+    """The records of the experiments whose ids match a pattern."""
+
+    word = "experiments"
+    is_block = True
+    takes = (0, 1, "at most one pattern")
+    lists_experiments = True
+
+    @property
+    def pattern(self) -> str:
+        return self.name or "*"
+
+    def check(self, url: str, index: Index) -> None:
+        known = index.catalogue.experiments
+        if self.names and not any(fnmatchcase(name, self.name) for name in known):
+            raise Unknown(f"no experiment matches {self.name!r}{listed('; there are', known)}")
+
+    def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
+        for experiment in facts.index.catalogue.experiments.values():
+            if fnmatchcase(experiment.id, self.pattern):
+                yield experiment.record
+                yield repr([facts.index.spots.get(f"{experiment.id}/{name}") for name in experiment.figures])
+                yield facts.damaged.get(experiment.id, "")
+        yield repr(sorted(facts.raw.items()))
+
+    def html(self, writer: Writer) -> str:
+        return writer.figures.records(self.pattern)
+
+
+class Citation(Kind):
+    """How to cite the site itself, as BibTeX."""
+
+    word = "citation"
+    is_block = True
+    takes = (0, 0, "nothing")
+
+    def html(self, writer: Writer) -> str:
+        return f'<pre tabindex="0"><code>{escape(bibtex(writer.facts.site))}</code></pre>'
+
+
+# A page's calls -------------------------------------------------------------------------------------------------------
+
+
+def kind_of(call: Call) -> Kind:
+    """What a call is."""
+    kind = KINDS[call.name](call)
+    assert isinstance(kind, Kind)
+    return kind
+
+
+def kinds_in(outline: Outline) -> list[Kind]:
+    """What each call of a page is, in order."""
+    return [kind_of(call) for call in outline.calls]
+
+
+def number_figures(outline: Outline) -> dict[str, int]:
+    """The figures and pictures of a page by name, numbered from 1 in order of first appearance."""
+    shown = dict.fromkeys(kind.shown for kind in kinds_in(outline) if kind.shown)
+    return {name: number for number, name in enumerate(shown, 1)}
+
+
+def find_mentions(outlines: Iterable[Outline]) -> dict[str, tuple[Mention, ...]]:
+    """The sections that refer to each figure, in order; the one that shows it is not among them."""
+    found: dict[str, list[Mention]] = {}
+    for outline in outlines:
+        kinds = kinds_in(outline)
+        mentioning = [kind for kind in kinds if kind.mentioned]
+        wanted = {kind.mentioned for kind in mentioning}
+        shown_in = {kind.shown: _section_at(outline, kind.call) for kind in reversed(kinds) if kind.shown in wanted}
+        for kind in mentioning:
+            figure, section = kind.mentioned, _section_at(outline, kind.call)
+            if section and section != shown_in.get(figure):
+                mention = Mention(outline.url, section.anchor, section.number or section.text)
+                found.setdefault(figure, []).append(mention)
+    return {figure: tuple(dict.fromkeys(mentions)) for figure, mentions in found.items()}
+
+
+def _section_at(outline: Outline, call: Call) -> Heading | None:
+    return next((heading for heading in reversed(outline.headings) if heading.offset <= call.offset), None)
+
+
+def check(page: Page, index: Index) -> tuple[list[Fault], list[Fault]]:
+    """The faults of every call of *page*, and a warning for each experiment that figures or values wait for."""
+    faults: list[Fault] = []
+    waiting: dict[str, list[int]] = {}
+    kinds = kinds_in(page.outline)
+    for kind in kinds:
+        try:
+            kind.check_form()
+            kind.check(page.url, index)
+        except Unknown as problem:
+            faults.append(page.fault(kind.call.offset, problem.rule, str(problem)))
+        except NotRun as problem:
+            waiting.setdefault(str(problem), []).append(kind.call.offset)
+    warnings = [page.fault(offsets[0], "missing", _counted(text, len(offsets))) for text, offsets in waiting.items()]
+    faults += [page.fault(offset, "reference", message) for offset, message in _shown_twice(kinds)]
+    faults += [page.fault(offset, "reference", message) for offset, message in _cited_as_in_pandoc(page, index)]
+    return faults, warnings
+
+
+def _counted(problem: str, places: int) -> str:
+    return problem if places == 1 else f"{problem} ({places} places on this page wait for it)"
+
+
+def _shown_twice(kinds: Iterable[Kind]) -> Iterator[tuple[int, str]]:
+    seen = set()
+    for kind in kinds:
+        if kind.shown and kind.shown in seen:
+            yield kind.call.offset, f"{kind.shown!r} is shown twice on this page; refer back with ref(...)"
+        seen.add(kind.shown)
+
+
+_AT_KEY = re.compile(r"(?<![\w.@/:])@([A-Za-z][\w:.+/-]*\w)")
+
+
+def _cited_as_in_pandoc(page: Page, index: Index) -> Iterator[tuple[int, str]]:
+    for words, offset in page.document.prose if index.bibliography else ():
+        for found in _AT_KEY.finditer(words) if "@" in words else ():
+            if found[1] in index.bibliography:
+                yield offset + found.start(), f'{found[0]} is not read; write {{{{ cite("{found[1]}", text=True) }}}}'
+
+
+def tex_of(prepared: Prepared, index: Index) -> Rewritten:
+    """The TeX of a formula with the numbers that are called in it, and where each part of it came from."""
+    tex = prepared.formula.tex
+    edits: list[Edit] = [*prepared.edits]
+    for call in prepared.formula.calls:
+        start, end = tex.rindex("{{", 0, call.offset), tex.index("}}", call.offset) + 2
+        number = kind_of(call)
+        assert isinstance(number, _Number)
+        try:
+            edits.append((start, end, as_tex(number.text(index))))
+        except NotRun:
+            edits.append((start, end, r"\text{?}"))
+    return rewrite(tex, edits)

@@ -1,0 +1,214 @@
+"""Settings written in TOML: the front matter of a page and ``templates/site.toml``, both checked key by key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date
+from math import isfinite
+from typing import Any
+
+import msgspec
+
+from darkroom.core.errors import ContentError, Fault, nearest
+from darkroom.core.paths import parse_toml
+
+LONGEST = 20_000  # characters of a table
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_KINDS = {
+    str: "text in quotes",
+    int: "a whole number",
+    bool: "true or false",
+    float: "a number",
+    list: "a list of texts",
+}
+
+
+class Key(msgspec.Struct, frozen=True):
+    """One key that a table may hold: its type and whether it must be there."""
+
+    kind: type
+    required: bool = False
+
+
+SITE_KEYS = {
+    "title": Key(str, required=True),
+    "description": Key(str, required=True),
+    "authors": Key(list),
+    "language": Key(str),
+    "base_url": Key(str),
+    "repository": Key(str),
+    "model": Key(str),
+    "published": Key(str),
+    "picture": Key(str),
+    "raw_limit_mb": Key(float),
+    "macros": Key(dict),
+}
+
+
+class Site(msgspec.Struct, frozen=True):
+    r"""What ``site.toml`` says.
+
+    ``base_url`` is where the site will stand, with a final slash, or "" where that is not known; only the sitemap, the
+    feed, links for machines and 404.html use it. ``repository`` is the address of the source, to link a commit.
+    ``model`` is the name of the model whose figures are shown, or "" for the default one; where it has drawn nothing,
+    the default's are. ``published`` is the day that citations give, such as "2026-11-21", and ``picture`` the figure
+    that stands for the site where a link to it is shared. Raw results up to ``raw_limit_mb`` megabytes a file are
+    published. ``macros`` are TeX macros, such as ``"\abar" = "\bar\alpha"``.
+    """
+
+    title: str
+    description: str
+    authors: tuple[str, ...] = ()
+    language: str = "en"
+    base_url: str = ""
+    repository: str = ""
+    model: str = ""
+    published: str = ""
+    picture: str = ""
+    raw_limit_mb: float = 2.0
+    macros: Mapping[str, str] = {}
+
+
+def _is_address(value: str) -> bool:
+    return bool(re.fullmatch(r"https?://[^\s\"'<>?#]+", value))
+
+
+def _is_day(value: str) -> bool:
+    try:
+        return bool(date.fromisoformat(value)) and len(value) == 10
+    except ValueError:
+        return bool(re.fullmatch(r"\d{4}(?:-(?:0[1-9]|1[0-2]))?", value))
+
+
+_FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "base_url": (_is_address, "an address that begins with https://, without ? and #"),
+    "repository": (_is_address, "an address that begins with https://, without ? and #"),
+    "published": (_is_day, 'a day such as "2026-11-21"'),
+    "language": (lambda value: bool(re.fullmatch(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*", value)), 'a tag such as "en"'),
+    "raw_limit_mb": (lambda value: isfinite(value) and value >= 0, "a number of megabytes, 0 or more"),
+}
+
+
+def read_site(text: str, path: str, base_url: str | None = None) -> Site:
+    """The site's settings; *base_url*, where given, stands in for the one in the file.
+
+    Raises:
+        ContentError: not valid TOML, an unknown key, a missing one, or a value of the wrong kind.
+    """
+    values = read_table(text, SITE_KEYS, path)
+    wrong = {name: wanted for name, (fits, wanted) in _FORMS.items() if values.get(name) and not fits(values[name])}
+    if wrong:
+        raise ContentError(
+            Fault(path, 1 + _line_of(name, text), 1, "site", f"{name!r} should be {wanted}")
+            for name, wanted in wrong.items()
+        )
+    values["authors"] = tuple(values.get("authors", ()))
+    if base_url is not None:
+        values["base_url"] = base_url
+        if base_url and not _is_address(base_url):
+            message = f"DARKROOM_BASE_URL is {base_url[:200]!r}; it should be {_FORMS['base_url'][1]}"
+            raise ContentError([Fault(path, 1, 1, "site", message)])
+    if values.get("base_url"):
+        values["base_url"] = values["base_url"].rstrip("/") + "/"
+    values["repository"] = values.get("repository", "").rstrip("/")
+    return Site(**values)
+
+
+def read_table(text: str, keys: Mapping[str, Key], path: str, first_line: int = 1) -> dict[str, Any]:
+    """The values in *text*, a TOML table whose first line is line *first_line* of *path*.
+
+    Raises:
+        ContentError: with every fault found, each at its line and column.
+    """
+    try:
+        if len(text) > LONGEST:
+            raise ValueError(f"{len(text)} characters, where {LONGEST} is the most")
+        values = parse_toml(text)
+    except ValueError as error:  # also a number of more digits than Python takes
+        raise ContentError([_syntax_fault(error, path, first_line, text)]) from None
+    faults = [*_wrong_keys(values, keys, text, path, first_line), *_missing_keys(values, keys, path, first_line)]
+    if faults:
+        raise ContentError(faults)
+    return {name: float(value) if keys[name].kind is float else value for name, value in values.items()}
+
+
+def _wrong_keys(
+    values: Mapping[str, Any], keys: Mapping[str, Key], text: str, path: str, first_line: int
+) -> list[Fault]:
+    faults = []
+
+    def wrong(name: str, message: str) -> None:
+        faults.append(Fault(path, first_line + _line_of(name, text), 1, "front-matter", message))
+
+    for name, value in values.items():
+        if name not in keys:
+            known = nearest(name, keys) or f"; known are {', '.join(keys)}"
+            wrong(name, f"unknown key {name!r}{known}")
+        elif not _fits(value, keys[name].kind):
+            wanted = _KINDS.get(keys[name].kind, "a table of texts")
+            wrong(name, f"{name!r} should be {wanted}, not {repr(value)[:80]}")
+        elif found := _CONTROL.search(_texts_of(value)):
+            wrong(name, f"{name!r} holds a control character, U+{ord(found[0]):04X}; remove it")
+        elif name == "macros":
+            for macro, body in value.items():
+                if not re.fullmatch(r"\\(?:[A-Za-z@]+|.)", macro):
+                    wrong(macro, _misnamed(macro))
+                if re.search(r"(?<!\\)(?:\\\\)*%", body):
+                    wrong(macro, f"{macro}: {_PERCENT}")
+    return faults
+
+
+def _texts_of(value: object) -> str:
+    """All texts in a value, one after another."""
+    if isinstance(value, Mapping):
+        return "".join(_texts_of([*value, *value.values()]))
+    return "".join(map(_texts_of, value)) if isinstance(value, list) else value if isinstance(value, str) else ""
+
+
+_PERCENT = "% begins a comment in TeX; write \\\\% for a percent sign"
+
+
+def _misnamed(macro: str) -> str:
+    plain = re.sub(r"[^A-Za-z]", "", macro) or "name"
+    return f'the macro {macro!r} should be a backslash and letters; write "\\\\{plain}" = "..."'
+
+
+def _missing_keys(values: Mapping[str, Any], keys: Mapping[str, Key], path: str, first_line: int) -> list[Fault]:
+    absent = [name for name, key in keys.items() if key.required and not str(values.get(name, "")).strip()]
+    return [Fault(path, first_line, 1, "front-matter", f"{name!r} is missing; add {name} = ...") for name in absent]
+
+
+def _fits(value: object, kind: type) -> bool:
+    if kind is list:
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    if kind is dict:
+        return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is kind
+
+
+def _line_of(name: str, text: str) -> int:
+    written = "|".join(
+        re.escape(each) for each in (name, name.replace("\\", "\\\\"))
+    )  # as it is, or as TOML escapes it
+    found = re.search(rf"^[ \t]*\[?[\"']?(?:{written})[\"']?[ \t]*[=.\]]", text, re.MULTILINE)
+    return text.count("\n", 0, found.start()) if found else 0
+
+
+def _syntax_fault(error: Exception, path: str, first_line: int, text: str) -> Fault:
+    message = str(error)
+    place = re.search(r" \(at line (\d+), column (\d+)\)$", message)
+    if place:
+        line, column = int(place[1]), int(place[2])
+    elif "than can be read" in message and (found := re.search(r"(?:[\[{][^\[{\]}\n]*){20}", text)):
+        line, column = text.count("\n", 0, found.start()) + 1, 1
+    elif "64 bits" in message and (
+        found := re.search(r"(?:0x[\da-fA-F_]{16}|0o[0-7_]{21}|0b[01_]{64}|[\d_]{19})", text)
+    ):
+        line, column = text.count("\n", 0, found.start()) + 1, found.start() - text.rfind("\n", 0, found.start())
+    else:
+        line, column = (1 if "is the most" in message else text.count("\n") or 1), 1
+    plain = message[: place.start()] if place else re.sub(r" \(at end of document\)$", " at the end", message)
+    return Fault(path, first_line + line - 1, column, "front-matter", f"not valid TOML: {plain}")

@@ -1,0 +1,263 @@
+r"""What is wrong with blocks: fences, indented code, headings, HTML and callouts that are not what they are meant to be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from markdown_it.common.utils import unescapeAll
+from markdown_it.token import Token
+
+from darkroom.core.errors import nearest
+from darkroom.press.content import listings
+from darkroom.press.markdown import dialects
+from darkroom.press.markdown.raw_html import check_html
+from darkroom.press.markdown.reading import Reading, make_formula
+
+_FENCE_END = re.compile(r"(?P<marks>`{3,}|~{3,})[ \t]*$")
+
+
+def _check_fence(reading: Reading, token: Token) -> None:
+    assert token.map
+    first, last = token.map[0], token.map[1] - 1
+    end = _FENCE_END.search(reading.line(last))
+    place = reading.lines[first] + reading.line(first).find(token.markup)
+    closed = last > first and end and end["marks"][0] == token.markup[0] and len(end["marks"]) >= len(token.markup)
+    reading.kept.append((place, reading.lines[last] + len(reading.line(last))))
+    token.meta["at"] = reading.origin(place)
+    if not closed:
+        reading.fault(place, "code", f"this fence is not closed; end it with {token.markup}")
+    elif token.info.strip() == "math":
+        offset = reading.lines[first + 1]
+        starts, at = [], 0
+        for number, line in enumerate(token.content.split("\n")[:-1], first + 1):
+            column = max(reading.line(number).find(line.strip()), 0) - (len(line) - len(line.lstrip()))
+            starts.append((at, reading.lines[number] + column))
+            at += len(line) + 1
+        token.type = "formula_block"
+        token.meta["formula"] = make_formula(reading, token.content, True, tuple(starts) or ((0, offset),))
+        return
+    if marked := _MAGIC.search(token.content):
+        message = f"{marked['words']} marks no lines here; write {{1,3-5}} behind the language"
+        reading.warn(place, "markdown", message)
+    info = unescapeAll(token.info)
+    message, certain = dialects.of_fence(info)
+    if message:
+        (reading.fault if certain else reading.warn)(place, "markdown", message)
+    elif closed:
+        _check_info(reading, info, token.content.count("\n"), place)
+
+
+_MAGIC = re.compile(r"^\s*(?://|#|<!--|/\*|--)\s*(?P<words>highlight-(?:next-line|start|end))\b", re.MULTILINE)
+
+
+def _check_info(reading: Reading, info: str, count: int, place: int) -> None:
+    """The language and the lines to mark that stand behind a fence of *count* lines."""
+    language, marks = listings.language_and_marks(info)
+    if wrong := listings.wrong_marks(marks, count):
+        reading.fault(place, "code", wrong)
+    if language and not listings.is_known(language):
+        message = f"code is not coloured, since no language is called {language!r}{listings.nearest_language(language)}"
+        reading.warn(place, "code", message)
+
+
+_MEANT = re.compile(
+    r"\{\{\s*\w+\s*\(|\$\$|\\begin\{|^\s*</?[a-z][^<>]*>|^\s*(?:[-*+]|\d+[.)])\s|^\|.*\n[ \t]*\|?[ \t]*:?-+:?[ \t]*\|",
+    re.MULTILINE,
+)
+
+
+def _check_indented(reading: Reading, token: Token) -> None:
+    assert token.map
+    first = reading.line(token.map[0])
+    place = reading.lines[token.map[0]] + len(first) - len(first.lstrip())
+    reading.kept.append((place, reading.lines[token.map[1] - 1] + len(reading.line(token.map[1] - 1))))
+    if _MEANT.search(token.content):
+        message = "this is code, since four spaces or more stand before it; indent it less if it is not, or use a fence"
+        reading.warn(place, "markdown", message)
+
+
+def _check_heading(reading: Reading, token: Token) -> None:
+    assert token.map
+    line = reading.line(token.map[0])
+    token.meta["at"] = reading.origin(reading.lines[token.map[0]] + len(line) - len(line.lstrip()))
+    if token.tag == "h1":
+        place = reading.lines[token.map[0]] + len(line) - len(line.lstrip())
+        reading.fault(place, "heading", "the title stands in the front matter; begin sections with ##")
+    elif token.markup == "-":
+        _check_underlined(reading, token)
+    elif not line.strip(" \t>#"):
+        place = reading.lines[token.map[0]] + line.find("#")
+        reading.fault(place, "heading", "this heading has no text; write it behind the signs, or remove them")
+
+
+_FRONT = re.compile(r"[ \t]*[\w-]+:(?:[ \t]|$)")
+
+
+def _check_underlined(reading: Reading, token: Token) -> None:
+    """A line of dashes below text makes a heading of it, which may not be meant."""
+    assert token.map
+    first, last = token.map[0], token.map[1] - 1
+    place = reading.lines[first] + len(reading.line(first)) - len(reading.line(first).lstrip())
+    text = "\n".join(map(reading.line, range(first, last)))
+    if first and reading.line(first - 1).strip() == "---" and _FRONT.match(text):
+        reading.fault(place, "markdown", "front matter stands at the top of the file, between +++ lines")
+    elif "\n" in text or text.rstrip().endswith((".", ";", ":", ",")):
+        message = "this text is a heading, since --- stands right under it; leave a blank line before --- for a line"
+        reading.warn(place, "markdown", message)
+
+
+def _check_line(reading: Reading, token: Token) -> None:
+    """A line across the page; Pandoc's simple tables have such lines."""
+    assert token.map
+    line = reading.line(token.map[0])
+    if re.fullmatch(r"[ \t>]*-{2,}(?:[ \t]+-{2,})+[ \t]*", line):
+        place = reading.lines[token.map[0]] + line.find("-")
+        reading.fault(
+            place, "markdown", "this table is Pandoc's; part its cells by |, with a line |---|---| under its header"
+        )
+
+
+def _check_admonition(reading: Reading, token: Token) -> None:
+    assert token.map
+    first, kind = token.map[0], token.meta["tag"]
+    line = reading.line(first)
+    place = reading.lines[first] + len(line) - len(line.lstrip(" \t>"))
+    if kind not in dialects.ADMONITIONS:
+        near = nearest(kind, dialects.ADMONITIONS) or f"; it may be {', '.join(dialects.CALLOUTS)}"
+        reading.fault(place, "markdown", f"unknown kind of callout {kind!r}{near}")
+    if token.map[1] <= first + 1:
+        reading.fault(place, "markdown", "this callout has no text; indent its text by four spaces")
+
+
+def _check_alert(reading: Reading, token: Token) -> None:
+    assert token.map
+    first, last = token.map
+    if not any(reading.line(number).strip(" \t>") for number in range(first + 1, last)):
+        message = "this callout has no text; write it below, behind >, and leave no blank line between them"
+        reading.fault(_start(reading, token), "markdown", message)
+
+
+def _check_quote(reading: Reading, token: Token) -> None:
+    assert token.map
+    line = reading.line(token.map[0])
+    if line.lstrip().startswith(">>> "):
+        place = reading.lines[token.map[0]] + len(line) - len(line.lstrip())
+        reading.warn(place, "markdown", "this is a quote within quotes; code of Python's goes into a fence of ```")
+
+
+CHECKS: dict[str, Callable[[Reading, Token], None]] = {
+    "fence": _check_fence,
+    "code_block": _check_indented,
+    "heading_open": _check_heading,
+    "html_block": check_html,
+    "blockquote_open": _check_quote,
+    "admonition_open": _check_admonition,
+    "hr": _check_line,
+    "alert_open": _check_alert,
+}
+
+
+# Indentation ----------------------------------------------------------------------------------------------------------
+
+_LEAD = re.compile(
+    r"(?P<quotes>(?: {0,3}> ?)*)(?P<space> *)(?:(?P<mark>[-+*:~]|\d{1,9}[.)]|\[\^[^\]]+\]:)(?P<gap> +|$))?"
+)
+_OPENS = frozenset({"bullet_list_open", "ordered_list_open"})
+_ITEMS = frozenset({"list_item_open", "dd_open"})
+_STARTS = frozenset(
+    {"paragraph_open", "fence", "code_block", "formula_block", "call_block", "blockquote_open", "table_open", *_OPENS}
+)
+
+
+class _Lead(NamedTuple):
+    """The columns of a line's first character and, where that begins an item, of its text, counted within quotes."""
+
+    mark: int
+    text: int
+
+
+def _lead(line: str) -> _Lead:
+    found = _LEAD.match(line.expandtabs(4))
+    assert found
+    mark = len(found["space"])
+    gap = len(found["gap"] or "")
+    return _Lead(mark, mark + len(found["mark"] or "") + (gap if 1 <= gap <= 4 else 1))
+
+
+def check_indents(reading: Reading, tokens: Sequence[Token]) -> None:
+    """Blocks that are indented, though not by enough to belong to the item or note above; code in definitions."""
+    open_lists: list[list[_Lead]] = []
+    told = -1
+    extra: list[tuple[int, int]] = []  # of definitions: level, and by how much more than needed they are indented
+    for token, behind in pairwise([*tokens, Token("", "", 0)]):
+        if token.type in _OPENS or token.type == "dl_open":
+            open_lists.append([])
+        elif token.type in _ITEMS and token.map:
+            lead = _lead(reading.line(token.map[0]))
+            if token.type == "dd_open":
+                _check_term(reading, token.map[0], lead, bool(open_lists[-1]))
+                extra.append((token.level, lead.text - lead.mark - 2))
+            elif (
+                open_lists[-1]
+                and lead.mark > open_lists[-1][0].mark
+                and lead.text > open_lists[-1][0].text
+                and told < 0
+            ):
+                told = token.level
+                instead = f"indent it by {open_lists[-1][0].text} spaces for one within the item"
+                message = f"this item belongs to the same list as the one above; {instead}"
+                reading.warn(_start(reading, token), "markdown", message)
+            open_lists[-1].append(lead)
+        elif token.type == "dd_close":
+            extra.pop()
+        elif token.type in {"bullet_list_close", "ordered_list_close"}:
+            items = open_lists.pop()
+            told = -1 if told > token.level else told
+            _check_behind(reading, items[-1], behind, "list")
+        elif token.type == "dl_close":
+            open_lists.pop()
+        elif token.type in {"footnote_reference_close", "admonition_close"}:
+            _check_behind(reading, _Lead(0, 4), behind, "note" if token.type[0] == "f" else "callout")
+        elif token.type == "code_block" and extra and extra[-1][1] > 0 and token.level == extra[-1][0] + 1:
+            token.content = re.sub(rf"(?m)^ {{1,{extra[-1][1]}}}", "", token.content)
+
+
+_PARAGRAPH = re.compile(r"\s*<p(?:\s[^<>]*)?>\s*\Z", re.IGNORECASE)
+
+
+def check_paragraphs(reading: Reading, tokens: Sequence[Token]) -> None:
+    """Blocks within ``<p>``, which a browser ends where the first of them begins."""
+    for token, behind in pairwise(tokens):
+        if token.type == "html_block" and behind.type in _STARTS and _PARAGRAPH.fullmatch(token.content):
+            message = (
+                "a browser ends this <p> where the text below it begins; write <div> instead, or leave no blank line"
+            )
+            reading.warn(_start(reading, token), "html", message)
+
+
+def _check_term(reading: Reading, number: int, lead: _Lead, follows: bool) -> None:
+    """A line right above a definition that belongs to the definition before it, though it looks like a term."""
+    above = reading.line(number - 1) if number else ""
+    if follows and above.strip(" \t>") and not above.lstrip(" \t>").startswith(":") and _lead(above).mark <= lead.mark:
+        place = reading.lines[number - 1] + len(above) - len(above.lstrip(" \t>"))
+        message = "this line belongs to the definition above it; leave a blank line before a term"
+        reading.warn(place, "markdown", message)
+
+
+def _check_behind(reading: Reading, last: _Lead, token: Token, what: str) -> None:
+    """What follows a list or note, which it would belong to, were it indented by more."""
+    if token.type not in _STARTS or not token.map:
+        return
+    column = _lead(reading.line(token.map[0])).mark
+    if last.mark < column < last.text:
+        message = f"this is no part of the {what} above; indent it by {last.text} spaces if it is meant to be"
+        reading.warn(_start(reading, token), "markdown", message)
+
+
+def _start(reading: Reading, token: Token) -> int:
+    assert token.map
+    line = reading.line(token.map[0])
+    return reading.lines[token.map[0]] + len(line) - len(line.lstrip(" \t>"))

@@ -1,0 +1,505 @@
+r"""What other dialects of Markdown have and this one does not, each with what to write instead.
+
+kramdown, Jekyll, Hugo, MyST, Pandoc, Obsidian and LaTeX mark things up in ways that would be printed as they stand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+from darkroom.press.content.calls import calls_of
+from darkroom.press.content.markup import attributes, pieces
+
+CALLOUTS = ("note", "tip", "important", "warning", "caution")
+
+ADMONITIONS = {
+    **{kind: kind for kind in ("note", "tip", "important", "warning", "caution")},
+    **dict.fromkeys(("info", "abstract", "summary", "question", "example", "quote", "seealso", "todo"), "note"),
+    **dict.fromkeys(("hint", "success"), "tip"),
+    "attention": "warning",
+    **dict.fromkeys(("danger", "error", "failure", "bug"), "caution"),
+}
+
+PICTURE = '{{ picture("name.png", caption="...", alt="...") }}'
+WIDTH = '{{ picture("name.png", alt="...", width="text") }}'
+
+_CALLOUT = "> [!NOTE] for a callout"
+_LISTED = "this is text, and no list; items begin with - or 1."
+_NO_CODE = "a page runs no code of its own; remove it"
+_LEFT_BY_CHAT = "a mark that a chat program has left; remove it"
+_DELIMITER = "a line |---|---| with as many cells follows its header"
+
+# Paragraphs: what stands in all that a pattern finds, the pattern, and what is said of it -------------------------------
+
+_TELLING = re.compile(  # what most paragraphs have none of
+    r"(?m)^[#:+*.\\\[\-|(=%/<^•●▪◦‣–＃~├└│┌╔║╚$]|\t|^\d*[.)]?[\u00a0\u3000]"
+    r"|^(?:a|i|1)[.)]|^[ \t:|+-]+$|``|`_|`[^`\n]*'|^(?:import|export|image|Table)\b"
+    r"|''|【|oaicite|\ue200|[ \t|]\|[ \t]|[ \t]\^[\w-]+\Z|\n[ \t]*\d\d?[.)][ \t]|\\[ \t]*\Z"
+)
+_PARAGRAPHS = (  # patterns are compiled where they are used
+    ("#", r"(?m)^#{2,6}[^#\s]", "a heading has a space after its #; write ## Title"),
+    (
+        "#",
+        r"(?m)^#{1,6}[^\S \t\n]",
+        "the space behind this # is another character than that of the space bar; write ## Title",
+    ),
+    ("#", r"(?m)^#{1,6}[A-Z]\w*$", "a heading has a space after its #; write ## Title"),
+    (
+        ":::",
+        r"(?m)^:{3,}",
+        f"::: is a block of Pandoc's, MyST's or Docusaurus'; write {_CALLOUT}",
+    ),
+    ("+", r"(?m)^\+[-=]{2,}\+", "a table with +--+ is none of GitHub's; part its cells by | alone"),
+    (
+        "|",
+        r"(?m)\A[^\n]*\n[ \t]*\|?[ \t]*:?-+:?[ \t]*\|[-|: \t]*$",
+        "this is no table, since its header has another number of cells than the line under it",
+    ),
+    (
+        "|",
+        r"(?m)\A(?:[^\n]*\n){2,}?(?P<at>)[ \t]*\|?[ \t]*:?-+:?[ \t]*\|[-|: \t]*$",
+        "this is no table where it stands; leave a blank line before its header, which has as many cells as this line",
+    ),
+    (
+        "-+-",
+        r"(?m)^\|?[-: \t|]*-\+-[-+: \t|]*\|?[ \t]*$",
+        "the line under a table's header parts its cells by |, not by +",
+    ),
+    ("#######", r"(?m)^#{7,}", "a heading has six # at most"),
+    (
+        ".. ",
+        r"(?m)^\.\. [\w-]+::",
+        "this directive is reStructuredText's; write a formula, a fence or > [!NOTE]",
+    ),
+    ("``", r"(?<!`)``(?!`)[^`\n]+''", 'quotes are written "...", and set as a typesetter would'),
+    ("*[", r"(?m)^\*\[[^\]\n]+\]:", 'abbreviations are not read; write <abbr title="...">...</abbr>'),
+    (
+        "[!",
+        r"(?mi)^\[!(?:note|tip|important|warning|caution)\][ \t]+\S",
+        'a callout with a title is written !!! note "Title", its text below it indented by four spaces',
+    ),
+    (
+        "[!",
+        r"(?mi)^\[!(?:note|tip|important|warning|caution)\][-+]",
+        'a callout that folds is written ??? note "Title", its text below it indented by four spaces',
+    ),
+    (
+        "[!",
+        r"(?mi)^\[!(?!(?:note|tip|important|warning|caution)\](?:[ \t]+\S|[-+]))[a-z]+\][-+]?",
+        f"a callout begins with > [!NOTE] alone on its line; it may be {', '.join(CALLOUTS)}",
+    ),
+    (
+        "[",
+        r"(?mi)^\[{1,2}_?toc_?\]{1,2}$",
+        "the contents come by themselves; toc = false hides them",
+    ),
+    (
+        "",
+        r"(?m)^(?:---|\+\+\+)[ \t]*$",
+        "front matter stands at the top of the file, between +++ lines",
+    ),
+    (
+        "(",
+        r"(?m)^\([A-Za-z][\w.:-]*\)=[ \t]*$",
+        "this is a target of MyST's; write {#name} behind the heading or formula",
+    ),
+    (
+        "import",
+        r"""(?m)^import\s+(?:[\w*{][^'"\n]*\sfrom\s+)?(?:'[^'\n]+'|"[^"\n]+");?[ \t]*$""",
+        f"this is MDX's: {_NO_CODE}",
+    ),
+    (
+        "export",
+        r"(?m)^export\s+(?:(?:const|let|var|function)\s+\w+\s*[=(]|default\s*[({]|default\s+(?:function|class)\b)",
+        f"this is MDX's: {_NO_CODE}",
+    ),
+    ("%%", r"(?m)^%%[ \t]*$", "%% is a comment of Obsidian's; write <!-- ... -->"),
+    (
+        "^",
+        r"(?:^|(?<=[ \t\n]))\^(?!\d+\Z)[A-Za-z0-9-]{2,}\Z",
+        "this is a block's name of Obsidian's; name a heading by {#name}",
+    ),
+    ("===", r'(?m)^===[!+]?[ \t]+"', "tabs are not read; write a heading or ??? note"),
+    ("==", r"(?m)^={2,6}[ \t]+\S.*?[ \t]+=+[ \t]*$|\A={2,6}[ \t]+\w", "a heading begins with ##"),
+    ("^", r"(?m)^\^[ \t]*$", "this sign of kramdown's parts no lists; write <!-- --> on a line of its own"),
+    (
+        "///",
+        r"(?m)^/{3,}[ \t]+(?:note|tip|warning|details|admonition|html|tab|caption|figure-caption)\b",
+        f"write {_CALLOUT}",
+    ),
+    ("<", r"(?m)^-*8<-+|^<<<[ \t]+\S", 'files are not taken in; write {{ code("package.module.name") }} for a listing'),
+    ("(@", r"(?m)^\(@[\w-]*\)[ \t]", "numbered examples are Pandoc's; write 1. for an item"),
+    ("+++", r"(?m)^\+\+\+[ \t]+\S", "+++ parts cells in MyST's notebooks, and no pages; remove it"),
+    ("#+", r"(?m)^#\+\w+", "this is Org's; write a fence of ``` or front matter"),
+    ("::", r"(?m)^(?:image|video|include)::\S+\[", f"this is AsciiDoc's; write {PICTURE}"),
+    ("`_", r"`[^`\n<]+<[^`\n<>]+>`__?", "this is a link of reStructuredText's; write [text](address)"),
+    (":", r"\A:[ \t]+\S", "a line with : defines the term above it; write what a table shows into the text beside it"),
+    ("|", r"(?m)^\|[ \t]+\S.*[ \t]\|[ \t]*\n\|[ \t]+\S.*[ \t]\|[ \t]*$", f"this is no table; {_DELIMITER}"),
+    (
+        "|",
+        r"\A\|[ \t]+[^|\s][^|\n]*\|[ \t]+[^\n]*[ \t]\|[ \t]*\Z",
+        "a row of a table stands alone here; leave no blank line above it",
+    ),
+)
+_DOUBTS = (
+    (
+        "",
+        (
+            r"(?m)^[ \t]*[\u00a0\u3000]*(?:[-*+]|\d{1,9}[.)])[\u00a0\u3000\u202f]"
+            r"|^[ \t]*[\u00a0\u3000]+(?:[-*+]|\d{1,9}[.)]|#{2,6})[ \t]"
+        ),
+        "the space here is another character than that of the space bar, so this is text, and no list or heading",
+    ),
+    ("\t", r"\A[^\n\t]+\t[^\n]*(?:\n[^\n\t]+\t[^\n]*)+\Z", f"if this is a table, part its cells by |; {_DELIMITER}"),
+    ("\n", r"(?m)^[ \t]*[├└│┌╔║╚].*\n(?=.)", "these lines are joined; put them into a fence of ```"),
+    ("$", r"(?m)^\$[ \t]+[a-z][\w./-]*(?:[ \t]|$)", "a command goes into a fence of ```, which keeps its lines"),
+    ("\n~", r"\A[^\n]+\n(?P<at>)~[ \t]+[^\s\d]", "a definition begins with : below its term"),
+    ("＃", r"(?m)^＃+[ \u3000]*\S", "a heading begins with ##, written in half width"),
+    (
+        "]:",
+        (
+            r"(?:\A|\n)[^\n]+\n {0,3}(?P<at>)\[[^\]\n^][^\]\n]*\]:[ \t]*(?:<[^>\n]+>|https?://\S+|mailto:\S+|#\S+|\.{0,2}/\S+|[^\s:]+\.\w+\S*)"
+            r"(?:[ \t]+(?:\"[^\n]*\"|'[^\n]*'|\([^\n]*\)))?[ \t]*(?=\n|\Z)"
+        ),
+        "an address that is defined stands behind a blank line; leave one before it",
+    ),
+    ("#", r"(?m)^#[a-z][\w/-]*(?:[ \t]+#[a-z][\w/-]*)*[ \t]*$", "a heading has a space after its #; tags are not read"),
+    ("|", r"\A(?:[^|\n(]+[ \t]\|[ \t][^|\n(]+\n)+[^|\n(]+[ \t]\|[ \t][^|\n(]+\Z", f"if this is a table, {_DELIMITER}"),
+    ("|", r"\A\|[^|\n]+\|[^|\n]+\|[ \t]*(?:\n\|[^|\n]+\|[^|\n]+\|[ \t]*)+\Z", f"if this is a table, {_DELIMITER}"),
+    ("\n", r"(?m)^\(?a[.)][ \t]+\S[^\n]*\n(?:[ \t][^\n]*\n)*\(?b[.)][ \t]", _LISTED),
+    ("\n", r"(?m)^(?:\(1\)|\(?i[.)])[ \t]+\S[^\n]*\n(?:[ \t][^\n]*\n)*\(?(?:2|ii)[.)][ \t]", _LISTED),
+    ("", r"(?m)^[•●▪◦‣][ \t]*\S|^–[ \t]+\S[^\n]*\n–[ \t]", _LISTED),
+    (
+        "\n",
+        r"(?:(?:\A|(?<=\n))[^\n]{0,40}|[:.;][ \t]*)\n[ \t]*(?P<at>)(?:0|[2-9]|[1-9]\d)[.)][ \t]+\S",
+        "this line is text like the one above it, since such a list begins with 1.; leave a blank line before it",
+    ),
+    ("\\", r"(?P<at>)\\[ \t]*\Z", "a backslash ends no line where the paragraph ends; remove it"),
+    (
+        "\n|",
+        r"\A\|[ \t]+[^|\n]+(?:\n\|[ \t]+[^|\n]+)+\Z",
+        "lines with | are Pandoc's; a backslash at its end breaks a line",
+    ),
+    (
+        "\n",
+        r"(?m)^-[A-Za-z][^\n]*\n-[A-Za-z]|^1[.)][A-Za-z][^\n]*\n2[.)][A-Za-z]",
+        "an item of a list has a space behind its mark",
+    ),
+    (
+        "**",
+        r"(?m)^\*{2,4}[ \t]+[^*\s][^*\n]*$",
+        "an item within another is indented by two spaces; it begins with - or *",
+    ),
+    (
+        "''",
+        r"(?<![\w'])('{2,3})(?=[^\s'])[^'\n]*[^\s']\1(?![\w'])",
+        "MediaWiki's marks are not read; write **bold** and *emphasis*",
+    ),
+    ("【", r"【\d+[^】\n]*】", _LEFT_BY_CHAT),
+    ("oaicite", r":contentReference\[oaicite", _LEFT_BY_CHAT),
+    ("\ue200", r"\ue200\w+", _LEFT_BY_CHAT),
+    ("[", r"\A\[[ xX]\][ \t]+\S", "a task is an item of a list; write - [ ] before it"),
+    (
+        "Table",
+        r"\ATable(?:[ \t]+\d+)?:[ \t]*\S[^\n]*\Z",
+        "captions of tables are not read, so that this is text like any other",
+    ),
+    ("%", r"(?m)^%+[ \t]+\S", "% begins no comment here; write <!-- ... -->"),
+    (
+        "`",
+        r"(?<![`\w])`[A-Za-z][^`'\n]*'(?!\w)(?=[^`]*\Z)",
+        "quotes are written \"...\" or '...', and set as a typesetter would",
+    ),
+)
+
+
+def of_paragraph(content: str) -> Iterator[tuple[int, str, bool]]:
+    """Where a paragraph is meant to be something else, what, and whether that is certain."""
+    if not _TELLING.search(content):
+        return
+    certain = False
+    for part, pattern, message in _PARAGRAPHS:
+        for found in re.finditer(pattern, content) if part in content else ():
+            certain = True
+            yield _place(found), message, True
+    for part, pattern, message in () if certain else _DOUBTS:
+        for found in re.finditer(pattern, content) if part in content else ():
+            yield _place(found), message, False
+
+
+def _place(found: re.Match[str]) -> int:
+    """Where a pattern says that it stands, or where it begins."""
+    return found.start("at") if "at" in found.re.groupindex else found.start()
+
+
+_ITEM = re.compile(r"\[(?P<mark>[xX]?)\](?=[^\s(\[:])|\[(?:[-/>?!~]|(?P<empty>))\][ \t]")
+
+
+def of_item(content: str) -> str:
+    """What to say of the text of a list's item that is nearly a task, or ""."""
+    if re.match(r"\|[ \t]*:?-+:?[ \t]*(?:\||\n|\Z)", content):
+        return "this is an item of a list; the line under a table's header begins with |, or has two dashes a cell"
+    found = _ITEM.match(content)
+    if not found:
+        return ""
+    behind = "; a space follows it" if found["mark"] else ""
+    return f"{found[0].strip()} is no task; write - [ ] for one to be done, - [x] for one that is{behind}"
+
+
+# Braces ---------------------------------------------------------------------------------------------------------------
+
+_BRACES: tuple[tuple[str, Callable[[str], str]], ...] = (
+    (
+        r"(?s)\{\{[<%].*?[>%]\}\}",
+        lambda text: f"{_short(text)} is a shortcode of Hugo's; write {PICTURE} for a picture, HTML for the rest",
+    ),
+    (
+        r"(?i)\{:\s*toc\b[^}\n]*\}|\{toc\}",
+        lambda text: f"{text} is kramdown's; the contents come by themselves, and toc = false hides them",
+    ),
+    (r"\{:{1,2}[^{}\n]*\}", lambda text: _of_attributes(text, "kramdown's")),
+    (r"\{(?:[.#][A-Za-z]|[\w-]+=)[^{}\n]*\}", lambda text: _of_attributes(text, "Pandoc's")),
+    (
+        r"\{[ \t]+[.#][A-Za-z][^{}\n]*\}|\{#(?![ \t])[^A-Za-z{}\n#-][^{}\n#]*\}",
+        lambda text: f"{text} names nothing; write {{#name}}, which begins with one of A to Z and has no spaces",
+    ),
+    (r"(?s)\{/\*.*?\*/\}", lambda text: f"{_short(text)} is a comment of MDX's; write <!-- ... -->"),
+    (r"\{(?:props|frontmatter)\.[\w.]+\}", lambda text: f"{text} is MDX's: {_NO_CODE}"),
+    (
+        r"\{(?:\+\+[^{}]*\+\+|--[^{}]*--|~~[^{}]*~~|==[^{}]*==|>>[^{}]*<<)\}",
+        lambda text: f"{_short(text)} is CriticMarkup's; write <ins>, <del> or <mark>, or a comment <!-- ... -->",
+    ),
+    (r"\{-\}", lambda text: f"{text} is Pandoc's; remove it: numbered = true numbers all sections or none"),
+    (r"\{=\w+\}", lambda text: f"{text} is Pandoc's; HTML is written as it is"),
+    (
+        r"(?s)\{%-?\s*(?:comment|endcomment|assign|capture|endcapture|unless|endunless|case|when|endcase|seo|feed_meta)\b.*?%\}",
+        lambda text: f"{_short(text)} is Jekyll's; Jinja has {{% set x = 1 %}}, {{% if ... %}} and {{# comments #}}",
+    ),
+    (
+        r"(?s)\{%-?\s*(?:include|include_\w+|link|post_url|highlight|endhighlight|figure|cite|gist|youtube|details|enddetails)\b.*?%\}",
+        lambda text: f"{_short(text)} is Jekyll's; write {PICTURE} for a picture, a fence of ``` for code",
+    ),
+    (
+        r"\{(?:ref|eq|cite|math|numref|doc|term)[\w:]*\}(?=`)",
+        lambda text: f'{text} is a role of MyST\'s; write $...$, or {{{{ ref("...") }}}} or {{{{ cite("...") }}}}',
+    ),
+)
+
+
+def of_braces(text: str, at: int) -> tuple[str, int] | None:
+    """What to say of the braces that open at *at*, and where they end."""
+    for pattern, message in _BRACES:
+        if found := re.compile(pattern).match(text, at):
+            return message(found[0]), found.end()
+    return None
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 40 else f"{text[:36]}...{text[-3:]}"
+
+
+def _of_attributes(text: str, whose: str) -> str:
+    if "width" in text or "height" in text:
+        return f"{_short(text)} is {whose}; write {WIDTH}"
+    return f"{_short(text)} is {whose}; name a heading by {{#name}} behind it, and write HTML for a class"
+
+
+# Anything in a line ---------------------------------------------------------------------------------------------------
+
+
+def _braced(text: str) -> str:
+    """A text within a message that is filled in."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+_ADDRESS = r"(?:https?://|mailto:|www\.|\.{1,2}/|#[A-Za-z])"
+_SUFFIX = r"\.(?:md|html?|pdf|png|jpe?g|svg|gif|webp)(?:#[\w-]+)?"
+
+_TEXTS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "[": (
+        (r"\[\^([^\]\s]+)\]", "there is no note {0}; write [^{1}]: ... on a line of its own"),
+        (r"\[\^([^\]\n]+)\]", "{0}: the name of a note has no spaces"),
+        (r"\[(?:see |cf\. |e\.g\.,? )?-?@[\w:-][^\]\n]*\]", '{0} is a citation of Pandoc\'s; write {{{{ cite("key") }}}}'),
+        (r"(?<=!)\[\[[^\[\]\n]+\]\]", f"!{{0}} is a picture of Obsidian's; write {_braced(PICTURE)}"),
+        (r"\[(?:name|time|color)=[^\[\]\n]+\]", "{0} is HackMD's; write the text out"),
+        (r"\[\[[A-Za-z#][^\[\]\n]*\]\]", "{0} is a link of a wiki's; write [text](page.md)"),
+        (r"\[(?:[^\[\]\\]|\\.)*\]\[((?:[^\[\]\\]|\\.)+)\]", "{0} leads nowhere; write [{1}]: address below"),
+        (r"\[((?:[^\[\]\\]|\\.)+)\]\[\]", "{0} leads nowhere; write [{1}]: address below"),
+        (
+            r"\[(?:[^\[\]\\]|\\.)*\]\(\s*<?((?:javascript|vbscript|file|data):)",
+            "{0}...) is no link: the page's policy lets {1} lead nowhere",
+        ),
+        (
+            r"(?<=!)\[(?:[^\[\]\\]|\\.)*\]\([^()\n]*[ \t]=\d*%?x\d*%?[ \t]*\)",
+            f"!{{0}}: sizes are not read here; write {_braced(WIDTH)}",
+        ),
+        (
+            r"\[(?:[^\[\]\\]|\\.)*\]\((?:[^()\n]|\([^()\n]*\))*\)",
+            "{0} is no link, since its address cannot be read; put an address with spaces between < and >",
+        ),
+        (
+            rf"\[(?:[^\[\]\\\n]|\\.)+\][ \t]+\((?:{_ADDRESS}[^\s()]*|[^\s()]+{_SUFFIX})\)",
+            "{0} is no link: leave no space between ] and (",
+        ),
+        (
+            rf"(?<=\))\[(?:{_ADDRESS}[^\s\[\]]*|[^\s\[\]]+{_SUFFIX})\]",
+            "{0} behind ) is no link; write [text](address)",
+        ),
+        (r"\[[^\[\]\n]+\]（[^（）\n]+）", "{0} is no link: the brackets of an address are ( and )"),
+        (
+            r"\[(?:[^\[\]\\\n]|\\.)+\]\((?:https?://|mailto:|www\.)[^\s()]*(?=\s|\Z)",
+            "{0} is no link, since its address is not closed; end it with )",
+        ),
+        (
+            r"\[(?:[^\[\]\\\n]|\\.)+\]\((?:https?://|mailto:|www\.)[^\s]*(?=\s|\Z)",
+            "{0} is no link, since a bracket of its address is not closed; write %28 for ( and %29 for )",
+        ),
+    ),
+    "%": ((r"(?<![\w%])%%(?!%)[^%]+%%(?!%)", "{0} is a comment of Obsidian's; write <!-- ... -->"),),
+    "@": (
+        (
+            r"(?<![\w.@/])@(?:fig|tbl|tab|eq|sec|lst|thm)[-:][A-Za-z][\w-]*",
+            '{0} is a reference of Quarto\'s; write {{{{ ref("...") }}}}',
+        ),
+    ),
+    "=": ((r"(?<![\w=<])==(?=[^\s=>])[^=\n]*(?<!\s)==(?!=)", "{0} is not read; write <mark>...</mark>"),),
+    "+": ((r"(?<![\w+])\+\+(?=[^\s+])[^+\n;]*(?<!\s)\+\+(?!\+)", "{0} is not read; write <ins>...</ins>"),),
+    "~": (
+        (
+            r"(?<!~)~(?=[^\s~])[^\s~]{1,20}~(?!~)",
+            "{0} is not read; write ~~...~~ to strike, <sub>...</sub> to lower",
+        ),
+    ),
+    "^": ((r"\^(?=[A-Za-z0-9])[^\s^+\-=*/()]{1,20}[+\-]?\^", "{0} is not read; write <sup>...</sup> to raise"),),
+    ":": (
+        (
+            r":(?:math|ref|cite|code|eq|doc)[\w:]*:`[^`\n]*`",
+            "{0} is a role of reStructuredText's; write $...$ or a call",
+        ),
+        (
+            r"(?<![\w:]):(?:[a-z][a-z_]*[a-z0-9]|[a-z][a-z0-9]*(?:-[a-z0-9]+)+|[+-]1|100|1234|8ball|[123][a-z]{2}_[a-z_]+):(?![\w:])",
+            "{0} would be printed as it is; write the character itself",
+        ),
+    ),
+}  # fmt: skip
+
+
+def of_text(text: str, at: int) -> tuple[str, int]:
+    """What to say of a sign at *at* that no rule took, or "", and where that ends."""
+    for pattern, message in _TEXTS.get(text[at], ()):
+        found = re.compile(pattern).match(text, at)
+        if found:
+            return message.format(_short(found[0]), *found.groups()), found.end()
+    return "", at
+
+
+_DIAGRAMS = frozenset(
+    {"mermaid", "plantuml", "flow", "flowchart", "sequence", "nomnoml", "vega-lite", "geojson", "topojson"}
+)
+_TITLES = frozenset({"title", "filename", "file", "name", "caption", "label", "lst-label", "lst-cap"})
+_NUMBERS = frozenset({"linenums", "linenos", "lineno", "linenumbers", "showlinenumbers", "numberlines", "line-numbers"})
+_MARKS = frozenset({"hl_lines", "highlight", "emphasize-lines", "mark", "ins", "del", "lines"})
+_OPTION = re.compile(r"""(?P<name>[^\s=]+)(?:=(?:"[^"]*"|'[^']*'|\S*))?""")
+
+
+def of_fence(info: str) -> tuple[str, bool]:
+    """What to say of the words behind a fence, or "", and whether that is certain."""
+    if info.strip() and info.split(maxsplit=1)[0] in _DIAGRAMS:
+        kind = info.split(maxsplit=1)[0]
+        return f"diagrams of {kind} are not drawn; save it as a picture, and write {PICTURE}", True
+    if found := re.match(r"\{(?P<name>[^{}]*)\}(?P<rest>.*)", info.strip()):
+        return _of_braces_first(info.strip(), found["name"], found["rest"].strip()), True
+    if found := re.search(r"\{(?![\d,\s-]*\})[^{}]*\}?", info):
+        return f"{_short(found[0])} behind a fence is of another program; write {{1,3-5}} to mark lines", True
+    words = [*_OPTION.finditer(re.sub(r"\{[^{}]*\}", " ", info))][1:]
+    wrong = [*filter(None, (_of_option(each) for each in words))]
+    return (
+        wrong[0] if wrong else (f"{_short(words[0][0])!r} behind a fence is not read", False) if words else ("", True)
+    )
+
+
+def _of_braces_first(info: str, name: str, rest: str) -> str:
+    if re.fullmatch(r"[\d,\s-]+", name):
+        return f"the language stands first behind a fence; write ```{rest or 'text'} {{{name}}}"
+    name = re.split(r"[\s,]", name.strip().lstrip("."))[0]
+    if name.startswith("="):
+        return f"```{{{name}}} is Pandoc's; HTML is written as it is, without a fence"
+    if name in ADMONITIONS or name == "admonition":
+        return f"```{{{name}}} is MyST's; write > [!{ADMONITIONS.get(name, 'note').upper()}]"
+    instead = _DIRECTIVES.get(name) or f"```{name or 'python'}, and {{1,3-5}} behind it to mark lines"
+    if name in {"code-block", "code-cell", "code", "sourcecode"}:
+        instead = f"```{rest or 'python'}, and {{1,3-5}} behind it to mark lines"
+    return f"```{info} is of another program; write {instead}"
+
+
+_DIRECTIVES = {
+    "math": "$$...$$", "figure": PICTURE, "image": PICTURE, "table": "a table of |", "list-table": "a table of |",
+    "bibliography": '{{ cite("key") }}', "toctree": "links", "include": '{{ code("package.module.name") }}',
+    "literalinclude": '{{ code("package.module.name") }}', "contents": "nothing: the contents come by themselves",
+}  # fmt: skip
+
+
+def _of_option(found: re.Match[str]) -> tuple[str, bool] | None:
+    name = found["name"].lower()
+    if name in _TITLES or (found[0].startswith("[") and found[0].endswith("]")):
+        return f"{_short(found[0])} behind a fence is not read; write it into the text above", True
+    if name in _NUMBERS or name.startswith("linenostart"):
+        return f"{_short(found[0])} behind a fence is not read, since lines have no numbers; remove it", True
+    if name in _MARKS:
+        return f"{_short(found[0])} behind a fence is not read; write {{1,3-5}} to mark lines", True
+    return None
+
+
+# HTML -----------------------------------------------------------------------------------------------------------------
+
+_BLOCKED = {
+    "style": "the page's policy blocks it; styles go into templates/static/style.css",
+    "iframe": "the page's policy blocks what other sites show; link to it",
+    "object": "the page's policy blocks it; write <video> or <img>, or link to the file",
+    "embed": "the page's policy blocks it; write <video> or <img>, or link to the file",
+    "base": "it would change where the links of the page lead",
+    "form": "the page's policy lets no form be sent",
+    "meta": "it belongs to templates/layouts/page.html",
+    "link": "it belongs to templates/layouts/page.html",
+}
+
+
+# Attributes that lead somewhere, those of SVG's links and animations among them.
+_ADDRESSES = frozenset(
+    (  # noqa: SIM905
+        "href xlink:href src srcset srcdoc action formaction data poster background cite longdesc ping manifest codebase "
+        "classid usemap profile icon lowsrc dynsrc to from by values"
+    ).split()
+)
+_SCRIPTS = re.compile(r"(?:.*;)?(?:javascript|vbscript|livescript):|data:(?:text|application|image/svg)", re.IGNORECASE)
+
+
+def of_tag(tag: str) -> Iterator[tuple[int, str]]:
+    """Where a tag has what the page's Content-Security-Policy blocks, and where it should go."""
+    piece = next(iter(pieces(tag)), None)
+    if tag.startswith("<!--") and "--!>" in tag:
+        yield tag.find("--!>"), "--!> ends a comment in browsers; end it with -->, and leave it out within"
+    if piece is None or not piece.tag or piece.closes:
+        return
+    known = attributes(tag)
+    if "-" in piece.tag and piece.tag != "!--":
+        instead = f'write &lt;{piece.tag}> if it is text, $...$ for a formula, {{{{ cite("key") }}}} for a work'
+        yield 0, f"<{piece.tag}> is an element of another program, such as Distill; {instead}"
+    if piece.tag in _BLOCKED:
+        yield 0, f"<{piece.tag}>: {_BLOCKED[piece.tag]}"
+    if piece.tag == "script":
+        yield 0, "<script>: the page's policy blocks it; what all pages run goes into templates/static/reader.js"
+    for name, value in known.items():
+        at = tag.lower().find(name)
+        if named := calls_of(value):
+            yield at, f"{named} is not read within an attribute; write it out"
+        if name == "markdown":
+            yield at, "markdown= is kramdown's; leave a blank line behind the tag, and Markdown is read within it"
+        elif name == "style":
+            yield at, "style=: the page's policy blocks it; give it a class, with a rule in templates/static/style.css"
+        elif re.fullmatch(r"on[a-z]+", name):
+            yield at, f"{name}=: the page's policy blocks it; scripts go into templates/static"
+        elif name in _ADDRESSES and _SCRIPTS.match(re.sub(r"[\x00-\x20\x7f]+", "", value)):
+            yield at, f"{name}=: the page's policy blocks scripts; they go into templates/static"

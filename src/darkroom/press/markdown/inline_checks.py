@@ -1,0 +1,120 @@
+"""What is wrong with the parts of lines taken together: links within links."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from markdown_it.common.utils import normalizeReference
+from markdown_it.token import Token
+
+from darkroom.press.content.markup import attributes, pieces
+from darkroom.press.markdown.reading import Reading
+
+_LEFT = re.compile(r"(?<!\S)(\*\*|~~)(?:[ \t]+\S[^*~\n]*?|\S[^*~\n]*?[ \t])\1(?!\w)")
+
+
+def signs_left(reading: Reading, token: Token) -> None:
+    """Signs that would have made text bold or struck it out, were there no space within them."""
+    if "*" not in token.content and "~~" not in token.content:
+        return
+    left = "".join(
+        _SHOWN.get(child.type, "x") if child.type != "text" else child.content for child in token.children or ()
+    )
+    if "*" not in left and "~~" not in left:
+        return
+    spaced = [*_LEFT.finditer(token.content)]
+    for found in spaced:
+        message = f"{found[1]} stays as it is here, since there is a space within; write {found[1]}word{found[1]}"
+        reading.warn(reading.at(found.start()), "markdown", message)
+    if spaced or "*" not in left:
+        return
+    at, pairs = 0, [*_PAIR.finditer(left)]
+    for found in pairs or _SINGLE.finditer(left):
+        at = max(token.content.find(found[0], at), token.content.find(found["mark"], at), 0)
+        reading.warn(
+            reading.at(at),
+            "markdown",
+            f"{found['mark']} stays as it is here, {_BESIDE[found['mark']] if pairs else _UNCLOSED}",
+        )
+        at += len(found[0])
+
+
+_SHOWN = {"softbreak": "\n", "strong_open": "\n", "strong_close": "\n", "em_open": "", "em_close": ""}
+_PAIR = re.compile(
+    r"(?P<mark>\*\*(?=\S[^*\n]*(?<=\S)\*\*)|(?<![\w*\\])\*(?=[^\s*][^*\n]*(?<=[^\s\w*(\[])\*\w))[^*\n]+\*{1,2}"
+)
+_SINGLE = re.compile(r"(?<![\w*(\[=,])(?P<mark>\*\*)(?=[^\W\d])[^*\n]*")
+_BESIDE = {
+    mark: f"since punctuation stands within and a letter beside it; write <{tag}>...</{tag}>"
+    for mark, tag in (("**", "b"), ("*", "i"))
+}
+_UNCLOSED = "since none closes it; write \\*\\* for the characters"
+
+
+def definitions(reading: Reading, env: Mapping[str, Any]) -> None:
+    """Addresses that are defined by ``[name]: address`` and that nothing refers to: they are not shown."""
+    known = env.get("references", {})
+    if not known:
+        return
+    used = {normalizeReference(found[1]) for found in _LABEL.finditer(reading.text)}
+    for name, each in known.items():
+        if name not in used and each.get("map"):
+            message = (
+                f"nothing refers to [{name.lower()}], and a line such as this is not shown; write &#91; if it is text"
+            )
+            reading.warn(_start_of(reading, each["map"][0]), "link", message)
+    for each in env.get("duplicate_refs", ()):
+        message = f"[{each['label'].lower()}] is defined above; the address here is not used"
+        reading.warn(_start_of(reading, each["map"][0]), "link", message)
+
+
+_LABEL = re.compile(r"\[((?:[^\[\]\\]|\\.)+)\](?!:)")
+
+
+def _start_of(reading: Reading, number: int) -> int:
+    line = reading.line(number)
+    return reading.lines[number] + len(line) - len(line.lstrip(" \t>"))
+
+
+_LINKS = {"ref": "ref(...)", "cite": "cite(...)"}
+
+
+def links_in_links(reading: Reading, tokens: Iterable[Token]) -> None:
+    """Links, references, citations and notes within the text of a link: a browser would end the outer one there."""
+    raw, told = 0, False  # links of HTML, which may hold blocks
+    for token in tokens:
+        inside = 0
+        if not token.children or not (raw or any(map(_may_open, token.children))):
+            continue
+        for child in token.children:
+            opens, closes = _of_html(child) if child.type == "html_inline" else (False, False)
+            name = _name(child) or ("<a>" if opens else "")
+            if name and (inside or (raw and not told)):
+                told = raw > 0
+                at = child.meta["call"].offset if child.type == "call" else child.meta.get("at", 0)
+                message = f"{name} is a link within a link; write it behind the link, or leave the outer one out"
+                reading.faults.append((at, "link", message))
+            inside += (child.type == "link_open") - (child.type == "link_close")
+            raw = max(raw + opens - closes, 0)
+            told = told and raw > 0
+
+
+def _may_open(token: Token) -> bool:
+    return token.type == "link_open" or (token.type == "html_inline" and token.content[:2] in {"<a", "<A"})
+
+
+def _name(token: Token) -> str:
+    """What a token is called that becomes a link, or ""."""
+    if token.type == "call":
+        return _LINKS.get(token.meta["call"].name, "")
+    return {"link_open": "this", "footnote_ref": "a note's number"}.get(token.type, "")
+
+
+def _of_html(token: Token) -> tuple[bool, bool]:
+    """Whether a tag opens, or closes, a link."""
+    piece = next(iter(pieces(token.content)), None)
+    if piece is None or piece.tag != "a":
+        return False, False
+    return not piece.closes and "href" in attributes(token.content), piece.closes

@@ -1,0 +1,407 @@
+r"""Rules of the inline parser: formulas, references of TeX's, calls, and what other programs would read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import msgspec
+from markdown_it.common.utils import normalizeReference
+from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
+
+from darkroom.press.content import listings, mathtext
+from darkroom.press.content.addresses import bare_address
+from darkroom.press.content.calls import CALLED, KINDS, Call, calls_of, literal_call, tex_reference
+from darkroom.press.content.markup import ELEMENTS, pieces
+from darkroom.press.content.mathtext import Span
+from darkroom.press.markdown import dialects, latex
+from darkroom.press.markdown.raw_html import IN_DRAWING, check_tag, open_comment
+from darkroom.press.markdown.reading import Reading, make_formula, reading_of, within
+
+_NAME = re.compile(r"\{#([A-Za-z][\w.:-]*)\}")
+_JINJA = {"{{": "}}", "{%": "%}", "{#": "#}"}
+
+
+def placed(rule: Callable[[StateInline, bool], bool]) -> Callable[[StateInline, bool], bool]:
+    """A rule whose token knows where it stands; what it takes for code or HTML is no prose."""
+
+    def placed(state: StateInline, silent: bool) -> bool:
+        start, index = state.pos, len(state.tokens) + bool(state.pending)
+        if not rule(state, silent):
+            return False
+        reading = reading_of(state)
+        if silent or index >= len(state.tokens):
+            if not silent and state.src[start] == "`" and "short" not in state.env:
+                message = (
+                    f"{state.src[start : state.pos]} opens no code, since none closes it; write \\` for the character"
+                )
+                reading.warn(reading.place(state, start), "markdown", message)
+            return True
+        token = state.tokens[index]
+        token.meta["at"] = reading.origin(reading.place(state, start))
+        _check_values(token, reading.place(state, start), reading)
+        if token.type == "code_inline" and (run := _RUN.match(token.content)):
+            message = (
+                f"{run[0]} runs no code here; write the value out, or {{{{ metric(...) }}}} for one that was measured"
+            )
+            reading.warn(reading.place(state, start), "markdown", message)
+        if token.type == "code_inline" and len(token.markup) > 2 and (named := _NAMED.match(state.src, start)):
+            _check_code(reading, reading.place(state, start), named)
+        if token.type in {"code_inline", "html_inline"} or token.markup == "autolink":
+            reading.mark(state, start, state.pos)
+            if token.type == "html_inline":
+                check_tag(reading, token, reading.place(state, start))
+                reading.enter(token.content)
+        return True
+
+    return placed
+
+
+_RUN = re.compile(r"\{(?:python|r|julia|ojs|eval)\}(?=[ \t])")
+_NAMED = re.compile(r"(?P<ticks>`{3,})(?P<name>[a-z][\w+-]*)[ \t\n]")
+
+
+def _check_code(reading: Reading, place: int, named: re.Match[str]) -> None:
+    """Code within a line that looks like a fence: the name of a language would be shown as part of it."""
+    if listings.is_known(named["name"]):
+        message = (
+            f"this is code within a line, and {named['name']!r} is seen; put {named['ticks']} on lines of their own"
+        )
+        reading.warn(place, "markdown", message)
+
+
+def _check_values(token: Token, place: int, reading: Reading) -> None:
+    """That no call stands in the address, the title or the words of a link or picture, where none is read."""
+    children = token.children or ()
+    found = [calls_of(str(value)) for name, value in token.attrs.items() if name in {"href", "src", "title"}]
+    found += [f"{child.meta['call'].name}(...)" for child in children if child.type == "call"]
+    if token.type == "image" and any(child.type == "footnote_ref" for child in children):
+        found.append("a note")
+    tags = [child.content for child in children if token.type == "image" and child.type == "html_inline"]
+    found += [
+        tag for tag in tags for piece in pieces(tag) if piece.tag and piece.tag not in ELEMENTS and "-" not in piece.tag
+    ]
+    for name in filter(None, found):
+        reading.fault(
+            place, "reference", f"{name} is not read within an address, a title or what is seen; write it out"
+        )
+
+
+def formula(state: StateInline, silent: bool) -> bool:
+    start, source = state.pos, state.src
+    if source[start] not in "$\\" or reading_of(state).code_depth:
+        return False
+    span = mathtext.span_at(source, start, state.posMax)
+    if span is None:
+        return False if silent else _unclosed(state, start)
+    if not silent:
+        reading = reading_of(state)
+        if reading.drawing_depth:
+            reading.fault(reading.place(state, start), "math", IN_DRAWING)
+        inner = source[span.inner : span.inner_end]
+        place = reading.place(state, span.start)
+        if message := _no_formula(source, span):
+            reading.warn(place, "math", message)
+        if span.display and "short" not in state.env:
+            _out_of_place(state, span)
+        outer = reading.content.find(source) if source != reading.content else 0
+        starts = [(index - max(outer, 0), offset) for index, offset in reading.starts]
+        token = state.push("formula", "", 0)
+        lines = within(starts, span.inner, span.inner_end) if starts else ((0, span.inner),)
+        token.meta = {"formula": make_formula(reading, inner, span.display, lines)}
+        reading.mark(state, span.start, span.end)
+    state.pos = span.end
+    return True
+
+
+_BETWEEN = re.compile(r"[A-Za-z][^\\^{}]*[/:=.,;\"'(-]\Z")
+
+
+def _no_formula(source: str, span: Span) -> str:
+    """Why what is set as a formula within a line may be no formula, or ""."""
+    inner, opening = source[span.inner : span.inner_end], source[span.start : span.inner]
+    if span.display or not opening:
+        return ""
+    shown = source[span.start : span.end]
+    if opening == "$" and (
+        mathtext.reads_as_prose(inner) or (_BETWEEN.match(inner) and source[span.end : span.end + 1].isalpha())
+    ):
+        return f"{shown!r} is set as a formula; write \\$ where a dollar is meant"
+    if opening == "\\(" and mathtext.reads_as_prose(inner):
+        return f"'{shown}' is set as a formula; write ( where a bracket is meant"
+    return ""
+
+
+_LABEL = re.compile(r"[ \t]*\((?P<name>[A-Za-z][\w.:-]*)\)[ \t]*(?=\n|$)")
+
+
+def _out_of_place(state: StateInline, span: Span) -> None:
+    """A formula of its own that stands in a line with other text; it may have a name as MyST writes it."""
+    source, reading = state.src, reading_of(state)
+    begins = not source[: span.start].rpartition("\n")[2].strip()
+    label = _LABEL.match(source, span.end, state.posMax)
+    if begins and label:
+        message = f"({label['name']}) behind a formula is MyST's; write {{#{label['name']}}} to name it"
+        reading.fault(reading.place(state, label.start("name") - 1), "math", message)
+    elif source[span.start] == "\\" and _BRACKETED.fullmatch(source, span.inner, span.inner_end):
+        message = f"'{source[span.start : span.end]}' is set as a formula; write [ where a bracket is meant"
+        reading.warn(reading.place(state, span.start), "math", message)
+    elif not (reading.in_table and source[span.start : span.end] == source.strip()):
+        message = "a display formula within a sentence; write $...$, or give it lines of its own"
+        reading.warn(reading.place(state, span.start), "math", message)
+
+
+_BRACKETED = re.compile(r"\s*(?:\d[\d\s,;–-]*|[^\\^_={}]*[^\W\d_]{2,}[^\\^_={}]*)")
+_SPACED = re.compile(r"\$(?P<before>\s*)(?P<tex>[^\s$](?:[^$\n]*[^\s$])?)(?:(?P<after>\s+)\$(?![\w{(\\])|\$(?!\d))")
+_DIGIT_BEHIND = re.compile(r"\$(?P<tex>(?=\S)(?:\\.|[^\\$`\n])*(?<=[\w)\]}'!]))\$(?=\d)")
+_ALMOST = re.compile(r"\$\S*?(?:\\[A-Za-z]|[_^][\w{\\])")
+
+
+def _unclosed(state: StateInline, start: int) -> bool:
+    """What is to be said of a sign that would open a formula, were it closed."""
+    source, reading = state.src, reading_of(state)
+    opening = mathtext.OPENING.match(source, start, state.posMax)
+    place = reading.place(state, start)
+    spaced = _SPACED.match(source, start, state.posMax)
+    if spaced and mathtext.reads_as_tex(spaced["tex"]):
+        token = state.push("formula", "", 0)
+        begin = spaced.start("tex")
+        offset = reading.place(state, begin)
+        token.meta = {"formula": make_formula(reading, spaced["tex"], False, ((0, offset),))}
+        reading.mark(state, start, spaced.end())
+        state.pos = spaced.end()
+        return True
+    if spaced and spaced["before"] and spaced["after"]:
+        message = "dollars with spaces inside are text; write $x$ for a formula, \\$ for a dollar"
+        reading.warn(place, "math", message)
+    elif opening and opening[0] not in {"$", "$`", "\\\\(", "\\\\["}:
+        closing = mathtext.closing_of(opening[0])
+        if source.startswith(closing, opening.end()):
+            reading.fault(place, "math", f"{opening[0]}{closing} holds no formula; remove it")
+            return _as_it_is(state, start, opening.end() + len(closing), False)
+        blank = ", and leave no blank line in it" if opening[0] == "$$" else ""
+        reading.fault(place, "math", f"{opening[0]} opens math that is not closed; end it with {closing}{blank}")
+        state.pending += opening[0]
+        state.pos = opening.end()
+        return True
+    elif (digit := _DIGIT_BEHIND.match(source, start, state.posMax)) and not digit["tex"][0].isdigit():
+        message = f"{digit[0]} is no formula, since a digit follows; write \\({digit['tex']}\\), or \\$ for a dollar"
+        if mathtext.reads_as_prose(digit["tex"]):
+            reading.warn(place, "math", message)
+            return False
+        reading.fault(place, "math", message)
+        reading.mark(state, start, digit.end())
+        state.pending += digit[0]
+        state.pos = digit.end()
+        return True
+    elif digit and digit["tex"].isalnum():
+        message = (
+            f"{digit[0]} is text, since a digit follows; write \\({digit['tex']}\\) for a formula, \\$ for a dollar"
+        )
+        reading.warn(place, "math", message)
+    elif _ALMOST.match(source, start, state.posMax):
+        reading.warn(
+            place, "math", "this dollar opens no formula, since none closes it; write \\$ if a dollar is meant"
+        )
+    return False
+
+
+def address(state: StateInline, silent: bool) -> bool:
+    """An address that stands in the text as it is: nothing in it is markup."""
+    if not state.src.startswith("://", state.pos):
+        return False
+    scheme = re.search(r"https?\Z", state.src[max(state.pos - 5, 0) : state.pos], re.IGNORECASE)
+    found = bare_address(state.src[: state.posMax], state.pos - len(scheme[0])) if scheme else None
+    if not scheme or not found or found[0] != state.pos - len(scheme[0]):
+        return False
+    if not silent:
+        state.pending += state.src[state.pos : found[1]]
+        reading_of(state).mark(state, *found)
+    state.pos = found[1]
+    return True
+
+
+def dollar(state: StateInline, silent: bool) -> bool:
+    if not state.src.startswith("\\$", state.pos):
+        return False
+    if not silent:
+        state.pending += "$"
+    state.pos += 2
+    return True
+
+
+def tex(state: StateInline, silent: bool) -> bool:
+    """TeX outside of formulas: references to equations are read, the rest is said to be no Markdown."""
+    reading = reading_of(state)
+    if state.src[state.pos] != "\\" or reading.code_depth:
+        return False
+    found = tex_reference(state.src, state.pos, state.posMax)
+    if found is None:
+        if not silent and (remark := latex.of_tex(state.src, state.pos)):
+            reading.remark(reading.place(state, state.pos), remark)
+        return False
+    call, end = found
+    if not silent:
+        call = msgspec.structs.replace(call, offset=reading.origin(reading.place(state, state.pos)))
+        state.push("call", "", 0).meta = {"call": call}
+        reading.calls.append(call)
+        reading.mark(state, state.pos, end)
+    state.pos = end
+    return True
+
+
+def tex_words(state: StateInline, silent: bool) -> bool:
+    """TeX, references and calls in a short text, which has formulas alone."""
+    start, source, reading = state.pos, state.src, reading_of(state)
+    if silent or source[start] not in "\\{":
+        return False
+    opening = CALLED.match(source, start, state.posMax)
+    if (opening and opening["name"] in KINDS) or tex_reference(source, start, state.posMax):
+        message = "calls and references are read in the text of pages alone; write the number out"
+        reading.fault(start, "reference", f"{message} (in {source!r})")
+    elif (remark := latex.of_tex(source, start)) and remark.certain:
+        reading.fault(start, "markdown", f"{remark.message} (in {source!r})")
+    return False
+
+
+def braces(state: StateInline, silent: bool) -> bool:
+    """Calls, names of headings, and what other programs write in braces."""
+    start, source = state.pos, state.src
+    if source[start] != "{" or "short" in state.env:
+        return False
+    reading = reading_of(state)
+    if named := _NAME.match(source, start, state.posMax):
+        if not silent:
+            state.push("name", "", 0).meta = {"name": named[1], "at": reading.origin(reading.place(state, start))}
+            reading.mark(state, *named.span())
+        state.pos = named.end()
+        return True
+    if _set_apart(state, silent):
+        return True
+    opening = CALLED.match(source, start, state.posMax)
+    found = literal_call(source, opening.start("name")) if opening and opening["name"] in KINDS else None
+    if found and found[1] <= state.posMax:
+        if not silent:
+            _push_call(state, found[0], start, found[1])
+        state.pos = found[1]
+        return True
+    if not found and opening and opening["name"] in KINDS and _unread_call(state, opening, silent):
+        return True
+    if foreign := dialects.of_braces(source, start):
+        message, end = foreign
+        if not silent:
+            reading.fault(reading.place(state, start), "markdown", message)
+            reading.mark(state, start, end)
+        state.pos = end
+    elif (end := _behind_jinja(source, start, state.posMax)) > start:
+        if not silent:
+            state.pending += source[start:end]
+        state.pos = end
+    return state.pos > start
+
+
+def _set_apart(state: StateInline, silent: bool) -> bool:
+    """A brace too many before a call, and a call within code: both stand as they are."""
+    start, source, reading = state.pos, state.src, reading_of(state)
+    if source.startswith("{{{", start) and CALLED.match(source, start + 1, state.posMax):
+        if not silent:
+            reading.fault(reading.place(state, start), "reference", "a call has two braces on each side, and no third")
+        return _as_it_is(state, start, start + 1, silent)
+    end = source.find("}}", start, state.posMax) + 2
+    within = reading.code_depth and end > 1 and CALLED.match(source, start, state.posMax)
+    return bool(within) and _as_it_is(state, start, end, silent)
+
+
+def _as_it_is(state: StateInline, start: int, end: int, silent: bool) -> bool:
+    """Text that stands as it is written, and that Jinja may not touch."""
+    if not silent:
+        state.pending += state.src[start:end]
+        reading_of(state).mark(state, start, end)
+    state.pos = end
+    return True
+
+
+def _behind_jinja(text: str, start: int, end: int) -> int:
+    """Where the tag, expression or comment of Jinja's ends that begins at *start*, or *start* where none does."""
+    closing = _JINJA.get(text[start : start + 2])
+    close = text.find(closing, start + 2, end) if closing else -1
+    return close + 2 if close >= 0 else start
+
+
+def _unread_call(state: StateInline, opening: re.Match[str], silent: bool) -> bool:
+    """A call that cannot be read, for a reason that Jinja would not give."""
+    message = _unread(opening["name"], state.src[opening.start() : state.posMax])
+    if message and not silent:
+        reading = reading_of(state)
+        reading.fault(reading.place(state, opening.start("name")), "reference", message)
+        reading.mark(state, *opening.span())
+        state.pending += opening[0]
+    state.pos = opening.end() if message else state.pos
+    return bool(message)
+
+
+_CLOSED = re.compile(r"""\{\{\s*\w+\s*\((?:[^()"']|"[^"]*"|'[^']*')*\)(?!\s*[-|}])""")
+
+
+def _unread(name: str, text: str) -> str:
+    """Why a call at the start of *text* cannot be read, where Jinja would not say so."""
+    end, again = text.find("}}"), text.find("{{", 2)
+    if end < 0 or (0 <= again < end and _CLOSED.match(text)):
+        return f"{name}(...) is not closed; end it with }}}}"
+    curled = re.search("[“”„‟«»‘’]", text[:end])
+    return f'{curled[0]} is no quote that is read here; write {name}("...")' if curled else ""
+
+
+def _push_call(state: StateInline, found: Call, start: int, end: int) -> None:
+    reading = reading_of(state)
+    shift = reading.place(state, start) - start
+    call = Call(found.name, found.arguments, found.options, reading.origin(found.offset + shift))
+    if KINDS[call.name].is_block:
+        message = f"{call.name}(...) stands on a line of its own, between blank lines or at the start of a list item"
+        reading.fault(found.offset + shift, "reference", message)
+    said = _SAID.search(state.src[:start]) if call.name == "ref" and not call.options else None
+    if said:
+        message = f"ref(...) says Figure, Section or Equation itself; leave out {said['word']!r} before it"
+        reading.warn(found.offset + shift, "reference", message)
+    state.push("call", "", 0).meta = {"call": call}
+    reading.calls.append(call)
+    reading.mark(state, start, end)
+
+
+_APART = re.compile(r"\[(?P<text>[^\[\]\n]+)\][ \t]+\[(?P<name>[^\[\]\n^]+)\](?![(\[])")
+_STRAY = re.compile(r"\]\([^\s()]+\)")
+_ENTITY = re.compile(r"&[A-Za-z][A-Za-z0-9]+;")
+_TAG = re.compile(r"<(?P<name>[A-Za-z][\w-]*)\s+[\w-]+\s*=")
+_SAID = re.compile(r"\b(?P<word>Figures?|Figs?\.|Sections?|Secs?\.|Equations?|Eqs?\.)[ \u00a0\n(]*\Z")
+
+
+def other_dialects(state: StateInline, silent: bool) -> bool:
+    """The last rule: what no other took may be the syntax of another program, or a comment that does not end."""
+    if silent or "short" in state.env:
+        return False
+    reading, source, at = reading_of(state), state.src, state.pos
+    place = reading.place(state, at)
+    if place < reading.told or reading.code_depth:
+        return False
+    message, end = dialects.of_text(source, at)
+    if source[at] == "~" and (remark := latex.of_tie(source, at)):
+        reading.remark(place, remark)
+    elif message:
+        reading.fault(place, "markdown", message)
+        reading.told = place + end - at
+    elif (apart := _APART.match(source, at)) and normalizeReference(apart["name"]) in state.env.get("references", {}):
+        reading.warn(place, "link", f"{apart[0]} is no link: leave no space between ] and [")
+    elif stray := _STRAY.match(source, at):
+        noted = "[^" in source[source.rfind("[", 0, source.rfind("[^", 0, at) + 1) : at]
+        message = f"{stray[0]} makes no link of what stands before it, since that holds a link or a note"
+        (reading.fault if noted else reading.warn)(place, "markdown", message)
+    elif entity := _ENTITY.match(source, at):
+        reading.warn(place, "markdown", f"{entity[0]} is no character of HTML; write the character itself")
+    elif source[at] == "<" and (tag := _TAG.match(source, at)) and tag["name"].lower() in ELEMENTS:
+        named = calls_of(source[at : at + 200])
+        message = f"{tag[0].strip()} begins no tag that can be read, so it is text; see to its quotes, or write &lt;"
+        (reading.fault if named else reading.warn)(place, "html", message)
+    elif source.startswith("<!--", at):
+        reading.fault(place, "html", open_comment(reading.text, place))
+    return False

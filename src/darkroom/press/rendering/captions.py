@@ -1,0 +1,124 @@
+"""Figures as HTML: the template of their kind, in a frame with number, caption, badge and provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+
+import msgspec
+
+from darkroom.core.figure_layouts import Animation, Plot, Tiles
+from darkroom.core.manifest import Figure, Manifest, StoredFile
+from darkroom.core.units import duration
+from darkroom.press.content.catalogue import FRESH, Experiment
+
+TEXT_WIDTH = 640  # CSS pixels; what is naturally wider reaches into the margin
+
+
+class FileUse(msgspec.Struct, frozen=True):
+    """A file that a page needs: where it lies (from the outputs' root) and where on the site."""
+
+    source: str
+    target: str
+    sha256: str
+    bytes: int
+
+
+class Provenance(msgspec.Struct, frozen=True):
+    """What made a figure, ready to be shown; ``clean`` is whether the tree equalled the commit, links may be ""."""
+
+    experiment: str
+    device: str
+    duration: str
+    seed: int | None
+    commit: str
+    clean: bool
+    data: tuple[str, ...]
+    model: str
+    source: str
+    source_link: str
+    commit_link: str
+    finished: str
+
+
+def provenance(manifest: Manifest, repository: str) -> Provenance:
+    """The provenance of everything in *manifest*; *repository* is an address, or "" for no links."""
+    made = manifest.provenance
+    known = repository and made.commit
+    place = f"{manifest.source.path}#L{manifest.source.line}"
+    data = tuple(name.partition(":")[2] for name in manifest.inputs if name.startswith(("dataset:", "asset:")))
+    return Provenance(
+        experiment=manifest.experiment,
+        device=made.device,
+        duration=duration(made.duration_s),
+        seed=made.seed,
+        commit=made.commit[:7],
+        clean=made.clean,
+        data=data,
+        model=manifest.model,
+        source=manifest.source.path,
+        source_link=f"{repository}/blob/{made.commit}/{place}" if known else "",
+        commit_link=f"{repository}/commit/{made.commit}" if known else "",
+        finished=made.finished_at[:10],
+    )
+
+
+def record_anchor(experiment: str) -> str:
+    """The anchor of an experiment on the page that records all of them."""
+    return "run-" + experiment.replace("/", "-").replace("@", "--")
+
+
+def badge(experiment: Experiment) -> dict[str, str] | None:
+    """The state to show on everything of an experiment that is not fresh, or None."""
+    if experiment.state == FRESH:
+        return None
+    return {"state": experiment.state, "reason": "; ".join(experiment.reasons)}
+
+
+def file_use(experiment: str, figure: str, file: StoredFile) -> FileUse:
+    """Where a figure's file goes: its name carries the start of its digest."""
+    path = PurePosixPath(file.path)
+    name = f"{figure}-{path.stem}.{file.sha256[:10]}{path.suffix}"
+    return FileUse(f"{experiment}/{file.path}", f"figures/{experiment}/{name}", file.sha256, file.bytes)
+
+
+def files_of(experiment: str, name: str, figure: Figure) -> dict[str, FileUse]:
+    """Each file of a figure by the name that its layout calls it."""
+    folder = f"figures/{name}/"
+    return {file.path.removeprefix(folder): file_use(experiment, name, file) for file in figure.files}
+
+
+def width_of(figure: Figure) -> str:
+    """How far a figure reaches unless its page says otherwise: "text", or "page" where its natural width is greater."""
+    match figure.layout:
+        case Tiles() as layout:
+            width = _tiles_width(layout)
+        case Plot() as layout:
+            width = layout.width - 80
+        case Animation() as layout:
+            width = sum(panel.width * layout.scale + 16 for panel in layout.panels)
+        case _:
+            width = 0
+    return "page" if width > TEXT_WIDTH else "text"
+
+
+def _tiles_width(layout: Tiles) -> int:
+    cells = [cell for row in layout.rows for cell in row.cells if cell]
+    widest = max((cell.width for cell in cells), default=0) * layout.scale
+    columns = max((len(row.cells) for row in layout.rows), default=0)
+    return columns * (widest + 6)
+
+
+def alt_texts(figure: Figure) -> list[str]:
+    """Every alternative text of a figure: its own, and those of all pictures in its layout."""
+    return [figure.alt, *_texts_of(msgspec.to_builtins(figure.layout))]
+
+
+def _texts_of(layout: object) -> Iterator[str]:
+    if isinstance(layout, Mapping):
+        if layout.keys() & {"alt", "file", "animation"}:
+            yield str(layout.get("alt", ""))
+        layout = list(layout.values())
+    if isinstance(layout, list):
+        for each in layout:
+            yield from _texts_of(each)

@@ -1,0 +1,148 @@
+"""What machines that visit the site get: a sitemap, a feed of its pages (Atom, RFC 4287), what each page is, and a record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from darkroom.core.record import VERSION, ExperimentRecord, Page, Section, Shown, SiteRecord, encode, experiment_record
+from darkroom.press.content.addresses import anchor, encoded
+from darkroom.press.content.catalogue import Catalogue, Experiment
+from darkroom.press.content.outlines import Outline
+from darkroom.press.content.page_calls import kinds_in
+from darkroom.press.content.references import Spot
+from darkroom.press.content.settings import Site
+from darkroom.press.markdown.pages import plain_text
+from darkroom.press.rendering.social_card import Card
+from darkroom.press.typeset.typography import escape
+
+SITEMAP = "sitemap.xml"
+FEED = "feed.xml"
+RECORD = "record.json"
+SCHEMA = "record.schema.json"
+
+
+class Entry(NamedTuple):
+    """A page in the feed: address, title and description as plain text, and when the latest run that it shows was done."""
+
+    url: str
+    title: str
+    summary: str
+    updated: str
+
+
+def address(site: Site, url: str) -> str:
+    """Where the page at *url* will stand, in full."""
+    return site.base_url + ("" if url == "index.html" else encoded(url))
+
+
+def sitemap(site: Site, urls: Iterable[str]) -> bytes:
+    """Every page but the one for addresses that lead nowhere."""
+    entries = [f"  <url><loc>{escape(address(site, url))}</loc></url>" for url in sorted(urls) if url != "404.html"]
+    head = '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
+    return "\n".join([head, *entries, "</urlset>\n"]).encode()
+
+
+def linked_data(site: Site, page: Outline, canonical: str, card: Card | None) -> str:
+    """What a page is in JSON-LD (schema.org), fit to stand in HTML."""
+    known = {
+        "@context": "https://schema.org",
+        "@type": "ScholarlyArticle",
+        "headline": plain_text(page.meta.title),
+        "description": plain_text(page.meta.description),
+        "inLanguage": site.language,
+        "author": [{"@type": "Person", "name": name} for name in site.authors],
+        "isPartOf": {"@type": "WebSite", "name": site.title},
+        "url": canonical,
+        "datePublished": site.published,
+        "image": f"{site.base_url}{card.target}" if card else "",
+    }
+    filled = {name: value for name, value in known.items() if value}
+    return json.dumps(filled, ensure_ascii=False).replace("<", "\\u003c")
+
+
+def entries(site: Site, outlines: Iterable[Outline], catalogue: Catalogue) -> list[Entry]:
+    """The listed pages that show a run, for the feed of a site that has an address."""
+    if not site.base_url:
+        return []
+    found = [_entry(outline, catalogue) for outline in outlines if outline.meta.order is not None]
+    return [entry for entry in found if entry.updated]
+
+
+def _entry(outline: Outline, catalogue: Catalogue) -> Entry:
+    shown = [kind.experiment(catalogue) for kind in kinds_in(outline)]
+    times = [each.manifest.provenance.finished_at for each in shown if each and each.manifest]
+    meta = outline.meta
+    return Entry(outline.url, plain_text(meta.title), plain_text(meta.description), max(times, default=""))
+
+
+def feed(site: Site, entries: Sequence[Entry]) -> bytes:
+    """The pages, at least one, the latest first."""
+    dated = sorted(entries, key=lambda entry: (entry.updated, entry.url), reverse=True)
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<feed xmlns="http://www.w3.org/2005/Atom">']
+    lines += _elements({"title": site.title, "subtitle": site.description, "id": site.base_url}, "  ")
+    lines += _elements({"updated": dated[0].updated}, "  ")
+    lines += [f"  <author><name>{escape(name)}</name></author>" for name in site.authors or (site.title,)]
+    lines += [
+        f'  <link rel="self" href="{escape(site.base_url + FEED)}"/>',
+        f'  <link href="{escape(site.base_url)}"/>',
+    ]
+    for entry in dated:
+        place = escape(address(site, entry.url))
+        known = {"title": entry.title, "id": address(site, entry.url), "updated": entry.updated}
+        shown = _elements({**known, "summary": entry.summary}, "    ")
+        lines += ["  <entry>", *shown, f'    <link href="{place}"/>', "  </entry>"]
+    return ("\n".join([*lines, "</feed>"]) + "\n").encode()
+
+
+def _elements(values: Mapping[str, str], indent: str) -> list[str]:
+    return [f"{indent}<{name}>{escape(value)}</{name}>" for name, value in values.items()]
+
+
+def record(
+    site: Site,
+    outlines: Iterable[Outline],
+    catalogue: Catalogue,
+    spots: Mapping[str, Sequence[Spot]],
+    published: Mapping[str, str],
+) -> bytes:
+    """The pages and every experiment behind them, for programs (see :mod:`darkroom.core.record`).
+
+    Args:
+        outlines: the pages in reading order.
+        spots: where figures are shown, by their full names.
+        published: the address of each file of the outputs that is part of the site, by its path among them.
+    """
+
+    def described(experiment: Experiment) -> ExperimentRecord:
+        def shown(figure: str) -> list[Shown]:
+            name = f"{experiment.id.partition('@')[0]}/{figure}"
+            return [Shown(f"{spot.url}#{anchor(name)}", spot.number) for spot in spots.get(name, ())]
+
+        return experiment_record(
+            experiment.id,
+            experiment.state,
+            experiment.reasons,
+            experiment.manifest,
+            lambda path: published.get(f"{experiment.id}/{path}", ""),
+            shown,
+        )
+
+    return encode(
+        SiteRecord(
+            schema=SCHEMA,
+            version=VERSION,
+            title=site.title,
+            authors=list(site.authors),
+            address=site.base_url,
+            repository=site.repository,
+            pages=[_page(outline) for outline in outlines],
+            experiments=[described(experiment) for experiment in catalogue.experiments.values()],
+        )
+    )
+
+
+def _page(outline: Outline) -> Page:
+    sections = [Section(heading.anchor, heading.text, heading.number) for heading in outline.headings]
+    return Page(outline.url, plain_text(outline.meta.title), plain_text(outline.meta.description), sections)

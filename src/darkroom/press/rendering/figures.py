@@ -1,0 +1,266 @@
+"""What experiments have to show on a page: their figures, and the record of their runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from markupsafe import Markup
+
+from darkroom.core.caches import LARGEST
+from darkroom.core.errors import Fault
+from darkroom.core.manifest import ARRAYS
+from darkroom.core.paths import read_plain
+from darkroom.core.units import size
+from darkroom.press.content.addresses import anchor, root_of, way
+from darkroom.press.content.calls import Call, Literal, Unknown
+from darkroom.press.content.catalogue import Experiment
+from darkroom.press.content.outlines import Page
+from darkroom.press.content.page_calls import Figure, Picture, number_figures
+from darkroom.press.markdown.pages import PLACEHOLDER
+from darkroom.press.rendering.captions import (
+    TEXT_WIDTH,
+    FileUse,
+    alt_texts,
+    badge,
+    files_of,
+    provenance,
+    record_anchor,
+    width_of,
+)
+from darkroom.press.rendering.context import Context
+from darkroom.press.rendering.layouts import Layouts
+from darkroom.press.rendering.texts import Texts, Told
+from darkroom.press.typeset import svg
+from darkroom.press.typeset.pictures import FILMS
+from darkroom.press.typeset.static_files import hashed
+from darkroom.press.typeset.vetting import is_plain
+
+_IMAGE = re.compile(r'(<img\b[^>]*\bsrc="([^"]*)"[^>]*>)')
+
+
+class Exhibits:
+    """Those of one page.
+
+    Attributes:
+        files: the files that they need.
+        drawings: plots that are set into the page once it has been seen, by address.
+        eager_bytes: of pictures that load along with the page.
+        faults: what is wrong with their texts.
+    """
+
+    def __init__(self, page: Page, context: Context, texts: Texts, layouts: Layouts) -> None:
+        self.files: list[FileUse] = []
+        self.drawings: dict[str, bytes] = {}
+        self.eager_bytes = 0
+        self.faults: list[Fault] = []
+        self._first: dict[str, FileUse] = {}  # by what is in them
+        self._page, self._context, self._index = page, context, context.index
+        self._texts, self._layouts = texts, layouts
+        self._root = root_of(page.url)
+        self._numbers = number_figures(page.outline)
+
+    def figure(self, shown: Figure) -> str:
+        """A figure, as every model has drawn it.
+
+        Raises:
+            Unknown: there is none of that name.
+        """
+        name = shown.name
+        found = self._index.catalogue.figure(name)
+        if found is None:
+            raise Unknown(f"unknown figure {name!r}")
+        first = self._figure(shown, found[0])
+        others = [
+            each
+            for each in self._index.catalogue.by_other_models(name)
+            if f"{each.id}/{found[1]}" not in self._context.damaged
+        ]
+        if not others:
+            return first
+        models = [each.manifest.model or each.id for each in (found[0], *others) if each.manifest]
+        figures = [
+            first,
+            *(self._figure(shown, each, f"--{each.id.partition('@')[2] or 'default'}") for each in others),
+        ]
+        figures = [Markup(figure) for figure in figures]
+        return self._layouts.render("figures/models.html", anchor=anchor(name), models=models, figures=figures)
+
+    def picture(self, shown: Picture, caption: str) -> str:
+        """A static file, a picture or a film, as a figure with number and *caption*, which is HTML."""
+        name, options = shown.name, shown.options
+        width, height = self._context.images.get(name, (0, 0))
+        return self._layouts.render(
+            "figures/picture.html",
+            id=name,
+            anchor=anchor(name),
+            number=self._numbers[name],
+            mentions=self._mentions(name),
+            src=self._root + quote(self._context.assets[name]),
+            film=PurePosixPath(name).suffix.lower() in FILMS,
+            alt=str(options["alt"]),
+            caption=Markup(caption),
+            pixels=(width, height),
+            width=options.get("width") or ("page" if width > TEXT_WIDTH else "text"),
+            lazy=not self._at_top(shown.call),
+        )
+
+    def _mentions(self, name: str) -> list[tuple[str, str]]:
+        found = self._index.mentions_of(name, self._page.url)
+        return [(f"{way(self._page.url, mention.url)}#{mention.anchor}", mention.name) for mention in found]
+
+    def _at_top(self, call: Call) -> bool:
+        return self._page.text[: call.offset].rpartition("+++")[2].strip(" \n{") == ""
+
+    def _figure(self, called: Figure, experiment: Experiment, suffix: str = "") -> str:
+        """The figure as *experiment* has drawn it, or why there is none; *suffix* sets its anchor apart."""
+        name, options = called.name, called.options
+        short = name.rpartition("/")[2]
+        shared = {
+            "id": name,
+            "anchor": anchor(name) + suffix,
+            "number": self._numbers[name],
+            "experiment": experiment.id,
+            "record": self._record_link(experiment.id),
+            "mentions": self._mentions(name),
+        }
+        figure = experiment.drawn(short)
+        if figure is None or f"{experiment.id}/{short}" in self._context.damaged:
+            return self._absent_figure(experiment, short, shared)
+        shared["play"] = "once" if options.get("play") else ""
+        shared["lazy"] = not self._at_top(called.call) or suffix != ""
+        assert experiment.manifest
+        with self._texts.of(f"{experiment.id}/{short}", (experiment.manifest.source.path, figure.line)):
+            return self._drawn_figure(experiment, short, shared, options.get("width") or width_of(figure))
+
+    def _absent_figure(self, experiment: Experiment, short: str, shared: dict[str, Any]) -> str:
+        reason = self._context.damaged.get(f"{experiment.id}/{short}") or "; ".join(experiment.reasons)
+        state = "damaged" if f"{experiment.id}/{short}" in self._context.damaged else experiment.state
+        command = f"python build.py run {experiment.id}"
+        return self._layouts.render("figures/absent.html", **shared, state=state, reason=reason, command=command)
+
+    def _drawn_figure(self, experiment: Experiment, short: str, shared: dict[str, Any], width: Literal) -> str:
+        manifest = experiment.manifest
+        assert manifest is not None
+        figure = manifest.figures[short]
+        uses = files_of(experiment.id, short, figure)
+        shown: list[FileUse] = []
+
+        def file(name: str) -> str:
+            """Its address; what a page shows twice is fetched once, under the name that it was first shown by."""
+            shown.append(self._first.setdefault(uses[name].sha256, uses[name]))
+            return self._root + shown[-1].target
+
+        def inline(light: str, dark: str) -> Markup:
+            """Two variants of a plot as one SVG in the page; nothing where they are no such pair."""
+            try:
+                paths = (self._context.results / uses[name].source for name in (light, dark))
+                one, other = (read_plain(path, LARGEST).decode("utf-8") for path in paths)
+            except ValueError:  # no text
+                return Markup("")
+            if not (light.endswith(".svg") and dark.endswith(".svg") and is_plain(one) and is_plain(other)):
+                return Markup("")
+            return Markup(svg.inline(one, other, shared["anchor"], figure.alt))
+
+        def drawn_later(light: str, dark: str, readings: object) -> str:
+            """The address of the same SVG as a file, with what can be read off it; nothing where there is no such SVG."""
+            drawing = svg.standing_alone(str(inline(light, dark)), readings).encode()
+            if not drawing:
+                return ""
+            target = hashed(f"{short}.svg", drawing, f"figures/{experiment.id}")
+            self.drawings[target] = drawing
+            return self._root + target
+
+        self._check_texts(shared["id"], [figure.caption, *alt_texts(figure)])
+        html = self._layouts.render(
+            "figures/frame.html",
+            **shared,
+            kind=figure.kind,
+            caption=Markup(self._texts.rich(figure.caption)),
+            alt=figure.alt,
+            layout=msgspec.to_builtins(figure.layout),
+            width=width,
+            badge=badge(experiment),
+            made=provenance(manifest, self._context.site.repository),
+            results=self._results_link(experiment.id),
+            file=file,
+            inline=inline,
+            drawn_later=drawn_later,
+        )
+        self.files += dict.fromkeys(shown)
+        eager = {source for image, source in _IMAGE.findall(html) if 'loading="lazy"' not in image}
+        self.eager_bytes += sum(use.bytes for use in dict.fromkeys(shown) if self._root + use.target in eager)
+        return html
+
+    def _check_texts(self, figure: str, texts: Sequence[str]) -> None:
+        path, line = self._texts.where
+        if not all(text.strip() for text in texts[1:]):
+            message = f"a picture of {figure} has no alt text; say what is to be seen"
+            self.faults.append(Fault(path, line, 1, "alt", message))
+        for text in texts:
+            if found := PLACEHOLDER.search(text):
+                message = f"{found[0]!r} is left in the caption or alt text of {figure}; replace it"
+                self.faults.append(Fault(path, line, 1, "placeholder", message))
+
+    def records(self, pattern: str) -> str:
+        """The record of every experiment whose id matches *pattern*."""
+        experiments = self._index.catalogue.experiments.values()
+        chosen = [self._record(each) for each in experiments if fnmatchcase(each.id, pattern)]
+        return self._layouts.render("layouts/experiments.html", experiments=chosen)
+
+    def _record(self, experiment: Experiment) -> dict[str, Any]:
+        manifest = experiment.manifest
+        stored = manifest.files if manifest else ()
+        files = [self._raw_file(experiment, file.path, file.sha256, file.bytes) for file in stored]
+        problem, reasons = experiment.problem, experiment.reasons
+        if damage := self._context.damaged.get(experiment.id):
+            manifest, problem, reasons = None, damage, (damage,)
+        if manifest:
+            summary = Told(manifest.summary, experiment.id, (manifest.source.path, manifest.source.line))
+            manifest = msgspec.structs.replace(manifest, summary=summary)
+        made = provenance(manifest, self._context.site.repository) if manifest else None
+        return {
+            "id": experiment.id,
+            "anchor": record_anchor(experiment.id),
+            "state": "damaged" if problem else experiment.state,
+            "reasons": reasons,
+            "manifest": manifest,
+            "made": made,
+            "problem": problem,
+            "figures": [self._figure_link(experiment, name) for name in experiment.figures],
+            "files": files,
+        }
+
+    def _figure_link(self, experiment: Experiment, name: str) -> dict[str, str]:
+        full = f"{experiment.id}/{name}"
+        if full not in self._index.spots:
+            return {"name": name, "href": ""}
+        return {"name": name, "href": f"{way(self._page.url, self._index.spots[full][0].url)}#{anchor(full)}"}
+
+    def _raw_file(self, experiment: Experiment, path: str, sha256: str, count: int) -> dict[str, str]:
+        full = f"{experiment.id}/{path}"
+        target = self._context.raw.get(full, "")
+        if target:
+            self.files.append(FileUse(full, target, sha256, count))
+        href = self._root + target if target else ""
+        return {
+            "name": path,
+            "sha256": sha256,
+            "size": size(count),
+            "href": href,
+            "path": f"{self._context.outputs}/{full}",
+        }
+
+    def _record_link(self, experiment: str) -> str:
+        url = self._index.record_url
+        return f"{way(self._page.url, url)}#{record_anchor(experiment)}" if url else ""
+
+    def _results_link(self, experiment: str) -> str:
+        """The address of the raw results, or "" where they are not published."""
+        target = self._context.raw.get(f"{experiment}/{ARRAYS}", "")
+        return self._root + target if target else ""

@@ -1,0 +1,150 @@
+"""How the experiments stand: what is stale, missing or damaged, what nobody made, and what nobody shows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+from darkroom.core.errors import Fault
+from darkroom.core.manifest import NAME, Figure
+from darkroom.core.paths import links_among
+from darkroom.press.content.catalogue import FRESH, Experiment
+from darkroom.press.rendering.context import Context
+from darkroom.press.content.page_calls import kinds_in
+from darkroom.press.content.references import Index
+from darkroom.press.site.sources import Findings, Sources
+from darkroom.press.typeset.vetting import LARGEST, fault_of, is_published
+
+
+def judge_experiments(sources: Sources, index: Index, findings: Findings) -> None:
+    """Report experiments that are not as they should be, and figures that no page shows."""
+    waited_for, shown = _waited_for(sources), _called_for(sources)
+    unseen: list[str] = []
+    for experiment in sources.catalogue.experiments.values():
+        place = _place(sources, experiment)
+        if experiment.problem:
+            findings.problems.append(_damage(place, experiment.problem))
+            continue
+        if experiment.digest:
+            sources.inputs.vet(experiment.folder / NAME)
+        if experiment.state == "orphan":
+            message = f"no experiment declares {experiment.id}; delete its outputs or restore the code"
+            findings.warnings.append(Fault(place, 1, 1, "orphan", message))
+        elif experiment.state != FRESH and experiment.id not in waited_for:
+            if not experiment.digest and experiment.id not in shown:
+                unseen.append(experiment.id)  # nothing published lacks it
+                continue
+            message = f"{experiment.id} is {_described(experiment)}; run python build.py run {experiment.id}"
+            findings.problems.append(Fault(place, 1, 1, experiment.state, message))
+    findings.warnings += _never_run(sources, unseen)
+    findings.warnings += _unshown(sources, index)
+
+
+def damaged_figures(sources: Sources, index: Index, findings: Findings) -> dict[str, str]:
+    """Report shown figures whose files are not those that the manifest names; gives what is wrong, by id and name."""
+    damaged = {}
+    for name in index.spots:
+        found = sources.catalogue.figure(name)
+        for experiment in (found[0], *sources.catalogue.by_other_models(name)) if found else ():
+            figure = experiment.drawn(name.rpartition("/")[2])
+            if figure and figure.kind not in index.kinds:
+                full = f"{experiment.id}/{name.rpartition('/')[2]}"
+                template = f"templates/figures/{figure.kind}.html"
+                damaged[full] = f"there is no {template}"
+                if index.is_borrowed:
+                    message = (
+                        f"{full}: its own {template} is not used, since the project is not trusted; it is left out"
+                    )
+                    findings.problems.append(Fault(_place(sources, experiment), 1, 1, "theme", message))
+                continue
+            wrong = figure and _first_altered(experiment, figure, sources)
+            if wrong:
+                full = f"{experiment.id}/{name.rpartition('/')[2]}"
+                damaged[full] = f"{wrong[0]} is {wrong[1]}"
+                place = sources.places.shown(experiment.folder / wrong[0])
+                findings.problems.append(_damage(place, f"{full}: {damaged[full]}"))
+    return damaged
+
+
+def damaged_text(owner: str, problem: str, context: Context) -> Fault:
+    """What is said of a figure, or of an experiment's record, with a text that cannot be shown."""
+    identity = owner if owner in context.index.catalogue.experiments else owner.rpartition("/")[0]
+    return _damage(f"{context.outputs}/{identity}/manifest.json", f"{owner}: {problem}; mend it there and build again")
+
+
+def _first_altered(experiment: Experiment, figure: Figure, sources: Sources) -> tuple[str, str] | None:
+    """The first of a figure's files that is not the one that its manifest names, or not fit to be published, and why."""
+    outputs, inputs = os.fspath(sources.places.outputs), sources.inputs
+    for file in figure.files:
+        path = f"{experiment.id}/{file.path}"
+        if file.bytes > LARGEST:
+            return file.path, f"of {file.bytes:,} bytes; a file of a figure may have {LARGEST:,}"
+        digest = inputs.digest_within(outputs, path, file.bytes)
+        if digest != file.sha256:
+            if digest:
+                return file.path, "altered"
+            links = links_among(outputs, [f"{experiment.id}/{each.path}" for each in figure.files])
+            return (links[0].removeprefix(f"{experiment.id}/"), "a link") if links else (file.path, "missing")
+        if fault := inputs.fault_of(f"{outputs}/{path}", fault_of):
+            return file.path, fault
+    return None
+
+
+def raw_files(sources: Sources) -> dict[str, str]:
+    """The addresses of result files that are small enough to be published, and data or pictures."""
+    limit = sources.site.raw_limit_mb * 1e6
+    raw = {}
+    for experiment in sources.catalogue.experiments.values():
+        for file in experiment.manifest.files if experiment.manifest else ():
+            if file.bytes > limit or not is_published(file.path):
+                continue
+            path = f"{experiment.id}/{file.path}"
+            digest = sources.inputs.digest_within(sources.places.outputs, path, file.bytes)
+            if digest and digest == file.sha256:
+                stem, dot, suffix = file.path.rpartition(".")
+                raw[f"{experiment.id}/{file.path}"] = f"raw/{experiment.id}/{stem}.{digest[:10]}{dot}{suffix}"
+    return raw
+
+
+def _never_run(sources: Sources, unseen: Sequence[str]) -> Iterator[Fault]:
+    """One line for all experiments without outputs that no page asks for."""
+    if unseen:
+        message = f"no outputs, and no page that shows any: {', '.join(unseen)}; run python build.py run ID"
+        yield Fault(sources.places.shown(sources.places.outputs), 1, 1, "missing", message)
+
+
+def _unshown(sources: Sources, index: Index) -> Iterator[Fault]:
+    for name in sources.catalogue.figure_names:
+        owner = sources.catalogue.experiments[name.rpartition("/")[0]]
+        if owner.digest and name not in index.spots and owner.state != "orphan":
+            message = f"no page shows {name}; show it with figure({name!r}), or remove it"
+            yield Fault(_place(sources, owner), 1, 1, "unshown", message)
+
+
+def _waited_for(sources: Sources) -> set[str]:
+    """Experiments without outputs whose values a page calls for: the page's own warning says so, and where."""
+    names = _called_for(sources, values=True)
+    return {each.id for each in sources.catalogue.experiments.values() if not each.digest and each.id in names}
+
+
+def _called_for(sources: Sources, *, values: bool = False) -> set[str]:
+    """The experiments whose figures or values, or whose *values* alone, a page shows."""
+    kinds = (kind for outline in sources.outlines.values() for kind in kinds_in(outline) if kind.is_value or not values)
+    return {owner.id for kind in kinds if (owner := kind.experiment(sources.catalogue))}
+
+
+def _place(sources: Sources, experiment: Experiment) -> str:
+    return sources.places.shown(experiment.folder / "manifest.json")
+
+
+def _described(experiment: Experiment) -> str:
+    reasons = "; ".join(experiment.reasons)
+    return f"{experiment.state} ({reasons})" if reasons else experiment.state
+
+
+def _damage(place: str, message: str) -> Fault:
+    text = message.removeprefix("manifest.json: ")
+    advice = (
+        "" if "--force" in text or "build again" in text else "; restore the file or rerun the experiment with --force"
+    )
+    return Fault(place, 1, 1, "damaged", f"{text}{advice}")

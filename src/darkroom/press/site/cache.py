@@ -1,0 +1,69 @@
+"""What is remembered of a site as published, so that the next build can keep the pages that would be the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from darkroom.core import caches
+from darkroom.core.errors import Fault
+from darkroom.press.rendering.captions import FileUse
+from darkroom.press.content.links import LinkUse
+from darkroom.press.content.outlines import Outline
+
+VERSION = 6
+
+
+class Made(msgspec.Struct, frozen=True):
+    """A file that was made along with the site, not copied from the outputs."""
+
+    target: str
+    sha256: str
+    bytes: int
+
+
+class PageRecord(msgspec.Struct, frozen=True):
+    """A page.
+
+    ``source`` is the digest of its Markdown and ``key`` that of all it depends on; ``fonts`` are the files of KaTeX that
+    its formulas need; ``anchors`` and ``links`` are there to be checked.
+    """
+
+    source: str
+    outline: Outline
+    key: str
+    sha256: str
+    bytes: int
+    fonts: tuple[str, ...]
+    anchors: tuple[str, ...]
+    links: tuple[LinkUse, ...]
+    files: tuple[FileUse, ...]
+    drawings: tuple[Made, ...]
+    eager_bytes: int
+    warnings: tuple[Fault, ...]
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """All pages of the last build by address, and what was made along with them.
+
+    That is its card, if it had one, its record with the digest of what it tells, and the schema of that with the digest of
+    what decides it.
+    """
+
+    pages: dict[str, PageRecord]
+    card: Made | None = None
+    record: Made | None = None
+    recorded: str = ""
+    schema: Made | None = None
+    described: str = ""
+    version: int = VERSION
+
+
+def read_memory(path: Path) -> Memory:
+    """What the last build left, or nothing where that cannot be read."""
+    try:
+        memory = msgspec.json.decode(caches.read(path), type=Memory)
+    except msgspec.MsgspecError:
+        return Memory({})
+    return memory if memory.version == VERSION else Memory({})

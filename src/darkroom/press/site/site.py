@@ -1,0 +1,397 @@
+"""An edition: everything that the site should hold, worked out before a single file is written.
+
+Pages whose key is that of the last build are kept as they were published.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+
+import msgspec
+
+from darkroom.core.errors import Fault, nearest
+from darkroom.core.manifest import Status
+from darkroom.core.record import schema, schema_sources
+from darkroom.press.site import checks, standalone
+from darkroom.press.rendering import feeds
+from darkroom.press.content import page_calls
+from darkroom.press.rendering.social_card import Card, card_of, compose
+from darkroom.press.rendering.context import Context, Link, Rendered
+from darkroom.press.files import Content, Copy, Kept, Places, digest_of, size_of
+from darkroom.press.rendering.formulas import Formulas, equations_of
+from darkroom.press.site.keys import page_keys
+from darkroom.press.content.links import scan
+from darkroom.press.typeset.katex_style import font_parts
+from darkroom.press.site.cache import Made, Memory, PageRecord
+from darkroom.press.content.outlines import Outline, Page
+from darkroom.press.inputs import Inputs
+from darkroom.press.content.references import Index, Spot
+from darkroom.press.rendering.render import render_pages
+from darkroom.press.site.sources import Findings, Sources, read_sources
+from darkroom.press.site.audit import damaged_figures, damaged_text, judge_experiments, raw_files
+
+
+class Edition(msgspec.Struct, frozen=True):
+    """Every file of the site by address, what is to be remembered of it, warnings, and the sha256 of every file."""
+
+    files: Mapping[str, Content]
+    memory: Memory
+    warnings: tuple[Fault, ...]
+    digests: Mapping[str, str] = {}
+
+
+def make_edition(
+    places: Places,
+    inputs: Inputs,
+    memory: Memory,
+    kept: Callable[[str], bool],
+    *,
+    statuses: Sequence[Status],
+    strict: bool,
+) -> Edition:
+    """Work the whole site out; *kept* says whether the published file at an address is still as the last build left it.
+
+    Raises:
+        ContentError: with every fault found; in strict mode what is stale, missing or damaged is one.
+        UsageError: KaTeX cannot be had.
+    """
+    findings = Findings(strict)
+    sources = read_sources(places, inputs, memory, statuses, findings)
+    if findings.faults:  # without these nothing can be told of references
+        findings.faults += [fault for page in sources.read for fault in page.faults]
+        findings.warnings += [warning for page in sources.read for warning in page.warnings]
+        findings.stop()
+    index = _index(sources)
+    judge_experiments(sources, index, findings)
+    card, picture = _card(sources, index, memory, kept, findings)
+    context = _context(sources, index, findings, card)
+    findings.warnings += _without_policy(sources)
+    keys = page_keys(sources, context)
+    reused = {
+        url: memory.pages[url]
+        for url, key in keys.items()
+        if url in memory.pages and memory.pages[url].key == key and _is_kept(url, memory.pages[url], kept)
+    }
+    findings.problems.extend(warning for page in reused.values() for warning in page.warnings)
+    pages = [sources.page(url) for url in keys if url not in reused]
+    warnings = {page.outline.url: _check_references(page, index, findings) for page in pages}
+
+    formulas = Formulas(places, inputs, sources.site)
+    contents: dict[str, Content] = {url: Kept(page.sha256, page.bytes) for url, page in reused.items()}
+    contents |= {each.target: Kept(each.sha256, each.bytes) for page in reused.values() for each in page.drawings}
+    records = dict(reused)
+    for rendered in _render(pages, context, formulas, warnings, findings):
+        url = rendered.url
+        html, fonts = formulas.finished(rendered)
+        contents |= {url: html.encode(), **rendered.drawings}
+        records[url] = _record(sources, rendered, contents[url], keys[url], fonts, warnings[url])
+    files = contents | _files_beside(sources, context, records.values())
+    if card and picture:
+        files[card.target] = picture
+    files[feeds.SCHEMA], described = _schema(sources, memory, kept)
+    files[feeds.RECORD], recorded = _machine_record(sources, index, records.values(), memory, kept, described)
+    findings.faults += _faults_of_site(sources, files, records)
+    findings.warnings += [warning for found in warnings.values() for warning in found]
+    findings.stop()
+    record, described_in = (_made(name, files[name]) for name in (feeds.RECORD, feeds.SCHEMA))
+    left = Memory(
+        dict(sorted(records.items())),
+        _made(card.target, picture) if card and picture else None,
+        record,
+        recorded,
+        described_in,
+        described,
+    )
+    return Edition(files, left, tuple(sorted(dict.fromkeys(findings.warnings))))
+
+
+def _made(target: str, content: Content) -> Made:
+    return Made(target, digest_of(content), size_of(content))
+
+
+def _is_kept(url: str, page: PageRecord, kept: Callable[[str], bool]) -> bool:
+    """Whether a page and all that was made along with it are still as the last build left them."""
+    return kept(url) and all(kept(drawing.target) for drawing in page.drawings)
+
+
+# What pages can refer to ----------------------------------------------------------------------------------------------
+
+
+def _index(sources: Sources) -> Index:
+    ordered = _in_reading_order(sources)
+    spots: dict[str, list[Spot]] = {}
+    for outline in ordered:
+        for name, number in page_calls.number_figures(outline).items():
+            spots.setdefault(name, []).append(Spot(outline.url, outline.name, number))
+    sections = {
+        outline.url.removesuffix(".html"): (outline.url, {heading.anchor: heading for heading in outline.headings})
+        for outline in ordered
+    }
+    record = next((o.url for o in ordered if any(kind.lists_experiments for kind in page_calls.kinds_in(o))), "")
+    where = {name: tuple(found) for name, found in spots.items()}
+    return Index(
+        sources.catalogue,
+        sources.bibliography,
+        where,
+        sections,
+        record,
+        page_calls.find_mentions(ordered),
+        {outline.url: {each.name: each for each in outline.equations} for outline in ordered},
+        frozenset(sources.static),
+        sources.places.root,
+        {outline.url: outline.name for outline in ordered},
+        frozenset(path.stem for path in sources.inputs.walk(sources.places.theme / "figures", ".html")),
+        sources.places.borrowed is not None,
+    )
+
+
+def _in_reading_order(sources: Sources) -> list[Outline]:
+    def place(outline: Outline) -> tuple[float, str]:
+        order = outline.meta.order
+        return (float("inf") if order is None else order, outline.url)
+
+    return sorted(sources.outlines.values(), key=place)
+
+
+def _context(sources: Sources, index: Index, findings: Findings, card: Card | None) -> Context:
+    places = sources.places
+    entries = feeds.entries(sources.site, sources.outlines.values(), sources.catalogue)
+    return Context(
+        site=sources.site,
+        index=index,
+        navigation=tuple(Link(o.url, o.name) for o in _in_reading_order(sources) if o.meta.order is not None),
+        assets={name: asset.target for name, asset in sources.static.items()},
+        texts={n: each.content.decode() for n, each in sources.static.items() if n.lower().endswith((".js", ".css"))},
+        images=sources.images,
+        damaged=damaged_figures(sources, index, findings),
+        raw=raw_files(sources) if index.record_url else {},
+        outputs=places.shown(places.outputs),
+        results=places.outputs,
+        templates=places.theme,
+        cache=places.cache,
+        references=places.shown(places.templates / "references.bib"),
+        card=card,
+        feed=feeds.FEED if entries else "",
+        commit=_commit(sources),
+    )
+
+
+def _commit(sources: Sources) -> str:
+    """The commit that listings are linked to: none where none is shown, or nothing is known of an address."""
+    kinds = (kind for outline in sources.outlines.values() for kind in page_calls.kinds_in(outline))
+    if not sources.site.repository or not any(kind.links_to_source for kind in kinds):
+        return ""
+    command = ["git", "-C", str(sources.places.root), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _card(
+    sources: Sources, index: Index, memory: Memory, kept: Callable[[str], bool], findings: Findings
+) -> tuple[Card | None, Content]:
+    """The picture that stands for the site, and its content; none where the figure is not drawn or cannot be read."""
+    name, catalogue = sources.site.picture, sources.catalogue
+    if name and not catalogue.figure(name):
+        place = sources.places.shown(sources.places.templates / "site.toml")
+        message = f"picture: unknown figure {name!r}{nearest(name, catalogue.figure_names)}"
+        findings.faults.append(Fault(place, 1, 1, "reference", message))
+    if not name or not sources.site.base_url:
+        return None, b""
+    try:
+        card = card_of(name, catalogue, sources.inputs)
+        if card is None:
+            return None, b""
+        known = memory.card
+        if known and known.target == card.target and kept(known.target):
+            return card, Kept(known.sha256, known.bytes)
+        return card, compose(card.rows)
+    except ValueError as error:
+        owner = catalogue.figure(name)
+        if owner and name not in index.spots:  # where a page shows it, that has been told
+            place = sources.places.shown(owner[0].folder / "manifest.json")
+            findings.problems.append(Fault(place, 1, 1, "damaged", f"{error}; restore it or rerun with --force"))
+        return None, b""
+
+
+def _without_policy(sources: Sources) -> Iterator[Fault]:
+    """Layouts of pages that let a browser run whatever a page holds."""
+    for name in sorted({outline.meta.layout for outline in sources.outlines.values()}):
+        path = sources.places.theme / "layouts" / f"{name}.html"
+        if sources.inputs.digest(path) and not _has_policy(sources, f"layouts/{name}.html", set()):
+            message = "the layout has no Content-Security-Policy, so that scripts run wherever they come from; add one"
+            yield Fault(sources.places.shown(path), 1, 1, "policy", message)
+
+
+_PARENTS = re.compile(r"""\{%-?\s*(?:extends|include)\s+["']([^"']+)["']""")
+
+
+def _has_policy(sources: Sources, name: str, seen: set[str]) -> bool:
+    """Whether a template, or one that it extends or includes by name, holds a policy."""
+    path = sources.places.theme / name
+    if name in seen or not sources.inputs.digest(path):
+        return False
+    seen.add(name)
+    text = sources.inputs.read(path).decode(errors="replace")
+    return "Content-Security-Policy" in text or any(_has_policy(sources, each, seen) for each in _PARENTS.findall(text))
+
+
+# Pages ----------------------------------------------------------------------------------------------------------------
+
+
+def _check_references(page: Page, index: Index, findings: Findings) -> tuple[Fault, ...]:
+    """Report what a page calls for and cannot have; gives its warnings, which in strict mode are faults as well."""
+    faults, warnings = page_calls.check(page, index)
+    findings.faults += [*page.faults, *faults]
+    warnings = [*page.warnings, *warnings]
+    if findings.strict:
+        findings.faults += warnings
+    return tuple(warnings)
+
+
+def _render(
+    pages: Sequence[Page],
+    context: Context,
+    formulas: Formulas,
+    warnings: dict[str, tuple[Fault, ...]],
+    findings: Findings,
+) -> list[Rendered]:
+    """Every page with all of its formulas typeset; what is wrong with them is reported.
+
+    A text of a manifest that cannot be typeset is damage: the page is rendered once more without what it belongs to.
+    """
+    with formulas.typesetting(each for page in pages for each in equations_of(page, context.index)):
+        rendered = render_pages(pages, context)
+    formulas.typeset(use.equation for page in rendered for use in page.uses)
+    if damage := formulas.damage(rendered):
+        hit = {page.url: sorted({use.owner for use in page.uses} & damage.keys()) for page in rendered}
+        for url, owners in hit.items():
+            told = tuple(damaged_text(owner, damage[owner], context) for owner in owners)
+            warnings[url] += told
+            findings.faults += told if findings.strict else ()
+        context = msgspec.structs.replace(context, damaged={**damage, **context.damaged})
+        again = render_pages([page for page in pages if hit[page.outline.url]], context)
+        anew = {page.url: page for page in again}
+        rendered = [anew.get(page.url, page) for page in rendered]
+        formulas.typeset(use.equation for page in again for use in page.uses)
+    by_url = {page.outline.url: page for page in pages}
+    for each in rendered:
+        findings.faults += [*each.faults, *(each.warnings if findings.strict else ())]
+        warnings[each.url] += each.warnings
+        findings.faults += formulas.faults(each, by_url[each.url])
+    return [each for each in rendered if each.html]
+
+
+def _record(
+    sources: Sources,
+    page: Rendered,
+    content: Content,
+    key: str,
+    fonts: tuple[str, ...],
+    warnings: tuple[Fault, ...],
+) -> PageRecord:
+    anchors, found = scan(page.html)
+    placed = {(link.element, link.target) for link in page.links}
+    links = {*page.links, *(link for link in found if (link.element, link.target) not in placed)}
+    return PageRecord(
+        source=sources.digests[page.url],
+        outline=sources.outlines[page.url],
+        key=key,
+        sha256=digest_of(content),
+        bytes=size_of(content),
+        fonts=fonts,
+        anchors=anchors,
+        links=tuple(sorted(links)),
+        files=tuple(sorted(page.files, key=lambda use: use.target)),
+        drawings=tuple(
+            Made(target, digest_of(drawing), len(drawing)) for target, drawing in sorted(page.drawings.items())
+        ),
+        eager_bytes=page.eager_bytes,
+        warnings=warnings,
+    )
+
+
+# What stands beside them ----------------------------------------------------------------------------------------------
+
+
+def _files_beside(sources: Sources, context: Context, records: Collection[PageRecord]) -> dict[str, Content]:
+    """Static files, the fonts and pictures that pages use, and files for machines."""
+    site = sources.site
+    files: dict[str, Content] = {asset.target: asset.content for asset in sources.static.values()}
+    for file in sorted({file for record in records for file in record.fonts}):
+        for part in font_parts(file, sources.places.katex, sources.inputs, sources.places.cache):
+            files[part.target] = Copy(str(part.path), part.sha256, part.path.stat().st_size)
+    for record in records:
+        for use in record.files:
+            files[use.target] = Copy(f"{sources.places.outputs}/{use.source}", use.sha256, use.bytes)
+    files[".nojekyll"] = b""
+    if site.base_url:
+        files[feeds.SITEMAP] = feeds.sitemap(site, sources.outlines)
+    if context.feed:
+        files[context.feed] = feeds.feed(site, feeds.entries(site, sources.outlines.values(), sources.catalogue))
+    return files
+
+
+def _machine_record(
+    sources: Sources,
+    index: Index,
+    records: Collection[PageRecord],
+    memory: Memory,
+    kept: Callable[[str], bool],
+    described: str,
+) -> tuple[Content, str]:
+    """``record.json``, kept as it is where all that it tells is as it was, and the digest of what it tells."""
+    pages, catalogue = _in_reading_order(sources), sources.catalogue
+    published = {use.source: use.target for record in records for use in record.files}
+    outlines = [(page.url, page.meta, page.headings) for page in pages]
+    experiments = [experiment.record for experiment in catalogue.experiments.values()]
+    told = [described, sources.site, outlines, sorted(index.spots.items()), experiments, sorted(published.items())]
+    digest = digest_of(repr(told).encode())
+    if memory.record and memory.recorded == digest and kept(feeds.RECORD):
+        return Kept(memory.record.sha256, memory.record.bytes), digest
+    return feeds.record(sources.site, pages, catalogue, index.spots, published), digest
+
+
+def _schema(sources: Sources, memory: Memory, kept: Callable[[str], bool]) -> tuple[Content, str]:
+    """The schema of the record, kept as it is where what decides it is as it was, and the digest of that."""
+    described = digest_of(repr([msgspec.__version__, *map(sources.inputs.digest, schema_sources())]).encode())
+    if memory.schema and memory.described == described and kept(feeds.SCHEMA):
+        return Kept(memory.schema.sha256, memory.schema.bytes), described
+    return schema(), described
+
+
+def _faults_of_site(
+    sources: Sources, files: Mapping[str, Content], records: Mapping[str, PageRecord]
+) -> Iterator[Fault]:
+    """Links that lead nowhere, what is too heavy, and what would be a file and a folder."""
+    shown, places = sources.places.shown, sources.places
+    fonts = {file for record in records.values() for file in record.fonts}
+    weights = {asset.target: len(asset.content) for asset in sources.static.values()}
+    weights |= {file: (places.katex / "dist/fonts" / file).stat().st_size for file in fonts}
+    pages = {
+        url: checks.PageFacts(
+            record.outline.path, record.bytes, record.anchors, record.links, _eager_bytes(record, weights)
+        )
+        for url, record in records.items()
+    }
+    known = {*files, *sources.outlines}
+    for url, path in sources.paths.items():
+        for folder in [str(parent) for parent in PurePosixPath(url).parents if str(parent) in known]:
+            message = f"the page would lie in a folder {folder}, which is a file of the site; rename its folder"
+            yield Fault(shown(path), 1, 1, "page", message)
+    yield from checks.faults_of(pages, known, sources.page)
+    yield from standalone.faults_of(sources.static, known, pages, shown(places.theme / "static"))
+    drawn = [(use.source, use.bytes) for record in records.values() for use in record.files]
+    yield from checks.picture_faults(drawn, shown(places.outputs))
+    static = [(name, len(asset.content)) for name, asset in sources.static.items()]
+    yield from checks.picture_faults(static, shown(places.templates / "static"))
+
+
+def _eager_bytes(record: PageRecord, weights: Mapping[str, int]) -> int:
+    """The bytes that load along with a page: what it links of the static files, fonts of formulas, first pictures."""
+    linked = {link.target.lstrip("./") for link in record.links if link.element in {"link", "script"}}
+    return sum(weights.get(target, 0) for target in (*linked, *record.fonts)) + record.eager_bytes
