@@ -43,7 +43,7 @@ from darkroom.press.content.settings import read_site
 from darkroom.press.limits import TooCostly, bounded
 from darkroom.press.markdown.pages import read_page
 from darkroom.press.serve import Workshop, start
-from darkroom.press.site.cache import read_memory
+from darkroom.press.site.cache import read_cache
 from darkroom.press.typeset import fonts, svg, vetting
 from darkroom.press.typeset.node import NodeTask
 from tests.hostile import CONTENTS, DRAWINGS, MANIFESTS, PATHS, PICTURES, sound
@@ -167,7 +167,7 @@ def _font(place: Path, path: Path) -> None:
 def _cache(path: Path) -> None:
     Digests(path).of("/x")
     inputs.load(path)
-    read_memory(path)
+    read_cache(path)
     unseal(path.read_bytes())
 
 

@@ -269,7 +269,7 @@ def test_a_mirror_that_stalls_is_given_up(path: str, tmp_path: Path, monkeypatch
 def _set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, urls: list[str], size: int = 3) -> datasets.Dataset:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     digest = "039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81"
-    declared = datasets.Declaration(
+    declared = datasets.DatasetDeclaration(
         "tiny", "Tiny", "nobody", "CC0", (datasets.DataFile("numbers", size, digest, tuple(urls)),)
     )
     return datasets.Dataset(declared)

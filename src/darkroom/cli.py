@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from darkroom.lab.running.schedule import Outcome
     from darkroom.lab.source.discover import Project
     from darkroom.lab.source.models import Model
-    from darkroom.press.build import Report, SiteRequest
+    from darkroom.press.build import BuildReport, SiteRequest
 
 COMMANDS = ("build", "run", "status", "accept", "serve", "check")
 NEEDED = {
@@ -409,13 +409,13 @@ def _models(call: SimpleNamespace, project: Project, outputs: Path) -> tuple[Mod
 
 def _recover(outputs: Path) -> None:
     """Put back what a killed process was moving."""
-    from darkroom.lab.outputs.folders import Place, interrupted
+    from darkroom.lab.outputs.folders import OutputFolder, interrupted
 
     for identity in interrupted(outputs):
         from darkroom.lab.outputs.locking import locked
 
         try:
-            with locked(Place(outputs, identity)):
+            with locked(OutputFolder(outputs, identity)):
                 pass
         except Locked:  # its process is at it now
             continue
@@ -603,7 +603,7 @@ def _request(call: SimpleNamespace, lab: Lab, plan: Plan) -> SiteRequest:
     )
 
 
-def _summarise(plan: Plan, report: Report, site: Path) -> None:
+def _summarise(plan: Plan, report: BuildReport, site: Path) -> None:
     for warning in shown(report.warnings):
         _tell(f"warning: {warning}")
     written = f"{report.written} of {report.files} files written" if report.written else "nothing to write"

@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from darkroom.core.errors import DataUnavailable, UsageError
-from darkroom.lab.outputs.datasets import DataFile, Dataset, Declaration, declared, folder
+from darkroom.lab.outputs.datasets import DataFile, Dataset, DatasetDeclaration, declared, folder
 
 CONTENT = bytes(range(256)) * 8
 
 
-def _declaration(*urls: str) -> Declaration:
+def _declaration(*urls: str) -> DatasetDeclaration:
     file = DataFile("numbers", len(CONTENT), sha256(CONTENT).hexdigest(), urls)
-    return Declaration("tiny", "Tiny", "Nobody", "CC0", (file,))
+    return DatasetDeclaration("tiny", "Tiny", "Nobody", "CC0", (file,))
 
 
 @pytest.fixture(autouse=True)
@@ -220,7 +220,9 @@ def test_the_digest_of_a_set_is_of_its_content_alone() -> None:
     one = _declaration("https://example.org")
     assert one.digest == _declaration().digest
     other = DataFile("letters", 3, "f" * 64, ())
-    both = [Declaration("tiny", "T", "S", "L", files).digest for files in ((*one.files, other), (other, *one.files))]
+    both = [
+        DatasetDeclaration("tiny", "T", "S", "L", files).digest for files in ((*one.files, other), (other, *one.files))
+    ]
     assert both[0] == both[1] != one.digest
 
 

@@ -17,7 +17,7 @@ from darkroom.core.paths import remove
 from darkroom.lab import Experiment
 from darkroom.lab.declare import Bound
 from darkroom.lab.outputs.results import as_tuples
-from darkroom.lab.source.discover import Recipe
+from darkroom.lab.source.discover import ExperimentRecipe
 from darkroom.lab.source.scan import module_record
 
 from .workshop import EVERYTHING, Workshop
@@ -264,7 +264,7 @@ def test_the_decorator_and_the_plan_read_the_same_declaration(imported: Workshop
         _see_signature(declared, recipe)
 
 
-def _see_signature(declared: Experiment, recipe: Recipe) -> None:
+def _see_signature(declared: Experiment, recipe: ExperimentRecipe) -> None:
     signature = inspect.signature(declared.function).parameters.values()
     named = {each.name: each.default for each in signature if each.kind is each.KEYWORD_ONLY}
     edges = {each.name: each.default for each in signature if isinstance(each.default, Bound)}

@@ -9,7 +9,7 @@ import pytest
 
 from darkroom.core.units import duration
 from darkroom.lab.running import display
-from darkroom.lab.running.display import Bars, Plain
+from darkroom.lab.running.display import Plain, ProgressBars
 
 
 class Clock:
@@ -58,7 +58,7 @@ def test_a_terminal_gets_bars_that_leave_nothing_behind() -> None:
 
     stream = Terminal()
     with display.display(stream) as shown:
-        assert isinstance(shown, Bars)
+        assert isinstance(shown, ProgressBars)
         shown.progress("part_x/a", _event(5, loss="0.25"))
         shown.line("a [line] that stays")
         shown._bars.refresh()

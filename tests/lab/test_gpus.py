@@ -161,9 +161,9 @@ HOLDING = """
 import sys, time
 from pathlib import Path
 from darkroom.lab.outputs.locking import locked
-from darkroom.lab.outputs.folders import Place
+from darkroom.lab.outputs.folders import OutputFolder
 
-with locked(Place(Path(sys.argv[1]), "part_x/alone")):
+with locked(OutputFolder(Path(sys.argv[1]), "part_x/alone")):
     print("held", flush=True)
     sys.stdin.readline()
 """

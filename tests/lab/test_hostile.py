@@ -17,7 +17,7 @@ from darkroom.core.errors import DamagedOutputs, ExperimentError
 from darkroom.core.paths import CANNOT_MOVE, check_path, read_plain
 from darkroom.core.sealed import seal, unseal
 from darkroom.lab.outputs import folders as places
-from darkroom.lab.outputs.folders import Place
+from darkroom.lab.outputs.folders import OutputFolder
 from darkroom.lab.outputs.results import store_file
 from darkroom.lab.running.run import Run
 from tests.hostile import CONTENTS, PATHS
@@ -211,7 +211,7 @@ def _filled(folder: Path, manifest: str, *, image: bool = False) -> None:
 
 def test_outputs_that_cannot_be_renamed_are_copied(refusing: list[str], tmp_path: Path) -> None:
     """The new ones are in place, whole, and nothing is left over."""
-    place = Place(tmp_path, "part_x/old")
+    place = OutputFolder(tmp_path, "part_x/old")
     _filled(place.folder, "old", image=True)
     _filled(place.next, "new")
     place.publish()
@@ -231,7 +231,7 @@ def test_outputs_are_put_in_place_where_nothing_is_renamed(
     def refuse(*_: object) -> None:
         raise OSError(code, "refused")
 
-    place = Place(tmp_path, "part_x/old")
+    place = OutputFolder(tmp_path, "part_x/old")
     _filled(place.folder, "old", image=True)
     _filled(place.next, "new")
     monkeypatch.setattr(places, "exchange", lambda one, other: False)
@@ -251,7 +251,7 @@ def test_a_kill_while_copying_leaves_the_old_or_the_new(
     step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After any step, what recovers puts one of the two in place, whole."""
-    place = Place(tmp_path, "part_x/old")
+    place = OutputFolder(tmp_path, "part_x/old")
     _filled(place.folder, "old", image=True)
     _filled(place.next, "new")
     left = [step]
@@ -283,7 +283,7 @@ def test_links_are_refused_by_name(tmp_path: Path) -> None:
     """The error says which is one."""
     (tmp_path / "part_x").symlink_to(tmp_path)
     with pytest.raises(DamagedOutputs, match="part_x: is a link"):
-        Place(tmp_path, "part_x/base").refuse_links()
+        OutputFolder(tmp_path, "part_x/base").refuse_links()
 
 
 def test_a_checkpoint_is_read_or_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from darkroom.core.digests import RACY_NS, Digests, write_atomically
 from darkroom.core.errors import DamagedOutputs, ExperimentError
 from darkroom.core.exchange import exchange
-from darkroom.core.manifest import Manifest, Provenance, Source, decode, encode
+from darkroom.core.manifest import Manifest, Provenance, SourcePlace, decode, encode
 from darkroom.lab.outputs import folders as places
 from darkroom.lab.outputs import results as store
-from darkroom.lab.outputs.folders import Place
+from darkroom.lab.outputs.folders import OutputFolder
 from darkroom.lab.outputs.results import Results, results_digest, write_results
 from darkroom.lab.running.run import Run
 
@@ -28,7 +28,7 @@ from darkroom.lab.running.run import Run
 def _manifest(files: list[Any], **parameters: object) -> Manifest:
     made = Provenance("", False, None, "cpu", {}, "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z", 1.0, 1)
     return Manifest(
-        version=1, experiment="part_x/it", summary="", source=Source("it.py", 1), key="k", results=results_digest(files),
+        version=1, experiment="part_x/it", summary="", source=SourcePlace("it.py", 1), key="k", results=results_digest(files),
         parameters=parameters, inputs={}, code={}, files=files, metrics={}, figures={}, provenance=made,
     )  # fmt: skip
 
@@ -226,8 +226,8 @@ def test_a_manifest_reads_back_and_is_sorted() -> None:
 # Putting in place ---------------------------------------------------------------------------------------------------------
 
 
-def _place_with(tmp_path: Path, old: str | None) -> Place:
-    place = Place(tmp_path, "part_x/it")
+def _place_with(tmp_path: Path, old: str | None) -> OutputFolder:
+    place = OutputFolder(tmp_path, "part_x/it")
     if old is not None:
         place.folder.mkdir(parents=True)
         (place.folder / "file").write_text(old)
@@ -292,13 +292,13 @@ def test_a_move_that_was_cut_short_is_taken_back(tmp_path: Path) -> None:
 
 
 def _run(tmp_path: Path, key: str = "k" * 64) -> Run:
-    return Run("cpu", key, Place(tmp_path, "part_x/it").checkpoint(key), "2026-01-01T00:00:00Z", lambda _: None)
+    return Run("cpu", key, OutputFolder(tmp_path, "part_x/it").checkpoint(key), "2026-01-01T00:00:00Z", lambda _: None)
 
 
 def test_a_run_that_moved_names_each_device_once(tmp_path: Path) -> None:
     """In the order in which it was on them."""
     for name, devices in (("T4", ["T4"]), ("CPU", ["T4", "CPU"]), ("T4", ["T4", "CPU"])):
-        checkpoint = Place(tmp_path, "part_x/it").checkpoint("k")
+        checkpoint = OutputFolder(tmp_path, "part_x/it").checkpoint("k")
         run = Run("cpu", "k", checkpoint, "2026-01-01T00:00:00Z", lambda _: None, name)
         run.load()
         assert run.devices == devices
@@ -355,7 +355,7 @@ def test_a_checkpoint_belongs_to_its_key(tmp_path: Path) -> None:
     other.save({"step": 2})
 
     assert _run(tmp_path, "a" * 64).load() == {"step": 1}
-    places_of = Place(tmp_path, "part_x/it")
+    places_of = OutputFolder(tmp_path, "part_x/it")
     places_of.checkpoint("a" * 64).rename(places_of.checkpoint("c" * 64))
     assert _run(tmp_path, "c" * 64).load() is None
 
@@ -363,7 +363,7 @@ def test_a_checkpoint_belongs_to_its_key(tmp_path: Path) -> None:
 def test_a_truncated_checkpoint_counts_for_none(tmp_path: Path) -> None:
     """A checkpoint that cannot be read is as good as none."""
     _run(tmp_path).save({"step": 1})
-    path = Place(tmp_path, "part_x/it").checkpoint("k" * 64)
+    path = OutputFolder(tmp_path, "part_x/it").checkpoint("k" * 64)
     path.write_bytes(path.read_bytes()[:-3])
 
     assert _run(tmp_path).load() is None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from darkroom.press.build import Report, SiteRequest, build
+from darkroom.press.build import BuildReport, SiteRequest, build
 from tests.press.samples import Outputs
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +84,7 @@ class Project:
             self.root, self.root / "templates", folder, self.site, self.root / ".darkroom", statuses, strict
         )
 
-    def build(self, strict: bool = False) -> Report:
+    def build(self, strict: bool = False) -> BuildReport:
         """Build the site."""
         try:
             return build(self.request(strict))

@@ -15,9 +15,9 @@ from PIL import Image
 
 from darkroom.core.errors import ContentError
 from darkroom.press.bibliography.reader import read_bibliography
-from darkroom.press.content.settings import Site
+from darkroom.press.content.settings import SiteSettings
 from darkroom.press.content.works import bibtex
-from darkroom.press.rendering.feeds import Entry, feed
+from darkroom.press.rendering.feeds import FeedEntry, feed
 from darkroom.press.rendering.social_card import SIZE, compose
 from tests.press.projects import ROOT, Project
 from tests.press.samples import animation, plot, tiles
@@ -39,10 +39,10 @@ def configure(project: Project, **settings: str) -> None:
 def test_the_feed_has_the_latest_page_first() -> None:
     """Addresses in full, text escaped; where nobody is named as author, the site is."""
     entries = [
-        Entry("index.html", "Start & more", "S", "2026-01-01T00:00:00Z"),
-        Entry("part-b.html", "B", "<b>", "2026-02-01T00:00:00Z"),
+        FeedEntry("index.html", "Start & more", "S", "2026-01-01T00:00:00Z"),
+        FeedEntry("part-b.html", "B", "<b>", "2026-02-01T00:00:00Z"),
     ]
-    root = ElementTree.fromstring(feed(Site("T", "D", base_url=BASE), entries))
+    root = ElementTree.fromstring(feed(SiteSettings("T", "D", base_url=BASE), entries))
     assert root.findtext(f"{ATOM}updated") == "2026-02-01T00:00:00Z"
     found = root.findall(f"{ATOM}entry")
     assert [entry.findtext(f"{ATOM}title") for entry in found] == ["B", "Start & more"]
@@ -67,7 +67,7 @@ def test_the_feed_is_published_where_the_site_has_an_address(project: Project) -
 
 def test_a_site_says_how_to_cite_it(project: Project) -> None:
     """What is shown is BibTeX that our own reader takes, with what site.toml knows."""
-    site = Site("On Noise", "D", ("Ada Byron", "Max Mut"), base_url=BASE, published="2026-11-21")
+    site = SiteSettings("On Noise", "D", ("Ada Byron", "Max Mut"), base_url=BASE, published="2026-11-21")
     (entry,) = read_bibliography(bibtex(site), "x").values()
     assert (entry.key, entry.title, entry.year) == ("byron2026noise", "On Noise", "2026")
     assert entry.authors == (("Ada", "Byron"), ("Max", "Mut"))

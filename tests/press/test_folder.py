@@ -39,7 +39,7 @@ def contents(place: Path) -> dict[str, bytes | str]:
     }
 
 
-def into(project: Project, site: Path) -> build.Report:
+def into(project: Project, site: Path) -> build.BuildReport:
     """Publish into a folder."""
     return build.build(msgspec.structs.replace(project.request(), site=site))
 

@@ -54,7 +54,7 @@ def test_a_second_build_writes_nothing(project: Project) -> None:
     first = project.build()
     assert first.written == first.files
     times = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in project.site.rglob("*") if path.is_file()}
-    assert current(project.request()) == build.Report(first.pages, first.files, 0, first.warnings)
+    assert current(project.request()) == build.BuildReport(first.pages, first.files, 0, first.warnings)
     assert project.build().written == 0
     assert times == {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in times}
 

@@ -50,7 +50,7 @@ class Tile(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     height: Pixels
 
 
-class Row(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class TileRow(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A row of a grid; None leaves a gap."""
 
     heading: Text
@@ -61,7 +61,7 @@ class Tiles(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
     """A grid of pictures, each pixel *scale* CSS pixels wide."""
 
     columns: Annotated[list[Text], Meta(max_length=1_000)]
-    rows: Annotated[list[Row], Meta(max_length=1_000)]
+    rows: Annotated[list[TileRow], Meta(max_length=1_000)]
     scale: Scale
 
     def files(self) -> Iterator[str]:
@@ -76,7 +76,7 @@ class Data(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     rows: Annotated[list[Annotated[list[Cell], Meta(max_length=1_000)]], Meta(max_length=10_000)]
 
 
-class Series(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class PlotSeries(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What can be read off one series of a plot: points of x, y and what they are called."""
 
     name: Text
@@ -91,7 +91,7 @@ class Plot(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     width: Pixels
     height: Pixels
     table: Data | None
-    readings: Annotated[list[Series], Meta(max_length=1_000)] = []
+    readings: Annotated[list[PlotSeries], Meta(max_length=1_000)] = []
     csv: str = ""
 
     def files(self) -> Iterator[str]:
@@ -99,7 +99,7 @@ class Plot(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
         return (name for name in (self.light, self.dark, self.csv) if name)
 
 
-class Panel(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class FilmPanel(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A film: its frames, its last one, and a few of them side by side."""
 
     heading: Text
@@ -117,7 +117,7 @@ class Panel(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
 class Animation(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Films in step; *labels* name their frames."""
 
-    panels: Annotated[list[Panel], Meta(min_length=1, max_length=100)]
+    panels: Annotated[list[FilmPanel], Meta(min_length=1, max_length=100)]
     scale: Scale
     labels: Annotated[list[Text], Meta(max_length=10_000)] | None = None
 
@@ -180,7 +180,7 @@ class Turned(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     seen: Tile
 
 
-class Turning(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class TurningLayout(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Pictures that turn."""
 
     panels: Annotated[list[Turned], Meta(min_length=1, max_length=100)]
@@ -213,7 +213,7 @@ KINDS: dict[str, type[Layout]] = {
     "table": Grid,
     "slides": Slides,
     "compare": Compare,
-    "turning": Turning,
+    "turning": TurningLayout,
     "distances": Distances,
 }
 

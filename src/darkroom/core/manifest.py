@@ -105,7 +105,7 @@ class Metric(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     code: dict[str, str]
 
 
-class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SourcePlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the experiment is declared, relative to the project's root."""
 
     path: str
@@ -162,7 +162,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     version: int
     experiment: str
     summary: Text
-    source: Source
+    source: SourcePlace
     key: str
     results: str
     parameters: Annotated[dict[str, Value], Few]

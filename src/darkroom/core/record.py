@@ -43,7 +43,7 @@ class FigureRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     shown: list[Shown] = []
 
 
-class Declared(msgspec.Struct, frozen=True):
+class DeclaredAt(msgspec.Struct, frozen=True):
     """Where the experiment stands in the sources."""
 
     path: str
@@ -59,7 +59,7 @@ class Accepted(msgspec.Struct, frozen=True):
     previous_key: str
 
 
-class Run(msgspec.Struct, frozen=True):
+class RunRecord(msgspec.Struct, frozen=True):
     """How the results came to be. Times are UTC, ISO 8601; ``clean`` says whether the sources were those of ``commit``."""
 
     commit: str
@@ -85,13 +85,13 @@ class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     reasons: list[str] = []
     summary: str = ""
-    source: Declared | None = None
+    source: DeclaredAt | None = None
     model: str = ""
     parameters: dict[str, Value] = {}
     key: str = ""
     results: str = ""
     inputs: dict[str, str] = {}
-    run: Run | None = None
+    run: RunRecord | None = None
     accepted: list[Accepted] = []
     files: list[File] = []
     metrics: dict[str, Measured | dict[str, Measured]] = {}
@@ -106,7 +106,7 @@ class Section(msgspec.Struct, frozen=True, omit_defaults=True):
     number: str = ""
 
 
-class Page(msgspec.Struct, frozen=True):
+class PageEntry(msgspec.Struct, frozen=True):
     """A page: its address on the site, title, description, and headings in order."""
 
     address: str
@@ -124,7 +124,7 @@ class SiteRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     authors: list[str] = []
     address: str = ""
     repository: str = ""
-    pages: list[Page]
+    pages: list[PageEntry]
     experiments: list[ExperimentRecord]
 
 
@@ -157,13 +157,13 @@ def experiment_record(
         state=state,
         reasons=list(reasons),
         summary=manifest.summary,
-        source=Declared(manifest.source.path, manifest.source.line),
+        source=DeclaredAt(manifest.source.path, manifest.source.line),
         model=manifest.model,
         parameters=manifest.parameters,
         key=manifest.key,
         results=manifest.results,
         inputs=manifest.inputs,
-        run=Run(**_fields(made, Run)),
+        run=RunRecord(**_fields(made, RunRecord)),
         accepted=[Accepted(**_fields(each, Accepted)) for each in manifest.accepted],
         files=[file(each) for each in manifest.files],
         metrics={name: metric.value for name, metric in manifest.metrics.items()},

@@ -7,7 +7,7 @@ import msgspec
 from darkroom.core.digests import write_atomically
 from darkroom.core.errors import UnknownName, UsageError, nearest
 from darkroom.core.manifest import NAME, Acceptance, encode
-from darkroom.lab.outputs.folders import Place
+from darkroom.lab.outputs.folders import OutputFolder
 from darkroom.lab.outputs.locking import locked
 from darkroom.lab.plan import DAMAGED, FRESH, WAITING, Lab, Verdict
 from darkroom.lab.running import provenance
@@ -25,7 +25,7 @@ def accept(lab: Lab, identity: str, reason: str) -> None:
         raise UnknownName(f"no experiment {identity!r}{nearest(identity, lab.project.experiments)}")
     if not reason.strip():
         raise UsageError(f'accept {identity}: say why the outputs still hold: --reason "..."')
-    place = Place(lab.outputs, identity)
+    place = OutputFolder(lab.outputs, identity)
     with locked(place):
         verdict = lab.planner().plan().verdicts[identity]
         _refuse(verdict)
@@ -47,7 +47,7 @@ def _refuse(verdict: Verdict) -> None:
         raise UsageError(f"accept {identity}: more than code has changed ({', '.join(others)}); run it again")
 
 
-def _rewrite(lab: Lab, place: Place, verdict: Verdict, reason: str) -> None:
+def _rewrite(lab: Lab, place: OutputFolder, verdict: Verdict, reason: str) -> None:
     manifest = verdict.manifest
     assert manifest is not None
     word = Acceptance(reason, provenance.now(), provenance.commit(lab.root)[0], manifest.key)

@@ -23,10 +23,10 @@ import msgspec
 
 from darkroom.core.digests import Digests
 from darkroom.core.errors import DamagedOutputs
-from darkroom.core.manifest import NAME, Manifest, Source, Status, StoredFile, read
+from darkroom.core.manifest import NAME, Manifest, SourcePlace, Status, StoredFile, read
 from darkroom.core.paths import links_among
 from darkroom.lab.outputs.folders import DEEPEST
-from darkroom.lab.source.discover import EXPERIMENTS, DrawingRecipe, EdgeRecipe, Project, Recipe, discover
+from darkroom.lab.source.discover import EXPERIMENTS, DrawingRecipe, EdgeRecipe, ExperimentRecipe, Project, discover
 from darkroom.lab.source.models import Model, TextSource, WeightsSource, with_variants
 
 SCHEMA = 1
@@ -46,7 +46,7 @@ class DrawingVerdict(msgspec.Struct, frozen=True):
 class Verdict(msgspec.Struct, frozen=True):
     """The state of an experiment; ``key`` is empty where an upstream has no results yet."""
 
-    recipe: Recipe
+    recipe: ExperimentRecipe
     state: str
     reasons: tuple[str, ...]
     key: str
@@ -140,7 +140,7 @@ class Planner:
             verdicts[identity] = self.judge(self.project.experiments[identity], verdicts)
         return Plan(verdicts, tuple(self._orphans()))
 
-    def judge(self, recipe: Recipe, upstreams: Mapping[str, Verdict]) -> Verdict:
+    def judge(self, recipe: ExperimentRecipe, upstreams: Mapping[str, Verdict]) -> Verdict:
         """Judge one experiment, given the verdicts on its upstreams."""
         manifest, faults = self._outputs(recipe)
         parameters = {each.name: each.value for each in recipe.parameters} | dict(self.overrides.get(recipe.id, {}))
@@ -159,7 +159,7 @@ class Planner:
         """Look at the outputs of an experiment anew."""
         self._manifests.pop(identity, None)
 
-    def drawing_key(self, recipe: Recipe, drawing: DrawingRecipe, manifest: Manifest) -> str:
+    def drawing_key(self, recipe: ExperimentRecipe, drawing: DrawingRecipe, manifest: Manifest) -> str:
         """The key of a figure or metric of stored results; empty where one of its own inputs has no results."""
         inputs = {edge.name: self._input(edge) for edge in drawing.edges}
         if "" in inputs.values():
@@ -223,7 +223,7 @@ class Planner:
                 self._manifests[identity] = error
         return self._manifests[identity]
 
-    def _outputs(self, recipe: Recipe) -> tuple[Manifest | None, list[str]]:
+    def _outputs(self, recipe: ExperimentRecipe) -> tuple[Manifest | None, list[str]]:
         """The manifest of an experiment, and which of its files are damaged."""
         manifest = self._manifest(recipe.id)
         if isinstance(manifest, DamagedOutputs):
@@ -292,7 +292,7 @@ def order(project: Project) -> list[str]:
     return list(sorted_ids)
 
 
-def experiment_key(recipe: Recipe, parameters: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
+def experiment_key(recipe: ExperimentRecipe, parameters: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
     """The key of an experiment: sha256 in hex over canonical JSON of everything that its results depend on."""
     return _digest(
         {
@@ -306,9 +306,9 @@ def experiment_key(recipe: Recipe, parameters: Mapping[str, Any], inputs: Mappin
     )
 
 
-def is_described(manifest: Manifest, recipe: Recipe) -> bool:
+def is_described(manifest: Manifest, recipe: ExperimentRecipe) -> bool:
     """Whether the manifest says what the sources say now."""
-    if manifest.summary != recipe.summary or manifest.source != Source(recipe.path, recipe.line):
+    if manifest.summary != recipe.summary or manifest.source != SourcePlace(recipe.path, recipe.line):
         return False
     lines = {each.name: each.line for each in recipe.figures}
     if manifest.figures.keys() - lines.keys() or manifest.metrics.keys() - {each.name for each in recipe.metrics}:
@@ -331,7 +331,7 @@ def status(verdict: Verdict) -> Status:
 
 
 def _state(
-    recipe: Recipe,
+    recipe: ExperimentRecipe,
     manifest: Manifest | None,
     faults: list[str],
     waits: list[str],
@@ -349,7 +349,9 @@ def _state(
     return (FRESH, []) if manifest.key == key else (STALE, changes or ["edges"])
 
 
-def _changes(recipe: Recipe, manifest: Manifest, parameters: Mapping[str, Any], inputs: Mapping[str, str]) -> list[str]:
+def _changes(
+    recipe: ExperimentRecipe, manifest: Manifest, parameters: Mapping[str, Any], inputs: Mapping[str, str]
+) -> list[str]:
     """Why the key of stored results is another."""
     names = sorted(parameters.keys() | manifest.parameters.keys())
     changed = [name for name in names if _differ(parameters, manifest.parameters, name)]

@@ -28,7 +28,7 @@ from darkroom.press import write as folder
 from darkroom.press.files import MATH, Content, Copy, Kept, Places, digest_of
 
 if TYPE_CHECKING:
-    from darkroom.press.site.site import Edition
+    from darkroom.press.site.site import Site
 
 VERSION = 2  # of what is remembered, and of what makes a file fit to be published
 
@@ -52,7 +52,7 @@ class SiteRequest(msgspec.Struct, frozen=True):
     theme: Path | None = None
 
 
-class Report(msgspec.Struct, frozen=True):
+class BuildReport(msgspec.Struct, frozen=True):
     """What a build came to: *pages* and *files* of the site, how many were *written*, and what is worth a word.
 
     The site's record of its own files is not counted.
@@ -69,7 +69,7 @@ def is_current(request: SiteRequest) -> bool:
     return current(request) is not None
 
 
-def current(request: SiteRequest) -> Report | None:
+def current(request: SiteRequest) -> BuildReport | None:
     """The last build's report, if building again would change nothing, else None.
 
     Raises:
@@ -82,10 +82,10 @@ def current(request: SiteRequest) -> Report | None:
     if not record.unchanged(memory.inputs) or not _site_stands(request, memory.outputs):
         return None
     warnings = tuple(Fault(*fault) for fault in memory.warnings)
-    return Report(memory.pages, len(memory.outputs) - 1, 0, warnings)
+    return BuildReport(memory.pages, len(memory.outputs) - 1, 0, warnings)
 
 
-def build(request: SiteRequest) -> Report:
+def build(request: SiteRequest) -> BuildReport:
     """Build the site.
 
     Raises:
@@ -106,10 +106,10 @@ def build(request: SiteRequest) -> Report:
             raise _unwritable(request, error) from None
         _remember(request, edition, inputs)
     pages = len(edition.memory.pages)
-    return Report(pages, len(edition.files) - 1, written, edition.warnings)
+    return BuildReport(pages, len(edition.files) - 1, written, edition.warnings)
 
 
-def compare(request: SiteRequest) -> Report:
+def compare(request: SiteRequest) -> BuildReport:
     """Check the sources as ``build`` does and the site against them, changing nothing.
 
     Raises:
@@ -117,11 +117,11 @@ def compare(request: SiteRequest) -> Report:
     """
     request = _resolved(request)
     _claim_caches(request)
-    edition = _edition(request, record.Inputs({}), record.Record(), reuse=False)
+    edition = _edition(request, record.Inputs({}), record.BuildRecord(), reuse=False)
     faults = [fault for target, content in edition.files.items() for fault in _differs(request, target, content)]
     if faults:
         raise ContentError(faults, edition.warnings)
-    return Report(len(edition.memory.pages), len(edition.files) - 1, 0, edition.warnings)
+    return BuildReport(len(edition.memory.pages), len(edition.files) - 1, 0, edition.warnings)
 
 
 def _resolved(request: SiteRequest) -> SiteRequest:
@@ -183,14 +183,14 @@ def _site_stands(request: SiteRequest, outputs: Mapping[str, record.Published]) 
     return all(record.has_times(f"{root}/{target}", published.times) for target, published in outputs.items())
 
 
-def _remember(request: SiteRequest, edition: Edition, inputs: record.Inputs) -> None:
+def _remember(request: SiteRequest, edition: Site, inputs: record.Inputs) -> None:
     import msgspec
 
     outputs = {}
     for target, digest in edition.digests.items():
         times = record.stat_of(f"{request.site}/{target}")
         outputs[target] = record.Published(times or record.Times(0, 0, 0, 0), digest)
-    memory = record.Record(
+    memory = record.BuildRecord(
         identity=_identity(request),
         pages=len(edition.memory.pages),
         inputs=inputs.snapshot(),
@@ -210,19 +210,19 @@ def _places(request: SiteRequest) -> Places:
     return Places(request.root, request.templates, request.outputs, request.site, request.cache, request.theme)
 
 
-def _edition(request: SiteRequest, inputs: record.Inputs, memory: record.Record, reuse: bool = True) -> Edition:
-    from darkroom.press.site.cache import Memory, read_memory
-    from darkroom.press.site.site import make_edition
+def _edition(request: SiteRequest, inputs: record.Inputs, memory: record.BuildRecord, reuse: bool = True) -> Site:
+    from darkroom.press.site.cache import SiteCache, read_cache
+    from darkroom.press.site.site import make_site
 
     outputs = memory.outputs
-    pages = read_memory(_pages_path(request)) if reuse and outputs else Memory({})
+    pages = read_cache(_pages_path(request)) if reuse and outputs else SiteCache({})
 
     def kept(url: str) -> bool:
         known = outputs.get(url)
         path = f"{request.site}/{url}"
         return known is not None and (record.has_times(path, known.times) or folder.holds(Path(path), known.sha256))
 
-    edition = make_edition(_places(request), inputs, pages, kept, statuses=request.statuses, strict=request.strict)
+    edition = make_site(_places(request), inputs, pages, kept, statuses=request.statuses, strict=request.strict)
     digests = {target: digest_of(content) for target, content in edition.files.items()}
     own = folder.record_of(digests)
     files = {**edition.files, folder.RECORD: own}
@@ -232,7 +232,7 @@ def _edition(request: SiteRequest, inputs: record.Inputs, memory: record.Record,
 # Writing --------------------------------------------------------------------------------------------------------------
 
 
-def _publish(request: SiteRequest, edition: Edition, memory: record.Record) -> int:
+def _publish(request: SiteRequest, edition: Site, memory: record.BuildRecord) -> int:
     """Bring the site to the edition; gives how many files were written."""
     scratch, spare = _scratch(request)
     _put_back(scratch, request.site)
@@ -303,7 +303,7 @@ def _scratch(request: SiteRequest) -> tuple[Path, bool]:
 def _write(
     site: Path,
     scratch: Path,
-    edition: Edition,
+    edition: Site,
     old: Mapping[str, record.Published],
     standing: Mapping[str, str],
 ) -> int:

@@ -64,7 +64,7 @@ class Published(NamedTuple):
     sha256: str
 
 
-class Record(msgspec.Struct, frozen=True):
+class BuildRecord(msgspec.Struct, frozen=True):
     """A build: what it depended on beside files, what it looked at, wrote and warned of, and the number of its pages."""
 
     identity: list[Any] = []
@@ -300,19 +300,21 @@ def _same_folder(name: str, known: Listed) -> bool:
     return _time_of(name) == known.modified_ns or "/".join(_entries(name)) == known.names
 
 
-_loaded: dict[str, tuple[Times, Record]] = {}  # a build that asks whether it is needed goes on with what it has read
+_loaded: dict[
+    str, tuple[Times, BuildRecord]
+] = {}  # a build that asks whether it is needed goes on with what it has read
 
 
-def load(path: Path) -> Record:
+def load(path: Path) -> BuildRecord:
     """A remembered record, or an empty one where there is none that can be believed."""
     name = os.fspath(path)
     if name in _loaded and has_times(name, _loaded[name][0]):
         return _loaded[name][1]
     times = stat_of(name)
     try:
-        record = msgspec.json.decode(caches.read(path), type=Record)
+        record = msgspec.json.decode(caches.read(path), type=BuildRecord)
     except msgspec.DecodeError:
-        return Record()
+        return BuildRecord()
     if times:
         _loaded[name] = times, record
     return record

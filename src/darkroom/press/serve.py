@@ -21,7 +21,7 @@ from typing import Any
 from darkroom.core.caches import LARGEST
 from darkroom.core.errors import ContentError, DarkroomError, Fault, UsageError
 from darkroom.core.paths import read_plain
-from darkroom.press.build import Report, SiteRequest, build
+from darkroom.press.build import BuildReport, SiteRequest, build
 from darkroom.press.rendering.layouts import policy_digest
 
 EVENTS = "/.darkroom/events"
@@ -110,7 +110,7 @@ class Workshop:
             self._announce((), report)
 
     def _announce(
-        self, errors: tuple[str, ...], report: Report | None = None, warnings: tuple[Fault, ...] = ()
+        self, errors: tuple[str, ...], report: BuildReport | None = None, warnings: tuple[Fault, ...] = ()
     ) -> None:
         for line in errors:
             self._log(line)

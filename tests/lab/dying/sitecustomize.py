@@ -37,12 +37,12 @@ def _install(moment: str, count: int) -> None:
     elif moment == "writing":  # half of the results are written
         _die_at_call(results, "store_file", count)
     elif moment == "written":  # all of them, and nothing is in place
-        _die_at_call(folders.Place, "publish", count)
+        _die_at_call(folders.OutputFolder, "publish", count)
     elif moment == "moving":  # the old ones are out of place, the new ones not yet in
         folders.exchange = lambda *_: False
         _die_at_call(Path, "rename", count, after=True)
     elif moment == "moved":
-        _die_at_call(folders.Place, "publish", count, after=True)
+        _die_at_call(folders.OutputFolder, "publish", count, after=True)
     elif moment == "starting":
         _die_at_call(provenance, "commit", count)
 

@@ -31,7 +31,7 @@ class DataFile:
 
 
 @dataclass(frozen=True)
-class Declaration:
+class DatasetDeclaration:
     """A data set as ``data.toml`` declares it."""
 
     name: str
@@ -56,7 +56,9 @@ class Dataset:
         progress: called with (file name, bytes so far, bytes in all) while a file is fetched.
     """
 
-    def __init__(self, declaration: Declaration, folder: Path | None = None, progress: Progress | None = None) -> None:
+    def __init__(
+        self, declaration: DatasetDeclaration, folder: Path | None = None, progress: Progress | None = None
+    ) -> None:
         self.name = declaration.name
         self._files = {each.name: each for each in declaration.files}
         self._folder, self._progress = folder, progress
@@ -139,7 +141,7 @@ def folder(given: str | os.PathLike[str] | None) -> Path | None:
     return Path(chosen).expanduser() if chosen else None
 
 
-def declared(path: Path) -> dict[str, Declaration]:
+def declared(path: Path) -> dict[str, DatasetDeclaration]:
     """The data sets that *path* declares, by name; none where there is no such file.
 
     Raises:
@@ -149,7 +151,7 @@ def declared(path: Path) -> dict[str, Declaration]:
     return {name: _declaration(path, name, table) for name, table in content.items()}
 
 
-def _declaration(path: Path, name: str, table: Mapping[str, Any]) -> Declaration:
+def _declaration(path: Path, name: str, table: Mapping[str, Any]) -> DatasetDeclaration:
     if not isinstance(table, dict):
         raise UsageError(f"{path}: {name!r} is no table; a data set is written as [{name}]")
     try:
@@ -160,7 +162,7 @@ def _declaration(path: Path, name: str, table: Mapping[str, Any]) -> Declaration
         check_id(name)
         for each in files:
             _check_file(each)
-        return Declaration(name, str(table["title"]), str(table["source"]), str(table["licence"]), files)
+        return DatasetDeclaration(name, str(table["title"]), str(table["source"]), str(table["licence"]), files)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         what = "lacks or misstates" if isinstance(error, KeyError) else "misstates something:"
         raise UsageError(

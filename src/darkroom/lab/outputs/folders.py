@@ -23,7 +23,7 @@ DEEPEST = 8  # folders of an id
 _KEPT_S = 30 * 24 * 3600
 
 
-class Place(msgspec.Struct, frozen=True):
+class OutputFolder(msgspec.Struct, frozen=True):
     """Where the outputs of one experiment are, and where they are made."""
 
     outputs: Path

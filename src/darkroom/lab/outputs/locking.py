@@ -11,11 +11,11 @@ from pathlib import Path
 from darkroom.core import locks
 from darkroom.core.errors import Locked
 from darkroom.core.paths import new_file, read_plain
-from darkroom.lab.outputs.folders import Place
+from darkroom.lab.outputs.folders import OutputFolder
 
 
 @contextmanager
-def locked(place: Place) -> Iterator[None]:
+def locked(place: OutputFolder) -> Iterator[None]:
     """Hold the outputs of an experiment. The lock ends with the process, however that ends.
 
     Raises:
@@ -35,7 +35,7 @@ def locked(place: Place) -> Iterator[None]:
         yield
 
 
-def held(place: Place) -> bool:
+def held(place: OutputFolder) -> bool:
     """Whether a process holds the outputs of an experiment now.
 
     Raises:
@@ -45,7 +45,7 @@ def held(place: Place) -> bool:
     return locks.is_held(place.scratch / "lock")
 
 
-def holder(place: Place) -> str:
+def holder(place: OutputFolder) -> str:
     """Who took the lock last: a process, and its machine, which may be another one that shares the folder."""
     try:
         told = read_plain(_holder_file(place), 400).decode(errors="replace").split()
@@ -54,5 +54,5 @@ def holder(place: Place) -> str:
     return f"process {told[0] if told else '?'}" + (f" on {told[1]}" if len(told) > 1 else "")
 
 
-def _holder_file(place: Place) -> Path:
+def _holder_file(place: OutputFolder) -> Path:
     return place.scratch / "holder"

@@ -36,7 +36,7 @@ class Display(Protocol):
 def display(stream: TextIO | None = None) -> Display:
     """The display that suits the stream."""
     target = stream or sys.stderr
-    return Bars(target) if target.isatty() else Plain(target)
+    return ProgressBars(target) if target.isatty() else Plain(target)
 
 
 class Rate:
@@ -87,7 +87,7 @@ class Plain:
         self._told.pop(identity, None)
 
 
-class Bars:
+class ProgressBars:
     """Bars for a terminal, by rich."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -100,7 +100,7 @@ class Bars:
         self._rates: dict[tuple[str, str], Rate] = {}
         self._lock = threading.Lock()
 
-    def __enter__(self) -> Bars:
+    def __enter__(self) -> ProgressBars:
         self._bars.start()
         return self
 

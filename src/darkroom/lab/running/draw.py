@@ -11,15 +11,26 @@ from typing import Any
 
 from darkroom.core.errors import DamagedOutputs, DarkroomError, ExperimentError, UsageError
 from darkroom.core.figure_layouts import read_layout
-from darkroom.core.manifest import FIGURES, NAME, Figure, Manifest, Metric, Source, StoredFile, decode, encode, load
+from darkroom.core.manifest import (
+    FIGURES,
+    NAME,
+    Figure,
+    Manifest,
+    Metric,
+    SourcePlace,
+    StoredFile,
+    decode,
+    encode,
+    load,
+)
 from darkroom.core.paths import refuse_links
 from darkroom.lab.declare import Experiment, Weights
 from darkroom.lab.outputs import datasets
-from darkroom.lab.outputs.folders import Place
+from darkroom.lab.outputs.folders import OutputFolder
 from darkroom.lab.outputs.results import Results, as_tuples, checked_value, copy_file, open_results, store_file
 from darkroom.lab.plan import Planner
 from darkroom.lab.running import failures
-from darkroom.lab.source.discover import DATA, EXPERIMENTS, MODELS, DrawingRecipe, EdgeRecipe, Recipe
+from darkroom.lab.source.discover import DATA, EXPERIMENTS, MODELS, DrawingRecipe, EdgeRecipe, ExperimentRecipe
 from darkroom.lab.source.models import Network, TextSource, WeightsSource
 
 _FILE_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
@@ -82,14 +93,16 @@ def _class_named(network: Network | None) -> Any:
         ) from None
 
 
-def function_of(recipe: Recipe) -> Experiment:
+def function_of(recipe: ExperimentRecipe) -> Experiment:
     """The experiment's declaration, imported."""
     found = getattr(import_module(recipe.module), recipe.function)
     assert isinstance(found, Experiment)
     return found
 
 
-def refresh(place: Place, recipe: Recipe, planner: Planner, values: Values, names: list[str]) -> dict[str, str]:
+def draw(
+    place: OutputFolder, recipe: ExperimentRecipe, planner: Planner, values: Values, names: list[str]
+) -> dict[str, str]:
     """Draw some figures and metrics of an experiment anew and put them in place; call it with the lock held.
 
     What can be drawn is put in place even where something else fails. Figures no longer declared are dropped.
@@ -128,7 +141,7 @@ def refresh(place: Place, recipe: Recipe, planner: Planner, values: Values, name
 
 
 def described(
-    manifest: Manifest, recipe: Recipe, figures: Mapping[str, Figure], metrics: Mapping[str, Metric]
+    manifest: Manifest, recipe: ExperimentRecipe, figures: Mapping[str, Figure], metrics: Mapping[str, Metric]
 ) -> Manifest:
     """The manifest with what the sources say now and no key holds: the summary, and where things are declared."""
     import msgspec
@@ -138,7 +151,7 @@ def described(
     return msgspec.structs.replace(
         manifest,
         summary=recipe.summary,
-        source=Source(recipe.path, recipe.line),
+        source=SourcePlace(recipe.path, recipe.line),
         figures=placed,
         metrics=dict(metrics),
     )
@@ -158,7 +171,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     store_file(folder, NAME, content)
 
 
-def _keep(old: Path, new: Path, manifest: Manifest, recipe: Recipe, redrawn: set[str]) -> None:
+def _keep(old: Path, new: Path, manifest: Manifest, recipe: ExperimentRecipe, redrawn: set[str]) -> None:
     """Take over the results, and the figures that are not drawn anew."""
     for each in manifest.files:
         copy_file(old / each.path, new / each.path)
@@ -173,7 +186,7 @@ def _keep_old(old: Path, new: Path, figure: Figure | None) -> None:
             copy_file(old / each.path, new / each.path)
 
 
-def _call(recipe: Recipe, drawing: DrawingRecipe, results: Results, values: Values) -> object:
+def _call(recipe: ExperimentRecipe, drawing: DrawingRecipe, results: Results, values: Values) -> object:
     parameters = {each.name: as_tuples(each.value) for each in drawing.parameters}
     try:
         declared = function_of(recipe)
@@ -183,7 +196,7 @@ def _call(recipe: Recipe, drawing: DrawingRecipe, results: Results, values: Valu
         raise failures.translated(error, f"{recipe.id}/{drawing.name}", values.root) from error
 
 
-def _store_figure(folder: Path, recipe: Recipe, drawing: DrawingRecipe, key: str, drawn: Any) -> Figure:
+def _store_figure(folder: Path, recipe: ExperimentRecipe, drawing: DrawingRecipe, key: str, drawn: Any) -> Figure:
     name = f"{recipe.id}/{drawing.name}"
     missing = [each for each in ("kind", "layout", "files") if not hasattr(drawn, each)]
     if missing:
@@ -202,7 +215,7 @@ def _store_figure(folder: Path, recipe: Recipe, drawing: DrawingRecipe, key: str
     return Figure(key, str(drawn.kind), drawing.caption, drawing.alt, layout, files, drawing.code, drawing.line)
 
 
-def _metric(recipe: Recipe, drawing: DrawingRecipe, value: Any) -> Any:
+def _metric(recipe: ExperimentRecipe, drawing: DrawingRecipe, value: Any) -> Any:
     if isinstance(value, Mapping):
         value = {str(label): each for label, each in value.items()}
     plain = checked_value(value, drawing.name, recipe.id)

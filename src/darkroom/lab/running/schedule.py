@@ -21,13 +21,13 @@ import msgspec
 from darkroom.core import errors
 from darkroom.core.errors import DarkroomError, ExperimentError, Locked, UnknownName, UsageError, nearest
 from darkroom.core.units import duration
-from darkroom.lab.outputs.folders import Place
+from darkroom.lab.outputs.folders import OutputFolder
 from darkroom.lab.outputs.locking import held, holder
 from darkroom.lab.plan import DAMAGED, FRESH, WAITING, Lab, Plan, Verdict, order
 from darkroom.lab.running import failures, gpus
 from darkroom.lab.running.display import Display, display
 from darkroom.lab.running.job import END_OF_PRINTING, Job
-from darkroom.lab.source.discover import Project, Recipe
+from darkroom.lab.source.discover import ExperimentRecipe, Project
 from darkroom.lab.source.models import TELL_COMMIT, TextSource, WeightsSource, is_commit
 
 
@@ -148,7 +148,7 @@ def _offer(pattern: str, project: Project) -> str:
     return f"; did you mean {short[pattern]!r}?" if pattern in short else nearest(pattern, project.experiments)
 
 
-def lacking(recipe: Recipe) -> list[str]:
+def lacking(recipe: ExperimentRecipe) -> list[str]:
     """The packages that a run needs and that are not installed here."""
     return [name for name in failures.EXTRAS if name in recipe.packages and not _is_installed(name)]
 
@@ -255,7 +255,7 @@ class _Schedule:
 
     def _is_held(self, identity: str) -> bool:
         """Whether another process works on an experiment; who does is told once."""
-        place = Place(self.lab.outputs, identity)
+        place = OutputFolder(self.lab.outputs, identity)
         try:
             is_held = held(place)
         except DarkroomError:  # a start tells of it
@@ -322,7 +322,7 @@ class _Schedule:
         self.running[identity] = process
         threading.Thread(target=self._follow, args=(identity, process, job), daemon=True).start()
 
-    def _worker(self, job: Job, recipe: Recipe, environment: Mapping[str, str]) -> _Process:
+    def _worker(self, job: Job, recipe: ExperimentRecipe, environment: Mapping[str, str]) -> _Process:
         """A process for *job*: one that has done quick ones before, if it suits, else a new one."""
         for process in self.idle:
             if recipe.minutes <= QUICK_MINUTES and process.suits(job, environment):
@@ -444,7 +444,7 @@ class _Process:
             DarkroomError: the job failed; the process has ended.
         """
         assert self._process.stdin and self._process.stdout
-        place = Place(Path(job.outputs), name)
+        place = OutputFolder(Path(job.outputs), name)
         place.claim()
         self._sources |= job.sources
         log = place.scratch / "log.txt"
@@ -518,7 +518,7 @@ class _Process:
             mode = "ab"
 
 
-def _unpinned(recipe: Recipe) -> list[tuple[str, str]]:
+def _unpinned(recipe: ExperimentRecipe) -> list[tuple[str, str]]:
     """The published weights that a run takes at a revision which its publisher may move, with that revision."""
     taken = [edge.source for edge in recipe.edges if edge.source is not None]
     both: list[WeightsSource | TextSource] = [*taken, *(source.text for source in taken if source.text is not None)]
@@ -605,7 +605,7 @@ def _overrides(project: Project, named: list[str], settings: Iterable[str]) -> d
     return found
 
 
-def _setting(recipe: Recipe, name: str, text: str) -> Any:
+def _setting(recipe: ExperimentRecipe, name: str, text: str) -> Any:
     from darkroom.lab.source.values import parsed
 
     known = {each.name: each for each in recipe.parameters}

@@ -32,15 +32,15 @@ import safetensors.numpy  # noqa: F401
 
 from darkroom.core.digests import Digests
 from darkroom.core.errors import DamagedOutputs, DarkroomError, DeviceUnavailable, ExperimentError, Locked, UsageError
-from darkroom.core.manifest import VERSION, Manifest, Provenance, Source, load
+from darkroom.core.manifest import VERSION, Manifest, Provenance, SourcePlace, load
 from darkroom.lab.outputs import results
-from darkroom.lab.outputs.folders import Place
+from darkroom.lab.outputs.folders import OutputFolder
 from darkroom.lab.outputs.locking import locked
 from darkroom.lab.plan import Planner
 from darkroom.lab.running import draw, failures, provenance
 from darkroom.lab.running.job import END_OF_PRINTING, Job
 from darkroom.lab.running.run import Run
-from darkroom.lab.source.discover import Recipe
+from darkroom.lab.source.discover import ExperimentRecipe
 
 INTERRUPTED = 130
 Emit = Callable[[dict[str, Any]], None]
@@ -91,8 +91,8 @@ class _Worker:
         for identity, names in self.job.drawings.items():
             self._draw(self.job.project.experiments[identity], names)
 
-    def _run(self, recipe: Recipe) -> None:
-        place = Place(self.outputs, recipe.id)
+    def _run(self, recipe: ExperimentRecipe) -> None:
+        place = OutputFolder(self.outputs, recipe.id)
         with locked(place):
             commit = provenance.commit(self.root)
             function = self._imported(recipe)
@@ -114,7 +114,7 @@ class _Worker:
         }
         self.emit({"event": "done", "resumed": run.resumed, **done})
 
-    def _imported(self, recipe: Recipe) -> Callable[..., Any]:
+    def _imported(self, recipe: ExperimentRecipe) -> Callable[..., Any]:
         """The experiment's function, with every module that it reaches imported as the plan has read it."""
         function = draw.function_of(recipe).function
         drawings = [module for each in (*recipe.figures, *recipe.metrics) for module in each.modules]
@@ -126,7 +126,7 @@ class _Worker:
                 raise ExperimentError(f"{recipe.id}: {path} changed while the run was starting; run it again")
         return function
 
-    def _call(self, recipe: Recipe, function: Callable[..., Any], run: Run, place: Place) -> object:
+    def _call(self, recipe: ExperimentRecipe, function: Callable[..., Any], run: Run, place: OutputFolder) -> object:
         parameters = {name: results.as_tuples(value) for name, value in self.job.parameters.items()}
         edges = self._edges(recipe)
         handle = {recipe.handle: run} if recipe.handle else {}
@@ -136,14 +136,14 @@ class _Worker:
         finally:
             os.chdir(self.root)
 
-    def _holds_this(self, place: Place) -> bool:
+    def _holds_this(self, place: OutputFolder) -> bool:
         """Whether what is in place came of a run with this very key."""
         with suppress(DamagedOutputs):
             manifest = load(place.folder)
             return manifest is not None and manifest.key == self.job.key
         return False
 
-    def _edges(self, recipe: Recipe) -> dict[str, object]:
+    def _edges(self, recipe: ExperimentRecipe) -> dict[str, object]:
         """What the edges are bound to, as the key has it."""
         edges = self.values.of(recipe.edges)
         for edge in recipe.edges:
@@ -157,7 +157,9 @@ class _Worker:
                 raise ExperimentError(f"{recipe.id}: {edge.target} changed while the run was starting; run it again")
         return edges
 
-    def _stored(self, recipe: Recipe, place: Place, returned: object, run: Run, commit: tuple[str, bool]) -> Manifest:
+    def _stored(
+        self, recipe: ExperimentRecipe, place: OutputFolder, returned: object, run: Run, commit: tuple[str, bool]
+    ) -> Manifest:
         folder = place.fresh_next()
         files = results.write_results(folder, returned, recipe.id, place.work)
         place.drop_work()
@@ -165,7 +167,7 @@ class _Worker:
             version=VERSION,
             experiment=recipe.id,
             summary=recipe.summary,
-            source=Source(recipe.path, recipe.line),
+            source=SourcePlace(recipe.path, recipe.line),
             key=self.job.key,
             results=results.results_digest(files),
             parameters=self.job.parameters,
@@ -198,8 +200,8 @@ class _Worker:
             resumed=run.resumed,
         )
 
-    def _draw(self, recipe: Recipe, names: list[str]) -> None:
-        place = Place(self.outputs, recipe.id)
+    def _draw(self, recipe: ExperimentRecipe, names: list[str]) -> None:
+        place = OutputFolder(self.outputs, recipe.id)
         try:
             with locked(place):
                 faults = self._drawn(recipe, place, names)
@@ -209,13 +211,13 @@ class _Worker:
         drawn = [name for name in names if name not in faults]
         self.emit({"event": "drawn", "experiment": recipe.id, "names": drawn, "faults": list(faults.values())})
 
-    def _drawn(self, recipe: Recipe, place: Place, names: list[str]) -> dict[str, str]:
+    def _drawn(self, recipe: ExperimentRecipe, place: OutputFolder, names: list[str]) -> dict[str, str]:
         """Draw what its own upstreams allow."""
         drawings = {each.name: each for each in (*recipe.figures, *recipe.metrics)}
         ready = [name for name in names if self._is_ready(recipe, drawings[name].edges)]
-        return draw.refresh(place, recipe, self.planner, self.values, ready)
+        return draw.draw(place, recipe, self.planner, self.values, ready)
 
-    def _is_ready(self, recipe: Recipe, edges: list[Any]) -> bool:
+    def _is_ready(self, recipe: ExperimentRecipe, edges: list[Any]) -> bool:
         targets = [edge.upstream for edge in edges if edge.upstream not in {"", recipe.id}]
         return all((self.outputs / target / "manifest.json").exists() for target in targets)
 
@@ -223,13 +225,13 @@ class _Worker:
         self.emit({"event": "progress", "done": done, "total": total, "unit": f"bytes of {name}", "numbers": {}})
 
 
-def _asset_digest(recipe: Recipe, target: str, path: Path) -> str:
+def _asset_digest(recipe: ExperimentRecipe, target: str, path: Path) -> str:
     if not path.is_file():
         raise UsageError(f"{recipe.id}: there is no asset {target}; put it at experiments/{target}")
     return sha256(path.read_bytes()).hexdigest()
 
 
-def chosen_device(asked: str, recipe: Recipe) -> str:
+def chosen_device(asked: str, recipe: ExperimentRecipe) -> str:
     """The device that a run uses: "cpu", "cuda" or "mps".
 
     Raises:

@@ -25,7 +25,7 @@ Literal = None | bool | int | float | str | list[Any]
 
 
 @dataclass(frozen=True)
-class Edge:
+class DeclaredEdge:
     """A positional parameter: what it is bound to.
 
     ``target`` is a dotted name as written for an upstream, a data set's name, a path relative to ``experiments/``, the name
@@ -50,19 +50,19 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class DeclaredDrawing:
     """A figure or a metric of an experiment."""
 
     name: str
     line: int
-    edges: tuple[Edge, ...]
+    edges: tuple[DeclaredEdge, ...]
     parameters: tuple[Parameter, ...]
     caption: str = ""
     alt: str = ""
 
 
 @dataclass(frozen=True)
-class Declared:
+class DeclaredExperiment:
     """An experiment as its source declares it."""
 
     name: str
@@ -72,10 +72,10 @@ class Declared:
     minutes: float
     gpu_minutes: float
     handle: str
-    edges: tuple[Edge, ...]
+    edges: tuple[DeclaredEdge, ...]
     parameters: tuple[Parameter, ...]
-    figures: tuple[Drawing, ...] = ()
-    metrics: tuple[Drawing, ...] = ()
+    figures: tuple[DeclaredDrawing, ...] = ()
+    metrics: tuple[DeclaredDrawing, ...] = ()
 
     def record(self) -> dict[str, Any]:
         """The declaration as plain JSON."""
@@ -86,7 +86,7 @@ class Declared:
 class Found:
     """A declaration with the functions that it was read from, by name."""
 
-    declared: Declared
+    declared: DeclaredExperiment
     functions: Mapping[str, ast.FunctionDef]
 
 
@@ -230,7 +230,7 @@ class _Reader:
         minutes = self._minutes("minutes", options.get("minutes", (decorator, 1)))
         on_gpu = self._minutes("gpu_minutes", options.get("gpu_minutes", (decorator, minutes)))
         edges, parameters, handle = self._signature(node, "run")
-        declared = Declared(
+        declared = DeclaredExperiment(
             name=node.name,
             line=node.lineno,
             summary=self._summary(node),
@@ -252,7 +252,7 @@ class _Reader:
             raise self.fault(place, f"{name} must be a number, the rough cost; write {name}=2")
         return float(value)
 
-    def _drawing(self, node: ast.FunctionDef, decorator: ast.expr, kind: str) -> Drawing:
+    def _drawing(self, node: ast.FunctionDef, decorator: ast.expr, kind: str) -> DeclaredDrawing:
         edges, parameters, handle = self._signature(node, "results")
         if not handle:
             raise self.fault(node, f"{kind} {node.name!r} takes no results; write def {node.name}(results: Results)")
@@ -262,7 +262,7 @@ class _Reader:
             texts = {name: self._text(options, name, decorator, node.name) for name in texts}
         elif isinstance(decorator, ast.Call) and (decorator.args or decorator.keywords):
             raise self.fault(decorator, f"a metric takes no options; write @{dotted(decorator.func)}")
-        return Drawing(node.name, node.lineno, edges, parameters, **texts)
+        return DeclaredDrawing(node.name, node.lineno, edges, parameters, **texts)
 
     def _text(self, options: dict[str, tuple[ast.AST, Any]], name: str, decorator: ast.expr, figure: str) -> str:
         where, value = options.get(name, (decorator, ""))
@@ -295,7 +295,9 @@ class _Reader:
             raise self.fault(node, f'experiment {node.name!r} has no docstring; open it with """What it shows."""')
         return " ".join(docstring.strip().split("\n\n")[0].split())
 
-    def _signature(self, node: ast.FunctionDef, handle: str) -> tuple[tuple[Edge, ...], tuple[Parameter, ...], str]:
+    def _signature(
+        self, node: ast.FunctionDef, handle: str
+    ) -> tuple[tuple[DeclaredEdge, ...], tuple[Parameter, ...], str]:
         arguments = node.args
         if arguments.vararg or arguments.kwarg or arguments.posonlyargs:
             raise self.fault(node, f"{node.name!r} takes *args, **kwargs or /; name every edge and parameter instead")
@@ -314,7 +316,7 @@ class _Reader:
             f"write {name}: Results = upstream(...), or after * a literal such as {name}: int = 1"
         )
 
-    def _edge(self, argument: ast.arg, default: ast.expr) -> Edge:
+    def _edge(self, argument: ast.arg, default: ast.expr) -> DeclaredEdge:
         kind = self.lab_name(default.func) if isinstance(default, ast.Call) else ""
         if kind not in EDGES:
             raise self.fault(default, self._not_an_edge(argument, default))
@@ -327,7 +329,7 @@ class _Reader:
         if not isinstance(revision, str) or ("revision" in given and not revision):
             raise self.fault(default, f"the revision of weights must be a literal text; write {_EXAMPLES[kind]}")
         target = self._target(kind, default.args[0])
-        return Edge(argument.arg, kind, target, default.lineno, default.col_offset + 1, str(revision))
+        return DeclaredEdge(argument.arg, kind, target, default.lineno, default.col_offset + 1, str(revision))
 
     def _target(self, kind: str, node: ast.expr) -> str:
         if kind == "upstream":

@@ -82,7 +82,7 @@ class DrawingRecipe(msgspec.Struct, frozen=True):
     modules: list[str]
 
 
-class Recipe(msgspec.Struct, frozen=True):
+class ExperimentRecipe(msgspec.Struct, frozen=True):
     """An experiment as its source declares it.
 
     ``code`` is every definition that the function reaches, ``modules`` where they stand, ``packages`` what it imports
@@ -122,7 +122,7 @@ class Project(msgspec.Struct, frozen=True):
     """
 
     digest: str
-    experiments: dict[str, Recipe]
+    experiments: dict[str, ExperimentRecipe]
     datasets: dict[str, str]
     modules: dict[str, str]
     sources: dict[str, str]
@@ -305,7 +305,7 @@ class _Linker:
         self.ids: dict[tuple[str, str], str] = {}
         self.faults: list[str] = []
 
-    def recipes(self) -> dict[str, Recipe]:
+    def recipes(self) -> dict[str, ExperimentRecipe]:
         found = [
             (module, each)
             for module in sorted(self.modules, key=lambda name: self.modules[name])
@@ -330,9 +330,9 @@ class _Linker:
             self._fault(module, each, f"experiment {identity!r} is declared in {other} too; rename one of the two")
         self.ids[module, each["name"]] = identity
 
-    def _recipe(self, module: str, each: dict[str, Any]) -> Recipe:
+    def _recipe(self, module: str, each: dict[str, Any]) -> ExperimentRecipe:
         reach = self.fingerprints.reach(module, each["name"])
-        return Recipe(
+        return ExperimentRecipe(
             id=self.ids[module, each["name"]],
             module=module,
             function=each["name"],
@@ -387,14 +387,14 @@ class _Linker:
             self._fault(module, edge, f"{edge['target']!r} is no experiment{offer}; import one and name it")
         return identity or ""
 
-    def _refuse_lost(self, recipes: dict[str, Recipe]) -> None:
+    def _refuse_lost(self, recipes: dict[str, ExperimentRecipe]) -> None:
         """Refuse a model whose weights come from no experiment."""
         for role, source in self.model.roles.items() if self.model else ():
             if source.kind == "upstream" and source.place not in recipes:
                 offer = nearest(source.place, recipes)
                 self.faults.append(f"{MODELS}:1:1: {role} comes from {source.place!r}, which is no experiment{offer}")
 
-    def _refuse_cycles(self, recipes: dict[str, Recipe]) -> None:
+    def _refuse_cycles(self, recipes: dict[str, ExperimentRecipe]) -> None:
         from graphlib import CycleError, TopologicalSorter
 
         try:
@@ -409,7 +409,7 @@ class _Linker:
         self.faults.append(f"{self.modules[module]}:{where['line']}:{where.get('column', 1)}: {message}")
 
 
-def _named_by_model(recipes: dict[str, Recipe], model: Model | None) -> dict[str, Recipe]:
+def _named_by_model(recipes: dict[str, ExperimentRecipe], model: Model | None) -> dict[str, ExperimentRecipe]:
     """The recipes, those that draw with the default model saying so."""
     drawing: set[str] = set()
     grown = True

@@ -52,7 +52,7 @@ class Value(msgspec.Struct, frozen=True):
         return self.parts[-1][1] + len(self.parts[-1][0])
 
 
-class Record(msgspec.Struct, frozen=True):
+class BibtexEntry(msgspec.Struct, frozen=True):
     """An entry as written: *fields* by name in lower case; *whole* says whether it could be read to its end."""
 
     kind: str
@@ -62,7 +62,7 @@ class Record(msgspec.Struct, frozen=True):
     whole: bool
 
 
-def read(text: str) -> tuple[list[Record], list[tuple[int, str]]]:
+def read(text: str) -> tuple[list[BibtexEntry], list[tuple[int, str]]]:
     """The entries of *text* in order, and what is wrong with it: (offset, message)."""
     scanner = _Scanner(text)
     return list(scanner.entries()), sorted(dict.fromkeys(scanner.faults))
@@ -84,7 +84,7 @@ class _Scanner(LowLevelParser):  # type: ignore[misc]
         self._field = self._value = 0
         self._grown, self._outgrown = 0, False
 
-    def entries(self) -> Iterator[Record]:
+    def entries(self) -> Iterator[BibtexEntry]:
         while (opening := self._next_command()) is not None:
             kind = opening[1].lower()
             if kind == "comment":
@@ -101,7 +101,7 @@ class _Scanner(LowLevelParser):  # type: ignore[misc]
                 following = _NEXT.search(self.text, self.command_start + 1)
                 self.pos = following.start() if following else len(self.text)
             if kind not in {"string", "preamble"} and self.current_entry_key:
-                yield Record(kind, self.current_entry_key, opening.start(), self._fields, not self._broken)
+                yield BibtexEntry(kind, self.current_entry_key, opening.start(), self._fields, not self._broken)
 
     def _next_command(self) -> re.Match[str] | None:
         """The next entry or the like; what stands between entries is a comment, also an @ behind a %."""

@@ -23,7 +23,7 @@ from darkroom.press.faults import place
 from darkroom.press.typeset.typography import composed, full_stop
 
 if TYPE_CHECKING:
-    from darkroom.press.bibliography.bibtex import Record, Value
+    from darkroom.press.bibliography.bibtex import BibtexEntry, Value
 
 _ONLINE = frozenset({"misc", "online", "electronic", "www", "webpage", "software", "manual", "dataset"})
 _VENUES = (
@@ -82,7 +82,7 @@ def read_bibliography(text: str, path: str) -> dict[str, Entry]:
     return {**_by_other_keys(records, entries), **entries}
 
 
-def _by_other_keys(records: Iterable[Record], entries: Mapping[str, Entry]) -> dict[str, Entry]:
+def _by_other_keys(records: Iterable[BibtexEntry], entries: Mapping[str, Entry]) -> dict[str, Entry]:
     """Entries by the other keys that they can be cited by, biblatex's ``ids``."""
     return {
         composed(key.strip()): entries[record.key]
@@ -94,8 +94,8 @@ def _by_other_keys(records: Iterable[Record], entries: Mapping[str, Entry]) -> d
 
 
 def _completed(
-    record: Record, known: Mapping[str, Record], wrong: list[tuple[int, str]], below: tuple[str, ...] = ()
-) -> Record:
+    record: BibtexEntry, known: Mapping[str, BibtexEntry], wrong: list[tuple[int, str]], below: tuple[str, ...] = ()
+) -> BibtexEntry:
     """The entry with what it lacks and others have: the one that its ``crossref`` names, and those of its ``xdata``."""
     fields = dict(record.fields)
     for name in ("crossref", "xdata"):
@@ -118,7 +118,7 @@ def _completed(
     return msgspec.structs.replace(record, fields=fields)
 
 
-def _inherited(parent: Record, record: Record) -> dict[str, Value]:
+def _inherited(parent: BibtexEntry, record: BibtexEntry) -> dict[str, Value]:
     """What an entry takes from the one that its ``crossref`` names: a title of the whole is not that of a part."""
     given = {name: value for name, value in parent.fields.items() if name in _INHERITED}
     part, issue = record.kind in _PARTS, record.kind in _ISSUES
@@ -146,7 +146,7 @@ def _told_apart(entries: dict[str, Entry]) -> dict[str, Entry]:
 class _Reader:
     """One entry; what is wrong with it goes to *wrong*."""
 
-    def __init__(self, record: Record, wrong: list[tuple[int, str]]) -> None:
+    def __init__(self, record: BibtexEntry, wrong: list[tuple[int, str]]) -> None:
         self.record, self.wrong = record, wrong
 
     def entry(self) -> Entry:

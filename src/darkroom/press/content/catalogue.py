@@ -17,7 +17,7 @@ FRESH = "fresh"
 DEEPEST = 8  # folders of an id
 
 
-class Experiment(msgspec.Struct, frozen=True, dict=True):
+class StoredExperiment(msgspec.Struct, frozen=True, dict=True):
     """One experiment: its folder, the manifest's digest ("" where there is none), and its state.
 
     ``state`` and ``reasons`` are the plan's words; a manifest that cannot be read makes it damaged whatever those are.
@@ -95,15 +95,15 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
     ``part_a/guidance@model``.
     """
 
-    experiments: Mapping[str, Experiment] = {}
+    experiments: Mapping[str, StoredExperiment] = {}
     model: str = ""
 
-    def shown(self, identity: str) -> Experiment | None:
+    def shown(self, identity: str) -> StoredExperiment | None:
         """The experiment that a page means by an id, or None."""
         variant = self.experiments.get(f"{identity}@{self.model}") if self.model else None
         return variant if variant and variant.digest else self.experiments.get(identity)
 
-    def figure(self, name: str) -> tuple[Experiment, str] | None:
+    def figure(self, name: str) -> tuple[StoredExperiment, str] | None:
         """The experiment and figure that ``part_b/denoiser/loss`` names, or None."""
         owner, _, figure = name.rpartition("/")
         experiment = self.shown(owner)
@@ -111,16 +111,16 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
             return None
         return experiment, figure
 
-    def by_other_models(self, name: str) -> tuple[Experiment, ...]:
+    def by_other_models(self, name: str) -> tuple[StoredExperiment, ...]:
         """The experiments that have drawn the same figure with other models than the one shown."""
         owner, _, figure = name.rpartition("/")
         shown = self.shown(owner)
         return tuple(each for each in self._variants.get(owner, ()) if each is not shown and each.drawn(figure))
 
     @cached_property
-    def _variants(self) -> Mapping[str, list[Experiment]]:
+    def _variants(self) -> Mapping[str, list[StoredExperiment]]:
         """Every experiment that has outputs of more models than one, by the id without a model."""
-        found: dict[str, list[Experiment]] = {}
+        found: dict[str, list[StoredExperiment]] = {}
         for identity, experiment in self.experiments.items():
             owner, at, _ = identity.partition("@")
             if at and experiment.digest:
@@ -176,7 +176,7 @@ def read_catalogue(
         figures = tuple(figure.removeprefix(f"{name}/") for figure in status.figures) if status else ()
         reasons = tuple(status.reasons) if status else ()
         folder, digest = found.get(name, (outputs / name, ""))
-        experiments[name] = Experiment(name, folder, digest, state, reasons, figures, name in whole)
+        experiments[name] = StoredExperiment(name, folder, digest, state, reasons, figures, name in whole)
     return Catalogue(experiments, model)
 
 

@@ -27,13 +27,13 @@ from markupsafe import Markup
 from darkroom.core.errors import Fault, nearest
 from darkroom.press.content.addresses import anchor, way
 from darkroom.press.content.calls import KINDS, Call, Choices, NotRun, PageCall, Unknown, calls_of, listed
-from darkroom.press.content.catalogue import Catalogue, Experiment
+from darkroom.press.content.catalogue import Catalogue, StoredExperiment
 from darkroom.press.content.listings import NoSource, highlighted, listing_of, source_file, wrong_marks
 from darkroom.press.content.mathtext import Edit, Prepared, Rewritten, Target, rewrite
 from darkroom.press.content.numbers import Value, as_html, as_tex, show
 from darkroom.press.content.outlines import Heading, Outline, Page
 from darkroom.press.content.references import Index, Mention
-from darkroom.press.content.settings import Site
+from darkroom.press.content.settings import SiteSettings
 from darkroom.press.content.works import Entry, bibtex
 from darkroom.press.typeset.pictures import FILMS, SUFFIXES
 from darkroom.press.typeset.typography import escape
@@ -49,7 +49,7 @@ class Facts(Protocol):
     """
 
     @property
-    def site(self) -> Site: ...
+    def site(self) -> SiteSettings: ...
     @property
     def index(self) -> Index: ...
     @property
@@ -63,12 +63,12 @@ class Facts(Protocol):
 class Figures(Protocol):
     """What experiments, and static files, have to show on a page, as HTML."""
 
-    def figure(self, shown: Figure) -> str: ...
-    def picture(self, shown: Picture, caption: str) -> str: ...
+    def figure(self, shown: FigureCall) -> str: ...
+    def picture(self, shown: PictureCall, caption: str) -> str: ...
     def records(self, pattern: str) -> str: ...
 
 
-class Writer(Protocol):
+class CallWriter(Protocol):
     """What writes a page: the HTML of *caption* is that of the call at hand."""
 
     url: str
@@ -103,7 +103,7 @@ class Kind(PageCall):
         """The figure that it refers to, or ""."""
         return ""
 
-    def experiment(self, catalogue: Catalogue) -> Experiment | None:
+    def experiment(self, catalogue: Catalogue) -> StoredExperiment | None:
         """The experiment whose outputs it shows."""
         return None
 
@@ -119,7 +119,7 @@ class Kind(PageCall):
         """All that its HTML depends on, as text; *digest* gives the sha256 of a file."""
         yield from ()
 
-    def html(self, writer: Writer) -> str:
+    def html(self, writer: CallWriter) -> str:
         """What it becomes.
 
         Raises:
@@ -143,13 +143,13 @@ class _Shown(Kind):
             raise Unknown(f"unknown width {width!r}{nearest(str(width), WIDTHS) or listed('; known are', WIDTHS)}")
 
 
-class Figure(_Shown):
+class FigureCall(_Shown):
     """A figure, as every model has drawn it."""
 
     word = "figure"
     choices: ClassVar[Choices] = {"width": str, "play": bool}
 
-    def experiment(self, catalogue: Catalogue) -> Experiment | None:
+    def experiment(self, catalogue: Catalogue) -> StoredExperiment | None:
         return catalogue.shown(self.name.rpartition("/")[0])
 
     def check(self, url: str, index: Index) -> None:
@@ -165,7 +165,7 @@ class Figure(_Shown):
         yield from _outputs(self.name, facts)
         yield repr(facts.index.mentions_of(self.name, url))
 
-    def html(self, writer: Writer) -> str:
+    def html(self, writer: CallWriter) -> str:
         return writer.figures.figure(self)
 
 
@@ -183,7 +183,7 @@ def _outputs(name: str, facts: Facts) -> Iterator[str]:
         yield facts.damaged.get(f"{experiment.id}/{figure}", "") if experiment else ""
 
 
-class Picture(_Shown):
+class PictureCall(_Shown):
     """A picture or a film of ``static/``, with a caption."""
 
     word = "picture"
@@ -204,7 +204,7 @@ class Picture(_Shown):
     def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
         yield repr(facts.index.mentions_of(self.name, url))
 
-    def html(self, writer: Writer) -> str:
+    def html(self, writer: CallWriter) -> str:
         return writer.figures.picture(self, writer.caption)
 
 
@@ -236,7 +236,7 @@ class _Number(Kind):
     def check(self, url: str, index: Index) -> None:
         self.text(index)
 
-    def html(self, writer: Writer) -> str:
+    def html(self, writer: CallWriter) -> str:
         try:
             text = as_html(self.text(writer.facts.index))
         except NotRun:
@@ -244,13 +244,13 @@ class _Number(Kind):
         return text if ", " in text else f'<span class="number">{text}</span>'  # a list may be broken
 
 
-class Metric(_Number):
+class MetricCall(_Number):
     """A number that a run gave."""
 
     word = "metric"
     choices: ClassVar[Choices] = {"at": (str, int, float), "format": str}
 
-    def experiment(self, catalogue: Catalogue) -> Experiment | None:
+    def experiment(self, catalogue: Catalogue) -> StoredExperiment | None:
         return catalogue.shown(self.name.rpartition("/")[0])
 
     def value(self, index: Index) -> Value:
@@ -260,14 +260,14 @@ class Metric(_Number):
         yield from _outputs(self.name, facts)
 
 
-class Param(_Number):
+class ParamCall(_Number):
     """A parameter of a run."""
 
     word = "param"
     takes = (2, 2, "an experiment and a name")
     choices: ClassVar[Choices] = {"format": str}
 
-    def experiment(self, catalogue: Catalogue) -> Experiment | None:
+    def experiment(self, catalogue: Catalogue) -> StoredExperiment | None:
         return catalogue.shown(self.name)
 
     def value(self, index: Index) -> Value:
@@ -278,7 +278,7 @@ class Param(_Number):
         yield experiment.record if experiment else ""
 
 
-class Ref(Kind):
+class RefCall(Kind):
     """A reference to a figure, a picture, a section or a formula."""
 
     word = "ref"
@@ -298,7 +298,7 @@ class Ref(Kind):
         except Unknown as problem:
             yield str(problem)
 
-    def html(self, writer: Writer) -> str:
+    def html(self, writer: CallWriter) -> str:
         index, short = writer.facts.index, self.options.get("short")
         url, found = index.target(self.name, writer.url)
         suffix = "" if url == writer.url else f" of {writer.inline(index.names[url])}"
@@ -313,7 +313,7 @@ class Ref(Kind):
         return f'<a class="ref" href="{way(writer.url, url)}#{target}">{shown}{suffix}</a>'
 
 
-class Cite(Kind):
+class CiteCall(Kind):
     """Works that are cited."""
 
     word = "cite"
@@ -324,13 +324,13 @@ class Cite(Kind):
         for key in self.names:
             index.entry(key)
 
-    def html(self, writer: Writer) -> str:
+    def html(self, writer: CallWriter) -> str:
         in_text = bool(self.options.get("text"))
         links = [writer.cite(writer.facts.index.entry(key), in_text) for key in self.names]
         return ", ".join(links) if in_text else f"({'; '.join(links)})"
 
 
-class Code(Kind):
+class CodeCall(Kind):
     """The source of a function or a class, linked to the commit."""
 
     word = "code"
@@ -350,7 +350,7 @@ class Code(Kind):
         path = source_file(self.name, facts.index.root)
         yield f"{facts.commit} {digest(path) if path else ''}"
 
-    def html(self, writer: Writer) -> str:
+    def html(self, writer: CallWriter) -> str:
         listing = listing_of(self.name, writer.facts.index.root)
         marks = f" {{{self.options['mark']}}}" if self.options.get("mark") else ""
         repository, commit = writer.facts.site.repository, writer.facts.commit
@@ -365,7 +365,7 @@ class Code(Kind):
         )
 
 
-class Experiments(Kind):
+class ExperimentsCall(Kind):
     """The records of the experiments whose ids match a pattern."""
 
     word = "experiments"
@@ -390,18 +390,18 @@ class Experiments(Kind):
                 yield facts.damaged.get(experiment.id, "")
         yield repr(sorted(facts.raw.items()))
 
-    def html(self, writer: Writer) -> str:
+    def html(self, writer: CallWriter) -> str:
         return writer.figures.records(self.pattern)
 
 
-class Citation(Kind):
+class CitationCall(Kind):
     """How to cite the site itself, as BibTeX."""
 
     word = "citation"
     is_block = True
     takes = (0, 0, "nothing")
 
-    def html(self, writer: Writer) -> str:
+    def html(self, writer: CallWriter) -> str:
         return f'<pre tabindex="0"><code>{escape(bibtex(writer.facts.site))}</code></pre>'
 
 

@@ -46,7 +46,7 @@ SITE_KEYS = {
 }
 
 
-class Site(msgspec.Struct, frozen=True):
+class SiteSettings(msgspec.Struct, frozen=True):
     r"""What ``site.toml`` says.
 
     ``base_url`` is where the site will stand, with a final slash, or "" where that is not known; only the sitemap, the
@@ -90,7 +90,7 @@ _FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def read_site(text: str, path: str, base_url: str | None = None) -> Site:
+def read_site(text: str, path: str, base_url: str | None = None) -> SiteSettings:
     """The site's settings; *base_url*, where given, stands in for the one in the file.
 
     Raises:
@@ -112,7 +112,7 @@ def read_site(text: str, path: str, base_url: str | None = None) -> Site:
     if values.get("base_url"):
         values["base_url"] = values["base_url"].rstrip("/") + "/"
     values["repository"] = values.get("repository", "").rstrip("/")
-    return Site(**values)
+    return SiteSettings(**values)
 
 
 def read_table(text: str, keys: Mapping[str, Key], path: str, first_line: int = 1) -> dict[str, Any]:

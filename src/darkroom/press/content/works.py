@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from darkroom.press.content.settings import Site
+from darkroom.press.content.settings import SiteSettings
 
 _VERSIONS = ("__version__.py", "version.py")
 
@@ -48,7 +48,7 @@ class Entry(msgspec.Struct, frozen=True):
         return " and ".join(families)
 
 
-def bibtex(site: Site) -> str:
+def bibtex(site: SiteSettings) -> str:
     """How to cite the site itself: authors, title, year and address as far as ``site.toml`` knows them."""
     year = site.published[:4]
     family = site.authors[0].split()[-1] if site.authors else ""

@@ -10,7 +10,7 @@ import msgspec
 from darkroom.core.figure_layouts import Animation, Plot, Tiles
 from darkroom.core.manifest import Figure, Manifest, StoredFile
 from darkroom.core.units import duration
-from darkroom.press.content.catalogue import FRESH, Experiment
+from darkroom.press.content.catalogue import FRESH, StoredExperiment
 
 TEXT_WIDTH = 640  # CSS pixels; what is naturally wider reaches into the margin
 
@@ -24,7 +24,7 @@ class FileUse(msgspec.Struct, frozen=True):
     bytes: int
 
 
-class Provenance(msgspec.Struct, frozen=True):
+class ProvenanceLine(msgspec.Struct, frozen=True):
     """What made a figure, ready to be shown; ``clean`` is whether the tree equalled the commit, links may be ""."""
 
     experiment: str
@@ -41,13 +41,13 @@ class Provenance(msgspec.Struct, frozen=True):
     finished: str
 
 
-def provenance(manifest: Manifest, repository: str) -> Provenance:
+def provenance(manifest: Manifest, repository: str) -> ProvenanceLine:
     """The provenance of everything in *manifest*; *repository* is an address, or "" for no links."""
     made = manifest.provenance
     known = repository and made.commit
     place = f"{manifest.source.path}#L{manifest.source.line}"
     data = tuple(name.partition(":")[2] for name in manifest.inputs if name.startswith(("dataset:", "asset:")))
-    return Provenance(
+    return ProvenanceLine(
         experiment=manifest.experiment,
         device=made.device,
         duration=duration(made.duration_s),
@@ -68,7 +68,7 @@ def record_anchor(experiment: str) -> str:
     return "run-" + experiment.replace("/", "-").replace("@", "--")
 
 
-def badge(experiment: Experiment) -> dict[str, str] | None:
+def badge(experiment: StoredExperiment) -> dict[str, str] | None:
     """The state to show on everything of an experiment that is not fresh, or None."""
     if experiment.state == FRESH:
         return None

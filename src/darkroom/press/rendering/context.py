@@ -13,7 +13,7 @@ from darkroom.core.errors import Fault
 from darkroom.press.content.links import LinkUse
 from darkroom.press.content.mathtext import Formula
 from darkroom.press.content.references import Index
-from darkroom.press.content.settings import Site
+from darkroom.press.content.settings import SiteSettings
 from darkroom.press.rendering.captions import FileUse
 from darkroom.press.rendering.social_card import Card
 from darkroom.press.typeset.equations import Equation
@@ -40,7 +40,7 @@ class Context(msgspec.Struct, frozen=True):
     listing needs it.
     """
 
-    site: Site
+    site: SiteSettings
     index: Index
     navigation: tuple[Link, ...]
     assets: Mapping[str, str]

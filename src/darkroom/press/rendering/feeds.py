@@ -6,13 +6,22 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from darkroom.core.record import VERSION, ExperimentRecord, Page, Section, Shown, SiteRecord, encode, experiment_record
+from darkroom.core.record import (
+    VERSION,
+    ExperimentRecord,
+    PageEntry,
+    Section,
+    Shown,
+    SiteRecord,
+    encode,
+    experiment_record,
+)
 from darkroom.press.content.addresses import anchor, encoded
-from darkroom.press.content.catalogue import Catalogue, Experiment
+from darkroom.press.content.catalogue import Catalogue, StoredExperiment
 from darkroom.press.content.outlines import Outline
 from darkroom.press.content.page_calls import kinds_in
 from darkroom.press.content.references import Spot
-from darkroom.press.content.settings import Site
+from darkroom.press.content.settings import SiteSettings
 from darkroom.press.markdown.pages import plain_text
 from darkroom.press.rendering.social_card import Card
 from darkroom.press.typeset.typography import escape
@@ -23,7 +32,7 @@ RECORD = "record.json"
 SCHEMA = "record.schema.json"
 
 
-class Entry(NamedTuple):
+class FeedEntry(NamedTuple):
     """A page in the feed: address, title and description as plain text, and when the latest run that it shows was done."""
 
     url: str
@@ -32,19 +41,19 @@ class Entry(NamedTuple):
     updated: str
 
 
-def address(site: Site, url: str) -> str:
+def address(site: SiteSettings, url: str) -> str:
     """Where the page at *url* will stand, in full."""
     return site.base_url + ("" if url == "index.html" else encoded(url))
 
 
-def sitemap(site: Site, urls: Iterable[str]) -> bytes:
+def sitemap(site: SiteSettings, urls: Iterable[str]) -> bytes:
     """Every page but the one for addresses that lead nowhere."""
     entries = [f"  <url><loc>{escape(address(site, url))}</loc></url>" for url in sorted(urls) if url != "404.html"]
     head = '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
     return "\n".join([head, *entries, "</urlset>\n"]).encode()
 
 
-def linked_data(site: Site, page: Outline, canonical: str, card: Card | None) -> str:
+def linked_data(site: SiteSettings, page: Outline, canonical: str, card: Card | None) -> str:
     """What a page is in JSON-LD (schema.org), fit to stand in HTML."""
     known = {
         "@context": "https://schema.org",
@@ -62,7 +71,7 @@ def linked_data(site: Site, page: Outline, canonical: str, card: Card | None) ->
     return json.dumps(filled, ensure_ascii=False).replace("<", "\\u003c")
 
 
-def entries(site: Site, outlines: Iterable[Outline], catalogue: Catalogue) -> list[Entry]:
+def entries(site: SiteSettings, outlines: Iterable[Outline], catalogue: Catalogue) -> list[FeedEntry]:
     """The listed pages that show a run, for the feed of a site that has an address."""
     if not site.base_url:
         return []
@@ -70,14 +79,14 @@ def entries(site: Site, outlines: Iterable[Outline], catalogue: Catalogue) -> li
     return [entry for entry in found if entry.updated]
 
 
-def _entry(outline: Outline, catalogue: Catalogue) -> Entry:
+def _entry(outline: Outline, catalogue: Catalogue) -> FeedEntry:
     shown = [kind.experiment(catalogue) for kind in kinds_in(outline)]
     times = [each.manifest.provenance.finished_at for each in shown if each and each.manifest]
     meta = outline.meta
-    return Entry(outline.url, plain_text(meta.title), plain_text(meta.description), max(times, default=""))
+    return FeedEntry(outline.url, plain_text(meta.title), plain_text(meta.description), max(times, default=""))
 
 
-def feed(site: Site, entries: Sequence[Entry]) -> bytes:
+def feed(site: SiteSettings, entries: Sequence[FeedEntry]) -> bytes:
     """The pages, at least one, the latest first."""
     dated = sorted(entries, key=lambda entry: (entry.updated, entry.url), reverse=True)
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<feed xmlns="http://www.w3.org/2005/Atom">']
@@ -101,7 +110,7 @@ def _elements(values: Mapping[str, str], indent: str) -> list[str]:
 
 
 def record(
-    site: Site,
+    site: SiteSettings,
     outlines: Iterable[Outline],
     catalogue: Catalogue,
     spots: Mapping[str, Sequence[Spot]],
@@ -115,7 +124,7 @@ def record(
         published: the address of each file of the outputs that is part of the site, by its path among them.
     """
 
-    def described(experiment: Experiment) -> ExperimentRecord:
+    def described(experiment: StoredExperiment) -> ExperimentRecord:
         def shown(figure: str) -> list[Shown]:
             name = f"{experiment.id.partition('@')[0]}/{figure}"
             return [Shown(f"{spot.url}#{anchor(name)}", spot.number) for spot in spots.get(name, ())]
@@ -143,6 +152,6 @@ def record(
     )
 
 
-def _page(outline: Outline) -> Page:
+def _page(outline: Outline) -> PageEntry:
     sections = [Section(heading.anchor, heading.text, heading.number) for heading in outline.headings]
-    return Page(outline.url, plain_text(outline.meta.title), plain_text(outline.meta.description), sections)
+    return PageEntry(outline.url, plain_text(outline.meta.title), plain_text(outline.meta.description), sections)

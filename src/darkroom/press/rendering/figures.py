@@ -19,9 +19,9 @@ from darkroom.core.paths import read_plain
 from darkroom.core.units import size
 from darkroom.press.content.addresses import anchor, root_of, way
 from darkroom.press.content.calls import Call, Literal, Unknown
-from darkroom.press.content.catalogue import Experiment
+from darkroom.press.content.catalogue import StoredExperiment
 from darkroom.press.content.outlines import Page
-from darkroom.press.content.page_calls import Figure, Picture, number_figures
+from darkroom.press.content.page_calls import FigureCall, PictureCall, number_figures
 from darkroom.press.markdown.pages import PLACEHOLDER
 from darkroom.press.rendering.captions import (
     TEXT_WIDTH,
@@ -44,7 +44,7 @@ from darkroom.press.typeset.vetting import is_plain
 _IMAGE = re.compile(r'(<img\b[^>]*\bsrc="([^"]*)"[^>]*>)')
 
 
-class Exhibits:
+class PageFigures:
     """Those of one page.
 
     Attributes:
@@ -65,7 +65,7 @@ class Exhibits:
         self._root = root_of(page.url)
         self._numbers = number_figures(page.outline)
 
-    def figure(self, shown: Figure) -> str:
+    def figure(self, shown: FigureCall) -> str:
         """A figure, as every model has drawn it.
 
         Raises:
@@ -91,7 +91,7 @@ class Exhibits:
         figures = [Markup(figure) for figure in figures]
         return self._layouts.render("figures/models.html", anchor=anchor(name), models=models, figures=figures)
 
-    def picture(self, shown: Picture, caption: str) -> str:
+    def picture(self, shown: PictureCall, caption: str) -> str:
         """A static file, a picture or a film, as a figure with number and *caption*, which is HTML."""
         name, options = shown.name, shown.options
         width, height = self._context.images.get(name, (0, 0))
@@ -117,7 +117,7 @@ class Exhibits:
     def _at_top(self, call: Call) -> bool:
         return self._page.text[: call.offset].rpartition("+++")[2].strip(" \n{") == ""
 
-    def _figure(self, called: Figure, experiment: Experiment, suffix: str = "") -> str:
+    def _figure(self, called: FigureCall, experiment: StoredExperiment, suffix: str = "") -> str:
         """The figure as *experiment* has drawn it, or why there is none; *suffix* sets its anchor apart."""
         name, options = called.name, called.options
         short = name.rpartition("/")[2]
@@ -138,13 +138,13 @@ class Exhibits:
         with self._texts.of(f"{experiment.id}/{short}", (experiment.manifest.source.path, figure.line)):
             return self._drawn_figure(experiment, short, shared, options.get("width") or width_of(figure))
 
-    def _absent_figure(self, experiment: Experiment, short: str, shared: dict[str, Any]) -> str:
+    def _absent_figure(self, experiment: StoredExperiment, short: str, shared: dict[str, Any]) -> str:
         reason = self._context.damaged.get(f"{experiment.id}/{short}") or "; ".join(experiment.reasons)
         state = "damaged" if f"{experiment.id}/{short}" in self._context.damaged else experiment.state
         command = f"python build.py run {experiment.id}"
         return self._layouts.render("figures/absent.html", **shared, state=state, reason=reason, command=command)
 
-    def _drawn_figure(self, experiment: Experiment, short: str, shared: dict[str, Any], width: Literal) -> str:
+    def _drawn_figure(self, experiment: StoredExperiment, short: str, shared: dict[str, Any], width: Literal) -> str:
         manifest = experiment.manifest
         assert manifest is not None
         figure = manifest.figures[short]
@@ -213,7 +213,7 @@ class Exhibits:
         chosen = [self._record(each) for each in experiments if fnmatchcase(each.id, pattern)]
         return self._layouts.render("layouts/experiments.html", experiments=chosen)
 
-    def _record(self, experiment: Experiment) -> dict[str, Any]:
+    def _record(self, experiment: StoredExperiment) -> dict[str, Any]:
         manifest = experiment.manifest
         stored = manifest.files if manifest else ()
         files = [self._raw_file(experiment, file.path, file.sha256, file.bytes) for file in stored]
@@ -236,13 +236,13 @@ class Exhibits:
             "files": files,
         }
 
-    def _figure_link(self, experiment: Experiment, name: str) -> dict[str, str]:
+    def _figure_link(self, experiment: StoredExperiment, name: str) -> dict[str, str]:
         full = f"{experiment.id}/{name}"
         if full not in self._index.spots:
             return {"name": name, "href": ""}
         return {"name": name, "href": f"{way(self._page.url, self._index.spots[full][0].url)}#{anchor(full)}"}
 
-    def _raw_file(self, experiment: Experiment, path: str, sha256: str, count: int) -> dict[str, str]:
+    def _raw_file(self, experiment: StoredExperiment, path: str, sha256: str, count: int) -> dict[str, str]:
         full = f"{experiment.id}/{path}"
         target = self._context.raw.get(full, "")
         if target:

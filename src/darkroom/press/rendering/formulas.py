@@ -16,7 +16,7 @@ from darkroom.press.content.mathtext import Rewritten, short_formula, starts_ent
 from darkroom.press.content.outlines import Page
 from darkroom.press.content.page_calls import number_figures, tex_of
 from darkroom.press.content.references import Index
-from darkroom.press.content.settings import Site
+from darkroom.press.content.settings import SiteSettings
 from darkroom.press.files import Places
 from darkroom.press.inputs import Inputs
 from darkroom.press.markdown.latex import of_math
@@ -36,7 +36,7 @@ _OPENING, _CLOSING = frozenset("([“‘"), re.compile(r"[,.;:!?)\]”’]*")  #
 class Formulas:
     """What KaTeX makes of the formulas of the pages that are rendered."""
 
-    def __init__(self, places: Places, inputs: Inputs, site: Site) -> None:
+    def __init__(self, places: Places, inputs: Inputs, site: SiteSettings) -> None:
         self._places, self._inputs, self._site = places, inputs, site
         self._made: Typeset = {}
         self._katex: Katex | None = None

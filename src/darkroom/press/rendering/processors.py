@@ -16,7 +16,7 @@ from darkroom.press.content.outlines import Heading, Page
 from darkroom.press.markdown.convert import AT, VERBATIM, is_raw, raw, written
 
 
-class Writer(Protocol):
+class PageWriter(Protocol):
     """The page that is being written, with what is found wrong with it and the headings of its contents."""
 
     page: Page
@@ -86,7 +86,7 @@ class Links(Treeprocessor):
 
     def run(self, root: Element) -> None:
         """Go through the elements in order."""
-        self.page: Writer = self.md.page
+        self.page: PageWriter = self.md.page
         self.own = self.md.writer is self.page
         self.opened: list[tuple[str, int, str]] = []
         self._inside(root)
@@ -194,7 +194,7 @@ class Headings(Treeprocessor):
 
     def run(self, root: Element) -> None:
         """Those that stand in nothing else, in order; the outline has the same."""
-        page: Writer = self.md.page
+        page: PageWriter = self.md.page
         if self.md.writer is not page or not self.md.whole:
             return
         own = [each for each in root if re.fullmatch("h[1-6]", str(each.tag))]

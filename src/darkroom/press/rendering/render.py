@@ -31,7 +31,7 @@ from darkroom.press.markdown.pages import plain_text
 from darkroom.press.markdown.stuck import message_of, offset_of
 from darkroom.press.rendering import feeds
 from darkroom.press.rendering.context import MATH_POLICY, MATH_STYLE, Context, Rendered, Use
-from darkroom.press.rendering.figures import Exhibits
+from darkroom.press.rendering.figures import PageFigures
 from darkroom.press.rendering.layouts import Layouts, Refused, environment
 from darkroom.press.rendering.processors import Addresses, Headings, Links, Tables
 from darkroom.press.rendering.texts import Texts
@@ -100,7 +100,7 @@ class PageRenderer:
         self.root = root_of(page.url)
         self.texts = Texts(renderer.converter, page.outline.path)
         self.layouts = Layouts(renderer.layouts, self.context, self.texts, page.url, page.outline.path)
-        self.figures = Exhibits(page, self.context, self.texts, self.layouts)
+        self.figures = PageFigures(page, self.context, self.texts, self.layouts)
         self.contents: list[tuple[Heading, str]] = []
         self.links: list[LinkUse] = []
         self.outward: dict[str, int] = {}

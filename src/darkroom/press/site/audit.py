@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from darkroom.core.errors import Fault
 from darkroom.core.manifest import NAME, Figure
 from darkroom.core.paths import links_among
-from darkroom.press.content.catalogue import FRESH, Experiment
+from darkroom.press.content.catalogue import FRESH, StoredExperiment
 from darkroom.press.rendering.context import Context
 from darkroom.press.content.page_calls import kinds_in
 from darkroom.press.content.references import Index
@@ -72,7 +72,7 @@ def damaged_text(owner: str, problem: str, context: Context) -> Fault:
     return _damage(f"{context.outputs}/{identity}/manifest.json", f"{owner}: {problem}; mend it there and build again")
 
 
-def _first_altered(experiment: Experiment, figure: Figure, sources: Sources) -> tuple[str, str] | None:
+def _first_altered(experiment: StoredExperiment, figure: Figure, sources: Sources) -> tuple[str, str] | None:
     """The first of a figure's files that is not the one that its manifest names, or not fit to be published, and why."""
     outputs, inputs = os.fspath(sources.places.outputs), sources.inputs
     for file in figure.files:
@@ -133,11 +133,11 @@ def _called_for(sources: Sources, *, values: bool = False) -> set[str]:
     return {owner.id for kind in kinds if (owner := kind.experiment(sources.catalogue))}
 
 
-def _place(sources: Sources, experiment: Experiment) -> str:
+def _place(sources: Sources, experiment: StoredExperiment) -> str:
     return sources.places.shown(experiment.folder / "manifest.json")
 
 
-def _described(experiment: Experiment) -> str:
+def _described(experiment: StoredExperiment) -> str:
     reasons = "; ".join(experiment.reasons)
     return f"{experiment.state} ({reasons})" if reasons else experiment.state
 

@@ -23,7 +23,7 @@ class Made(msgspec.Struct, frozen=True):
     bytes: int
 
 
-class PageRecord(msgspec.Struct, frozen=True):
+class CachedPage(msgspec.Struct, frozen=True):
     """A page.
 
     ``source`` is the digest of its Markdown and ``key`` that of all it depends on; ``fonts`` are the files of KaTeX that
@@ -44,14 +44,14 @@ class PageRecord(msgspec.Struct, frozen=True):
     warnings: tuple[Fault, ...]
 
 
-class Memory(msgspec.Struct, frozen=True):
+class SiteCache(msgspec.Struct, frozen=True):
     """All pages of the last build by address, and what was made along with them.
 
     That is its card, if it had one, its record with the digest of what it tells, and the schema of that with the digest of
     what decides it.
     """
 
-    pages: dict[str, PageRecord]
+    pages: dict[str, CachedPage]
     card: Made | None = None
     record: Made | None = None
     recorded: str = ""
@@ -60,10 +60,10 @@ class Memory(msgspec.Struct, frozen=True):
     version: int = VERSION
 
 
-def read_memory(path: Path) -> Memory:
+def read_cache(path: Path) -> SiteCache:
     """What the last build left, or nothing where that cannot be read."""
     try:
-        memory = msgspec.json.decode(caches.read(path), type=Memory)
+        memory = msgspec.json.decode(caches.read(path), type=SiteCache)
     except msgspec.MsgspecError:
-        return Memory({})
-    return memory if memory.version == VERSION else Memory({})
+        return SiteCache({})
+    return memory if memory.version == VERSION else SiteCache({})

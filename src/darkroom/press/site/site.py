@@ -25,7 +25,7 @@ from darkroom.press.rendering.formulas import Formulas, equations_of
 from darkroom.press.site.keys import page_keys
 from darkroom.press.content.links import scan
 from darkroom.press.typeset.katex_style import font_parts
-from darkroom.press.site.cache import Made, Memory, PageRecord
+from darkroom.press.site.cache import Made, SiteCache, CachedPage
 from darkroom.press.content.outlines import Outline, Page
 from darkroom.press.inputs import Inputs
 from darkroom.press.content.references import Index, Spot
@@ -34,24 +34,24 @@ from darkroom.press.site.sources import Findings, Sources, read_sources
 from darkroom.press.site.audit import damaged_figures, damaged_text, judge_experiments, raw_files
 
 
-class Edition(msgspec.Struct, frozen=True):
+class Site(msgspec.Struct, frozen=True):
     """Every file of the site by address, what is to be remembered of it, warnings, and the sha256 of every file."""
 
     files: Mapping[str, Content]
-    memory: Memory
+    memory: SiteCache
     warnings: tuple[Fault, ...]
     digests: Mapping[str, str] = {}
 
 
-def make_edition(
+def make_site(
     places: Places,
     inputs: Inputs,
-    memory: Memory,
+    memory: SiteCache,
     kept: Callable[[str], bool],
     *,
     statuses: Sequence[Status],
     strict: bool,
-) -> Edition:
+) -> Site:
     """Work the whole site out; *kept* says whether the published file at an address is still as the last build left it.
 
     Raises:
@@ -97,7 +97,7 @@ def make_edition(
     findings.warnings += [warning for found in warnings.values() for warning in found]
     findings.stop()
     record, described_in = (_made(name, files[name]) for name in (feeds.RECORD, feeds.SCHEMA))
-    left = Memory(
+    left = SiteCache(
         dict(sorted(records.items())),
         _made(card.target, picture) if card and picture else None,
         record,
@@ -105,14 +105,14 @@ def make_edition(
         described_in,
         described,
     )
-    return Edition(files, left, tuple(sorted(dict.fromkeys(findings.warnings))))
+    return Site(files, left, tuple(sorted(dict.fromkeys(findings.warnings))))
 
 
 def _made(target: str, content: Content) -> Made:
     return Made(target, digest_of(content), size_of(content))
 
 
-def _is_kept(url: str, page: PageRecord, kept: Callable[[str], bool]) -> bool:
+def _is_kept(url: str, page: CachedPage, kept: Callable[[str], bool]) -> bool:
     """Whether a page and all that was made along with it are still as the last build left them."""
     return kept(url) and all(kept(drawing.target) for drawing in page.drawings)
 
@@ -192,7 +192,7 @@ def _commit(sources: Sources) -> str:
 
 
 def _card(
-    sources: Sources, index: Index, memory: Memory, kept: Callable[[str], bool], findings: Findings
+    sources: Sources, index: Index, memory: SiteCache, kept: Callable[[str], bool], findings: Findings
 ) -> tuple[Card | None, Content]:
     """The picture that stands for the site, and its content; none where the figure is not drawn or cannot be read."""
     name, catalogue = sources.site.picture, sources.catalogue
@@ -293,11 +293,11 @@ def _record(
     key: str,
     fonts: tuple[str, ...],
     warnings: tuple[Fault, ...],
-) -> PageRecord:
+) -> CachedPage:
     anchors, found = scan(page.html)
     placed = {(link.element, link.target) for link in page.links}
     links = {*page.links, *(link for link in found if (link.element, link.target) not in placed)}
-    return PageRecord(
+    return CachedPage(
         source=sources.digests[page.url],
         outline=sources.outlines[page.url],
         key=key,
@@ -318,7 +318,7 @@ def _record(
 # What stands beside them ----------------------------------------------------------------------------------------------
 
 
-def _files_beside(sources: Sources, context: Context, records: Collection[PageRecord]) -> dict[str, Content]:
+def _files_beside(sources: Sources, context: Context, records: Collection[CachedPage]) -> dict[str, Content]:
     """Static files, the fonts and pictures that pages use, and files for machines."""
     site = sources.site
     files: dict[str, Content] = {asset.target: asset.content for asset in sources.static.values()}
@@ -339,8 +339,8 @@ def _files_beside(sources: Sources, context: Context, records: Collection[PageRe
 def _machine_record(
     sources: Sources,
     index: Index,
-    records: Collection[PageRecord],
-    memory: Memory,
+    records: Collection[CachedPage],
+    memory: SiteCache,
     kept: Callable[[str], bool],
     described: str,
 ) -> tuple[Content, str]:
@@ -356,7 +356,7 @@ def _machine_record(
     return feeds.record(sources.site, pages, catalogue, index.spots, published), digest
 
 
-def _schema(sources: Sources, memory: Memory, kept: Callable[[str], bool]) -> tuple[Content, str]:
+def _schema(sources: Sources, memory: SiteCache, kept: Callable[[str], bool]) -> tuple[Content, str]:
     """The schema of the record, kept as it is where what decides it is as it was, and the digest of that."""
     described = digest_of(repr([msgspec.__version__, *map(sources.inputs.digest, schema_sources())]).encode())
     if memory.schema and memory.described == described and kept(feeds.SCHEMA):
@@ -365,7 +365,7 @@ def _schema(sources: Sources, memory: Memory, kept: Callable[[str], bool]) -> tu
 
 
 def _faults_of_site(
-    sources: Sources, files: Mapping[str, Content], records: Mapping[str, PageRecord]
+    sources: Sources, files: Mapping[str, Content], records: Mapping[str, CachedPage]
 ) -> Iterator[Fault]:
     """Links that lead nowhere, what is too heavy, and what would be a file and a folder."""
     shown, places = sources.places.shown, sources.places
@@ -391,7 +391,7 @@ def _faults_of_site(
     yield from checks.picture_faults(static, shown(places.templates / "static"))
 
 
-def _eager_bytes(record: PageRecord, weights: Mapping[str, int]) -> int:
+def _eager_bytes(record: CachedPage, weights: Mapping[str, int]) -> int:
     """The bytes that load along with a page: what it links of the static files, fonts of formulas, first pictures."""
     linked = {link.target.lstrip("./") for link in record.links if link.element in {"link", "script"}}
     return sum(weights.get(target, 0) for target in (*linked, *record.fonts)) + record.eager_bytes

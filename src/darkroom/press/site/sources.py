@@ -18,11 +18,11 @@ from darkroom.press.content.catalogue import Catalogue, manifest_readers, manife
 from darkroom.press.faults import fault
 from darkroom.press.files import Places
 from darkroom.press.limits import TooCostly, bounded
-from darkroom.press.site.cache import Memory
+from darkroom.press.site.cache import SiteCache
 from darkroom.press.content.outlines import Outline, Page
 from darkroom.press.markdown.pages import read_page, url_of
 from darkroom.press.inputs import Inputs, sha256
-from darkroom.press.content.settings import Site, read_site
+from darkroom.press.content.settings import SiteSettings, read_site
 from darkroom.press.markdown.stuck import message_of, offset_of
 from darkroom.press.typeset.typography import composed
 from darkroom.press.typeset.vetting import fault_of
@@ -69,7 +69,7 @@ class Sources(msgspec.Struct, frozen=True):
 
     places: Places
     inputs: Inputs
-    site: Site
+    site: SiteSettings
     bibliography: Mapping[str, Entry]
     static: Mapping[str, Asset]
     images: Mapping[str, tuple[int, int]]
@@ -92,7 +92,7 @@ class Sources(msgspec.Struct, frozen=True):
 
 
 def read_sources(
-    places: Places, inputs: Inputs, memory: Memory, statuses: Sequence[Status], findings: Findings
+    places: Places, inputs: Inputs, memory: SiteCache, statuses: Sequence[Status], findings: Findings
 ) -> Sources:
     """Read it all; a page whose text the last build knew is not taken apart again.
 
@@ -112,8 +112,8 @@ def read_sources(
         raise ContentError([Fault(places.shown(path), 1, 1, "file", problem)]) from None
 
 
-def _read(places: Places, inputs: Inputs, memory: Memory, statuses: Sequence[Status], findings: Findings) -> Sources:
-    site, bibliography = Site("", ""), dict[str, Entry]()
+def _read(places: Places, inputs: Inputs, memory: SiteCache, statuses: Sequence[Status], findings: Findings) -> Sources:
+    site, bibliography = SiteSettings("", ""), dict[str, Entry]()
     with findings.collecting():
         site = _read_site(places, inputs)
     with findings.collecting():
@@ -159,7 +159,7 @@ def _sizes(static: Mapping[str, Asset], places: Places, findings: Findings, fold
     return sizes
 
 
-def _read_site(places: Places, inputs: Inputs) -> Site:
+def _read_site(places: Places, inputs: Inputs) -> SiteSettings:
     path = places.templates / "site.toml"
     if not inputs.digest(path):
         raise ContentError([Fault(places.shown(path), 1, 1, "site", "there is no site.toml; write one")])
@@ -212,7 +212,7 @@ def _read_catalogue(places: Places, inputs: Inputs, statuses: Sequence[Status], 
 
 
 def _read_pages(
-    places: Places, inputs: Inputs, memory: Memory, findings: Findings
+    places: Places, inputs: Inputs, memory: SiteCache, findings: Findings
 ) -> tuple[dict[str, Outline], dict[str, Path], dict[str, Page]]:
     """Outlines and paths of all pages but drafts, and those pages that had to be taken apart for it."""
     folder = places.templates / "pages"

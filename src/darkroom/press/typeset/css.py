@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from darkroom.press.typeset.sheets import Address, Sheet
+from darkroom.press.typeset.sheets import Sheet, StyleAddress
 
 _TOKEN = re.compile(
     r"""/\*.*?(?:(?P<ended>\*/)|\Z)"""
@@ -62,7 +62,7 @@ class _Reader:
     )  # brackets, where they are, functions they belong to
     _rule: tuple[str, int] = ("", 0)  # @import or @namespace, and where it ends
 
-    def addresses(self) -> Iterator[Address]:
+    def addresses(self) -> Iterator[StyleAddress]:
         """All of them; faults are noted on the way."""
         at = 0
         while found := _TOKEN.search(self.css, at):
@@ -84,7 +84,7 @@ class _Reader:
                 self.faults.append((found.start(), "this comment does not end; close it with */"))
         self.faults += [(at, _unclosed(mark)) for mark, at, _ in self._open]
 
-    def _bracket(self, mark: str, at: int) -> tuple[Address | None, int]:
+    def _bracket(self, mark: str, at: int) -> tuple[StyleAddress | None, int]:
         """Open or close one; of an address without quotes, it and where it ends."""
         if mark not in _CLOSING:
             self._close(mark, at)
@@ -94,7 +94,9 @@ class _Reader:
         bare = _BARE.match(self.css, at + 1) if function == "url" else None
         if bare and bare[2]:
             start = at - len(function)
-            address = Address(start, bare.end(), _unescaped(bare[1])) if self._is_address(start) and bare[1] else None
+            address = (
+                StyleAddress(start, bare.end(), _unescaped(bare[1])) if self._is_address(start) and bare[1] else None
+            )
             return address, bare.end()
         if bare and bare[1] and bare.end() < len(self.css):
             self.faults.append((at - 3, "an address with a blank, a quote or a bracket in it; put it in quotes"))
@@ -110,16 +112,20 @@ class _Reader:
         while _CLOSING[(last := self._open.pop())[0]] != mark:
             self.faults.append((last[1], _unclosed(last[0])))
 
-    def _string(self, found: re.Match[str]) -> Address | None:
+    def _string(self, found: re.Match[str]) -> StyleAddress | None:
         start, end = found.span()
         target = _unescaped(found[0][1:-1])
         _, opening, function = self._open[-1] if self._open else ("", 0, "")
         imported = self._rule[0] == "import" and start < self._rule[1]
         if function == "url" and self._is_address(start):
             whole = _END.match(self.css, end)
-            return Address(opening - 3, whole.end(), target) if whole else Address(start, end, target, quoted=True)
+            return (
+                StyleAddress(opening - 3, whole.end(), target)
+                if whole
+                else StyleAddress(start, end, target, quoted=True)
+            )
         if function in _OF_PICTURES or (imported and self._is_address(start)):
-            return Address(start, end, target)
+            return StyleAddress(start, end, target)
         return None
 
     def _is_address(self, at: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Address(msgspec.Struct, frozen=True):
+class StyleAddress(msgspec.Struct, frozen=True):
     """An address: the place in the style sheet that ``url(...)`` can stand in, and what it says without its escapes.
 
     In an address with modifiers, ``url("x" crossorigin(anonymous))``, the place is that of the string, which is ``quoted``.
@@ -21,5 +21,5 @@ class Sheet(msgspec.Struct, frozen=True):
     """A style sheet: its text, its addresses in order, and what is wrong with it: (offset, message)."""
 
     text: str
-    addresses: tuple[Address, ...]
+    addresses: tuple[StyleAddress, ...]
     faults: tuple[tuple[int, str], ...]

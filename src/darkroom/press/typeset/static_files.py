@@ -17,7 +17,7 @@ from darkroom.press.faults import place
 from darkroom.press.inputs import Inputs, sha256
 from darkroom.press.typeset.fonts import part, read_ranges
 from darkroom.press.typeset.npm import FOLDER, install
-from darkroom.press.typeset.sheets import Address, Sheet
+from darkroom.press.typeset.sheets import Sheet, StyleAddress
 from darkroom.press.typeset.styles import Styles, readers
 from darkroom.press.typeset.tree import decode
 from darkroom.press.typeset.typography import composed
@@ -123,7 +123,7 @@ def _is_packaged(target: str) -> bool:
     return path.startswith(f"../{FOLDER}/") and posixpath.normpath(path) == path and path.endswith(FONTS)
 
 
-def _with_ranges(sheet: Sheet) -> Iterator[tuple[Address, str]]:
+def _with_ranges(sheet: Sheet) -> Iterator[tuple[StyleAddress, str]]:
     """The addresses of a style sheet, each with the unicode-range of the font face that it stands in, or ""."""
     faces = [(found.start(), found.end(), _UNICODE_RANGE.search(found[0])) for found in _FACE.finditer(sheet.text)]
     for address in sheet.addresses:
@@ -178,7 +178,7 @@ def _rewrite(sheet: Sheet, name: str, assets: Mapping[str, Asset], fonts: Fonts,
     def fault(position: int, rule: str, message: str) -> None:
         faults.append(Fault(f"{shown}/{name}", *place(sheet.text, position), rule, message))
 
-    def rewritten(address: Address, spread: str) -> str:
+    def rewritten(address: StyleAddress, spread: str) -> str:
         """The new address, or "" for the same as before."""
         target = address.target
         if target.startswith("#") or re.match("data:", target, re.IGNORECASE):
