@@ -17,7 +17,7 @@ from darkroom.core.paths import remove
 from darkroom.lab import Experiment
 from darkroom.lab.declare import Bound
 from darkroom.lab.outputs.results import as_tuples
-from darkroom.lab.source.discover import ExperimentRecipe
+from darkroom.lab.source.declared import ExperimentRecipe
 from darkroom.lab.source.scan import module_record
 
 from .workshop import EVERYTHING, Workshop
@@ -256,7 +256,7 @@ def _of_projects() -> list[str]:
 def test_the_decorator_and_the_plan_read_the_same_declaration(imported: Workshop) -> None:
     """What a plan reads from source is what the decorators find when the file is run."""
     for recipe in imported.lab().project.experiments.values():
-        declared: Experiment = getattr(importlib.import_module(recipe.module), recipe.function)
+        declared: Experiment = getattr(importlib.import_module(recipe.module), recipe.name)
         assert (declared.id, declared.device, declared.minutes) == (recipe.id, recipe.device, recipe.minutes)
         assert list(declared.figures) == [each.name for each in recipe.figures]
         assert list(declared.metrics) == [each.name for each in recipe.metrics]
@@ -269,7 +269,7 @@ def _see_signature(declared: Experiment, recipe: ExperimentRecipe) -> None:
     named = {each.name: each.default for each in signature if each.kind is each.KEYWORD_ONLY}
     edges = {each.name: each.default for each in signature if isinstance(each.default, Bound)}
     assert named == {each.name: as_tuples(each.value) for each in recipe.parameters}
-    assert {name: bound.kind for name, bound in edges.items()} == {each.parameter: each.kind for each in recipe.edges}
+    assert {name: bound.kind for name, bound in edges.items()} == {each.parameter: each.word for each in recipe.edges}
     for edge in recipe.edges:
         target = edges[edge.parameter].target
         assert edge.target == (target.id if isinstance(target, Experiment) else target)

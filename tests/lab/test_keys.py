@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -278,7 +279,7 @@ def test_digests_are_the_same_on_other_pythons(version: str) -> None:
             text=True,
             capture_output=True,
             check=True,
-            env={"PYTHONPATH": str(SOURCES)},
+            env={"PYTHONPATH": os.pathsep.join([str(SOURCES), str(Path(__file__).parent / "other_python")])},
         )
         record = json.dumps(module_record(source, "a.b", "b.py"), sort_keys=True)
         assert done.stdout.strip() == canonical.digest(record)

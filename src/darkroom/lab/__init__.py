@@ -9,17 +9,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from darkroom.lab.declare import Experiment, Weights, asset, dataset, experiment, upstream, weights
+    from darkroom.lab.declare import Experiment, asset, dataset, experiment, upstream, weights
     from darkroom.lab.outputs.datasets import Dataset
     from darkroom.lab.outputs.results import Results
     from darkroom.lab.running.run import Run
+    from darkroom.lab.source.edges import Weights
 
 _HOMES = {
     "Dataset": "outputs.datasets",
     "Experiment": "declare",
     "Results": "outputs.results",
     "Run": "running.run",
-    "Weights": "declare",
+    "Weights": "source.edges",
     "asset": "declare",
     "dataset": "declare",
     "experiment": "declare",

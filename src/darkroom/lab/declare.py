@@ -26,34 +26,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-if TYPE_CHECKING:
-    from darkroom.lab.source.models import Network
+from darkroom.lab.source.edges import Weights
 
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Weights of a model, as an experiment receives them.
-
-    Args:
-        name: a folder, or a name on the hub.
-        revision: on the hub.
-        network: how a network of flow matching is asked and read; None for a cascade, whose files say it.
-        code: the class that it names, if it names one.
-        text: where its text encoder is; None for beside the weights.
-        embeddings: a file of embeddings of prompts that takes the place of a text encoder, or None.
-    """
-
-    name: str
-    revision: str = ""
-    network: Network | None = None
-    code: Any = None
-    text: Weights | None = None
-    embeddings: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,9 @@ from darkroom.core.errors import DamagedOutputs
 from darkroom.core.manifest import NAME, Manifest, SourcePlace, Status, StoredFile, read
 from darkroom.core.paths import links_among
 from darkroom.lab.outputs.folders import DEEPEST
-from darkroom.lab.source.discover import EXPERIMENTS, DrawingRecipe, EdgeRecipe, ExperimentRecipe, Project, discover
-from darkroom.lab.source.models import Model, TextSource, WeightsSource, with_variants
+from darkroom.lab.source.declared import DrawingRecipe, ExperimentRecipe
+from darkroom.lab.source.discover import Project, discover
+from darkroom.lab.source.models import Model, with_variants
 
 SCHEMA = 1
 FRESH, STALE, MISSING, WAITING, DAMAGED = "fresh", "stale", "missing", "waiting", "damaged"
@@ -144,7 +145,7 @@ class Planner:
         """Judge one experiment, given the verdicts on its upstreams."""
         manifest, faults = self._outputs(recipe)
         parameters = {each.name: each.value for each in recipe.parameters} | dict(self.overrides.get(recipe.id, {}))
-        inputs = {edge.name: self._input(edge) for edge in recipe.edges}
+        inputs = {edge.name: edge.digest(self) for edge in recipe.edges}
         key = "" if "" in inputs.values() else experiment_key(recipe, parameters, inputs)
         waits = [each for each in dict.fromkeys(recipe.upstreams) if upstreams[each].must_run]
         state, reasons = _state(recipe, manifest, faults, waits, key, parameters, inputs)
@@ -161,7 +162,7 @@ class Planner:
 
     def drawing_key(self, recipe: ExperimentRecipe, drawing: DrawingRecipe, manifest: Manifest) -> str:
         """The key of a figure or metric of stored results; empty where one of its own inputs has no results."""
-        inputs = {edge.name: self._input(edge) for edge in drawing.edges}
+        inputs = {edge.name: edge.digest(self) for edge in drawing.edges}
         if "" in inputs.values():
             return ""
         return _digest(
@@ -210,7 +211,7 @@ class Planner:
         return DrawingVerdict(drawing, STALE, tuple(reasons), key)
 
     def _lacking(self, drawing: DrawingRecipe) -> list[str]:
-        return [edge.upstream for edge in drawing.edges if not self._input(edge)]
+        return [edge.upstream for edge in drawing.edges if not edge.digest(self)]
 
     def _manifest(self, identity: str) -> Manifest | DamagedOutputs | None:
         if identity not in self._manifests:
@@ -240,36 +241,24 @@ class Planner:
             return [f"{links[0]} is a link"]
         return [each.path for each in files if of(f"{folder}/{each.path}", links=False, size=each.bytes) != each.sha256]
 
-    def _input(self, edge: EdgeRecipe) -> str:
-        """The digest of what an edge leads to; empty for an upstream without results."""
-        if edge.kind == "dataset":
-            return self.project.datasets[edge.target]
-        if edge.kind == "asset":
-            return self.digests.of(f"{os.fspath(self.root)}/{EXPERIMENTS}/{edge.target}") or ABSENT
-        if edge.kind == "weights" and not edge.upstream:
-            return self._weights(edge)
-        manifest = self._manifest(edge.upstream)
+    # What edges lead to -----------------------------------------------------------------------------------------------
+
+    def dataset(self, name: str) -> str:
+        """The digest of a data set."""
+        return self.project.datasets[name]
+
+    def file(self, path: str) -> str:
+        """The digest of a file of the project, or what stands for one that is not there."""
+        return self.digests.of(os.fspath(self.root / path)) or ABSENT
+
+    def folder(self, path: str) -> str:
+        """The digest of the folder of a pipeline, or what stands for one that is not there."""
+        return _folder_digest(os.fspath(self.root / path), self.digests)
+
+    def results(self, experiment: str) -> str:
+        """The digest of an experiment's results, "" where it has none."""
+        manifest = self._manifest(experiment)
         return manifest.results if isinstance(manifest, Manifest) else ""
-
-    def _weights(self, edge: EdgeRecipe) -> str:
-        """What stands for weights from outside the project."""
-        source = edge.source
-        if source is None:
-            return edge.revision
-        text = self._text(source.text) if source.text else ""
-        return f"{self._of_source(source)}{source.asked}{text}"
-
-    def _text(self, text: TextSource) -> str:
-        """What stands for what reads the prompts, where that is not beside the weights."""
-        encoder = f" text {self._of_source(text)}" if text.kind else ""
-        if not text.embeddings:
-            return encoder
-        return f"{encoder} embeddings {self.digests.of(os.fspath(self.root / text.embeddings)) or ABSENT}"
-
-    def _of_source(self, source: WeightsSource | TextSource) -> str:
-        if source.kind == "hub":
-            return f"{source.place}@{source.revision}"
-        return _folder_digest(f"{os.fspath(self.root / source.place)}", self.digests)
 
     def _orphans(self) -> Iterator[str]:
         for identity in _stored(os.fspath(self.outputs), ""):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from pkgutil import resolve_name
@@ -24,14 +24,15 @@ from darkroom.core.manifest import (
     load,
 )
 from darkroom.core.paths import refuse_links
-from darkroom.lab.declare import Experiment, Weights
+from darkroom.lab.declare import Experiment
 from darkroom.lab.outputs import datasets
 from darkroom.lab.outputs.folders import OutputFolder
 from darkroom.lab.outputs.results import Results, as_tuples, checked_value, copy_file, open_results, store_file
 from darkroom.lab.plan import Planner
 from darkroom.lab.running import failures
-from darkroom.lab.source.discover import DATA, EXPERIMENTS, MODELS, DrawingRecipe, EdgeRecipe, ExperimentRecipe
-from darkroom.lab.source.models import Network, TextSource, WeightsSource
+from darkroom.lab.source.declared import DrawingRecipe, ExperimentRecipe
+from darkroom.lab.source.edges import DATA, MODELS, AnyEdge
+from darkroom.lab.source.models import Network
 
 _FILE_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
 
@@ -42,60 +43,46 @@ class Values:
     Args:
         root: the project.
         outputs: where stored results are.
-        folder: the user's data folder, or None.
+        data: the user's data folder, or None.
         progress: told of a download.
     """
 
     def __init__(
-        self, root: Path, outputs: Path, folder: Path | None = None, progress: datasets.Progress | None = None
+        self, root: Path, outputs: Path, data: Path | None = None, progress: datasets.Progress | None = None
     ) -> None:
-        self.root, self.outputs, self.folder, self.progress = root, outputs, folder, progress
+        self.root, self.outputs, self.data, self.progress = root, outputs, data, progress
 
-    def of(self, edges: list[EdgeRecipe]) -> dict[str, object]:
+    def of(self, edges: Iterable[AnyEdge]) -> dict[str, object]:
         """The value of each edge, by parameter."""
-        return {edge.parameter: self._value(edge) for edge in edges}
+        return {edge.parameter: edge.value(self) for edge in edges}
 
-    def _value(self, edge: EdgeRecipe) -> object:
-        if edge.kind == "upstream":
-            return open_results(self.outputs, edge.target)
-        if edge.kind == "dataset":
-            return datasets.Dataset(datasets.declared(self.root / DATA)[edge.target], self.folder, self.progress)
-        if edge.kind == "weights":
-            return self._weights(edge)
-        return self.root / EXPERIMENTS / edge.target
+    def results(self, experiment: str) -> Results:
+        """The stored results of an experiment."""
+        return open_results(self.outputs, experiment)
 
-    def _weights(self, edge: EdgeRecipe) -> Weights:
-        source = edge.source
-        if source is None:
-            return Weights(edge.target, edge.revision)
-        code = _class_named(source.network)
-        if source.kind == "upstream":
-            return Weights(str(open_results(self.outputs, source.place)[source.result]), "", source.network, code)
-        text, embeddings = None, None
-        if source.text is not None:
-            text = Weights(self._place(source.text), source.text.revision) if source.text.kind else None
-            embeddings = self.root / source.text.embeddings if source.text.embeddings else None
-        return Weights(self._place(source), source.revision, source.network, code, text, embeddings)
+    def dataset(self, name: str) -> datasets.Dataset:
+        """A data set that is declared."""
+        return datasets.Dataset(datasets.declared(self.root / DATA)[name], self.data, self.progress)
 
-    def _place(self, source: WeightsSource | TextSource) -> str:
-        return source.place if source.kind == "hub" else str(self.root / source.place)
+    def path(self, path: str) -> Path:
+        """A file or folder of the project."""
+        return self.root / path
 
-
-def _class_named(network: Network | None) -> Any:
-    """The class that a model's network is of, if it names one. Its code is not followed: a key counts the name."""
-    if network is None or not network.code:
-        return None
-    try:
-        return resolve_name(network.code)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(
-            f"{MODELS}: code = {network.code!r}: {error}; install it, or name it as module:Class"
-        ) from None
+    def class_named(self, network: Network | None) -> Any:
+        """The class that a model's network is of, if it names one. Its code is not followed: a key counts the name."""
+        if network is None or not network.code:
+            return None
+        try:
+            return resolve_name(network.code)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise UsageError(
+                f"{MODELS}: code = {network.code!r}: {error}; install it, or name it as module:Class"
+            ) from None
 
 
 def function_of(recipe: ExperimentRecipe) -> Experiment:
     """The experiment's declaration, imported."""
-    found = getattr(import_module(recipe.module), recipe.function)
+    found = getattr(import_module(recipe.module), recipe.name)
     assert isinstance(found, Experiment)
     return found
 

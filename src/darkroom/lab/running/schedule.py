@@ -27,8 +27,10 @@ from darkroom.lab.plan import DAMAGED, FRESH, WAITING, Lab, Plan, Verdict, order
 from darkroom.lab.running import failures, gpus
 from darkroom.lab.running.display import Display, display
 from darkroom.lab.running.job import END_OF_PRINTING, Job
-from darkroom.lab.source.discover import ExperimentRecipe, Project
-from darkroom.lab.source.models import TELL_COMMIT, TextSource, WeightsSource, is_commit
+from darkroom.lab.source.declared import ExperimentRecipe
+from darkroom.lab.source.discover import Project
+from darkroom.lab.source.edges import unpinned
+from darkroom.lab.source.models import TELL_COMMIT
 
 
 @dataclass(frozen=True)
@@ -310,7 +312,7 @@ class _Schedule:
         identity = verdict.recipe.id
         why = "forced" if verdict.state == FRESH else f"{verdict.state}{_because(verdict)}"
         self.shown.line(f"{identity}  runs ({why})")
-        for place, revision in _unpinned(verdict.recipe):
+        for place, revision in unpinned(verdict.recipe.edges):
             self.shown.line(
                 f"{identity}  {place} at {revision!r} may change; pin it to a commit, which {TELL_COMMIT} prints"
             )
@@ -516,15 +518,6 @@ class _Process:
             with log.open(mode) as file:
                 file.write(line)
             mode = "ab"
-
-
-def _unpinned(recipe: ExperimentRecipe) -> list[tuple[str, str]]:
-    """The published weights that a run takes at a revision which its publisher may move, with that revision."""
-    taken = [edge.source for edge in recipe.edges if edge.source is not None]
-    both: list[WeightsSource | TextSource] = [*taken, *(source.text for source in taken if source.text is not None)]
-    named = [(source.place, source.revision) for source in dict.fromkeys(both) if source.kind == "hub"]
-    named += [(edge.target, edge.revision) for edge in recipe.edges if edge.kind == "weights" and edge.revision]
-    return [(place, revision) for place, revision in named if not is_commit(revision)]
 
 
 def _changed(identity: str) -> ExperimentError:

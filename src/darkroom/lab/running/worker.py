@@ -21,7 +21,6 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,8 @@ from darkroom.lab.plan import Planner
 from darkroom.lab.running import draw, failures, provenance
 from darkroom.lab.running.job import END_OF_PRINTING, Job
 from darkroom.lab.running.run import Run
-from darkroom.lab.source.discover import ExperimentRecipe
+from darkroom.lab.source.declared import ExperimentRecipe
+from darkroom.lab.source.edges import changed
 
 INTERRUPTED = 130
 Emit = Callable[[dict[str, Any]], None]
@@ -147,14 +147,12 @@ class _Worker:
         """What the edges are bound to, as the key has it."""
         edges = self.values.of(recipe.edges)
         for edge in recipe.edges:
-            value, wanted = edges[edge.parameter], self.job.inputs[edge.name]
-            found = wanted
-            if edge.upstream:
-                found = results.open_results(self.outputs, edge.upstream).digest
-            elif isinstance(value, Path):
-                found = _asset_digest(recipe, edge.target, value)
-            if found != wanted:
-                raise ExperimentError(f"{recipe.id}: {edge.target} changed while the run was starting; run it again")
+            try:
+                found = edge.digest_of(edges[edge.parameter], self.values)
+            except UsageError as error:
+                raise UsageError(f"{recipe.id}: {error}") from None
+            if found and found != self.job.inputs[edge.name]:
+                raise changed(recipe.id, edge)
         return edges
 
     def _stored(
@@ -223,12 +221,6 @@ class _Worker:
 
     def _downloading(self, name: str, done: int, total: int) -> None:
         self.emit({"event": "progress", "done": done, "total": total, "unit": f"bytes of {name}", "numbers": {}})
-
-
-def _asset_digest(recipe: ExperimentRecipe, target: str, path: Path) -> str:
-    if not path.is_file():
-        raise UsageError(f"{recipe.id}: there is no asset {target}; put it at experiments/{target}")
-    return sha256(path.read_bytes()).hexdigest()
 
 
 def chosen_device(asked: str, recipe: ExperimentRecipe) -> str:

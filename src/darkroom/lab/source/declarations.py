@@ -9,77 +9,20 @@ import ast
 import copy
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from darkroom.core.errors import DeclarationError, nearest
+from darkroom.lab.source.declared import DeclaredDrawing, DeclaredExperiment, Parameter
+from darkroom.lab.source.edges import KINDS, AnyEdge
 
 DEVICES = ("cpu", "gpu")
-EDGES = ("upstream", "dataset", "asset", "weights")
 _HOMES = frozenset({"darkroom.lab", "darkroom.lab.declare"})
 _SCALARS = ("int", "float", "bool", "str", "None")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 MISSING = object()
 
 Literal = None | bool | int | float | str | list[Any]
-
-
-@dataclass(frozen=True)
-class DeclaredEdge:
-    """A positional parameter: what it is bound to.
-
-    ``target`` is a dotted name as written for an upstream, a data set's name, a path relative to ``experiments/``, the name
-    of published weights, whose ``revision`` is hashed, or, without one, a role that every model has weights for.
-    """
-
-    parameter: str
-    kind: str
-    target: str
-    line: int
-    column: int
-    revision: str = ""
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A keyword-only parameter: its literal default (tuples as lists) and its annotation as written."""
-
-    name: str
-    value: Literal
-    annotation: str
-
-
-@dataclass(frozen=True)
-class DeclaredDrawing:
-    """A figure or a metric of an experiment."""
-
-    name: str
-    line: int
-    edges: tuple[DeclaredEdge, ...]
-    parameters: tuple[Parameter, ...]
-    caption: str = ""
-    alt: str = ""
-
-
-@dataclass(frozen=True)
-class DeclaredExperiment:
-    """An experiment as its source declares it."""
-
-    name: str
-    line: int
-    summary: str
-    device: str
-    minutes: float
-    gpu_minutes: float
-    handle: str
-    edges: tuple[DeclaredEdge, ...]
-    parameters: tuple[Parameter, ...]
-    figures: tuple[DeclaredDrawing, ...] = ()
-    metrics: tuple[DeclaredDrawing, ...] = ()
-
-    def record(self) -> dict[str, Any]:
-        """The declaration as plain JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -240,8 +183,8 @@ class _Reader:
             handle=handle,
             edges=edges,
             parameters=parameters,
-            figures=tuple(self._drawing(*each) for each in owned if each[2] == "figure"),
-            metrics=tuple(self._drawing(*each) for each in owned if each[2] == "metric"),
+            figures=[self._drawing(*each) for each in owned if each[2] == "figure"],
+            metrics=[self._drawing(*each) for each in owned if each[2] == "metric"],
         )
         return Found(declared, {each.name: each for each in (node, *(each[0] for each in owned))})
 
@@ -262,7 +205,7 @@ class _Reader:
             texts = {name: self._text(options, name, decorator, node.name) for name in texts}
         elif isinstance(decorator, ast.Call) and (decorator.args or decorator.keywords):
             raise self.fault(decorator, f"a metric takes no options; write @{dotted(decorator.func)}")
-        return DeclaredDrawing(node.name, node.lineno, edges, parameters, **texts)
+        return DeclaredDrawing(name=node.name, line=node.lineno, edges=edges, parameters=parameters, **texts)
 
     def _text(self, options: dict[str, tuple[ast.AST, Any]], name: str, decorator: ast.expr, figure: str) -> str:
         where, value = options.get(name, (decorator, ""))
@@ -295,9 +238,7 @@ class _Reader:
             raise self.fault(node, f'experiment {node.name!r} has no docstring; open it with """What it shows."""')
         return " ".join(docstring.strip().split("\n\n")[0].split())
 
-    def _signature(
-        self, node: ast.FunctionDef, handle: str
-    ) -> tuple[tuple[DeclaredEdge, ...], tuple[Parameter, ...], str]:
+    def _signature(self, node: ast.FunctionDef, handle: str) -> tuple[list[AnyEdge], list[Parameter], str]:
         arguments = node.args
         if arguments.vararg or arguments.kwarg or arguments.posonlyargs:
             raise self.fault(node, f"{node.name!r} takes *args, **kwargs or /; name every edge and parameter instead")
@@ -306,9 +247,9 @@ class _Reader:
             raise self.fault(each, self._unbound(each.arg, handle))
         first = arguments.args[0].arg if without else ""
         bound = zip(arguments.args[without:], arguments.defaults, strict=True)
-        edges = tuple(self._edge(each, default) for each, default in bound)
+        edges = [self._edge(each, default) for each, default in bound]
         named = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-        return edges, tuple(self._parameter(each, default) for each, default in named), first
+        return edges, [self._parameter(each, default) for each, default in named], first
 
     def _unbound(self, name: str, handle: str) -> str:
         return (
@@ -316,31 +257,32 @@ class _Reader:
             f"write {name}: Results = upstream(...), or after * a literal such as {name}: int = 1"
         )
 
-    def _edge(self, argument: ast.arg, default: ast.expr) -> DeclaredEdge:
-        kind = self.lab_name(default.func) if isinstance(default, ast.Call) else ""
-        if kind not in EDGES:
+    def _edge(self, argument: ast.arg, default: ast.expr) -> AnyEdge:
+        kind = KINDS.get(self.lab_name(default.func)) if isinstance(default, ast.Call) else None
+        if kind is None:
             raise self.fault(default, self._not_an_edge(argument, default))
         assert isinstance(default, ast.Call)
-        given = {keyword.arg: keyword.value for keyword in default.keywords}
-        extra = set(given) - ({"revision"} if kind == "weights" else set())
-        if len(default.args) != 1 or extra:
-            raise self.fault(default, f"{kind} takes one name; write {_EXAMPLES[kind]}")
-        revision = literal(given["revision"]) if "revision" in given else ""
-        if not isinstance(revision, str) or ("revision" in given and not revision):
-            raise self.fault(default, f"the revision of weights must be a literal text; write {_EXAMPLES[kind]}")
+        given = {keyword.arg or "": keyword.value for keyword in default.keywords}
+        if len(default.args) != 1 or set(given) - set(kind.options):
+            raise self.fault(default, f"{kind.word} takes one name; write {kind.example}")
+        options = {name: literal(node) for name, node in given.items()}
+        for name, value in options.items():
+            if not isinstance(value, str) or not value:
+                raise self.fault(default, f"the {name} of {kind.word} must be a literal text; write {kind.example}")
         target = self._target(kind, default.args[0])
-        return DeclaredEdge(argument.arg, kind, target, default.lineno, default.col_offset + 1, str(revision))
+        line, column = default.lineno, default.col_offset + 1
+        return kind(parameter=argument.arg, target=target, line=line, column=column, **options)
 
-    def _target(self, kind: str, node: ast.expr) -> str:
-        if kind == "upstream":
+    def _target(self, kind: type[AnyEdge], node: ast.expr) -> str:
+        if kind.takes_name:
             if not dotted(node):
-                raise self.fault(node, f"upstream takes the experiment itself; write {_EXAMPLES[kind]}")
+                raise self.fault(node, f"{kind.word} takes the experiment itself; write {kind.example}")
             return dotted(node)
         value = literal(node)
         if not isinstance(value, str) or not value:
-            raise self.fault(node, f"{kind} takes a literal text; write {_EXAMPLES[kind]}")
-        if kind == "asset" and (value.startswith(("/", "\\")) or ".." in value.split("/") or ":" in value):
-            raise self.fault(node, f"asset {value!r} must lie under experiments/; write {_EXAMPLES[kind]}")
+            raise self.fault(node, f"{kind.word} takes a literal text; write {kind.example}")
+        if wrong := kind.refuse(value):
+            raise self.fault(node, wrong)
         return value
 
     def _not_an_edge(self, argument: ast.arg, default: ast.expr) -> str:
@@ -348,7 +290,7 @@ class _Reader:
         if isinstance(default, ast.Call) and dotted(default.func):
             called = dotted(default.func)
             return (
-                f"unknown edge {called!r}{nearest(called, EDGES)}; write {name} = upstream(experiment), "
+                f"unknown edge {called!r}{nearest(called, KINDS)}; write {name} = upstream(experiment), "
                 f'dataset("mnist"), asset("images/cat.png") or weights("stage_1"), imported from darkroom.lab'
             )
         return f"positional parameter {name!r} is not an edge; write it after *, as in (*, {name}: {_guess(default)} = ...)"
@@ -357,7 +299,7 @@ class _Reader:
         name = argument.arg
         if default is None:
             raise self.fault(argument, f"parameter {name!r} has no default; write a literal such as {name}: int = 1")
-        if isinstance(default, ast.Call) and self.lab_name(default.func) in EDGES:
+        if isinstance(default, ast.Call) and self.lab_name(default.func) in KINDS:
             raise self.fault(default, f"edge {name!r} stands after *; move it before the *")
         value = self._value(name, default)
         if argument.annotation is None:
@@ -384,14 +326,6 @@ class _Reader:
         if not _is_finite(value):
             raise self.fault(node, f"the default of {name!r} is not finite; write a number")
         return value  # type: ignore[no-any-return]
-
-
-_EXAMPLES = {
-    "upstream": "upstream(time_conditioned)",
-    "dataset": 'dataset("mnist")',
-    "asset": 'asset("images/cat.png")',
-    "weights": 'weights("stage_1"), or weights("deepfloyd/IF-I-M-v1.0", revision="...")',
-}
 
 
 class _collecting:  # noqa: N801  reads as a statement

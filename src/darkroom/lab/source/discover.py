@@ -19,100 +19,19 @@ from darkroom.core import caches
 from darkroom.core.digests import Digests
 from darkroom.core.errors import DeclarationError, UsageError, nearest
 from darkroom.core.paths import MOST_SOURCE, read_plain
-from darkroom.lab.source.models import Model, WeightsSource
+from darkroom.lab.source.declared import DeclaredDrawing, DeclaredExperiment, DrawingRecipe, ExperimentRecipe
+from darkroom.lab.source.edges import DATA, EXPERIMENTS, MODELS, AnyEdge, Unbound
+from darkroom.lab.source.models import Model
 from darkroom.lab.source.models import declared as declared_models
 
 if TYPE_CHECKING:
     from darkroom.lab.source.fingerprint import Fingerprints
 
-EXPERIMENTS = "experiments"
-DATA = f"{EXPERIMENTS}/data.toml"
-MODELS = f"{EXPERIMENTS}/models.toml"
 _OPAQUE = ("src/darkroom/lab/", "src/darkroom/core/")  # the machinery is no part of what an experiment computes
 _LARGEST = 50_000_000  # bytes of a source outside of experiments; it is not parsed, but looked at for changes
 _MOST_FILES = 20_000
 _NOT_MODULES = frozenset({"outputs", "images", "__pycache__"})
-_MACHINERY = ("canonical", "scan", "declarations", "fingerprint", "discover", "models")
-
-
-class EdgeRecipe(msgspec.Struct, frozen=True):
-    """What a positional parameter is bound to.
-
-    ``target`` is an experiment's id, a data set, a path, a published model, or a role; ``source`` is where the weights of
-    that role come from.
-    """
-
-    parameter: str
-    kind: str
-    target: str
-    revision: str = ""
-    source: WeightsSource | None = None
-
-    @property
-    def name(self) -> str:
-        """How a manifest names the input, such as ``upstream:part_b/denoiser``."""
-        return f"{self.kind}:{self.target}"
-
-    @property
-    def upstream(self) -> str:
-        """The id of the experiment whose results it leads to, or empty."""
-        if self.source is not None:
-            return self.source.place if self.source.kind == "upstream" else ""
-        return self.target if self.kind == "upstream" else ""
-
-
-class ParameterRecipe(msgspec.Struct, frozen=True):
-    """A keyword-only parameter: its literal default, tuples as lists, and its annotation as written."""
-
-    name: str
-    value: Any
-    annotation: str
-
-
-class DrawingRecipe(msgspec.Struct, frozen=True):
-    """A figure or a metric: its code is every definition that its function reaches."""
-
-    name: str
-    line: int
-    edges: list[EdgeRecipe]
-    parameters: list[ParameterRecipe]
-    caption: str
-    alt: str
-    code: dict[str, str]
-    modules: list[str]
-
-
-class ExperimentRecipe(msgspec.Struct, frozen=True):
-    """An experiment as its source declares it.
-
-    ``code`` is every definition that the function reaches, ``modules`` where they stand, ``packages`` what it imports
-    from outside the project; ``handle`` names the parameter that takes the ``Run``, or is empty. ``model`` is what the
-    model is called that it draws with, itself or through an upstream, or empty.
-    """
-
-    id: str
-    module: str
-    function: str
-    path: str
-    line: int
-    summary: str
-    device: str
-    minutes: float
-    gpu_minutes: float
-    handle: str
-    edges: list[EdgeRecipe]
-    parameters: list[ParameterRecipe]
-    figures: list[DrawingRecipe]
-    metrics: list[DrawingRecipe]
-    code: dict[str, str]
-    modules: list[str]
-    packages: list[str]
-    model: str = ""
-
-    @property
-    def upstreams(self) -> list[str]:
-        """The ids of the experiments whose results this one takes."""
-        return [edge.upstream for edge in self.edges if edge.upstream]
+_MACHINERY = ("canonical", "scan", "declarations", "declared", "edges", "fingerprint", "discover", "models")
 
 
 class Project(msgspec.Struct, frozen=True):
@@ -307,85 +226,63 @@ class _Linker:
 
     def recipes(self) -> dict[str, ExperimentRecipe]:
         found = [
-            (module, each)
+            (module, msgspec.convert(each, DeclaredExperiment))
             for module in sorted(self.modules, key=lambda name: self.modules[name])
             if self.modules[module].startswith(f"{EXPERIMENTS}/")
             for each in self.records[module].get("experiments", ())
         ]
         for module, each in found:
             self._name(module, each)
-        recipes = {self.ids[module, each["name"]]: self._recipe(module, each) for module, each in found}
+        recipes = {self.ids[module, each.name]: self._recipe(module, each) for module, each in found}
         self._refuse_lost(recipes)
         self._refuse_cycles(recipes)
         if self.faults:
             raise DeclarationError("\n".join(self.faults))
         return _named_by_model(recipes, self.model)
 
-    def _name(self, module: str, each: dict[str, Any]) -> None:
+    def _name(self, module: str, each: DeclaredExperiment) -> None:
         folder = self.modules[module].removeprefix(f"{EXPERIMENTS}/").rpartition("/")[0]
-        identity = f"{folder}/{each['name']}" if folder else each["name"]
+        identity = f"{folder}/{each.name}" if folder else each.name
         taken = next((where for where, known in self.ids.items() if known == identity), None)
         if taken:
             other = self.modules[taken[0]]
-            self._fault(module, each, f"experiment {identity!r} is declared in {other} too; rename one of the two")
-        self.ids[module, each["name"]] = identity
+            self._fault(
+                module, each.line, 1, f"experiment {identity!r} is declared in {other} too; rename one of the two"
+            )
+        self.ids[module, each.name] = identity
 
-    def _recipe(self, module: str, each: dict[str, Any]) -> ExperimentRecipe:
-        reach = self.fingerprints.reach(module, each["name"])
+    def _recipe(self, module: str, each: DeclaredExperiment) -> ExperimentRecipe:
+        reach = self.fingerprints.reach(module, each.name)
+        changed = {
+            "edges": self._bound(module, each.edges),
+            "figures": [self._drawing(module, figure) for figure in each.figures],
+            "metrics": [self._drawing(module, metric) for metric in each.metrics],
+        }
         return ExperimentRecipe(
-            id=self.ids[module, each["name"]],
+            **{**msgspec.structs.asdict(each), **changed},
+            id=self.ids[module, each.name],
             module=module,
-            function=each["name"],
             path=self.modules[module],
-            line=each["line"],
-            summary=each["summary"],
-            device=each["device"],
-            minutes=each["minutes"],
-            gpu_minutes=each["gpu_minutes"],
-            handle=each["handle"],
-            edges=[self._edge(module, edge) for edge in each["edges"]],
-            parameters=_parameters(each),
-            figures=[self._drawing(module, figure) for figure in each["figures"]],
-            metrics=[self._drawing(module, metric) for metric in each["metrics"]],
             code=reach.code,
             modules=list(reach.modules),
             packages=list(reach.packages),
         )
 
-    def _drawing(self, module: str, each: dict[str, Any]) -> DrawingRecipe:
-        reach = self.fingerprints.reach(module, each["name"])
-        edges = [self._edge(module, edge) for edge in each["edges"]]
-        texts = (each["caption"], each["alt"])
-        return DrawingRecipe(
-            each["name"], each["line"], edges, _parameters(each), *texts, reach.code, list(reach.modules)
-        )
+    def _drawing(self, module: str, each: DeclaredDrawing) -> DrawingRecipe:
+        reach = self.fingerprints.reach(module, each.name)
+        known = {**msgspec.structs.asdict(each), "edges": self._bound(module, each.edges)}
+        return DrawingRecipe(**known, code=reach.code, modules=list(reach.modules))
 
-    def _edge(self, module: str, edge: dict[str, Any]) -> EdgeRecipe:
-        target = edge["target"]
-        if edge["kind"] == "upstream":
-            target = self._upstream(module, edge)
-        elif edge["kind"] == "dataset" and target not in self.datasets:
-            offer = nearest(target, self.datasets)
-            self._fault(module, edge, f"no data set {target!r}{offer}; declare it in {DATA}")
-        elif edge["kind"] == "weights" and not edge["revision"]:
-            return EdgeRecipe(edge["parameter"], edge["kind"], target, source=self._weights(module, edge))
-        return EdgeRecipe(edge["parameter"], edge["kind"], target, edge["revision"])
-
-    def _weights(self, module: str, edge: dict[str, Any]) -> WeightsSource | None:
-        """Where the default model's weights for a role come from."""
-        roles = self.model.roles if self.model else {}
-        if edge["target"] not in roles:
-            offer = nearest(edge["target"], roles)
-            self._fault(module, edge, f"no model has weights {edge['target']!r}{offer}; declare them in {MODELS}")
-        return roles.get(edge["target"])
-
-    def _upstream(self, module: str, edge: dict[str, Any]) -> str:
-        defined = self.fingerprints.definition(module, edge["target"])
-        identity = self.ids.get(defined) if defined else None
-        if identity is None:
-            offer = nearest(edge["target"], (name for _, name in self.ids))
-            self._fault(module, edge, f"{edge['target']!r} is no experiment{offer}; import one and name it")
-        return identity or ""
+    def _bound(self, module: str, edges: list[AnyEdge]) -> list[AnyEdge]:
+        """Edges bound to what they name; what there is not is a fault, and stays as it is written."""
+        found: list[AnyEdge] = []
+        for edge in edges:
+            try:
+                found.append(edge.bound(_Names(self, module)))
+            except Unbound as problem:
+                self._fault(module, edge.line, edge.column, str(problem))
+                found.append(edge)
+        return found
 
     def _refuse_lost(self, recipes: dict[str, ExperimentRecipe]) -> None:
         """Refuse a model whose weights come from no experiment."""
@@ -405,8 +302,23 @@ class _Linker:
             chain = " -> ".join(reversed(error.args[1]))
             self.faults.append(f"{first.path}:{first.line}:1: experiments wait for each other: {chain}; drop one edge")
 
-    def _fault(self, module: str, where: dict[str, Any], message: str) -> None:
-        self.faults.append(f"{self.modules[module]}:{where['line']}:{where.get('column', 1)}: {message}")
+    def _fault(self, module: str, line: int, column: int, message: str) -> None:
+        self.faults.append(f"{self.modules[module]}:{line}:{column}: {message}")
+
+
+class _Names:
+    """What the edges of one module can be bound to."""
+
+    def __init__(self, linker: _Linker, module: str) -> None:
+        self._linker, self._module = linker, module
+        self.datasets = linker.datasets
+        self.roles = linker.model.roles if linker.model else {}
+        self.experiments = [name for _, name in linker.ids]
+
+    def experiment(self, name: str) -> str | None:
+        """The id of the experiment that the module knows by a name."""
+        defined = self._linker.fingerprints.definition(self._module, name)
+        return self._linker.ids.get(defined) if defined else None
 
 
 def _named_by_model(recipes: dict[str, ExperimentRecipe], model: Model | None) -> dict[str, ExperimentRecipe]:
@@ -414,18 +326,10 @@ def _named_by_model(recipes: dict[str, ExperimentRecipe], model: Model | None) -
     drawing: set[str] = set()
     grown = True
     while grown:
-        found = {
-            name
-            for name, recipe in recipes.items()
-            if any(edge.source is not None or edge.target in drawing for edge in recipe.edges)
-        }
+        found = {name for name, recipe in recipes.items() if any(edge.draws(drawing) for edge in recipe.edges)}
         grown, drawing = found != drawing, found
     title = model.title if model else ""
     return {
         name: msgspec.structs.replace(recipe, model=title) if name in drawing else recipe
         for name, recipe in recipes.items()
     }
-
-
-def _parameters(each: dict[str, Any]) -> list[ParameterRecipe]:
-    return [ParameterRecipe(**parameter) for parameter in each["parameters"]]

@@ -74,6 +74,11 @@ class TextSource(msgspec.Struct, frozen=True):
     revision: str = ""
     embeddings: str = ""
 
+    def digest(self, state: Any) -> str:
+        """What stands for it in a key."""
+        encoder = f" text {_of_source(self, state)}" if self.kind else ""
+        return f"{encoder} embeddings {state.file(self.embeddings)}" if self.embeddings else encoder
+
 
 class WeightsSource(msgspec.Struct, frozen=True):
     """Where weights come from: an experiment's result, a name on the hub, or a folder; and how their network is asked.
@@ -88,10 +93,14 @@ class WeightsSource(msgspec.Struct, frozen=True):
     network: Network | None = None
     text: TextSource | None = None
 
-    @property
-    def asked(self) -> str:
-        """How the network is asked, as it counts in a key; empty for a cascade."""
-        return f" {msgspec.json.encode(self.network).decode()}" if self.network else ""
+    def digest(self, state: Any) -> str:
+        """What stands for weights from outside the project: where they are, how their network is asked, and its text."""
+        asked = f" {msgspec.json.encode(self.network).decode()}" if self.network else ""
+        return f"{_of_source(self, state)}{asked}{self.text.digest(state) if self.text else ''}"
+
+
+def _of_source(source: WeightsSource | TextSource, state: Any) -> str:
+    return f"{source.place}@{source.revision}" if source.kind == "hub" else str(state.folder(source.place))
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -210,20 +219,18 @@ def _drawn_with(model: Model, experiments: Mapping[str, Any]) -> list[Any]:
     left = [recipe for recipe in drawing if not model.only or recipe.id in model.only]
     lacking = {recipe.id for recipe in drawing} - {recipe.id for recipe in left}
     while True:
-        fitting = [recipe for recipe in left if not any(_lacks(edge, model, lacking) for edge in recipe.edges)]
+        fitting = [recipe for recipe in left if not any(edge.lacks(model, lacking) for edge in recipe.edges)]
         if len(fitting) == len(left):
             return left
         lacking |= {recipe.id for recipe in left} - {recipe.id for recipe in fitting}
         left = fitting
 
 
-def _lacks(edge: Any, model: Model, lacking: set[str]) -> bool:
-    return edge.target not in model.roles if edge.source is not None else edge.target in lacking
-
-
 def _variant(recipe: Any, model: Model, experiments: Mapping[str, Any]) -> Any:
+    varied = {each.id for each in experiments.values() if each.model}
+
     def bound(edges: list[Any]) -> list[Any]:
-        return [_bound(edge, model, experiments) for edge in edges]
+        return [edge.drawn_with(model, varied) for edge in edges]
 
     return msgspec.structs.replace(
         recipe,
@@ -248,14 +255,6 @@ def _parameter(declared: Any, model: Model) -> Any:
     if network and network.guidance == "w" and "gamma" in declared.name:
         value = [each + 1 for each in value] if isinstance(value, list | tuple) else value + 1
     return msgspec.structs.replace(declared, value=value)
-
-
-def _bound(edge: Any, model: Model, experiments: Mapping[str, Any]) -> Any:
-    if edge.source is not None:
-        return msgspec.structs.replace(edge, source=model.roles[edge.target])
-    if edge.kind == "upstream" and experiments[edge.target].model:
-        return msgspec.structs.replace(edge, target=f"{edge.target}@{model.name}")
-    return edge
 
 
 def _model(path: Path, name: str, table: Any) -> Model:

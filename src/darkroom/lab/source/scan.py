@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from darkroom.core.errors import DeclarationError
 from darkroom.lab.source import canonical, declarations
 
@@ -100,7 +102,7 @@ class _Module:
             "imports": self.imports,
             "loads": sorted(self.loads),
             "stars": sorted(self.stars),
-            "experiments": [each.declared.record() for each in found],
+            "experiments": [msgspec.to_builtins(each.declared) for each in found],
         }
         return {name: value for name, value in written.items() if value}
 

@@ -1,0 +1,80 @@
+"""What an experiment, its figures and its metrics say of themselves, as it is read, kept and given to workers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from darkroom.lab.source.edges import AnyEdge
+
+
+class Parameter(msgspec.Struct, frozen=True):
+    """A keyword-only parameter: its literal default, tuples as lists, and its annotation as written."""
+
+    name: str
+    value: Any
+    annotation: str
+
+
+class DeclaredDrawing(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure or a metric, as its source declares it."""
+
+    name: str
+    line: int
+    edges: list[AnyEdge]
+    parameters: list[Parameter]
+    caption: str = ""
+    alt: str = ""
+
+
+class DeclaredExperiment(msgspec.Struct, frozen=True, kw_only=True):
+    """An experiment as its source declares it.
+
+    ``name`` is that of its function; ``handle`` names the parameter that takes the ``Run``, or is "".
+    """
+
+    name: str
+    line: int
+    summary: str
+    device: str
+    minutes: float
+    gpu_minutes: float
+    handle: str
+    edges: list[AnyEdge]
+    parameters: list[Parameter]
+    figures: list[DeclaredDrawing] = []
+    metrics: list[DeclaredDrawing] = []
+
+
+class DrawingRecipe(DeclaredDrawing, frozen=True, kw_only=True):
+    """A figure or a metric that is bound to what it names.
+
+    ``code`` is every definition that its function reaches, by name, and ``modules`` where they stand.
+    """
+
+    code: dict[str, str]
+    modules: list[str]
+
+
+class ExperimentRecipe(DeclaredExperiment, frozen=True, kw_only=True):
+    """An experiment that is bound to what it names.
+
+    ``code`` is every definition that the function reaches, ``modules`` where they stand, ``packages`` what it imports
+    from outside the project. ``model`` is what the model is called that it draws with, itself or through an upstream, or "".
+    """
+
+    id: str
+    module: str
+    path: str
+    figures: list[DrawingRecipe]  # type: ignore[assignment]
+    metrics: list[DrawingRecipe]  # type: ignore[assignment]
+    code: dict[str, str]
+    modules: list[str]
+    packages: list[str]
+    model: str = ""
+
+    @property
+    def upstreams(self) -> list[str]:
+        """The ids of the experiments whose results this one takes."""
+        return [edge.upstream for edge in self.edges if edge.upstream]
