@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import pytest
 
 from darkroom.core.units import duration
 from darkroom.lab.running import display
 from darkroom.lab.running.display import Plain, ProgressBars
+from darkroom.lab.running.events import Progress
 
 
 class Clock:
@@ -26,8 +26,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-def _event(done: float, total: float = 20, **numbers: str) -> dict[str, Any]:
-    return {"event": "progress", "done": done, "total": total, "unit": "epochs", "numbers": numbers}
+def _event(done: float, total: float = 20, **numbers: str) -> Progress:
+    return Progress(done, total, "epochs", numbers)
 
 
 def test_a_log_gets_a_line_in_ten_seconds_with_rate_and_time_left(clock: Clock) -> None:

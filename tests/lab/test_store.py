@@ -22,6 +22,7 @@ from darkroom.lab.outputs import folders as places
 from darkroom.lab.outputs import results as store
 from darkroom.lab.outputs.folders import OutputFolder
 from darkroom.lab.outputs.results import Results, results_digest, write_results
+from darkroom.lab.running.events import Progress
 from darkroom.lab.running.run import Run
 
 
@@ -394,16 +395,16 @@ def test_what_cannot_be_kept_is_named(tmp_path: Path) -> None:
 
 def test_progress_is_told_seldom_and_at_the_end(tmp_path: Path) -> None:
     """Of ten thousand calls in a moment few are told, the first and the last among them, with numbers that may be NaN."""
-    told: list[dict[str, Any]] = []
+    told: list[Progress] = []
     run = Run("cpu", "k", tmp_path / "c", "", told.append)
 
     for step in range(10_000):
         run.progress(step + 1, 10_000, unit="steps", loss=float("nan"))
 
-    assert told[0]["done"] == 1
-    assert told[-1]["done"] == 10_000
+    assert told[0].done == 1
+    assert told[-1].done == 10_000
     assert len(told) < 100
-    assert told[0]["numbers"] == {"loss": "nan"}
+    assert told[0].numbers == {"loss": "nan"}
 
 
 # Digests of files ---------------------------------------------------------------------------------------------------------

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from darkroom.core.units import duration
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich import progress
+
+    from darkroom.lab.running.events import Progress
 
 PLAIN_EVERY_S = 10.0
 
@@ -26,7 +27,7 @@ class Display(Protocol):
     def line(self, text: str) -> None:
         """Show a line that stays."""
 
-    def progress(self, identity: str, event: Mapping[str, Any]) -> None:
+    def progress(self, identity: str, event: Progress) -> None:
         """Show how far a run is."""
 
     def finished(self, identity: str) -> None:
@@ -75,13 +76,13 @@ class Plain:
             self._stream.write(f"{text}\n")
             self._stream.flush()
 
-    def progress(self, identity: str, event: Mapping[str, Any]) -> None:
-        rate = self._rates.setdefault((identity, event["unit"]), Rate(event["done"]))
+    def progress(self, identity: str, event: Progress) -> None:
+        rate = self._rates.setdefault((identity, event.unit), Rate(event.done))
         now = time.monotonic()
         if now - self._told.get(identity, now - PLAIN_EVERY_S) < PLAIN_EVERY_S:
             return
         self._told[identity] = now
-        self.line(f"{identity}  {rate.text(event['done'], event['total'], event['unit'])}{numbers(event)}")
+        self.line(f"{identity}  {rate.text(event.done, event.total, event.unit)}{numbers(event)}")
 
     def finished(self, identity: str) -> None:
         self._told.pop(identity, None)
@@ -95,8 +96,10 @@ class ProgressBars:
         from rich.progress import BarColumn, Progress, TextColumn
 
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[text]}"))
-        self._bars: Progress = Progress(*columns, console=Console(file=stream, highlight=False), transient=True)
-        self._tasks: dict[str, TaskID] = {}
+        self._bars: progress.Progress = Progress(
+            *columns, console=Console(file=stream, highlight=False), transient=True
+        )
+        self._tasks: dict[str, progress.TaskID] = {}
         self._rates: dict[tuple[str, str], Rate] = {}
         self._lock = threading.Lock()
 
@@ -110,8 +113,8 @@ class ProgressBars:
     def line(self, text: str) -> None:
         self._bars.console.print(text, markup=False, soft_wrap=True)
 
-    def progress(self, identity: str, event: Mapping[str, Any]) -> None:
-        done, total, unit = event["done"], event["total"], event["unit"]
+    def progress(self, identity: str, event: Progress) -> None:
+        done, total, unit = event.done, event.total, event.unit
         with self._lock:
             if identity not in self._tasks:
                 self._tasks[identity] = self._bars.add_task(identity, total=None, text="")
@@ -125,6 +128,6 @@ class ProgressBars:
                 self._bars.remove_task(self._tasks.pop(identity))
 
 
-def numbers(event: Mapping[str, Any]) -> str:
+def numbers(event: Progress) -> str:
     """Such as ``  loss 0.0123``."""
-    return "".join(f"  {name} {value}" for name, value in event["numbers"].items())
+    return "".join(f"  {name} {value}" for name, value in event.numbers.items())

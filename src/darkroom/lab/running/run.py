@@ -17,6 +17,7 @@ from darkroom.core.digests import write_atomically
 from darkroom.core.errors import ExperimentError
 from darkroom.core.paths import read_plain
 from darkroom.lab.outputs.results import as_array
+from darkroom.lab.running.events import Progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +51,7 @@ class Run:
         key: str,
         checkpoint: Path,
         started_at: str,
-        report: Callable[[dict[str, Any]], None],
+        report: Callable[[Progress], None],
         device_name: str = "",
     ) -> None:
         self.device = device
@@ -81,7 +82,7 @@ class Run:
             return
         self._told = now
         shown = {name: f"{float(value):.4g}" for name, value in numbers.items()}
-        self._report({"event": "progress", "done": float(done), "total": float(total), "unit": unit, "numbers": shown})
+        self._report(Progress(float(done), float(total), unit, shown))
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Keep *state* so that a run that is killed goes on from here; the checkpoint before it is replaced at once.

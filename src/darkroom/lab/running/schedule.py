@@ -24,7 +24,7 @@ from darkroom.core.units import duration
 from darkroom.lab.outputs.folders import OutputFolder
 from darkroom.lab.outputs.locking import held, holder
 from darkroom.lab.plan import DAMAGED, FRESH, WAITING, Lab, Plan, Verdict, order
-from darkroom.lab.running import failures, gpus
+from darkroom.lab.running import events, failures, gpus
 from darkroom.lab.running.display import Display, display
 from darkroom.lab.running.job import END_OF_PRINTING, Job
 from darkroom.lab.source.declared import ExperimentRecipe
@@ -168,18 +168,18 @@ def draw(lab: Lab, plan: Plan, show: Display | None = None) -> list[str]:
     shown = show or display()
     faults: list[str] = []
 
-    def take(event: Mapping[str, Any]) -> None:
-        if event["event"] == "skipped":
-            shown.line(event["message"])
-        elif event["event"] == "drawn":
-            identity = event["experiment"]
+    def take(event: events.Event) -> None:
+        if isinstance(event, events.Skipped):
+            shown.line(event.message)
+        elif isinstance(event, events.Drawn):
+            identity = event.experiment
             if plan.verdicts[identity].must_run:
-                for fault in event["faults"]:
+                for fault in event.faults:
                     shown.line(f"{fault}; its results are older than its code: run python build.py run {identity}")
             else:
-                faults.extend(event["faults"])
-            if event["names"]:
-                shown.line(f"{identity}  drew {', '.join(event['names'])}")
+                faults.extend(event.faults)
+            if event.names:
+                shown.line(f"{identity}  drew {', '.join(event.names)}")
 
     job = Job(
         root=str(lab.root),
@@ -214,7 +214,7 @@ class _Schedule:
         self.verdicts = dict(self.planner.plan().verdicts)
         self.candidates = chosen | _upstream(lab.project, chosen)
         self.outcome = Outcome()
-        self.done: queue.SimpleQueue[tuple[str, DarkroomError | dict[str, Any]]] = queue.SimpleQueue()
+        self.done: queue.SimpleQueue[tuple[str, DarkroomError | events.Done]] = queue.SimpleQueue()
         self.running: dict[str, _Process] = {}
         self.gpus = self._gpus()
         self.jobs = options.jobs or max(1, len(self.gpus))
@@ -355,10 +355,15 @@ class _Schedule:
 
     def _follow(self, identity: str, process: _Process, job: Job) -> None:
         """Wait for a run in a thread of its own, and tell how it ended."""
-        last: dict[str, Any] = {}
+        ends: list[events.Done] = []
+
+        def take(event: events.Event) -> None:
+            if isinstance(event, events.Done):
+                ends.append(event)
+
         try:
-            process.do(job, identity, last.update)
-            self.done.put((identity, last))
+            process.do(job, identity, take)
+            self.done.put((identity, ends[-1]))
         except DarkroomError as error:
             self.done.put((identity, error))
         except BaseException as error:
@@ -384,9 +389,9 @@ class _Schedule:
             self._fail(identity, end)
         else:
             self.outcome.ran.append(identity)
-            self.outcome.faults += end["faults"]
-            legs = f", in {end['resumed'] + 1} legs" if end["resumed"] else ""
-            self.shown.line(f"{identity}  done in {duration(end['duration_s'])}{legs}")
+            self.outcome.faults += end.faults
+            legs = f", in {end.resumed + 1} legs" if end.resumed else ""
+            self.shown.line(f"{identity}  done in {duration(end.duration_s)}{legs}")
         self.verdicts[identity] = self.planner.judge(self.verdicts[identity].recipe, self.verdicts)
 
     def _leave(self, verdict: Verdict) -> None:
@@ -439,7 +444,7 @@ class _Process:
             self._process.poll() is None and not kept and (self.environment, self.threads) == (environment, job.threads)
         )
 
-    def do(self, job: Job, name: str, take: Callable[[Mapping[str, Any]], object]) -> None:
+    def do(self, job: Job, name: str, take: Callable[[events.Event], object]) -> None:
         """Hand over the job, show its progress, and give every other event to *take*.
 
         Raises:
@@ -456,21 +461,24 @@ class _Process:
         with suppress(BrokenPipeError):  # it ended before it read its job; how, its exit code tells
             self._process.stdin.write(msgspec.json.encode(job) + b"\n")
             self._process.stdin.flush()
-        told: dict[str, Mapping[str, Any]] = {}
+        failed: events.Failed | None = None
+        trace: events.Trace | None = None
         for line in self._process.stdout:
-            event = msgspec.json.decode(line)
-            if event["event"] == "end":
-                break
-            if event["event"] == "progress":
-                self.shown.progress(name, event)
-            elif event["event"] in {"failed", "trace"}:
-                told[event["event"]] = event
-            else:
-                take(event)
+            match events.decoded(line):
+                case events.End():
+                    break
+                case events.Progress() as progress:
+                    self.shown.progress(name, progress)
+                case events.Failed() as told:
+                    failed = told
+                case events.Trace() as told:
+                    trace = told
+                case event:
+                    take(event)
         else:
             code = self._process.wait()
             printing.join(timeout=5)
-            raise self._failure(name, log, code, told)
+            raise _failure(name, log, code, failed, trace)
         printing.join(timeout=5)
 
     def close(self) -> None:
@@ -478,18 +486,6 @@ class _Process:
         assert self._process.stdin
         with suppress(OSError):
             self._process.stdin.close()
-
-    def _failure(self, name: str, log: Path, code: int, told: Mapping[str, Mapping[str, Any]]) -> DarkroomError:
-        if "failed" not in told:
-            return ExperimentError(f"{name}: its process ended {_ending(code)}; what it printed is in {log}")
-        kind = getattr(errors, told["failed"]["kind"], ExperimentError)
-        message = told["failed"]["message"]
-        if "trace" in told:
-            with suppress(OSError), log.open("a", encoding="utf-8") as file:
-                file.write(told["trace"]["text"])
-            message += f"; its traceback is in {log}"
-        failure: DarkroomError = kind(message)
-        return failure
 
     def end(self) -> None:
         """End the worker; its last checkpoint stays."""
@@ -518,6 +514,21 @@ class _Process:
             with log.open(mode) as file:
                 file.write(line)
             mode = "ab"
+
+
+def _failure(
+    name: str, log: Path, code: int, failed: events.Failed | None, trace: events.Trace | None
+) -> DarkroomError:
+    """The error of a job that a worker has told of, or whose worker has ended."""
+    if failed is None:
+        return ExperimentError(f"{name}: its process ended {_ending(code)}; what it printed is in {log}")
+    message = failed.message
+    if trace is not None:
+        with suppress(OSError), log.open("a", encoding="utf-8") as file:
+            file.write(trace.text)
+        message += f"; its traceback is in {log}"
+    failure: DarkroomError = getattr(errors, failed.kind, ExperimentError)(message)
+    return failure
 
 
 def _changed(identity: str) -> ExperimentError:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import gc
 import importlib
-import json
 import os
 import queue
 import sys
@@ -36,14 +35,14 @@ from darkroom.lab.outputs import results
 from darkroom.lab.outputs.folders import OutputFolder
 from darkroom.lab.outputs.locking import locked
 from darkroom.lab.plan import Planner
-from darkroom.lab.running import draw, failures, provenance
+from darkroom.lab.running import draw, events, failures, provenance
 from darkroom.lab.running.job import END_OF_PRINTING, Job
 from darkroom.lab.running.run import Run
 from darkroom.lab.source.declared import ExperimentRecipe
 from darkroom.lab.source.edges import changed
 
 INTERRUPTED = 130
-Emit = Callable[[dict[str, Any]], None]
+Emit = Callable[[events.Event], None]
 
 
 def main() -> int:
@@ -57,7 +56,7 @@ def main() -> int:
         if code:
             return code
         jobs.finished()
-        emit({"event": "end"})
+        emit(events.End())
         _let_go()
     return 0
 
@@ -70,9 +69,9 @@ def _done(job: Job, emit: Emit) -> int:
         return INTERRUPTED
     except BaseException as error:
         if not isinstance(error, DarkroomError):
-            emit({"event": "trace", "text": traceback.format_exc()})
+            emit(events.Trace(traceback.format_exc()))
         told = failures.translated(error, job.experiment or "figures", Path(job.root))
-        emit({"event": "failed", "kind": type(told).__name__, "message": str(told)})
+        emit(events.Failed(type(told).__name__, str(told)))
         return told.exit_code
     return 0
 
@@ -99,7 +98,7 @@ class _Worker:
             device = chosen_device(self.job.device, recipe)
             if "torch" in recipe.packages:  # which a job before this one may have changed
                 _use_threads(self.job.threads or _threads_at_first())
-            self.emit({"event": "device", "device": device})
+            self.emit(events.Device(device))
             if self._holds_this(place):
                 place.drop_leftover(self.job.key)
             name = provenance.device_name(device)
@@ -107,12 +106,8 @@ class _Worker:
             returned = self._call(recipe, function, run, place)
             manifest = self._stored(recipe, place, returned, run, commit)
             faults = self._drawn(recipe, place, [each.name for each in (*recipe.figures, *recipe.metrics)])
-        done = {
-            "duration_s": manifest.provenance.duration_s,
-            "results": manifest.results,
-            "faults": list(faults.values()),
-        }
-        self.emit({"event": "done", "resumed": run.resumed, **done})
+        took = manifest.provenance.duration_s
+        self.emit(events.Done(took, manifest.results, list(faults.values()), run.resumed))
 
     def _imported(self, recipe: ExperimentRecipe) -> Callable[..., Any]:
         """The experiment's function, with every module that it reaches imported as the plan has read it."""
@@ -204,10 +199,10 @@ class _Worker:
             with locked(place):
                 faults = self._drawn(recipe, place, names)
         except Locked as error:
-            self.emit({"event": "skipped", "experiment": recipe.id, "message": str(error)})
+            self.emit(events.Skipped(recipe.id, str(error)))
             return
         drawn = [name for name in names if name not in faults]
-        self.emit({"event": "drawn", "experiment": recipe.id, "names": drawn, "faults": list(faults.values())})
+        self.emit(events.Drawn(recipe.id, drawn, list(faults.values())))
 
     def _drawn(self, recipe: ExperimentRecipe, place: OutputFolder, names: list[str]) -> dict[str, str]:
         """Draw what its own upstreams allow."""
@@ -220,7 +215,7 @@ class _Worker:
         return all((self.outputs / target / "manifest.json").exists() for target in targets)
 
     def _downloading(self, name: str, done: int, total: int) -> None:
-        self.emit({"event": "progress", "done": done, "total": total, "unit": f"bytes of {name}", "numbers": {}})
+        self.emit(events.Progress(done, total, f"bytes of {name}"))
 
 
 def chosen_device(asked: str, recipe: ExperimentRecipe) -> str:
@@ -259,8 +254,8 @@ def _take_stdout() -> Emit:
     channel = os.dup(1)
     os.dup2(2, 1)
 
-    def emit(event: dict[str, Any]) -> None:
-        os.write(channel, json.dumps(event).encode() + b"\n")
+    def emit(event: events.Event) -> None:
+        os.write(channel, events.encoded(event))
 
     return emit
 
