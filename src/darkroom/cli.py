@@ -422,16 +422,16 @@ def _recover(outputs: Path) -> None:
 
 
 def _build(call: SimpleNamespace, lab: Lab) -> int:
-    from darkroom.press import build as publish
+    from darkroom.press.build import build, current
 
     if call.strict:
         _name_unpinned(lab)
     is_code_left = call.no_run or call.untrusted
     plan = _left_undrawn(lab.planner().plan()) if is_code_left else _brought_up(lab)
     request = _request(call, lab, plan)
-    report = publish.current(request)
+    report = current(request)
     if report is None:
-        report = publish.build(request)
+        report = build(request)
     _summarise(plan, report, request.site)
     return 0
 
@@ -480,16 +480,16 @@ def _left_over(lab: Lab, fresh: Sequence[str]) -> list[str]:
 
 
 def _status(call: SimpleNamespace, lab: Lab) -> int:
-    from darkroom.lab import status as report
     from darkroom.lab.running.schedule import matching
+    from darkroom.lab.status import as_json, details, table
 
     plan = lab.planner().plan()
     chosen = matching(lab.project, call.ids) if call.ids else list(plan.verdicts)
     verdicts = [plan.verdicts[each] for each in chosen]
     if call.json:
-        _say(report.as_json(verdicts))
+        _say(as_json(verdicts))
     else:
-        _say(report.details(verdicts) if call.ids else report.table(verdicts))
+        _say(details(verdicts) if call.ids else table(verdicts))
         for orphan in [] if call.ids else plan.orphans:
             _tell(f"{orphan} has outputs, and no experiment declares it: declare it, or delete its folder")
     return 1 if call.strict and any(each.must_run for each in verdicts) else 0
@@ -504,11 +504,11 @@ def _accept(call: SimpleNamespace, lab: Lab) -> int:
 
 
 def _check(call: SimpleNamespace, lab: Lab) -> int:
-    from darkroom.press import build as publish
+    from darkroom.press.build import compare
 
     plan = lab.planner().plan()
     request = _request(call, lab, plan)
-    report = publish.compare(request)
+    report = compare(request)
     _left_undrawn(plan)
     _summarise(plan, report, request.site)
     return 0

@@ -1,7 +1,7 @@
 """Publishing: the site is written beside the old one and swapped in at once.
 
 A build that fails, or is killed, leaves the old site as it was; one that changes nothing writes nothing to it. What
-Darkroom did not write stays in the folder, or the folder is refused (see ``folder``).
+Darkroom did not write stays in the folder, or the folder is refused (see ``write``).
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from darkroom.core.errors import ContentError, Fault, Locked, UsageError, explai
 from darkroom.core.exchange import exchange
 from darkroom.core.manifest import Status
 from darkroom.core.paths import CANNOT_MOVE, copy_file
-from darkroom.press import inputs as record
-from darkroom.press import write as folder
+from darkroom.press import write
 from darkroom.press.files import MATH, Content, Copy, Kept, Places, digest_of
+from darkroom.press.inputs import BuildRecord, Inputs, Published, Times, has_times, load, stat_of, unchanged
 
 if TYPE_CHECKING:
     from darkroom.press.site.site import Site
@@ -76,13 +76,13 @@ def current(request: SiteRequest) -> BuildReport | None:
         UsageError: the site is no folder.
     """
     request = _resolved(request)
-    memory = record.load(_record_path(request))
-    if memory.identity != _identity(request):
+    last = load(_record_path(request))
+    if last.identity != _identity(request):
         return None
-    if not record.unchanged(memory.inputs) or not _site_stands(request, memory.outputs):
+    if not unchanged(last.inputs) or not _site_stands(request, last.outputs):
         return None
-    warnings = tuple(Fault(*fault) for fault in memory.warnings)
-    return BuildReport(memory.pages, len(memory.outputs) - 1, 0, warnings)
+    warnings = tuple(Fault(*fault) for fault in last.warnings)
+    return BuildReport(last.pages, len(last.outputs) - 1, 0, warnings)
 
 
 def build(request: SiteRequest) -> BuildReport:
@@ -94,19 +94,19 @@ def build(request: SiteRequest) -> BuildReport:
             another build is at it.
     """
     request = _resolved(request)
-    folder.refuse_sources(request.site, request.root, (request.templates, request.outputs, request.cache))
+    write.refuse_sources(request.site, request.root, (request.templates, request.outputs, request.cache))
     _claim_caches(request)
     with _lock(request), _seldom_collecting():
-        memory = record.load(_record_path(request))
-        inputs = record.Inputs(memory.inputs.files if memory.identity[:1] == [VERSION] else {})
-        edition = _edition(request, inputs, memory)
+        last = load(_record_path(request))
+        inputs = Inputs(last.inputs.files if last.identity[:1] == [VERSION] else {})
+        made = _make(request, inputs, last)
         try:
-            written = _publish(request, edition, memory)
+            written = _publish(request, made, last)
         except OSError as error:
             raise _unwritable(request, error) from None
-        _remember(request, edition, inputs)
-    pages = len(edition.memory.pages)
-    return BuildReport(pages, len(edition.files) - 1, written, edition.warnings)
+        _remember(request, made, inputs)
+    pages = len(made.cache.pages)
+    return BuildReport(pages, len(made.files) - 1, written, made.warnings)
 
 
 def compare(request: SiteRequest) -> BuildReport:
@@ -117,15 +117,15 @@ def compare(request: SiteRequest) -> BuildReport:
     """
     request = _resolved(request)
     _claim_caches(request)
-    edition = _edition(request, record.Inputs({}), record.BuildRecord(), reuse=False)
-    faults = [fault for target, content in edition.files.items() for fault in _differs(request, target, content)]
+    made = _make(request, Inputs({}), BuildRecord(), reuse=False)
+    faults = [fault for target, content in made.files.items() for fault in _differs(request, target, content)]
     if faults:
-        raise ContentError(faults, edition.warnings)
-    return BuildReport(len(edition.memory.pages), len(edition.files) - 1, 0, edition.warnings)
+        raise ContentError(faults, made.warnings)
+    return BuildReport(len(made.cache.pages), len(made.files) - 1, 0, made.warnings)
 
 
 def _resolved(request: SiteRequest) -> SiteRequest:
-    return msgspec.structs.replace(request, site=folder.real_folder(request.site))
+    return msgspec.structs.replace(request, site=write.real_folder(request.site))
 
 
 def _differs(request: SiteRequest, target: str, content: Content) -> Iterator[Fault]:
@@ -178,28 +178,28 @@ def _identity(request: SiteRequest) -> list[Any]:
     return [VERSION, *places, request.strict, os.environ.get("DARKROOM_BASE_URL"), digest]
 
 
-def _site_stands(request: SiteRequest, outputs: Mapping[str, record.Published]) -> bool:
+def _site_stands(request: SiteRequest, outputs: Mapping[str, Published]) -> bool:
     root = os.fspath(request.site)
-    return all(record.has_times(f"{root}/{target}", published.times) for target, published in outputs.items())
+    return all(has_times(f"{root}/{target}", published.times) for target, published in outputs.items())
 
 
-def _remember(request: SiteRequest, edition: Site, inputs: record.Inputs) -> None:
+def _remember(request: SiteRequest, made: Site, inputs: Inputs) -> None:
     import msgspec
 
     outputs = {}
-    for target, digest in edition.digests.items():
-        times = record.stat_of(f"{request.site}/{target}")
-        outputs[target] = record.Published(times or record.Times(0, 0, 0, 0), digest)
-    memory = record.BuildRecord(
+    for target, digest in made.digests.items():
+        times = stat_of(f"{request.site}/{target}")
+        outputs[target] = Published(times or Times(0, 0, 0, 0), digest)
+    last = BuildRecord(
         identity=_identity(request),
-        pages=len(edition.memory.pages),
+        pages=len(made.cache.pages),
         inputs=inputs.snapshot(),
         outputs=outputs,
-        warnings=[(w.path, w.line, w.column, w.rule, w.message) for w in edition.warnings],
+        warnings=[(w.path, w.line, w.column, w.rule, w.message) for w in made.warnings],
     )
     try:
-        caches.write(_pages_path(request), msgspec.json.encode(edition.memory))
-        caches.write(_record_path(request), msgspec.json.encode(memory))
+        caches.write(_pages_path(request), msgspec.json.encode(made.cache))
+        caches.write(_record_path(request), msgspec.json.encode(last))
     except UnicodeEncodeError:  # a name on disk that is not UTF-8: nothing is remembered
         return
     except OSError as error:
@@ -210,65 +210,63 @@ def _places(request: SiteRequest) -> Places:
     return Places(request.root, request.templates, request.outputs, request.site, request.cache, request.theme)
 
 
-def _edition(request: SiteRequest, inputs: record.Inputs, memory: record.BuildRecord, reuse: bool = True) -> Site:
+def _make(request: SiteRequest, inputs: Inputs, last: BuildRecord, reuse: bool = True) -> Site:
     from darkroom.press.site.cache import SiteCache, read_cache
     from darkroom.press.site.site import make_site
 
-    outputs = memory.outputs
+    outputs = last.outputs
     pages = read_cache(_pages_path(request)) if reuse and outputs else SiteCache({})
 
     def kept(url: str) -> bool:
         known = outputs.get(url)
         path = f"{request.site}/{url}"
-        return known is not None and (record.has_times(path, known.times) or folder.holds(Path(path), known.sha256))
+        return known is not None and (has_times(path, known.times) or write.holds(Path(path), known.sha256))
 
-    edition = make_site(_places(request), inputs, pages, kept, statuses=request.statuses, strict=request.strict)
-    digests = {target: digest_of(content) for target, content in edition.files.items()}
-    own = folder.record_of(digests)
-    files = {**edition.files, folder.RECORD: own}
-    return msgspec.structs.replace(edition, files=files, digests={**digests, folder.RECORD: digest_of(own)})
+    made = make_site(_places(request), inputs, pages, kept, statuses=request.statuses, strict=request.strict)
+    digests = {target: digest_of(content) for target, content in made.files.items()}
+    own = write.record_of(digests)
+    files = {**made.files, write.RECORD: own}
+    return msgspec.structs.replace(made, files=files, digests={**digests, write.RECORD: digest_of(own)})
 
 
 # Writing --------------------------------------------------------------------------------------------------------------
 
 
-def _publish(request: SiteRequest, edition: Site, memory: record.BuildRecord) -> int:
-    """Bring the site to the edition; gives how many files were written."""
+def _publish(request: SiteRequest, made: Site, last: BuildRecord) -> int:
+    """Bring the site to what was *made*; gives how many files were written."""
     scratch, spare = _scratch(request)
     _put_back(scratch, request.site)
     _sweep(request.cache)
-    old = memory.outputs
+    old = last.outputs
     standing = {
-        target: known.sha256
-        for target, known in old.items()
-        if record.has_times(f"{request.site}/{target}", known.times)
+        target: known.sha256 for target, known in old.items() if has_times(f"{request.site}/{target}", known.times)
     }
-    wanted = edition.digests
-    for target, content in edition.files.items():  # kept by its content: a build that was killed has written it anew
-        if isinstance(content, Kept) and target not in standing and folder.holds(request.site / target, wanted[target]):
+    wanted = made.digests
+    for target, content in made.files.items():  # kept by its content: a build that was killed has written it anew
+        if isinstance(content, Kept) and target not in standing and write.holds(request.site / target, wanted[target]):
             standing[target] = wanted[target]
-    ours = folder.written_by_us(request.site, {target: known.sha256 for target, known in old.items()})
-    others = folder.others(request.site, ours, wanted)
+    ours = write.written_by_us(request.site, {target: known.sha256 for target, known in old.items()})
+    others = write.others(request.site, ours, wanted)
     if not standing:
-        standing = {target: digest for target, digest in wanted.items() if folder.holds(request.site / target, digest)}
+        standing = {target: digest for target, digest in wanted.items() if write.holds(request.site / target, digest)}
     if standing == wanted and _files_in(request.site) <= wanted.keys() | set(others):
         return 0
-    written = _write(request.site, scratch, edition, old, standing)
+    written = _write(request.site, scratch, made, old, standing)
     try:
-        folder.carry_over(request.site, scratch, others)
+        write.carry_over(request.site, scratch, others)
         swap(scratch, request.site)
     except OSError as error:
         if error.errno not in CANNOT_MOVE:  # such as a folder that is mounted, or not ours to move
             raise
-        folder.fill(request.site, scratch, ours, wanted)
+        write.fill(request.site, scratch, ours, wanted)
         if not spare:
             _discard(scratch)
         return written
-    folder.bring_back(scratch, request.site, ours.keys() | wanted.keys())
+    write.bring_back(scratch, request.site, ours.keys() | wanted.keys())
     if not spare:
         _discard(scratch)
     elif not scratch.exists():
-        _link_all(request.site, scratch, edition.files)
+        _link_all(request.site, scratch, made.files)
     return written
 
 
@@ -286,7 +284,7 @@ def _link_all(site: Path, spare: Path, targets: Iterable[str]) -> None:
 
 
 def _files_in(place: Path) -> set[str]:
-    return {path for path, mode in folder.entries(place) if not S_ISDIR(mode)}
+    return {path for path, mode in write.entries(place) if not S_ISDIR(mode)}
 
 
 def _scratch(request: SiteRequest) -> tuple[Path, bool]:
@@ -303,39 +301,39 @@ def _scratch(request: SiteRequest) -> tuple[Path, bool]:
 def _write(
     site: Path,
     scratch: Path,
-    edition: Site,
-    old: Mapping[str, record.Published],
+    made: Site,
+    old: Mapping[str, Published],
     standing: Mapping[str, str],
 ) -> int:
-    """Make *scratch* the edition; what is in it or stands on the old site unchanged is kept or linked, not written.
+    """Make *scratch* the site as it was *made*: what is there, or on the old site, unchanged is kept or linked.
 
     Nothing in *scratch* is written over, since it may be linked to what is on the site now.
     """
     surplus = _files_in(scratch)
-    made: set[str] = set()
+    folders: set[str] = set()
     written = 0
     standing_root, new = os.fspath(site), os.fspath(scratch)
-    for target, content in edition.files.items():
+    for target, content in made.files.items():
         path = f"{new}/{target}"
-        digest = edition.digests[target]
+        digest = made.digests[target]
         stands = standing.get(target) == digest
         if target in surplus:
             surplus.remove(target)
             known = old.get(target)
-            if known and known.sha256 == digest and record.has_times(path, known.times):
+            if known and known.sha256 == digest and has_times(path, known.times):
                 continue
             os.unlink(path)  # noqa: PTH108  # thousands of files
         above = os.path.dirname(path)  # noqa: PTH120
-        if above not in made:
+        if above not in folders:
             os.makedirs(above, exist_ok=True)  # noqa: PTH103
-            made.add(above)
+            folders.add(above)
         if stands and _link(f"{standing_root}/{target}", path):
             continue
         if isinstance(content, Kept):  # the file system has no links
             _copy_kept(f"{standing_root}/{target}", path)
         else:
             _write_file(path, content)
-        written += target != folder.RECORD
+        written += target != write.RECORD
     for name in surplus:
         (scratch / name).unlink()
     _drop_empty_folders(scratch)

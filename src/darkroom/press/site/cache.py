@@ -63,7 +63,7 @@ class SiteCache(msgspec.Struct, frozen=True):
 def read_cache(path: Path) -> SiteCache:
     """What the last build left, or nothing where that cannot be read."""
     try:
-        memory = msgspec.json.decode(caches.read(path), type=SiteCache)
+        cache = msgspec.json.decode(caches.read(path), type=SiteCache)
     except msgspec.MsgspecError:
         return SiteCache({})
-    return memory if memory.version == VERSION else SiteCache({})
+    return cache if cache.version == VERSION else SiteCache({})

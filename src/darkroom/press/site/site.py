@@ -1,4 +1,4 @@
-"""An edition: everything that the site should hold, worked out before a single file is written.
+"""The site: everything that it should hold, worked out before a single file is written.
 
 Pages whose key is that of the last build are kept as they were published.
 """
@@ -38,7 +38,7 @@ class Site(msgspec.Struct, frozen=True):
     """Every file of the site by address, what is to be remembered of it, warnings, and the sha256 of every file."""
 
     files: Mapping[str, Content]
-    memory: SiteCache
+    cache: SiteCache
     warnings: tuple[Fault, ...]
     digests: Mapping[str, str] = {}
 
@@ -46,7 +46,7 @@ class Site(msgspec.Struct, frozen=True):
 def make_site(
     places: Places,
     inputs: Inputs,
-    memory: SiteCache,
+    cache: SiteCache,
     kept: Callable[[str], bool],
     *,
     statuses: Sequence[Status],
@@ -59,21 +59,21 @@ def make_site(
         UsageError: KaTeX cannot be had.
     """
     findings = Findings(strict)
-    sources = read_sources(places, inputs, memory, statuses, findings)
+    sources = read_sources(places, inputs, cache, statuses, findings)
     if findings.faults:  # without these nothing can be told of references
         findings.faults += [fault for page in sources.read for fault in page.faults]
         findings.warnings += [warning for page in sources.read for warning in page.warnings]
         findings.stop()
     index = _index(sources)
     judge_experiments(sources, index, findings)
-    card, picture = _card(sources, index, memory, kept, findings)
+    card, picture = _card(sources, index, cache, kept, findings)
     context = _context(sources, index, findings, card)
     findings.warnings += _without_policy(sources)
     keys = page_keys(sources, context)
     reused = {
-        url: memory.pages[url]
+        url: cache.pages[url]
         for url, key in keys.items()
-        if url in memory.pages and memory.pages[url].key == key and _is_kept(url, memory.pages[url], kept)
+        if url in cache.pages and cache.pages[url].key == key and _is_kept(url, cache.pages[url], kept)
     }
     findings.problems.extend(warning for page in reused.values() for warning in page.warnings)
     pages = [sources.page(url) for url in keys if url not in reused]
@@ -91,8 +91,8 @@ def make_site(
     files = contents | _files_beside(sources, context, records.values())
     if card and picture:
         files[card.target] = picture
-    files[feeds.SCHEMA], described = _schema(sources, memory, kept)
-    files[feeds.RECORD], recorded = _machine_record(sources, index, records.values(), memory, kept, described)
+    files[feeds.SCHEMA], described = _schema(sources, cache, kept)
+    files[feeds.RECORD], recorded = _machine_record(sources, index, records.values(), cache, kept, described)
     findings.faults += _faults_of_site(sources, files, records)
     findings.warnings += [warning for found in warnings.values() for warning in found]
     findings.stop()
@@ -192,7 +192,7 @@ def _commit(sources: Sources) -> str:
 
 
 def _card(
-    sources: Sources, index: Index, memory: SiteCache, kept: Callable[[str], bool], findings: Findings
+    sources: Sources, index: Index, cache: SiteCache, kept: Callable[[str], bool], findings: Findings
 ) -> tuple[Card | None, Content]:
     """The picture that stands for the site, and its content; none where the figure is not drawn or cannot be read."""
     name, catalogue = sources.site.picture, sources.catalogue
@@ -206,7 +206,7 @@ def _card(
         card = card_of(name, catalogue, sources.inputs)
         if card is None:
             return None, b""
-        known = memory.card
+        known = cache.card
         if known and known.target == card.target and kept(known.target):
             return card, Kept(known.sha256, known.bytes)
         return card, compose(card.rows)
@@ -340,7 +340,7 @@ def _machine_record(
     sources: Sources,
     index: Index,
     records: Collection[CachedPage],
-    memory: SiteCache,
+    cache: SiteCache,
     kept: Callable[[str], bool],
     described: str,
 ) -> tuple[Content, str]:
@@ -351,16 +351,16 @@ def _machine_record(
     experiments = [experiment.record for experiment in catalogue.experiments.values()]
     told = [described, sources.site, outlines, sorted(index.spots.items()), experiments, sorted(published.items())]
     digest = digest_of(repr(told).encode())
-    if memory.record and memory.recorded == digest and kept(feeds.RECORD):
-        return Kept(memory.record.sha256, memory.record.bytes), digest
+    if cache.record and cache.recorded == digest and kept(feeds.RECORD):
+        return Kept(cache.record.sha256, cache.record.bytes), digest
     return feeds.record(sources.site, pages, catalogue, index.spots, published), digest
 
 
-def _schema(sources: Sources, memory: SiteCache, kept: Callable[[str], bool]) -> tuple[Content, str]:
+def _schema(sources: Sources, cache: SiteCache, kept: Callable[[str], bool]) -> tuple[Content, str]:
     """The schema of the record, kept as it is where what decides it is as it was, and the digest of that."""
     described = digest_of(repr([msgspec.__version__, *map(sources.inputs.digest, schema_sources())]).encode())
-    if memory.schema and memory.described == described and kept(feeds.SCHEMA):
-        return Kept(memory.schema.sha256, memory.schema.bytes), described
+    if cache.schema and cache.described == described and kept(feeds.SCHEMA):
+        return Kept(cache.schema.sha256, cache.schema.bytes), described
     return schema(), described
 
 

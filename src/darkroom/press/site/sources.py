@@ -1,4 +1,4 @@
-"""Everything that an edition is made of, read once: settings, bibliography, static files, experiments and pages."""
+"""Everything that the site is made of, read once: settings, bibliography, static files, experiments and pages."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Sources(msgspec.Struct, frozen=True):
 
 
 def read_sources(
-    places: Places, inputs: Inputs, memory: SiteCache, statuses: Sequence[Status], findings: Findings
+    places: Places, inputs: Inputs, cache: SiteCache, statuses: Sequence[Status], findings: Findings
 ) -> Sources:
     """Read it all; a page whose text the last build knew is not taken apart again.
 
@@ -103,7 +103,7 @@ def read_sources(
     findings.faults += tree.faults_of(places.templates, places.root, places.shown, texts=places.borrowed is None)
     findings.stop()
     try:
-        return _read(places, inputs, memory, statuses, findings)
+        return _read(places, inputs, cache, statuses, findings)
     except OSError as error:
         path = Path(error.filename or places.templates)
         if not path.is_relative_to(places.templates):
@@ -112,7 +112,7 @@ def read_sources(
         raise ContentError([Fault(places.shown(path), 1, 1, "file", problem)]) from None
 
 
-def _read(places: Places, inputs: Inputs, memory: SiteCache, statuses: Sequence[Status], findings: Findings) -> Sources:
+def _read(places: Places, inputs: Inputs, cache: SiteCache, statuses: Sequence[Status], findings: Findings) -> Sources:
     site, bibliography = SiteSettings("", ""), dict[str, Entry]()
     with findings.collecting():
         site = _read_site(places, inputs)
@@ -126,7 +126,7 @@ def _read(places: Places, inputs: Inputs, memory: SiteCache, statuses: Sequence[
     images = {**_sizes(own, places, findings, places.templates / "static"), **images}
     static = {**own, **static}
     catalogue = _read_catalogue(places, inputs, statuses, site.model)
-    outlines, paths, pages = _read_pages(places, inputs, memory, findings)
+    outlines, paths, pages = _read_pages(places, inputs, cache, findings)
     digests = {url: inputs.digest(path) for url, path in paths.items()}
     return Sources(places, inputs, site, bibliography, static, images, catalogue, outlines, paths, digests, pages)
 
@@ -212,7 +212,7 @@ def _read_catalogue(places: Places, inputs: Inputs, statuses: Sequence[Status], 
 
 
 def _read_pages(
-    places: Places, inputs: Inputs, memory: SiteCache, findings: Findings
+    places: Places, inputs: Inputs, cache: SiteCache, findings: Findings
 ) -> tuple[dict[str, Outline], dict[str, Path], dict[str, Page]]:
     """Outlines and paths of all pages but drafts, and those pages that had to be taken apart for it."""
     folder = places.templates / "pages"
@@ -221,7 +221,7 @@ def _read_pages(
     pages: dict[str, Page] = {}
     for path in inputs.walk(folder, ".md"):
         url = url_of(path, folder)
-        known = memory.pages.get(url)
+        known = cache.pages.get(url)
         paths[url] = path
         if known and known.source == inputs.digest(path):
             outlines[url] = known.outline
