@@ -125,7 +125,9 @@ def _drawings(workshop: Workshop) -> dict[str, str]:
     verdicts = workshop.plan().verdicts.values()
     drawings = [drawing for each in verdicts for drawing in (*each.figures.values(), *each.metrics.values())]
     words = {
-        each.recipe.name: f"{each.state} ({', '.join(each.reasons)})" for each in drawings if each.state != "fresh"
+        each.recipe.name: f"{each.state} ({', '.join(map(str, each.reasons))})"
+        for each in drawings
+        if each.state != "fresh"
     }
     return {name: each.replace(" ()", "") for name, each in words.items()}
 

@@ -328,7 +328,7 @@ class Workshop:
         """The state of each experiment that is not fresh, with its reasons, in words."""
         verdicts = self.plan().verdicts
         return {
-            name: f"{each.state} ({', '.join(each.reasons)})" if each.reasons else each.state
+            name: f"{each.state} ({', '.join(map(str, each.reasons))})" if each.reasons else each.state
             for name, each in verdicts.items()
             if each.must_run
         }

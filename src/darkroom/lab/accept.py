@@ -35,14 +35,16 @@ def accept(lab: Lab, identity: str, reason: str) -> None:
 def _refuse(verdict: Verdict) -> None:
     identity = verdict.recipe.id
     if verdict.state == DAMAGED:
-        raise UsageError(f"accept {identity}: its outputs are damaged ({', '.join(verdict.reasons)}); run it again")
+        raise UsageError(
+            f"accept {identity}: its outputs are damaged ({', '.join(map(str, verdict.reasons))}); run it again"
+        )
     if verdict.manifest is None:
         raise UsageError(f"accept {identity}: it has no outputs; run it")
     if verdict.state == FRESH:
         raise UsageError(f"accept {identity}: it is fresh; there is nothing to accept")
     if verdict.state == WAITING:
         raise UsageError(f"accept {identity}: it waits for {verdict.reasons[0]}; accept or run that first")
-    others = [each for each in verdict.reasons if not each.startswith("code: ")]
+    others = [str(each) for each in verdict.reasons if each.kind != "code"]
     if others:
         raise UsageError(f"accept {identity}: more than code has changed ({', '.join(others)}); run it again")
 

@@ -17,7 +17,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -35,12 +35,27 @@ FRESH, STALE, MISSING, WAITING, DAMAGED = "fresh", "stale", "missing", "waiting"
 ABSENT = "absent"
 
 
+class Reason(NamedTuple):
+    """Why something is not fresh.
+
+    ``kind`` is "params", "input", "code", "text" or "edges", or "" where ``name`` is a damaged file or an experiment that
+    has to run first.
+    """
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        """Such as "params: gammas", or "part_b/denoiser"."""
+        return ": ".join(part for part in self if part)
+
+
 class DrawingVerdict(msgspec.Struct, frozen=True):
     """The state of a figure or a metric of stored results; ``key`` is what it would be drawn under."""
 
     recipe: DrawingRecipe
     state: str
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
     key: str
 
 
@@ -49,7 +64,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
     recipe: ExperimentRecipe
     state: str
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
     key: str
     parameters: Mapping[str, Any]
     inputs: Mapping[str, str]
@@ -191,10 +206,11 @@ class Planner:
             return DrawingVerdict(drawing, MISSING, (), key)
         if stored.key != key:
             texts = [name for name in ("caption", "alt") if getattr(stored, name) != getattr(drawing, name)]
-            reasons = [f"text: {name}" for name in texts] + _code_reasons(stored.code, drawing.code)
-            return DrawingVerdict(drawing, STALE, tuple(reasons or ["input: results or parameters"]), key)
+            reasons = [Reason("text", name) for name in texts] + _code_reasons(stored.code, drawing.code)
+            return DrawingVerdict(drawing, STALE, tuple(reasons or [_OTHER_RESULTS]), key)
         altered = self._altered(verdict.recipe.id, stored.files)
-        return DrawingVerdict(drawing, DAMAGED if altered else FRESH, tuple(altered), key)
+        faults = tuple(Reason("", each) for each in altered)
+        return DrawingVerdict(drawing, DAMAGED if altered else FRESH, faults, key)
 
     def _judge_metric(self, verdict: Verdict, drawing: DrawingRecipe) -> DrawingVerdict:
         manifest = verdict.manifest
@@ -207,11 +223,11 @@ class Planner:
             return DrawingVerdict(drawing, MISSING, (), key)
         if stored.key == key:
             return DrawingVerdict(drawing, FRESH, (), key)
-        reasons = _code_reasons(stored.code, drawing.code) or ["input: results or parameters"]
+        reasons = _code_reasons(stored.code, drawing.code) or [_OTHER_RESULTS]
         return DrawingVerdict(drawing, STALE, tuple(reasons), key)
 
-    def _lacking(self, drawing: DrawingRecipe) -> list[str]:
-        return [edge.upstream for edge in drawing.edges if not edge.digest(self)]
+    def _lacking(self, drawing: DrawingRecipe) -> list[Reason]:
+        return [Reason("", edge.upstream) for edge in drawing.edges if not edge.digest(self)]
 
     def _manifest(self, identity: str) -> Manifest | DamagedOutputs | None:
         if identity not in self._manifests:
@@ -311,7 +327,7 @@ def status(verdict: Verdict) -> Status:
     return Status(
         id=verdict.recipe.id,
         state=verdict.state,
-        reasons=list(verdict.reasons),
+        reasons=[str(each) for each in verdict.reasons],
         figures=[f"{verdict.recipe.id}/{each.name}" for each in verdict.recipe.figures],
         device=made.device if made else None,
         duration_s=made.duration_s if made else None,
@@ -327,20 +343,21 @@ def _state(
     key: str,
     parameters: Mapping[str, Any],
     inputs: Mapping[str, str],
-) -> tuple[str, list[str]]:
+) -> tuple[str, list[Reason]]:
     if faults:
-        return DAMAGED, faults
+        return DAMAGED, [Reason("", each) for each in faults]
     changes = _changes(recipe, manifest, parameters, inputs) if manifest and manifest.key != key else []
     if waits:
-        return WAITING, waits + [each for each in changes if each.removeprefix("input: ") not in waits]
+        first = [Reason("", each) for each in waits]
+        return WAITING, first + [each for each in changes if each.kind != "input" or each.name not in waits]
     if manifest is None:
         return MISSING, []
-    return (FRESH, []) if manifest.key == key else (STALE, changes or ["edges"])
+    return (FRESH, []) if manifest.key == key else (STALE, changes or [Reason("edges", "")])
 
 
 def _changes(
     recipe: ExperimentRecipe, manifest: Manifest, parameters: Mapping[str, Any], inputs: Mapping[str, str]
-) -> list[str]:
+) -> list[Reason]:
     """Why the key of stored results is another."""
     names = sorted(parameters.keys() | manifest.parameters.keys())
     changed = [name for name in names if _differ(parameters, manifest.parameters, name)]
@@ -348,8 +365,8 @@ def _changes(
         name for name in inputs.keys() | manifest.inputs.keys() if inputs.get(name) != manifest.inputs.get(name)
     )
     return [
-        *(f"params: {name}" for name in changed),
-        *(f"input: {_without_kind(name)}" for name in edges),
+        *(Reason("params", name) for name in changed),
+        *(Reason("input", _without_kind(name)) for name in edges),
         *_code_reasons(manifest.code, recipe.code),
     ]
 
@@ -359,10 +376,10 @@ def _differ(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool
     return name not in one or name not in other or _canonical(one[name]) != _canonical(other[name])
 
 
-def _code_reasons(stored: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+def _code_reasons(stored: Mapping[str, str], now: Mapping[str, str]) -> list[Reason]:
     """The definitions that changed; where none did, those that came or went."""
     changed = sorted(name for name in stored.keys() & now.keys() if stored[name] != now[name])
-    return [f"code: {name}" for name in changed or sorted(stored.keys() ^ now.keys())]
+    return [Reason("code", name) for name in changed or sorted(stored.keys() ^ now.keys())]
 
 
 def _folder_digest(folder: str, digests: Digests) -> str:
@@ -381,6 +398,7 @@ def _folder_digest(folder: str, digests: Digests) -> str:
 
 
 _MOST_FILES = 10_000
+_OTHER_RESULTS = Reason("input", "results or parameters")
 
 
 def _without_kind(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from darkroom.core.units import duration
-from darkroom.lab.plan import DrawingVerdict, Verdict, status
+from darkroom.lab.plan import DrawingVerdict, Reason, Verdict, status
 
 COLUMNS = ("experiment", "state", "reason", "last run", "device", "took")
 _REASON = 44
@@ -37,15 +37,15 @@ def as_json(verdicts: Iterable[Verdict]) -> str:
 
     rows = []
     for verdict in verdicts:
-        record = experiment_record(verdict.recipe.id, verdict.state, verdict.reasons, verdict.manifest)
+        record = experiment_record(verdict.recipe.id, verdict.state, list(map(str, verdict.reasons)), verdict.manifest)
         drawings = {each.recipe.name: in_words(each.state, each.reasons) for each in _drawings(verdict)}
         rows.append({**msgspec.to_builtins(record), "drawings": drawings})
     return json.dumps(rows, indent=2, ensure_ascii=False)
 
 
-def in_words(state: str, reasons: Sequence[str]) -> str:
+def in_words(state: str, reasons: Sequence[Reason]) -> str:
     """Such as ``stale (params: gammas)``."""
-    return f"{state} ({', '.join(reasons)})" if reasons else state
+    return f"{state} ({', '.join(map(str, reasons))})" if reasons else state
 
 
 def _row(verdict: Verdict) -> tuple[str, ...]:
@@ -59,12 +59,12 @@ def _drawing_row(drawing: DrawingVerdict) -> tuple[str, ...]:
     return f"  {drawing.recipe.name}", drawing.state, _short(drawing.reasons), "", "", ""
 
 
-def _short(reasons: Sequence[str]) -> str:
+def _short(reasons: Sequence[Reason]) -> str:
     """The first reason, and how many more there are."""
     if not reasons:
         return ""
     more = f" and {len(reasons) - 1} more" if len(reasons) > 1 else ""
-    first, room = reasons[0], _REASON - len(more)
+    first, room = str(reasons[0]), _REASON - len(more)
     return (first if len(first) <= room else f"{first[: room - 3]}...") + more
 
 

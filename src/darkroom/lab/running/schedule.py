@@ -571,7 +571,7 @@ def _cores() -> int:
 
 
 def _because(verdict: Verdict) -> str:
-    shown = ", ".join(verdict.reasons[:3])
+    shown = ", ".join(map(str, verdict.reasons[:3]))
     more = f" and {len(verdict.reasons) - 3} more" if len(verdict.reasons) > 3 else ""
     return f": {shown}{more}" if shown else ""
 
