@@ -358,6 +358,7 @@ WRONG = {
     "an empty reason": ["accept", "part_x/base", "--reason", " "],
     "nothing to accept": ["accept", "part_x/base", "--reason", "because"],
     "an unknown experiment to accept": ["accept", "part_x/bas", "--reason", "because"],
+    "a glob of nothing to accept": ["accept", "part_q/*", "--reason", "because"],
     "no such data folder": ["--data", "nowhere"],
     "a site that is a file": ["--site", "build.py"],
 }
@@ -432,6 +433,33 @@ def test_accepted_outputs_are_fresh_and_say_why(project: Workshop) -> None:
     assert {name: after[name] for name in same} == {name: before[name] for name in same}
     project.edit("src/helpers/maths.py", "return x * SCALE", "return x * SCALE * 1")
     assert project.states()["part_x/base"] == "stale (code: helpers.maths._scaled)"
+
+
+def test_a_glob_accepts_what_can_be_accepted_upstreams_first(project: Workshop) -> None:
+    """What waits for an accepted experiment follows it; what is fresh, or has changed otherwise, is left as it is."""
+    project.edit("src/helpers/maths.py", "return SCALE * x", "return x * SCALE")
+    project.edit("experiments/images/cat.txt", "a cat", "a dog")
+    before = project.states()
+
+    done = project.call("accept", "part_*", "--reason", "a product commutes")
+
+    assert done.stdout == "part_x/base  accepted: a product commutes\n"
+    assert {"part_x/base", "part_x/derived", "part_x/alone"} <= before.keys()
+    assert project.states() == {"part_x/alone": "stale (input: images/cat.txt)"}
+    assert project.calls() == {}
+
+
+def test_of_several_experiments_all_that_cannot_be_accepted_are_told(project: Workshop) -> None:
+    """One line each; those that can be are accepted all the same."""
+    project.edit("src/helpers/maths.py", "return SCALE * x", "return x * SCALE")
+    project.edit("experiments/images/cat.txt", "a cat", "a dog")
+
+    done = project.call("accept", "part_x/alone", "part_y/computed", "part_x/base", "--reason", "because", code=2)
+
+    assert done.stdout == "part_x/base  accepted: because\n"
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == [
+        "accept part_x/alone", "accept part_y/computed",
+    ]  # fmt: skip
 
 
 REFUSED = {

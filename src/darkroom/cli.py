@@ -221,7 +221,7 @@ def _add_commands(commands: _SubParsersAction[Any], places: ArgumentParser) -> N
     status.add_argument("ids", nargs="*", metavar="ID", help="an id, or a glob of ids")
     status.add_argument("--json", action="store_true", help="as a list of objects")
     accept = add("accept", "say that outputs still hold after a change of code")
-    accept.add_argument("id", metavar="ID")
+    accept.add_argument("ids", nargs="+", metavar="ID", help="an experiment, or a glob of those that can be accepted")
     accept.add_argument("--reason", required=True, help="why they hold; kept in the manifest")
     serve = add("serve", "watch, rebuild what changed, reload the browser")
     serve.add_argument("--port", type=int, default=8000)
@@ -496,10 +496,21 @@ def _status(call: SimpleNamespace, lab: Lab) -> int:
 
 
 def _accept(call: SimpleNamespace, lab: Lab) -> int:
-    from darkroom.lab.accept import accept
+    from darkroom.lab.accept import accept, is_acceptable
+    from darkroom.lab.running.schedule import matching
 
-    accept(lab, call.id, call.reason)
-    _say(f"{call.id}  accepted: {call.reason.strip()}")
+    refused = []
+    for identity in matching(lab.project, call.ids):  # upstreams first: what waits for them can follow
+        if identity not in call.ids and not is_acceptable(lab, identity):
+            continue
+        try:
+            accept(lab, identity, call.reason)
+        except UsageError as error:
+            refused.append(str(error))
+        else:
+            _say(f"{identity}  accepted: {call.reason.strip()}")
+    if refused:
+        raise UsageError("\n".join(dict.fromkeys(refused)))
     return 0
 
 

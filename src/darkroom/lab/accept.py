@@ -32,6 +32,15 @@ def accept(lab: Lab, identity: str, reason: str) -> None:
         _rewrite(lab, place, verdict, reason.strip())
 
 
+def is_acceptable(lab: Lab, identity: str) -> bool:
+    """Whether nothing but code has changed since an experiment was run."""
+    try:
+        _refuse(lab.planner().plan().verdicts[identity])
+    except UsageError:
+        return False
+    return True
+
+
 def _refuse(verdict: Verdict) -> None:
     identity = verdict.recipe.id
     if verdict.state == DAMAGED:
