@@ -391,7 +391,7 @@ def test_a_variant_survives_a_build_and_has_no_page_of_its_own(drawing: Workshop
         ("link", "is a link; put the file itself there"),
         ("folder", "is a folder; put a plain file in its place"),
         ("latin", ":2:6: not UTF-8; save it in that encoding"),
-        ("large", "has 1048577 bytes; the limit is 1048576"),
+        ("large", "has 1048577 bytes; the limit is 200000"),
     ],
 )
 def test_a_declaration_that_is_no_plain_text_is_refused(drawing: Workshop, name: str, kind: str, said: str) -> None:
