@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import pairwise
 
 import msgspec
@@ -25,7 +25,7 @@ from darkroom.press.rendering.context import MATH_POLICY, MATH_STYLE, Rendered, 
 from darkroom.press.rendering.layouts import policy_digest
 from darkroom.press.rendering.texts import FORMULAS
 from darkroom.press.typeset.equations import BadTeX, Equation, Typeset, plain
-from darkroom.press.typeset.katex import Katex
+from darkroom.press.typeset.katex import Katex, Pending
 from darkroom.press.typeset.katex_html import classes_of, rules
 from darkroom.press.typeset.katex_style import MathStyle, font_parts, not_whole, read_math_style
 
@@ -39,35 +39,43 @@ class Formulas:
     def __init__(self, places: Places, inputs: Inputs, site: SiteSettings) -> None:
         self._places, self._inputs, self._site = places, inputs, site
         self._made: Typeset = {}
+        self._asked: set[Equation] = set()
+        self._pending: list[Pending] = []
         self._katex: Katex | None = None
         self._style: MathStyle | None = None
 
-    @contextmanager
-    def typesetting(self, equations: Iterable[Equation]) -> Iterator[None]:
-        """Have Node work on *equations* in the background; they are known afterwards.
+    def start(self, equations: Iterable[Equation]) -> None:
+        """Have Node work on *equations* in the background, while something else is done.
 
         Raises:
-            UsageError: KaTeX cannot be had, or Node fails.
+            UsageError: KaTeX is not installed and cannot be, or Node cannot be started.
         """
-        wanted = [equation for equation in dict.fromkeys(equations) if equation not in self._made]
+        wanted = [each for each in dict.fromkeys(equations) if each not in self._made and each not in self._asked]
         if not wanted:
-            yield
             return
         if self._katex is None:
             self._katex = Katex(self._places.theme, self._places.cache, self._site.macros)
             for name in ("package.json", "dist/katex.mjs"):  # a pipe there would be waited for by Node
                 if not self._inputs.digest(self._places.katex / name):
                     raise not_whole(self._places.katex, self._places.katex / name)
-        pending = self._katex.start(wanted)
-        try:
-            yield
-        finally:
-            self._made |= pending.finish()
+        self._pending.append(self._katex.start(wanted))
+        self._asked.update(wanted)
 
-    def typeset(self, equations: Iterable[Equation]) -> None:
-        """The same, waiting for it."""
-        with self.typesetting(equations):
-            pass
+    def typeset(self, equations: Iterable[Equation] = ()) -> None:
+        """Wait for all that has been started, and for *equations*.
+
+        Raises:
+            UsageError: KaTeX is not installed and cannot be, or Node fails.
+        """
+        self.start(equations)
+        while self._pending:
+            self._made |= self._pending[0].finish()
+            del self._pending[0]
+
+    def close(self) -> None:
+        """End Node, if it still works on something that nobody waits for."""
+        for pending in self._pending:
+            pending.end()
 
     def damage(self, pages: Iterable[Rendered]) -> dict[str, str]:
         """What KaTeX refused in texts of manifests, by the figure or experiment whose they are."""

@@ -9,6 +9,7 @@ import re
 import subprocess
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
+from contextlib import closing
 
 import msgspec
 
@@ -65,6 +66,20 @@ def make_site(
         findings.warnings += [warning for page in sources.read for warning in page.warnings]
         findings.stop()
     index = _index(sources)
+    with closing(Formulas(places, inputs, sources.site)) as formulas:
+        # Pages that were not known are going to be rendered: Node works on them while outputs are looked through.
+        formulas.start(each for page in sources.read for each in equations_of(page, index))
+        return _composed(sources, index, cache, kept, findings, formulas)
+
+
+def _composed(
+    sources: Sources,
+    index: Index,
+    cache: SiteCache,
+    kept: Callable[[str], bool],
+    findings: Findings,
+    formulas: Formulas,
+) -> Site:
     judge_experiments(sources, index, findings)
     card, picture = _card(sources, index, cache, kept, findings)
     context = _context(sources, index, findings, card)
@@ -79,7 +94,6 @@ def make_site(
     pages = [sources.page(url) for url in keys if url not in reused]
     warnings = {page.outline.url: _check_references(page, index, findings) for page in pages}
 
-    formulas = Formulas(places, inputs, sources.site)
     contents: dict[str, Content] = {url: Kept(page.sha256, page.bytes) for url, page in reused.items()}
     contents |= {each.target: Kept(each.sha256, each.bytes) for page in reused.values() for each in page.drawings}
     records = dict(reused)
@@ -264,8 +278,8 @@ def _render(
 
     A text of a manifest that cannot be typeset is damage: the page is rendered once more without what it belongs to.
     """
-    with formulas.typesetting(each for page in pages for each in equations_of(page, context.index)):
-        rendered = render_pages(pages, context)
+    formulas.start(each for page in pages for each in equations_of(page, context.index))
+    rendered = render_pages(pages, context)
     formulas.typeset(use.equation for page in rendered for use in page.uses)
     if damage := formulas.damage(rendered):
         hit = {page.url: sorted({use.owner for use in page.uses} & damage.keys()) for page in rendered}

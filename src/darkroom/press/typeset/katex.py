@@ -162,10 +162,14 @@ class Pending:
             for task in [*self._running]:
                 made |= self._answers(task)
         finally:
-            for task in self._running:
-                task.end()
+            self.end()
         self._katex.keep(made)
         return self._known | made
+
+    def end(self) -> None:
+        """End Node, whether or not it has answered."""
+        for task in self._running:
+            task.end()
 
     def _answers(self, task: NodeTask, suspects: tuple[Equation, ...] = ()) -> Typeset:
         """What Node answers; a formula that it stalls at is asked again behind all others, and then is itself at fault.
