@@ -19,7 +19,7 @@ from darkroom.core.errors import DataUnavailable, DeclarationError, explained
 from darkroom.lab.outputs import datasets
 from darkroom.lab.source.scan import module_record
 from tests.hostile import sound
-from tests.lab.workshop import SOURCES, Workshop, make
+from tests.lab.workshop import SOURCES, Workshop, heeding_interrupts, make
 from tests.press.conftest import katex  # noqa: F401  # a fixture
 from tests.press.projects import Project
 
@@ -171,13 +171,14 @@ def test_an_interrupt_is_one_line(tries: int, workshop: Workshop) -> None:
     assert "_signal.SIGINT" in first
     workshop.write("build.py", f"import os\nos.write(1, b'begun')\n{first}from pathlib{rest}")
     for number in range(tries):
-        process = subprocess.Popen(
-            workshop.command("status"),
-            cwd=workshop.root,
-            env=workshop.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        with heeding_interrupts():
+            process = subprocess.Popen(
+                workshop.command("status"),
+                cwd=workshop.root,
+                env=workshop.environment(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
         assert process.stdout
         process.stdout.read(5)
         time.sleep(rng.uniform(0, 0.01) if number % 2 else rng.uniform(0, 0.3))

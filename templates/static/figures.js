@@ -24,7 +24,7 @@ function handle() {
 function film(player) {
   if (location.protocol === "file:") return; // nothing can be fetched there
   const panels = [...player.querySelectorAll(".panel")];
-  const labels = (player.dataset.labels ?? "").split("|").filter(Boolean);
+  const labels = JSON.parse(player.dataset.labels ?? "[]");
   const last = Math.max(...panels.map((panel) => Number(panel.dataset.frames))) - 1;
   const button = make("button", { type: "button", className: "play" });
   const slider = make("input", { type: "range", min: 0, max: last, value: last, step: 1 });
@@ -192,7 +192,7 @@ function enlarge(grid, first, beside) {
 
 function slider(box) {
   const [min, max, value] = box.dataset.slider.split(" ");
-  const labels = box.dataset.labels?.split("|"), parts = [...box.children];
+  const labels = box.dataset.labels && JSON.parse(box.dataset.labels), parts = [...box.children];
   const input = make("input", { type: "range", min, max, value }), told = make("output", {});
   const controls = make("div", { className: "controls" });
   input.setAttribute("aria-label", box.dataset.name);

@@ -1,6 +1,7 @@
 // A theme switch, the current section marked, cards for references. Without scripts links and the system's theme do the work.
 
 const root = document.documentElement;
+const { later } = document.currentScript.dataset; // a selector, from layouts/page.html
 const idle = window.requestIdleCallback ?? setTimeout;
 
 if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);
@@ -20,9 +21,7 @@ function begin() {
 // holds up a reader; at the first stir all of it stands there, and what comes into view is laid out first.
 function layOut() {
   if (!root.classList.contains("first-view")) return root.classList.add("complete");
-  const pieces = [...document.querySelectorAll(
-    "article > :is(:nth-child(n + 4), figure ~ *), figcaption, .grid tbody tr, .panel:nth-child(n + 3), .record, .turn, footer.site",
-  )];
+  const pieces = [...document.querySelectorAll(later)];
   const end = new AbortController();
   const together = () => { end.abort(); root.classList.remove("alone"); };
   const next = () => {

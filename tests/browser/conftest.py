@@ -60,7 +60,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, katex: Path) -> Path:  # noqa
     views.append(Turning("fade", ramp, ramp.T, "", "A hill.", "A slope."))
     handled = {
         "slides": drawn(
-            slides([ramp, ramp.T, 1 - ramp], labels=["x", "y", "z"], alt="A ramp, {label}."), "S.", "Ramps."
+            slides([ramp, ramp.T, 1 - ramp], labels=["x", "y | z", "z"], alt="A ramp, {label}."), "S.", "Ramps."
         ),
         "compare": drawn(compare(ramp, ramp.T, labels=("a", "b"), alt=("One.", "Other.")), "C.", "Two ramps."),
         "turning": drawn(turning(views), "T.", "Ramps that turn."),

@@ -15,7 +15,7 @@ import pytest
 
 from darkroom.core.manifest import Manifest, load
 
-from .workshop import Workshop
+from .workshop import Workshop, heeding_interrupts
 
 BASE, DERIVED = "experiments/part_x/base.py", "experiments/part_x/derived.py"
 DYING = str(Path(__file__).parent / "dying")
@@ -311,11 +311,12 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 def _slow(workshop: Workshop, identity: str = "part_x/base") -> subprocess.Popen[str]:
     """A run that takes a minute, once it has made a step."""
-    process = subprocess.Popen(
-        workshop.command("run", identity, "--set", "pause=0.3", "--set", "steps=200"),
-        cwd=workshop.root, env=workshop.environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        start_new_session=True,
-    )  # fmt: skip
+    with heeding_interrupts():
+        process = subprocess.Popen(
+            workshop.command("run", identity, "--set", "pause=0.3", "--set", "steps=200"),
+            cwd=workshop.root, env=workshop.environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            start_new_session=True,
+        )  # fmt: skip
     _wait_for((workshop.probe / "base_steps").exists)
     return process
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +16,17 @@ from darkroom.lab.plan import Lab, Plan
 from darkroom.lab.source.discover import discover
 
 SOURCES = Path(__file__).parents[2] / "src"
+
+
+@contextmanager
+def heeding_interrupts() -> Iterator[None]:
+    """Programs started meanwhile heed SIGINT, also where the shell that started the tests ignores it (``nohup``, ``&``)."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
 
 FILES = {
     "build.py": """
