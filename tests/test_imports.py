@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "lab.running": "core lab.declare lab.outputs lab.plan lab.source",
     "lab.accept": "core lab.outputs lab.plan lab.running",
     "lab.status": "core lab.plan",
-    "lab": "lab.declare lab.outputs lab.running",
+    "lab": "lab.declare lab.outputs lab.running lab.source",
     "press.faults": "core",
     "press.files": "",
     "press.inputs": "core",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from darkroom.lab.plan import Lab, Plan, Verdict
     from darkroom.lab.running.schedule import Outcome
     from darkroom.lab.source.discover import Project
-    from darkroom.lab.source.models import Model
+    from darkroom.lab.source.weights import Model
     from darkroom.press.build import BuildReport, SiteRequest
 
 COMMANDS = ("build", "run", "status", "accept", "serve", "check")

@@ -69,7 +69,7 @@ def test_a_heavy_picture_is_a_fault(project: Project) -> None:
 
 def test_a_heavy_page_is_a_fault(project: Project) -> None:
     """A page weighs 1.5 MB at most before lazy pictures."""
-    project.page("word " * 320_000)
+    project.page("\n\n".join(["word " * 3_000] * 105))
     (fault,) = faults(project)
     assert fault.startswith("index.md:1:1 size: the page weighs 1.6")
 

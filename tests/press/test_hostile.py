@@ -55,7 +55,7 @@ def test_a_sound_one_is_not(project: Project) -> None:
     """What the others are made from is whole, and its layouts are of the types of their kinds."""
     manifest = load(sound(project.outputs))
     assert manifest is not None
-    kinds = {"Plot", "Tiles", "Animation", "Grid", "Slides", "Compare", "Turning", "Distances"}
+    kinds = {"Plot", "Tiles", "Animation", "Grid", "Slides", "Compare", "TurningLayout", "Distances"}
     assert {type(each.layout).__name__ for each in manifest.figures.values()} == kinds
 
 

@@ -191,7 +191,7 @@ def test_limits_end_with_the_page() -> None:
 def test_what_takes_long_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where something on the way catches errors."""
     monkeypatch.setattr(limits, "SECONDS", 0.2)
-    began = time.monotonic()
+    began = time.process_time()
     caught = 0
     with pytest.raises(TooCostly), bounded():
         while True:
@@ -202,7 +202,7 @@ def test_what_takes_long_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
                 caught += 1
                 if caught == 2:
                     raise
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_of_very_many_faults_of_a_file_the_first_are_told(project: Project) -> None:

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from darkroom.lab.outputs.datasets import Dataset
     from darkroom.lab.outputs.results import Results
     from darkroom.lab.running.run import Run
-    from darkroom.lab.source.edges import Weights
+    from darkroom.lab.source.weights import Weights
 
 _HOMES = {
     "Dataset": "outputs.datasets",
     "Experiment": "declare",
     "Results": "outputs.results",
     "Run": "running.run",
-    "Weights": "source.edges",
+    "Weights": "source.weights",
     "asset": "declare",
     "dataset": "declare",
     "experiment": "declare",

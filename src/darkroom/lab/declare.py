@@ -28,7 +28,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from darkroom.lab.source.edges import Weights
+from darkroom.lab.source.weights import Weights
 
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)

@@ -28,7 +28,8 @@ from darkroom.core.paths import links_among
 from darkroom.lab.outputs.folders import DEEPEST
 from darkroom.lab.source.declared import DrawingRecipe, ExperimentRecipe
 from darkroom.lab.source.discover import Project, discover
-from darkroom.lab.source.models import Model, with_variants
+from darkroom.lab.source.models import with_variants
+from darkroom.lab.source.weights import Model
 
 SCHEMA = 1
 FRESH, STALE, MISSING, WAITING, DAMAGED = "fresh", "stale", "missing", "waiting", "damaged"

@@ -32,7 +32,7 @@ from darkroom.lab.plan import Planner
 from darkroom.lab.running import failures
 from darkroom.lab.source.declared import DrawingRecipe, ExperimentRecipe
 from darkroom.lab.source.edges import DATA, MODELS, AnyEdge
-from darkroom.lab.source.models import Network
+from darkroom.lab.source.weights import Network
 
 _FILE_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
 

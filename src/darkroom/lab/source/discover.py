@@ -21,8 +21,8 @@ from darkroom.core.errors import DeclarationError, UsageError, nearest
 from darkroom.core.paths import MOST_SOURCE, read_plain
 from darkroom.lab.source.declared import DeclaredDrawing, DeclaredExperiment, DrawingRecipe, ExperimentRecipe
 from darkroom.lab.source.edges import DATA, EXPERIMENTS, MODELS, AnyEdge, Unbound
-from darkroom.lab.source.models import Model
 from darkroom.lab.source.models import declared as declared_models
+from darkroom.lab.source.weights import Model
 
 if TYPE_CHECKING:
     from darkroom.lab.source.fingerprint import Fingerprints
@@ -31,7 +31,7 @@ _OPAQUE = ("src/darkroom/lab/", "src/darkroom/core/")  # the machinery is no par
 _LARGEST = 50_000_000  # bytes of a source outside of experiments; it is not parsed, but looked at for changes
 _MOST_FILES = 20_000
 _NOT_MODULES = frozenset({"outputs", "images", "__pycache__"})
-_MACHINERY = ("canonical", "scan", "declarations", "declared", "edges", "fingerprint", "discover", "models")
+_MACHINERY = ("canonical", "scan", "declarations", "declared", "edges", "fingerprint", "discover", "models", "weights")
 
 
 class Project(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 import msgspec
 
 from darkroom.core.errors import ExperimentError, UsageError, nearest
-from darkroom.lab.source.models import Model, Network, TextSource, WeightsSource, is_commit
+from darkroom.lab.source.weights import Model, Network, TextSource, Weights, WeightsSource, is_commit
 
 if TYPE_CHECKING:
     from darkroom.lab.outputs.datasets import Dataset
@@ -22,26 +22,6 @@ if TYPE_CHECKING:
 EXPERIMENTS = "experiments"
 DATA = f"{EXPERIMENTS}/data.toml"
 MODELS = f"{EXPERIMENTS}/models.toml"
-
-
-class Weights(msgspec.Struct, frozen=True):
-    """Weights of a model, as an experiment receives them.
-
-    Args:
-        name: a folder, or a name on the hub.
-        revision: on the hub.
-        network: how a network of flow matching is asked and read; None for a cascade, whose files say it.
-        code: the class that it names, if it names one.
-        text: where its text encoder is; None for beside the weights.
-        embeddings: a file of embeddings of prompts that takes the place of a text encoder, or None.
-    """
-
-    name: str
-    revision: str = ""
-    network: Network | None = None
-    code: Any = None
-    text: Weights | None = None
-    embeddings: Path | None = None
 
 
 class Unbound(Exception):

@@ -32,85 +32,17 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from darkroom.core.errors import UnknownName, UsageError, nearest
 from darkroom.core.paths import read_toml
+from darkroom.lab.source.weights import HEX, Model, Network, TextSource, WeightsSource, is_commit
 
 KINDS = ("upstream", "hub", "folder")
 _NOT_ROLES = frozenset({"title", "parameters", "network", "only", "text", "embeddings"})
 _EMBEDDINGS = (".safetensors", ".pth", ".pt")
-
-
-class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a network of flow matching is asked and read: the fields of ``darkroom.diffusion.pretrained.Convention``.
-
-    ``null`` is its null prompt. ``guidance`` is the convention in which the model's parameter ``gamma`` is given: "gamma" is
-    ours, v_u + gamma (v_c - v_u); "w" is v_c + w (v_c - v_u).
-    """
-
-    prediction: Literal["velocity", "data", "noise"] = "velocity"
-    times: tuple[float, float] = (0.0, 1.0)
-    noise_scale: float = 1.0
-    side: int = 0
-    tokens: int = 77
-    lower: bool = False
-    masked: bool = True
-    code: str = ""
-    null: str = ""
-    guidance: Literal["gamma", "w"] = "gamma"
-
-
-class TextSource(msgspec.Struct, frozen=True):
-    """What reads a model's prompts: a pipeline's text encoder, on the hub or in a folder, or a file of embeddings.
-
-    ``kind`` is empty for the text encoder that is beside the weights, ``embeddings`` for none.
-    """
-
-    kind: str = ""
-    place: str = ""
-    revision: str = ""
-    embeddings: str = ""
-
-    def digest(self, state: Any) -> str:
-        """What stands for it in a key."""
-        encoder = f" text {_of_source(self, state)}" if self.kind else ""
-        return f"{encoder} embeddings {state.file(self.embeddings)}" if self.embeddings else encoder
-
-
-class WeightsSource(msgspec.Struct, frozen=True):
-    """Where weights come from: an experiment's result, a name on the hub, or a folder; and how their network is asked.
-
-    ``text`` is None where prompts are read by the text encoder that is beside the weights.
-    """
-
-    kind: str
-    place: str
-    result: str = ""
-    revision: str = ""
-    network: Network | None = None
-    text: TextSource | None = None
-
-    def digest(self, state: Any) -> str:
-        """What stands for weights from outside the project: where they are, how their network is asked, and its text."""
-        asked = f" {msgspec.json.encode(self.network).decode()}" if self.network else ""
-        return f"{_of_source(self, state)}{asked}{self.text.digest(state) if self.text else ''}"
-
-
-def _of_source(source: WeightsSource | TextSource, state: Any) -> str:
-    return f"{source.place}@{source.revision}" if source.kind == "hub" else str(state.folder(source.place))
-
-
-class Model(msgspec.Struct, frozen=True):
-    """A model: what it is called, its weights by role, and parameters that suit it better than the defaults."""
-
-    name: str
-    title: str
-    roles: dict[str, WeightsSource]
-    parameters: dict[str, Any] = {}
-    only: list[str] = []
 
 
 def declared(path: Path) -> list[Model]:
@@ -338,13 +270,7 @@ def _source(
     return WeightsSource(kinds[0], given[kinds[0]], given.get("result", ""), given.get("revision", ""), network, text)
 
 
-_HEX = frozenset("0123456789abcdef")
 TELL_COMMIT = "python -c \"from huggingface_hub import model_info; print(model_info('OWNER/NAME').sha)\""
-
-
-def is_commit(revision: str) -> bool:
-    """Whether a revision is the whole name of a commit, which nobody can move: 40 hex digits."""
-    return len(revision) == 40 and _HEX.issuperset(revision)
 
 
 def _check_revision(where: str, revision: Any) -> None:
@@ -355,7 +281,7 @@ def _check_revision(where: str, revision: Any) -> None:
     """
     if not isinstance(revision, str) or not revision.strip():
         raise UsageError(f"{where}: its revision is empty; give a commit, which {TELL_COMMIT} prints")
-    if not is_commit(revision) and len(revision) >= 7 and _HEX.issuperset(revision.strip().lower()):
+    if not is_commit(revision) and len(revision) >= 7 and HEX.issuperset(revision.strip().lower()):
         raise UsageError(
             f"{where}: revision {revision!r} is no commit, which has 40 hex digits in lower case; {TELL_COMMIT} prints it"
         )

@@ -424,7 +424,8 @@ def _line_within(error: Exception) -> int:
         elif "stream" in getattr(known.get("self"), "__dict__", {}):  # the parser
             line = known["self"].stream.current.lineno
         else:
-            line = getattr(known.get("node"), "lineno", 0) or line
+            node = known.get("node") or known.get("self")  # of a visitor, or of a method of the node's own
+            line = getattr(node, "lineno", 0) or line
         trace = trace.tb_next
     return line or 1
 
