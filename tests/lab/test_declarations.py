@@ -143,6 +143,14 @@ BROKEN = {
         GOOD + '@good.figure(caption="c", alt="a")\ndef shown(results): ...',
         "13:1", "the name 'shown' is taken",
     ),
+    "a figure of one experiment twice": (
+        GOOD + '@good.figure(caption="c", alt="a")\n@good.figure(caption="d", alt="a")\ndef b(results): ...',
+        "13:2", "'b' is declared for 'good' twice; remove one of the two",
+    ),
+    "a decorator between two of declaration": (
+        GOOD + "@good.metric\n@np.vectorize\n@good.metric\ndef b(results): ...",
+        "14:2", "@metric must be the first decorator of 'b'; move it up",
+    ),
     "a metric with options": (
         GOOD + "@good.metric(unit='s')\ndef b(results): ...",
         "12:2", "takes no options; write @good.metric",
@@ -184,6 +192,37 @@ def test_a_broken_rule_is_told_with_its_place_and_what_to_write(name: str) -> No
 def test_a_good_file_breaks_no_rule() -> None:
     """The file that the broken ones grow from is accepted."""
     assert [each["name"] for each in module_record(GOOD, "a.b", "b.py")["experiments"]] == ["good"]
+
+
+SHARED = (
+    GOOD
+    + '''
+@experiment()
+def other() -> dict[str, object]:
+    """Does as well."""
+
+@good.figure(caption="of good", alt="a")
+@other.figure(caption="of other", alt="b")
+@np.vectorize
+def loss(results: Results): ...
+'''
+)
+
+
+def test_a_function_may_draw_a_figure_of_several_experiments() -> None:
+    """Each has it with a caption of its own; of the decorators only those that declare nothing are code."""
+    record = module_record(SHARED, "a.b", "b.py")
+
+    captions = {each["name"]: [figure["caption"] for figure in each["figures"]] for each in record["experiments"]}
+    assert captions == {"good": ["c", "of good"], "other": ["of other"]}
+    lines = [each["figures"][-1]["line"] for each in record["experiments"]]
+    assert [SHARED.splitlines()[line - 1].partition("(")[0] for line in lines] == ["@good.figure", "@other.figure"]
+
+    def code(old: str = "", new: str = "") -> object:
+        return module_record(SHARED.replace(old, new), "a.b", "b.py")["bodies"]["loss"]["digest"]
+
+    assert code() == code('"of other"', '"another"') == code('@other.figure(caption="of other", alt="b")\n', "")
+    assert len({code(), code("@np.vectorize\n", ""), code("@np.vectorize", "@np.figure")}) == 3
 
 
 def test_every_fault_of_a_file_is_told_at_once() -> None:

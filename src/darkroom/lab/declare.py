@@ -15,6 +15,8 @@ r"""Declaring an experiment: the decorator, and the edges that its positional pa
     @guidance_sweep.metric
     def accuracy(results: Results) -> float: ...
 
+A figure or metric may be that of several experiments: one function, under a decorator for each.
+
 A plan reads declarations from source (``declarations``) and never runs this module; these decorators hold the same file
 to the same rules as it is imported, so that a broken rule is told where it stands.
 """

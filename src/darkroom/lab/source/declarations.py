@@ -8,8 +8,9 @@ from __future__ import annotations
 import ast
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from darkroom.core.errors import DeclarationError, nearest
@@ -19,6 +20,7 @@ from darkroom.lab.source.edges import KINDS, AnyEdge
 DEVICES = ("cpu", "gpu")
 _HOMES = frozenset({"darkroom.lab", "darkroom.lab.declare"})
 _SCALARS = ("int", "float", "bool", "str", "None")
+_DRAWINGS = frozenset({"figure", "metric"})
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 MISSING = object()
 
@@ -27,7 +29,10 @@ Literal = None | bool | int | float | str | list[Any]
 
 @dataclass(frozen=True)
 class Found:
-    """A declaration with the functions that it was read from, by name."""
+    """A declaration with the functions that it was read from, by name.
+
+    The functions are without what is hashed elsewhere: decorators of declaration, and defaults.
+    """
 
     declared: DeclaredExperiment
     functions: Mapping[str, ast.FunctionDef]
@@ -49,20 +54,6 @@ def read(tree: ast.Module, imports: Mapping[str, list[str]], path: str) -> list[
     if reader.faults:
         raise DeclarationError("\n".join(reader.faults))
     return found
-
-
-def stripped(found: list[Found]) -> dict[str, ast.FunctionDef]:
-    """The declared functions without what is hashed elsewhere: decorators of declaration, and defaults."""
-    return {name: _stripped(node) for each in found for name, node in each.functions.items()}
-
-
-def _stripped(node: ast.FunctionDef) -> ast.FunctionDef:
-    bare = copy.copy(node)
-    bare.args = copy.copy(node.args)
-    bare.args.defaults = []
-    bare.args.kw_defaults = []
-    bare.decorator_list = node.decorator_list[1:]
-    return bare
 
 
 class _Fault(Exception):
@@ -88,9 +79,9 @@ class _Reader:
             with _collecting(self.faults):
                 self._own(owned, node, decorator, owner, kind)
         found: list[Found] = []
-        for name, (node, decorator) in experiments.items():
+        for node, decorator in experiments.values():
             with _collecting(self.faults):
-                found.append(self._experiment(node, decorator, owned[name]))
+                found.append(self._experiment(node, decorator, owned))
         return found
 
     def fault(self, node: ast.AST, message: str) -> _Fault:
@@ -120,14 +111,14 @@ class _Reader:
         target = decorator.func if isinstance(decorator, ast.Call) else decorator
         kind = target.attr if isinstance(target, ast.Attribute) else ""
         if self.lab_name(target) == "experiment":
-            self._plain(tree, node, decorator, "experiment")
+            self._plain(tree, node, node.decorator_list[:1], decorator, "experiment")
             if node.name in experiments:
                 raise self.fault(node, f"a second experiment named {node.name!r}; give it a name of its own")
             experiments[node.name] = (node, decorator)  # type: ignore[assignment]
-        elif kind in {"figure", "metric"} and isinstance(target, ast.Attribute):
+        elif kind in _DRAWINGS and isinstance(target, ast.Attribute):
             owner = dotted(target.value)
             if owner in experiments:
-                self._plain(tree, node, decorator, kind)
+                self._plain(tree, node, _declaring(node, experiments), decorator, kind)
                 drawings.append((node, decorator, owner, kind))  # type: ignore[arg-type]
             elif owner and "." not in owner:
                 self._foreign(decorator, owner, kind, experiments)
@@ -142,13 +133,19 @@ class _Reader:
         raise self.fault(decorator, f"{owner!r} is {where}{offer}")
 
     def _plain(
-        self, tree: ast.Module, node: ast.FunctionDef | ast.AsyncFunctionDef, decorator: ast.expr, kind: str
+        self,
+        tree: ast.Module,
+        node: ast.FunctionDef | ast.AsyncFunctionDef,
+        head: Collection[ast.expr],
+        decorator: ast.expr,
+        kind: str,
     ) -> None:
+        """Refuse what is no plain function, and a declaration that is not in the *head* of its decorators."""
         if isinstance(node, ast.AsyncFunctionDef) or node not in tree.body:
             raise self.fault(
                 node, f"{kind} {node.name!r} must be a plain function at the top level of its file; move it"
             )
-        if node.decorator_list[0] is not decorator:
+        if decorator not in head:
             raise self.fault(decorator, f"@{kind} must be the first decorator of {node.name!r}; move it up")
 
     def _own(
@@ -159,13 +156,21 @@ class _Reader:
         owner: str,
         kind: str,
     ) -> None:
-        if any(each.name == node.name for others in owned.values() for each, _, _ in others) or node.name in owned:
+        """Enter a figure or metric; one function may be that of several experiments, once each."""
+        if any(each is node for each, _, _ in owned[owner]):
+            raise self.fault(decorator, f"{node.name!r} is declared for {owner!r} twice; remove one of the two")
+        taken = {each.name for others in owned.values() for each, _, _ in others if each is not node}
+        if node.name in taken or node.name in owned:
             raise self.fault(node, f"the name {node.name!r} is taken in this file; give the {kind} a name of its own")
         owned[owner].append((node, decorator, kind))
 
     def _experiment(
-        self, node: ast.FunctionDef, decorator: ast.expr, owned: list[tuple[ast.FunctionDef, ast.expr, str]]
+        self,
+        node: ast.FunctionDef,
+        decorator: ast.expr,
+        owned: Mapping[str, list[tuple[ast.FunctionDef, ast.expr, str]]],
     ) -> Found:
+        drawings = owned[node.name]
         options = self._options(decorator, ("device", "minutes", "gpu_minutes"))
         device = options.get("device", (decorator, "cpu"))
         if device[1] not in DEVICES:
@@ -183,10 +188,11 @@ class _Reader:
             handle=handle,
             edges=edges,
             parameters=parameters,
-            figures=[self._drawing(*each) for each in owned if each[2] == "figure"],
-            metrics=[self._drawing(*each) for each in owned if each[2] == "metric"],
+            figures=[self._drawing(*each) for each in drawings if each[2] == "figure"],
+            metrics=[self._drawing(*each) for each in drawings if each[2] == "metric"],
         )
-        return Found(declared, {each.name: each for each in (node, *(each[0] for each in owned))})
+        functions = {each.name: _stripped(each, len(_declaring(each, owned))) for each, *_ in drawings}
+        return Found(declared, {node.name: _stripped(node, 1), **functions})
 
     def _minutes(self, name: str, given: tuple[ast.AST, Any]) -> float:
         """A rough cost as it was given."""
@@ -205,7 +211,8 @@ class _Reader:
             texts = {name: self._text(options, name, decorator, node.name) for name in texts}
         elif isinstance(decorator, ast.Call) and (decorator.args or decorator.keywords):
             raise self.fault(decorator, f"a metric takes no options; write @{dotted(decorator.func)}")
-        return DeclaredDrawing(name=node.name, line=node.lineno, edges=edges, parameters=parameters, **texts)
+        line = node.lineno if decorator is node.decorator_list[-1] else decorator.lineno
+        return DeclaredDrawing(name=node.name, line=line, edges=edges, parameters=parameters, **texts)
 
     def _text(self, options: dict[str, tuple[ast.AST, Any]], name: str, decorator: ast.expr, figure: str) -> str:
         where, value = options.get(name, (decorator, ""))
@@ -326,6 +333,26 @@ class _Reader:
         if not _is_finite(value):
             raise self.fault(node, f"the default of {name!r} is not finite; write a number")
         return value  # type: ignore[no-any-return]
+
+
+def _declaring(node: ast.FunctionDef | ast.AsyncFunctionDef, owners: Collection[str]) -> list[ast.expr]:
+    """The decorators at the head of a function that declare a figure or a metric of one of *owners*."""
+
+    def declares(decorator: ast.expr) -> bool:
+        target = decorator.func if isinstance(decorator, ast.Call) else decorator
+        return isinstance(target, ast.Attribute) and target.attr in _DRAWINGS and dotted(target.value) in owners
+
+    return list(takewhile(declares, node.decorator_list))
+
+
+def _stripped(node: ast.FunctionDef, decorators: int) -> ast.FunctionDef:
+    """A function without its first *decorators*, and without defaults."""
+    bare = copy.copy(node)
+    bare.args = copy.copy(node.args)
+    bare.args.defaults = []
+    bare.args.kw_defaults = []
+    bare.decorator_list = node.decorator_list[decorators:]
+    return bare
 
 
 class _collecting:  # noqa: N801  reads as a statement

@@ -18,7 +18,7 @@ class Parameter(msgspec.Struct, frozen=True):
 
 
 class DeclaredDrawing(msgspec.Struct, frozen=True, kw_only=True):
-    """A figure or a metric, as its source declares it."""
+    """A figure or a metric, as its source declares it; faults of its texts are reported at ``line``."""
 
     name: str
     line: int

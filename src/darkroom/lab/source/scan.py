@@ -93,11 +93,11 @@ class _Module:
     def record(self) -> dict[str, Any]:
         self._collect(self.tree.body, effect=False)
         found = declarations.read(self.tree, self.imports, self.path)
-        stripped = declarations.stripped(found)
+        bodies = {name: node for each in found for name, node in each.functions.items()}
         written = {
             "whole": canonical.digest(canonical.text(self.tree.body)),
             "symbols": {name: self._symbol(nodes) for name, nodes in self.symbols.items()},
-            "bodies": {name: self._symbol([node]) for name, node in stripped.items()},
+            "bodies": {name: self._symbol([node]) for name, node in bodies.items()},
             "effects": self._symbol(self.effects) if self.effects else {},
             "imports": self.imports,
             "loads": sorted(self.loads),
