@@ -45,8 +45,8 @@ def anagrams(
     """
     from darkroom.diffusion import views
     from darkroom.diffusion.guidance import Anagram
+    from experiments.cascade import Pipeline, seeds_of
     from experiments.part_a.choosing import agreements
-    from experiments.part_a.painter import Painter, seeds_of
 
     ways = {
         "flip": views.flip,
@@ -58,7 +58,7 @@ def anagrams(
         "inner circle": views.inner_circle(),
         "jigsaw": views.jigsaw(seed),
     }
-    painter = Painter(run, stage_1, [text for _, *texts in pairs for text in texts])
+    pipeline = Pipeline(run, stage_1, [text for _, *texts in pairs for text in texts])
     seeds = seeds_of(seed, seeds_each)
     denoisers, seen, scores = [], [], []
     if shares and len(shares) != len(pairs):
@@ -66,14 +66,14 @@ def anagrams(
     for (way, prompt, other), share in zip(pairs, shares or [0.5] * len(pairs), strict=True):
         if way not in ways:
             raise ValueError(f"pairs: unknown view {way!r}; choose from {', '.join(ways)}")
-        parts = (painter.ask(prompt, gamma), views.identity), (painter.ask(other, gamma), ways[way])
+        parts = (pipeline.denoiser(prompt, gamma), views.identity), (pipeline.denoiser(other, gamma), ways[way])
         denoisers.append(Anagram(parts, (share, 1 - share)))
-    pictures = painter.sample_each(denoisers, seeds)
+    pictures = pipeline.sample_each(denoisers, seeds)
     for drawn, (way, prompt, other) in zip(pictures, pairs, strict=True):
         turned = ways[way].moved(drawn.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1)
         seen.append(255 - turned if ways[way].sign < 0 else turned)
         readings = ((drawn, prompt), (seen[-1], other))
-        scores.append(np.stack([agreements(painter, shown, text, seeds) for shown, text in readings], 1))
+        scores.append(np.stack([agreements(pipeline, shown, text, seeds) for shown, text in readings], 1))
     return {"pictures": pictures, "seen": np.stack(seen), "scores": np.stack(scores)}
 
 

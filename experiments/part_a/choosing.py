@@ -11,15 +11,15 @@ import numpy as np
 
 from darkroom.diffusion.agreement import agreement
 from darkroom.diffusion.schedules import Schedule
-from experiments.part_a.painter import NULL, Painter, to_tensor
+from experiments.cascade import NULL, Pipeline, to_tensor
 
 ASKED_AT = (250, 400, 550, 700)
 ASKED_AT_OF_FLOW = (0.71, 0.58, 0.46, 0.34)  # as much noise for the picture as DeepFloyd's schedule has at those
 
 
-def agreements(painter: Painter, pictures: np.ndarray, prompt: str, seeds: Sequence[int]) -> np.ndarray:
+def agreements(pipeline: Pipeline, pictures: np.ndarray, prompt: str, seeds: Sequence[int]) -> np.ndarray:
     """How well uint8 pictures (B, side, side, 3) agree with *prompt*, (B,): greater is better, 0 is not at all."""
-    asked, null = (painter.ask(text, gamma=1) for text in (prompt, NULL))
-    seen = to_tensor(pictures).to(painter.device)
+    asked, null = (pipeline.denoiser(text, gamma=1) for text in (prompt, NULL))
+    seen = to_tensor(pictures).to(pipeline.device)
     times = ASKED_AT if isinstance(asked.process, Schedule) else ASKED_AT_OF_FLOW
-    return agreement(asked, null, seen, painter.noise(seeds), times).cpu().numpy().astype(np.float64)
+    return agreement(asked, null, seen, pipeline.noise(seeds), times).cpu().numpy().astype(np.float64)

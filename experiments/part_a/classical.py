@@ -33,15 +33,15 @@ def classical(
     ``psnr`` (timesteps, sigmas) in decibels.
     """
     from darkroom.diffusion.filters import gaussian_blur
-    from experiments.part_a.painter import Painter, noised, to_bytes
+    from experiments.cascade import Pipeline, noised, to_bytes
 
-    painter = Painter(run, stage_1)
-    original = painter.load(picture)
-    truth = np.broadcast_to(to_bytes(original) / 255, (len(sigmas), painter.side, painter.side, 3))
+    pipeline = Pipeline(run, stage_1)
+    original = pipeline.load_picture(picture)
+    truth = np.broadcast_to(to_bytes(original) / 255, (len(sigmas), pipeline.side, pipeline.side, 3))
     noisy, blurred, scores = [], [], []
     for timestep in timesteps:
-        x_t = noised(painter, original, timestep, seed)
-        brought = x_t / painter.stage.process.alpha_bar(timestep + 1).sqrt().item()
+        x_t = noised(pipeline, original, timestep, seed)
+        brought = x_t / pipeline.stage.process.alpha_bar(timestep + 1).sqrt().item()
         blurs = np.concatenate([to_bytes(gaussian_blur(brought, sigma)) for sigma in sigmas])
         scores.append(psnr(blurs / 255, truth))
         noisy.append(to_bytes(x_t)[0])

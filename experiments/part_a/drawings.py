@@ -29,9 +29,9 @@ def drawings(
     seed: int = 180,
 ) -> dict[str, object]:
     """Results: those of ``edits.edited``, for the coffee, the sailboat and the tree."""
-    from experiments.part_a.painter import Painter
+    from experiments.cascade import Pipeline
 
-    return edits.edited(Painter(run, stage_1, [prompt]), [coffee, sailboat, tree], [prompt] * 3, levels, gamma, seed)
+    return edits.edited(Pipeline(run, stage_1, [prompt]), [coffee, sailboat, tree], [prompt] * 3, levels, gamma, seed)
 
 
 @drawings.metric

@@ -15,11 +15,11 @@ from darkroom.figures import Drawing, tiles
 from darkroom.lab import Results
 
 if TYPE_CHECKING:
-    from experiments.part_a.painter import Painter
+    from experiments.cascade import Pipeline
 
 
 def edited(
-    painter: Painter, pictures: Sequence[Path], prompts: Sequence[str], levels: Sequence[int], gamma: float, seed: int
+    pipeline: Pipeline, pictures: Sequence[Path], prompts: Sequence[str], levels: Sequence[int], gamma: float, seed: int
 ) -> dict[str, np.ndarray]:
     """Each picture noised to each level and sampled from there, all in one batch.
 
@@ -38,23 +38,23 @@ def edited(
     import torch
 
     from darkroom.diffusion.sample import last, sdedit
-    from experiments.part_a.painter import TIMES, seeds_of, to_bytes
+    from experiments.cascade import TIMES, seeds_of, to_bytes
 
     if strange := [level for level in levels if not 0 <= level < len(TIMES) - 1]:
         raise ValueError(f"i_start {strange[0]} is out of range; choose from 0 to {len(TIMES) - 2}")
-    originals = torch.cat([painter.load(path) for path in pictures])
+    originals = torch.cat([pipeline.load_picture(path) for path in pictures])
     asked = [prompt for prompt in prompts for _ in levels]
-    denoiser = painter.stage.finished(painter.ask(asked, gamma))
+    denoiser = pipeline.stage.finished(pipeline.denoiser(asked, gamma))
     seeds = [each for each in seeds_of(seed, len(pictures)) for _ in levels]
     walk = sdedit(
         denoiser,
-        painter.noise(seeds),
+        pipeline.noise(seeds),
         originals.repeat_interleave(len(levels), 0),
         [TIMES[level] for level in levels] * len(pictures),
         times=TIMES[min(levels) :],
-        variance=painter.stage.variance,
+        variance=pipeline.stage.variance,
     )
-    end = last(painter.told(walk, len(TIMES) - 1 - min(levels)))
+    end = last(pipeline.reported(walk, len(TIMES) - 1 - min(levels)))
     shown = to_bytes(originals)
     edits = to_bytes(end.x_t).reshape(len(pictures), len(levels), *shown.shape[1:])
     differences = (edits.astype(np.float64) - shown[:, None]) / 255

@@ -67,19 +67,19 @@ def flow(
     """
     import torch
 
+    from experiments.cascade import Pipeline, seeds_of, to_bytes
     from experiments.part_a.flowing import Flowing
-    from experiments.part_a.painter import Painter, seeds_of, to_bytes
 
     if midway not in shown_at:
         raise ValueError(
             f"midway = {midway:g} is none of shown_at, {', '.join(f'{t:g}' for t in shown_at)}; add it there"
         )
     pairs = [text for pair in (*anagrams, *hybrids) for text in pair]
-    painter = Painter(run, stage_1, [prompt, *edit_prompts, *pairs])
-    flowing = Flowing(painter, steps, seed)
-    originals = torch.cat([painter.load(path) for path in (chapel, rocket, sailboat)])
+    pipeline = Pipeline(run, stage_1, [prompt, *edit_prompts, *pairs])
+    flowing = Flowing(pipeline, steps, seed)
+    originals = torch.cat([pipeline.load_picture(path) for path in (chapel, rocket, sailboat)])
     seeds, generic = seeds_of(seed, count), [prompt] * len(originals)
-    unguided, guided = (flowing.sample(painter.ask(prompt, strength), seeds) for strength in (1, gamma))
+    unguided, guided = (flowing.sample(pipeline.denoiser(prompt, strength), seeds) for strength in (1, gamma))
     return {
         "original": to_bytes(originals[:1])[0],
         **flowing.estimates(originals[:1], prompt, shown_at, sigmas),

@@ -16,8 +16,8 @@ from darkroom.diffusion.denoise import Denoiser, Refitted
 from darkroom.diffusion.flow import StraightLine, as_flow
 from darkroom.diffusion.guidance import Anagram, Factorized
 from darkroom.diffusion.sample import euler, last, sdedit
+from experiments.cascade import Pipeline, seeds_of, to_bytes, to_tensor
 from experiments.part_a.choosing import agreements
-from experiments.part_a.painter import Painter, seeds_of, to_bytes, to_tensor
 
 LINE = StraightLine()
 Arrays = dict[str, np.ndarray]
@@ -27,26 +27,26 @@ class Flowing:
     """Stage I as a flow; pictures are (B, 3, side, side) in [-1, 1], results uint8 (B, side, side, 3).
 
     Args:
-        painter: stage I, and its prompts.
+        pipeline: stage I, and its prompts.
         steps: of Euler's method, from noise to picture.
         seed: of the noise that pictures are mixed with.
     """
 
-    def __init__(self, painter: Painter, steps: int, seed: int) -> None:
-        self.painter, self.steps, self.seed = painter, steps, seed
+    def __init__(self, pipeline: Pipeline, steps: int, seed: int) -> None:
+        self.pipeline, self.steps, self.seed = pipeline, steps, seed
 
     def flow(self, denoiser: Denoiser) -> Denoiser:
         """*denoiser* along the straight line, its estimates held to the range of pictures, its noise refitted to them."""
-        return as_flow(Refitted(self.painter.stage.finished(denoiser)))
+        return as_flow(Refitted(self.pipeline.stage.finished(denoiser)))
 
     def sample(self, denoiser: Denoiser, seeds: Sequence[int]) -> np.ndarray:
         """Pictures from noise."""
-        walk = euler(self.flow(denoiser), self.painter.noise(seeds), times=LINE.times(self.steps))
-        return to_bytes(last(self.painter.told(walk, self.steps)).x_t)
+        walk = euler(self.flow(denoiser), self.pipeline.noise(seeds), times=LINE.times(self.steps))
+        return to_bytes(last(self.pipeline.reported(walk, self.steps)).x_t)
 
     def estimates(self, x_1: Tensor, prompt: str, times: Sequence[float], sigmas: Sequence[float]) -> Arrays:
         """One picture at each of *times*, from one eps: the best blur, one step, and the update that the step makes."""
-        asked, eps = self.flow(self.painter.ask(prompt, gamma=1)), self.painter.noise([self.seed]).draw()
+        asked, eps = self.flow(self.pipeline.denoiser(prompt, gamma=1)), self.pipeline.noise([self.seed]).draw()
         noisy = [LINE.noised(x_1, t, eps) for t in times]
         predictions = [asked(x_t, t) for x_t, t in zip(noisy, times, strict=True)]
         updates = [
@@ -70,11 +70,11 @@ class Flowing:
 
     def path(self, x_1: Tensor, prompt: str, start: float) -> Arrays:
         """One picture, noised to *start*, at every step from there to the end, with its errors."""
-        x_t = LINE.noised(x_1, start, self.painter.noise([self.seed]).draw())
+        x_t = LINE.noised(x_1, start, self.pipeline.noise([self.seed]).draw())
         times = [t for t in LINE.times(self.steps) if t >= start]
-        asked = self.flow(self.painter.ask(prompt, gamma=1))
-        walk = euler(asked, self.painter.noise([self.seed]), x_T=x_t, times=times)
-        steps = list(self.painter.told(walk, len(times) - 1))
+        asked = self.flow(self.pipeline.denoiser(prompt, gamma=1))
+        walk = euler(asked, self.pipeline.noise([self.seed]), x_T=x_t, times=times)
+        steps = list(self.pipeline.reported(walk, len(times) - 1))
         path = [x_t, *(step.x_t for step in steps)]
         return {
             "path": to_bytes(torch.cat(path)),
@@ -89,11 +89,11 @@ class Flowing:
         All go through the network as one batch, along the steps of :meth:`sample` and the starts between them.
         """
         times = sorted({t for t in LINE.times(self.steps) if t >= min(starts)} | set(starts))
-        asked = self.flow(self.painter.ask([prompt for prompt in prompts for _ in starts], gamma))
-        noise = self.painter.noise([seed for seed in seeds_of(self.seed, len(originals)) for _ in starts])
+        asked = self.flow(self.pipeline.denoiser([prompt for prompt in prompts for _ in starts], gamma))
+        noise = self.pipeline.noise([seed for seed in seeds_of(self.seed, len(originals)) for _ in starts])
         repeated = originals.repeat_interleave(len(starts), 0)
         walk = sdedit(asked, noise, repeated, list(starts) * len(originals), times=times, variance="none")
-        drawn = to_bytes(last(self.painter.told(walk, len(times) - 1)).x_t)
+        drawn = to_bytes(last(self.pipeline.reported(walk, len(times) - 1)).x_t)
         return drawn.reshape(len(originals), len(starts), *drawn.shape[1:])
 
     def anagrams(self, pairs: Sequence[tuple[str, str]], gamma: float, seeds: Sequence[int]) -> Arrays:
@@ -133,10 +133,10 @@ class Flowing:
         """
         results: dict[str, list[np.ndarray]] = {name: [], f"{name}_seen": [], f"{name}_scores": []}
         for pair in pairs:
-            drawn = self.sample(joined(*(self.painter.ask(prompt, gamma) for prompt in pair)), seeds)
+            drawn = self.sample(joined(*(self.pipeline.denoiser(prompt, gamma) for prompt in pair)), seeds)
             other = np.ascontiguousarray(seen(drawn))
             readings = (other, drawn) if turned == 0 else (drawn, other)
-            scores = [agreements(self.painter, *reading, seeds) for reading in zip(readings, pair, strict=True)]
+            scores = [agreements(self.pipeline, *reading, seeds) for reading in zip(readings, pair, strict=True)]
             for key, value in zip(results, (drawn, other, np.stack(scores, 1)), strict=True):
                 results[key].append(value)
         return {key: np.stack(values) for key, values in results.items()}

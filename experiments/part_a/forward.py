@@ -30,12 +30,12 @@ def forward(
     Results: ``original`` uint8 (side, side, 3); ``noisy`` uint8 (timesteps, side, side, 3); ``signal`` (timesteps,), the
     share sqrt(abar_t) of the picture that is left.
     """
-    from experiments.part_a.painter import Painter, noised, to_bytes
+    from experiments.cascade import Pipeline, noised, to_bytes
 
-    painter = Painter(run, stage_1)
-    original = painter.load(picture)
-    noisy = [noised(painter, original, timestep, seed) for timestep in timesteps]
-    left = [float(painter.stage.process.alpha_bar(timestep + 1)) ** 0.5 for timestep in timesteps]
+    pipeline = Pipeline(run, stage_1)
+    original = pipeline.load_picture(picture)
+    noisy = [noised(pipeline, original, timestep, seed) for timestep in timesteps]
+    left = [float(pipeline.stage.process.alpha_bar(timestep + 1)) ** 0.5 for timestep in timesteps]
     return {
         "original": to_bytes(original)[0],
         "noisy": np.concatenate([to_bytes(each) for each in noisy]),

@@ -40,16 +40,17 @@ def guidance(
     ``agreement`` (gammas, prompts, each), by the model's own account.
     """
     from darkroom.diffusion.agreement import agreement
-    from experiments.part_a.painter import NULL, Painter, seeds_of, to_tensor
+    from experiments.cascade import NULL, Pipeline, seeds_of, to_tensor
 
-    painter = Painter(run, stage_1, [prompt, *swept])
-    pictures = painter.sample(painter.ask(prompt, gamma), seeds_of(seed, count))
+    pipeline = Pipeline(run, stage_1, [prompt, *swept])
+    pictures = pipeline.sample(pipeline.denoiser(prompt, gamma), seeds_of(seed, count))
     prompts = [each_prompt for each_prompt in swept for _ in range(each)]
     seeds = seeds_of(seed + 1, len(prompts))
-    sweep = [painter.sample(painter.ask(prompts, strength), seeds) for strength in gammas]
-    conditional, null = painter.ask(prompts, gamma=1), painter.ask(NULL, gamma=1)
+    sweep = [pipeline.sample(pipeline.denoiser(prompts, strength), seeds) for strength in gammas]
+    conditional, null = pipeline.denoiser(prompts, gamma=1), pipeline.denoiser(NULL, gamma=1)
     agreed = [
-        agreement(conditional, null, to_tensor(drawn).to(run.device), painter.noise(seeds), asked_at) for drawn in sweep
+        agreement(conditional, null, to_tensor(drawn).to(run.device), pipeline.noise(seeds), asked_at)
+        for drawn in sweep
     ]
     shape = (len(gammas), len(swept), each)
     return {

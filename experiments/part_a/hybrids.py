@@ -43,26 +43,26 @@ def hybrids(
     """
     from darkroom.diffusion import filters
     from darkroom.diffusion.guidance import Factorized
+    from experiments.cascade import Pipeline, seeds_of, to_bytes, to_tensor
     from experiments.part_a.choosing import agreements
-    from experiments.part_a.painter import Painter, seeds_of, to_bytes, to_tensor
 
     splits = {
         "low, high": filters.low_high(sigma, kernel),
         "gray, colour": filters.gray_colour(),
         "motion, residual": filters.motion_residual(),
     }
-    painter = Painter(run, stage_1, [text for _, *texts in pairs for text in texts])
+    pipeline = Pipeline(run, stage_1, [text for _, *texts in pairs for text in texts])
     seeds = seeds_of(seed, seeds_each)
     denoisers, afar, scores = [], [], []
     for kind, first, second in pairs:
         if kind not in splits:
             raise ValueError(f"pairs: unknown split {kind!r}; choose from {', '.join(repr(name) for name in splits)}")
-        denoisers.append(Factorized((painter.ask(first, gamma), painter.ask(second, gamma)), splits[kind]))
-    pictures = painter.sample_each(denoisers, seeds)
+        denoisers.append(Factorized((pipeline.denoiser(first, gamma), pipeline.denoiser(second, gamma)), splits[kind]))
+    pictures = pipeline.sample_each(denoisers, seeds)
     for drawn, (kind, first, second) in zip(pictures, pairs, strict=True):
         afar.append(to_bytes(splits[kind](to_tensor(drawn))[0]))
         readings = ((afar[-1], first), (drawn, second))
-        scores.append(np.stack([agreements(painter, shown, text, seeds) for shown, text in readings], 1))
+        scores.append(np.stack([agreements(pipeline, shown, text, seeds) for shown, text in readings], 1))
     return {"pictures": pictures, "afar": np.stack(afar), "scores": np.stack(scores)}
 
 

@@ -46,23 +46,23 @@ def inpainting(
     import torch
 
     from darkroom.diffusion.sample import inpaint, last
-    from experiments.part_a.painter import TIMES, Painter, seeds_of, to_bytes
+    from experiments.cascade import TIMES, Pipeline, seeds_of, to_bytes
 
-    painter = Painter(run, stage_1, [prompt, *names])
-    originals = torch.cat([painter.load(path) for path in (chapel, sailboat, tree)])
-    masks = torch.cat([painter.load_mask(path) for path in (door, sails, crown)])
+    pipeline = Pipeline(run, stage_1, [prompt, *names])
+    originals = torch.cat([pipeline.load_picture(path) for path in (chapel, sailboat, tree)])
+    masks = torch.cat([pipeline.load_mask(path) for path in (door, sails, crown)])
 
     def fill(prompts: list[str], repeats: int) -> np.ndarray:
         walk = inpaint(
-            painter.stage.finished(painter.ask([text for text in prompts for _ in range(each)], gamma)),
-            painter.noise(seeds_of(seed, len(originals) * each)),
+            pipeline.stage.finished(pipeline.denoiser([text for text in prompts for _ in range(each)], gamma)),
+            pipeline.noise(seeds_of(seed, len(originals) * each)),
             originals.repeat_interleave(each, 0),
             masks.repeat_interleave(each, 0),
             times=TIMES,
-            variance=painter.stage.variance,
+            variance=pipeline.stage.variance,
             repeats=repeats,
         )
-        filled = to_bytes(last(painter.told(walk, len(TIMES) - 1)).x_t)
+        filled = to_bytes(last(pipeline.reported(walk, len(TIMES) - 1)).x_t)
         return filled.reshape(len(originals), each, *filled.shape[1:])
 
     return {

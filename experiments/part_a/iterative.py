@@ -39,17 +39,17 @@ def iterative(
     """
     from darkroom.diffusion.filters import gaussian_blur
     from darkroom.diffusion.sample import ddpm
-    from experiments.part_a.painter import TIMES, Painter, noised, to_bytes
+    from experiments.cascade import TIMES, Pipeline, noised, to_bytes
 
-    painter = Painter(run, stage_1, [prompt])
-    original = painter.load(picture)
+    pipeline = Pipeline(run, stage_1, [prompt])
+    original = pipeline.load_picture(picture)
     times = TIMES[i_start:]
-    x_t = noised(painter, original, times[0] - 1, seed)
-    asked = painter.stage.finished(painter.ask(prompt, gamma=1))
-    walk = ddpm(asked, painter.noise([seed + 1]), x_T=x_t, times=times, variance=painter.stage.variance)
-    steps = [to_bytes(x_t)[0], *(to_bytes(step.x_t)[0] for step in painter.told(walk, len(times) - 1))]
+    x_t = noised(pipeline, original, times[0] - 1, seed)
+    asked = pipeline.stage.finished(pipeline.denoiser(prompt, gamma=1))
+    walk = ddpm(asked, pipeline.noise([seed + 1]), x_T=x_t, times=times, variance=pipeline.stage.variance)
+    steps = [to_bytes(x_t)[0], *(to_bytes(step.x_t)[0] for step in pipeline.reported(walk, len(times) - 1))]
     truth = to_bytes(original)[0]
-    brought = x_t / painter.stage.process.alpha_bar(times[0]).sqrt().item()
+    brought = x_t / pipeline.stage.process.alpha_bar(times[0]).sqrt().item()
     blurs = np.concatenate([to_bytes(gaussian_blur(brought, sigma)) for sigma in sigmas])
     blurred = blurs[psnr(blurs / 255, np.broadcast_to(truth / 255, blurs.shape)).argmax()]
     once = to_bytes(asked(x_t, times[0]).x_0)[0]

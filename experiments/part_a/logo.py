@@ -35,23 +35,23 @@ def logo(
     import torch
 
     from darkroom.diffusion.sample import last, sdedit
+    from experiments.cascade import TIMES, Pipeline, seeds_of, to_bytes
     from experiments.part_a.choosing import agreements
-    from experiments.part_a.painter import TIMES, Painter, seeds_of, to_bytes
 
-    painter = Painter(run, stage_1, [prompt])
-    original = painter.load(sketch)
+    pipeline = Pipeline(run, stage_1, [prompt])
+    original = pipeline.load_picture(sketch)
     seeds = seeds_of(seed, seeds_each)
-    denoiser = painter.stage.finished(painter.ask(prompt, gamma))
+    denoiser = pipeline.stage.finished(pipeline.denoiser(prompt, gamma))
     walk = sdedit(
         denoiser,
-        painter.noise(seeds * len(levels)),
+        pipeline.noise(seeds * len(levels)),
         torch.cat([original] * (len(levels) * seeds_each)),
         [TIMES[level] for level in levels for _ in seeds],
         times=TIMES[min(levels) :],
-        variance=painter.stage.variance,
+        variance=pipeline.stage.variance,
     )
-    drawn = to_bytes(last(painter.told(walk, len(TIMES) - 1 - min(levels))).x_t)
-    scores = agreements(painter, drawn, prompt, seeds * len(levels))
+    drawn = to_bytes(last(pipeline.reported(walk, len(TIMES) - 1 - min(levels))).x_t)
+    scores = agreements(pipeline, drawn, prompt, seeds * len(levels))
     return {
         "sketch": to_bytes(original)[0],
         "pictures": drawn.reshape(len(levels), seeds_each, *drawn.shape[1:]),

@@ -35,13 +35,13 @@ def one_step(
     """
     import torch
 
-    from experiments.part_a.painter import Painter, noised, to_bytes
+    from experiments.cascade import Pipeline, noised, to_bytes
 
-    painter = Painter(run, stage_1, [prompt])
-    original = painter.load(picture)
+    pipeline = Pipeline(run, stage_1, [prompt])
+    original = pipeline.load_picture(picture)
     timesteps = blurs.parameters["timesteps"]
-    noisy = [noised(painter, original, timestep, seed) for timestep in timesteps]
-    asked = painter.stage.finished(painter.ask(prompt, gamma=1))
+    noisy = [noised(pipeline, original, timestep, seed) for timestep in timesteps]
+    asked = pipeline.stage.finished(pipeline.denoiser(prompt, gamma=1))
     estimates = [asked(x_t, timestep + 1).x_0 for x_t, timestep in zip(noisy, timesteps, strict=True)]
     shown = to_bytes(torch.cat(estimates))
     truth = to_bytes(original)

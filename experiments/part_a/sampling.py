@@ -25,10 +25,10 @@ def sampling(
 
     Results: ``pictures`` uint8 (count, side, side, 3).
     """
-    from experiments.part_a.painter import Painter, seeds_of
+    from experiments.cascade import Pipeline, seeds_of
 
-    painter = Painter(run, stage_1, [prompt])
-    return {"pictures": painter.sample(painter.ask(prompt, gamma=1), seeds_of(seed, count))}
+    pipeline = Pipeline(run, stage_1, [prompt])
+    return {"pictures": pipeline.sample(pipeline.denoiser(prompt, gamma=1), seeds_of(seed, count))}
 
 
 @sampling.figure(

@@ -29,9 +29,9 @@ def sdedit(
     seed: int = 180,
 ) -> dict[str, object]:
     """Results: those of ``edits.edited``, for the chapel, the rocket and the cat."""
-    from experiments.part_a.painter import Painter
+    from experiments.cascade import Pipeline
 
-    return edits.edited(Painter(run, stage_1, [prompt]), [chapel, rocket, cat], [prompt] * 3, levels, gamma, seed)
+    return edits.edited(Pipeline(run, stage_1, [prompt]), [chapel, rocket, cat], [prompt] * 3, levels, gamma, seed)
 
 
 @sdedit.metric

@@ -39,22 +39,22 @@ def setup(
     """
     import time
 
-    from experiments.part_a.painter import Enlarger, Painter, seeds_of
+    from experiments.cascade import Pipeline, SuperResolutionPipeline, seeds_of
 
-    painter = Painter(run, stage_1, prompts)
+    pipeline = Pipeline(run, stage_1, prompts)
     seeds = seeds_of(seed, len(prompts))
-    asked = painter.ask(prompts, gamma)
-    painter.sample(
-        asked, seeds, painter.stage.times(1)
+    asked = pipeline.denoiser(prompts, gamma)
+    pipeline.sample(
+        asked, seeds, pipeline.stage.times(1)
     )  # the first call of a process takes longer, on a GPU by seconds
     small, seconds = [], []
     for count in steps:
         began = time.monotonic()
-        small.append(painter.sample(asked, seeds, painter.stage.times(count)))
+        small.append(pipeline.sample(asked, seeds, pipeline.stage.times(count)))
         seconds.append((time.monotonic() - began) / len(prompts))
-    enlarger = Enlarger(run, painter, stage_2)
+    upscaler = SuperResolutionPipeline(run, pipeline, stage_2)
     source = small[list(steps).index(enlarged_from)]
-    large = [enlarger.enlarge(source, prompts, seeds, enlarging_gamma, steps=count) for count in enlarging_steps]
+    large = [upscaler.upscale(source, prompts, seeds, enlarging_gamma, steps=count) for count in enlarging_steps]
     return {"small": np.stack(small, 1), "large": np.stack(large, 1), "seconds": np.array(seconds)}
 
 

@@ -29,9 +29,9 @@ def text_guided(
     seed: int = 180,
 ) -> dict[str, object]:
     """Results: those of ``edits.edited``, a prompt each for the chapel, the cat and the sailboat."""
-    from experiments.part_a.painter import Painter
+    from experiments.cascade import Pipeline
 
-    return edits.edited(Painter(run, stage_1, prompts), [chapel, cat, sailboat], prompts, levels, gamma, seed)
+    return edits.edited(Pipeline(run, stage_1, prompts), [chapel, cat, sailboat], prompts, levels, gamma, seed)
 
 
 @text_guided.metric

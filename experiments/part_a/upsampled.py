@@ -35,7 +35,7 @@ def upsampled(
 
     Results: ``small`` uint8 (5, side, side, 3); ``large`` uint8 (5, 2 side, 2 side, 3); ``prompts``.
     """
-    from experiments.part_a.painter import Enlarger, Painter, seeds_of
+    from experiments.cascade import Pipeline, SuperResolutionPipeline, seeds_of
 
     chosen = [
         (
@@ -47,8 +47,8 @@ def upsampled(
     ]
     chosen.append((painted["pictures"][0, painted["scores"][0].argmax()], painted.parameters["prompt"]))
     small, prompts = np.stack([picture for picture, _ in chosen]), [prompt for _, prompt in chosen]
-    enlarger = Enlarger(run, Painter(run, stage_1, prompts), stage_2)
-    large = enlarger.enlarge(small, prompts, seeds_of(seed, len(chosen)), enlarging_gamma, steps=steps)
+    upscaler = SuperResolutionPipeline(run, Pipeline(run, stage_1, prompts), stage_2)
+    large = upscaler.upscale(small, prompts, seeds_of(seed, len(chosen)), enlarging_gamma, steps=steps)
     return {"small": small, "large": large, "prompts": prompts}
 
 

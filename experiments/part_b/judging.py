@@ -17,11 +17,11 @@ from experiments.part_b import digits
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What the classifier makes of N samples.
+class Predictions:
+    """What the classifier predicts of N samples.
 
     Args:
-        digits: the digits that it reads, uint8 (N,).
+        digits: the most likely digits, uint8 (N,).
         features: float32 (N, F).
     """
 
@@ -46,17 +46,17 @@ class Judge:
         rng = np.random.default_rng(seed)
         self._pairs = [_two_sets(features, labels, each, rng) for _ in range(draws)]
 
-    def read(self, samples: np.ndarray) -> Reading:
-        """What it makes of uint8 *samples*, (N, 28, 28)."""
-        return Reading(*digits.read(self.network, samples, self.device))
+    def read(self, samples: np.ndarray) -> Predictions:
+        """What it predicts of uint8 *samples*, (N, 28, 28)."""
+        return Predictions(*digits.read(self.network, samples, self.device))
 
     def confidence(self, samples: np.ndarray) -> float:
         """The mean probability of the digit that it holds most likely, of uint8 *samples*, (N, 28, 28)."""
         return float(digits.probabilities(self.network, samples, self.device).max(1).mean())
 
-    def distance(self, reading: Reading) -> float:
-        """The Frechet distance of what was read to real digits."""
-        return float(np.mean([frechet_distance(reading.features, real) for real, _ in self._pairs]))
+    def distance(self, predicted: Predictions) -> float:
+        """The Frechet distance of samples to real digits, by their features."""
+        return float(np.mean([frechet_distance(predicted.features, real) for real, _ in self._pairs]))
 
     @property
     def floor(self) -> np.ndarray:

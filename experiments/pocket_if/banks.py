@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from experiments.pocket_if.world import GENERIC, SIDE, Picture, World
+from experiments.pocket_if.world import GENERIC, SIDE, CaptionedPicture, World
 
 # The share of a style's pictures of which nothing is said but the generic prompt.
 SELDOM = {"emoji": 0.04, "photo": 0.04}
@@ -34,7 +34,7 @@ def draw(
     seed: int,
     count: int,
     side: int,
-    told: Callable[[int], None] = lambda done: None,
+    report: Callable[[int], None] = lambda done: None,
     generic: Mapping[str, float] = SELDOM,
 ) -> Bank:
     """Pictures 0, ..., count - 1 of *seed*, made smaller to *side* by averaging.
@@ -44,14 +44,14 @@ def draw(
     not worth a cache that has to know when it is out of date.
 
     Args:
-        told: is called now and then with how many are done.
+        report: is called now and then with how many are done.
         generic: by style, the share of pictures called "a high quality photo" and nothing else.
     """
 
-    def one(index: int) -> tuple[np.ndarray, Picture]:
+    def one(index: int) -> tuple[np.ndarray, CaptionedPicture]:
         picture = world.picture(seed, index)
         if index % 200 == 0:
-            told(index)
+            report(index)
         return smaller(picture.pixels, side), picture
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -97,7 +97,7 @@ def draw_each(
 
 def together(*banks: Bank) -> Bank:
     """One bank of the pictures of several."""
-    said = ([told for bank in banks for told in getattr(bank, name)] for name in ("captions", "subjects", "styles"))
+    said = ([each for bank in banks for each in getattr(bank, name)] for name in ("captions", "subjects", "styles"))
     return Bank(np.concatenate([bank.images for bank in banks]), *said)
 
 
@@ -107,7 +107,7 @@ def cropped(bank: Bank, side: int, seed: int, each: int) -> Bank:
     rows = np.repeat(np.arange(len(bank.images)), each)
     corners = np.random.default_rng((seed, side)).integers(0, room, (len(rows), 2))
     images = [bank.images[row, :, y : y + side, x : x + side] for row, (y, x) in zip(rows, corners, strict=True)]
-    said = ([told[row] for row in rows] for told in (bank.captions, bank.subjects, bank.styles))
+    said = ([each[row] for row in rows] for each in (bank.captions, bank.subjects, bank.styles))
     return Bank(np.stack(images), *said)
 
 

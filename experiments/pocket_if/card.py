@@ -47,11 +47,11 @@ def card(
     import time
 
     from darkroom.lab import Weights
-    from experiments.part_a.painter import Painter, batch, seeds_of
-    from experiments.pocket_if.judging import Judge
+    from experiments.cascade import Pipeline, batch, seeds_of
+    from experiments.pocket_if.judging import NearestCentroid
 
-    world, named = World(emoji, subjects, sets, mirrored), Judge.restored(reader)
-    painter = Painter(run, Weights(str(model["pipeline"])))
+    world, named = World(emoji, subjects, sets, mirrored), NearestCentroid.restored(reader)
+    pipeline = Pipeline(run, Weights(str(model["pipeline"])))
     kept = dict(run.load() or {"seconds": 0.0})
     names = world.subjects
 
@@ -61,12 +61,12 @@ def card(
         seeds = seeds_of(seed + list(STYLES).index(style), len(prompts))
         parts = []
         most = at_once if run.device == "cpu" else max(at_once, 256)  # a GPU is as quick with as many
-        together = batch(painter.stage, run.device, most, 2)
+        together = batch(pipeline.stage, run.device, most, 2)
         for first in range(0, len(prompts), together):
             rows = slice(first, first + together)
-            parts.append(painter.sample(painter.ask(prompts[rows], gamma), seeds[rows]))
+            parts.append(pipeline.sample(pipeline.denoiser(prompts[rows], gamma), seeds[rows]))
             run.progress(first, len(prompts), unit=f"{style} pictures")
-        return np.concatenate(parts).reshape(len(names), each, painter.side, painter.side, 3)
+        return np.concatenate(parts).reshape(len(names), each, pipeline.side, pipeline.side, 3)
 
     for style in STYLES:
         if f"right_{style}" in kept:

@@ -40,11 +40,11 @@ def judge(
     """
     from darkroom.diffusion.train import Recipe, Trainer, seeded
     from experiments.pocket_if import judging
-    from experiments.pocket_if.banks import draw, smaller
-    from experiments.pocket_if.training import drawing, followed
+    from experiments.pocket_if.banks import smaller
+    from experiments.pocket_if.training import drawn, followed
 
     known = World(emoji, subjects, tuple(name for name in SETS if name != held_out))
-    bank = draw(known, seed, pictures, judging.SIDE, drawing(run, pictures))
+    bank = drawn(run, known, seed, pictures, judging.SIDE)
     names = known.subjects
     labels = np.array([names.index(subject) for subject in bank.subjects], np.int64)
     network = seeded(lambda: judging.Namer(len(names)), seed)

@@ -66,8 +66,8 @@ class Naming:
 
 
 @dataclass(frozen=True, eq=False)
-class Judge:
-    """Pictures in the feature space, and which subject is nearest there.
+class NearestCentroid:
+    """The nearest-centroid classifier of subjects, in the feature space of a trained network.
 
     Args:
         network: a trained ``Namer``, ready for inference.
@@ -80,11 +80,11 @@ class Judge:
     subjects: tuple[str, ...]
 
     @staticmethod
-    def restored(results: Mapping[str, object]) -> Judge:
+    def restored(results: Mapping[str, object]) -> NearestCentroid:
         """The judge that the experiment stored."""
         subjects = tuple(results["subjects"])  # type: ignore[arg-type]
         network = restored(results["weights"], len(subjects))  # type: ignore[arg-type]
-        return Judge(network, np.asarray(results["centres"]), subjects)
+        return NearestCentroid(network, np.asarray(results["centres"]), subjects)
 
     def directions(self, pictures: np.ndarray) -> np.ndarray:
         """Features of length 1, (B, 128), of uint8 pictures (B, H, W, 3)."""

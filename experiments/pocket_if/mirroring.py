@@ -15,8 +15,7 @@ import numpy as np
 from darkroom.diffusion.metrics import mirror_symmetry
 from darkroom.figures import Drawing, tiles
 from darkroom.lab import Dataset, Results, Run, asset, dataset, experiment, upstream
-from experiments.pocket_if.stage_1_longer import stage_1_longer
-from experiments.pocket_if.stage_1_unmirrored import stage_1_unmirrored
+from experiments.pocket_if.stage_1 import stage_1_longer, stage_1_unmirrored
 from experiments.pocket_if.world import World
 
 
@@ -43,7 +42,7 @@ def mirroring(
     from darkroom.diffusion.denoise import Refitted
     from darkroom.diffusion.sample import ddim, last
     from darkroom.lab import Weights
-    from experiments.part_a.painter import TIMES, Painter, seeds_of, to_bytes
+    from experiments.cascade import TIMES, Pipeline, seeds_of, to_bytes
     from experiments.pocket_if.banks import smaller
 
     world = World(emoji, subjects, sets, mirrored=0.0)
@@ -51,14 +50,14 @@ def mirroring(
     seeds = seeds_of(seed, len(prompts))
     drawn = {}
     for name, model in (("before", before), ("after", after)):
-        painter = Painter(run, Weights(str(model["pipeline"])))
-        denoiser, noise = Refitted(painter.stage.finished(painter.ask(prompts, gamma))), painter.noise(seeds)
+        pipeline = Pipeline(run, Weights(str(model["pipeline"])))
+        denoiser, noise = Refitted(pipeline.stage.finished(pipeline.denoiser(prompts, gamma))), pipeline.noise(seeds)
         walk = ddim(denoiser, noise, x_T=noise.draw() / 2, times=(*TIMES, 0))
-        drawn[name] = to_bytes(last(painter.told(walk, len(TIMES))).x_t)
+        drawn[name] = to_bytes(last(pipeline.reported(walk, len(TIMES))).x_t)
     own = [world.picture(seed, k, subject=name, style="emoji").pixels for k, name in enumerate(world.subjects)]
     return {
         **drawn,
-        "own": np.stack([smaller(picture, painter.side) for picture in own]),
+        "own": np.stack([smaller(picture, pipeline.side) for picture in own]),
         "subjects": list(world.subjects),
     }
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from darkroom.figures import Drawing
 from darkroom.lab import Dataset, Results, Run, asset, dataset, experiment, upstream
 from experiments.pocket_if import panels
-from experiments.pocket_if.stage_1_grown import stage_1_grown
+from experiments.pocket_if.stage_1 import stage_1_grown
 
 
 @experiment(device="gpu", minutes=70, gpu_minutes=3)
@@ -50,10 +50,10 @@ def stage_2(
     from experiments.pocket_if.world import World
 
     recipe = training.recipe(epochs, batch, learning_rate, warmup, weight_decay, averaging)
-    drawn = banks.draw(World(emoji, subjects, sets, mirrored), seed, pictures, whole, training.drawing(run, pictures))
+    setup = training.TrainingSetup(side, recipe, seed, larger=larger, whole=whole, cap=cap)
+    drawn = training.drawn(run, World(emoji, subjects, sets, mirrored), seed, pictures, whole)
     bank = banks.cropped(drawn, side, seed, squares)
-    plan = training.Plan(side, recipe, seed, larger=larger, whole=whole, cap=cap)
-    return training.train_above(run, below["pipeline"], bank, plan)
+    return training.train_above(run, below["pipeline"], bank, setup)
 
 
 @stage_2.metric

@@ -6,7 +6,7 @@ Everything here needs torch, diffusers and transformers; experiments import it w
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,14 +31,15 @@ from darkroom.diffusion.growth import conditioned, grown
 from darkroom.diffusion.pretrained import schedule_of
 from darkroom.diffusion.train import Recipe, Trainer, seeded
 from darkroom.lab import Run
-from experiments.pocket_if.banks import Bank
+from experiments.pocket_if.banks import SELDOM, Bank, draw
+from experiments.pocket_if.world import World
 
 SAVE_EVERY_S = 120.0
 FOLDER = Path("pipeline")
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingSetup:
     """What is trained, on what size of picture, for how long.
 
     Args:
@@ -76,6 +77,15 @@ def recipe(epochs: int, batch: int, learning_rate: float, warmup: int, weight_de
     )
 
 
+def drawn(run: Run, world: World, seed: int, count: int, side: int, generic: Mapping[str, float] = SELDOM) -> Bank:
+    """What :func:`~experiments.pocket_if.banks.draw` gives; progress is reported to the run."""
+
+    def report(done: int) -> None:
+        run.progress(done, count, unit="pictures")
+
+    return draw(world, seed, count, side, report, generic)
+
+
 def fresh_parts(shape: Shape, side: int, captions: list[str], seed: int) -> tuple[Any, nn.Module]:
     """A tokenizer of the words of *captions*, and networks with the initial weights that *seed* gives."""
     tokenizer = make_tokenizer(captions)
@@ -102,7 +112,7 @@ def grown_parts(folder: Path, seed: int) -> tuple[Any, nn.Module]:
     return tokenizer, TextToImage(seeded(lambda: grown(network.unet), seed), network.text_encoder)
 
 
-def train(run: Run, parts: tuple[Any, nn.Module], bank: Bank, plan: Plan) -> dict[str, object]:
+def train(run: Run, parts: tuple[Any, nn.Module], bank: Bank, setup: TrainingSetup) -> dict[str, object]:
     """Train to the end of the recipe, from the last checkpoint if there is one, and write the pipeline.
 
     Returns:
@@ -111,66 +121,61 @@ def train(run: Run, parts: tuple[Any, nn.Module], bank: Bank, plan: Plan) -> dic
     tokenizer, network = parts
     distinct, rows = caption_rows(bank.captions)
     captions = Captions.of(tokenizer, distinct, run.device)
-    loss, trained = _trained(run, network, captions, bank.images, rows, plan)
+    loss, trained = _trained(run, network, captions, bank.images, rows, setup)
     save_stage(FOLDER, tokenizer, trained.text_encoder, trained.unet)
     return {"loss": loss, "pipeline": FOLDER}
 
 
-def train_above(run: Run, below: Path, bank: Bank, plan: Plan) -> dict[str, object]:
+def train_above(run: Run, below: Path, bank: Bank, setup: TrainingSetup) -> dict[str, object]:
     """Train the stage above the one in *below*: from its U-Net on, with its text encoder, which stays as it is.
 
     Returns:
         as :func:`train`.
     """
     tokenizer, first = saved_parts(below)
-    unet = seeded(lambda: conditioned(first.unet, plan.whole or plan.side), plan.seed)
-    return _train_beside(run, tokenizer, first.text_encoder, unet, bank, plan)
+    unet = seeded(lambda: conditioned(first.unet, setup.whole or setup.side), setup.seed)
+    return _train_beside(run, tokenizer, first.text_encoder, unet, bank, setup)
 
 
-def train_on(run: Run, saved: Path, bank: Bank, plan: Plan) -> dict[str, object]:
+def train_on(run: Run, saved: Path, bank: Bank, setup: TrainingSetup) -> dict[str, object]:
     """Train the U-Net of the stage in *saved* further, with its text encoder, which stays as it is.
 
     Returns:
         as :func:`train`.
     """
     tokenizer, parts = saved_parts(saved)
-    return _train_beside(run, tokenizer, parts.text_encoder, parts.unet, bank, plan)
-
-
-def drawing(run: Run, count: int) -> Callable[[int], None]:
-    """Progress of drawing a bank of *count* pictures."""
-    return lambda done: run.progress(done, count, unit="pictures")
+    return _train_beside(run, tokenizer, parts.text_encoder, parts.unet, bank, setup)
 
 
 def _train_beside(
-    run: Run, tokenizer: Any, encoder: nn.Module, unet: nn.Module, bank: Bank, plan: Plan
+    run: Run, tokenizer: Any, encoder: nn.Module, unet: nn.Module, bank: Bank, setup: TrainingSetup
 ) -> dict[str, object]:
     """Train *unet* on captions as *encoder* reads them."""
     distinct, rows = caption_rows(bank.captions)
     captions = _embedded(encoder, Captions.of(tokenizer, distinct, "cpu"), run.device)
-    loss, trained = _trained(run, TextToImage(unet, None), captions, bank.images, rows, plan)
+    loss, trained = _trained(run, TextToImage(unet, None), captions, bank.images, rows, setup)
     save_stage(FOLDER, tokenizer, encoder, trained.unet)
     return {"loss": loss, "pipeline": FOLDER}
 
 
 def _trained(
-    run: Run, network: nn.Module, captions: Captions, images: np.ndarray, rows: np.ndarray, plan: Plan
+    run: Run, network: nn.Module, captions: Captions, images: np.ndarray, rows: np.ndarray, setup: TrainingSetup
 ) -> tuple[np.ndarray, Any]:
     """The loss of every step, and the averaged networks on the CPU in float32."""
     schedule = schedule_of(make_scheduler()).to(run.device)
     objective = TextToImageLoss(
         schedule,
         captions,
-        cap=plan.cap,
-        side=plan.side,
-        pooled=plan.pooled,
-        larger=plan.larger,
-        stride=plan.stride,
+        cap=setup.cap,
+        side=setup.side,
+        pooled=setup.pooled,
+        larger=setup.larger,
+        stride=setup.stride,
     )
-    trainer = Trainer(network, objective, plan.recipe, images, rows, device=run.device, seed=plan.seed)
+    trainer = Trainer(network, objective, setup.recipe, images, rows, device=run.device, seed=setup.seed)
     loss = followed(run, trainer)
     trained = trainer.average.cpu().float()
-    trained.unet.register_to_config(sample_size=plan.whole or plan.side)
+    trained.unet.register_to_config(sample_size=setup.whole or setup.side)
     return loss, trained
 
 

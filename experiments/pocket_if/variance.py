@@ -12,8 +12,7 @@ from pathlib import Path
 
 from darkroom.figures import Drawing, Reference, Series, line_plot, tiles
 from darkroom.lab import Dataset, Results, Run, asset, dataset, experiment, upstream
-from experiments.pocket_if.stage_1_grown import stage_1_grown
-from experiments.pocket_if.stage_1_strided import stage_1_strided
+from experiments.pocket_if.stage_1 import stage_1_grown, stage_1_strided
 from experiments.pocket_if.world import World
 
 RUNS = ("before", "after")
@@ -54,22 +53,22 @@ def variance(
     from darkroom.diffusion.likelihood import fitting_variance
     from darkroom.diffusion.sample import log_variance
     from darkroom.lab import Weights
-    from experiments.part_a.painter import TIMES, Painter, seeds_of
+    from experiments.cascade import TIMES, Pipeline, seeds_of
     from experiments.pocket_if.banks import draw
 
-    painters = {
-        name: Painter(run, Weights(str(model["pipeline"]))) for name, model in zip(RUNS, (before, after), strict=True)
+    pipelines = {
+        name: Pipeline(run, Weights(str(model["pipeline"]))) for name, model in zip(RUNS, (before, after), strict=True)
     }
-    side = painters["after"].side
+    side = pipelines["after"].side
     bank = draw(World(emoji, subjects, sets, mirrored=0.0), seed, pictures, side)
     x_0 = torch.from_numpy(bank.images).to(run.device).float() / 127.5 - 1
     drawn, fitting = np.zeros((2, len(TIMES) - 1)), np.zeros((2, len(TIMES) - 1))
-    for row, painter in enumerate(painters.values()):
-        schedule, denoiser = painter.stage.process, painter.ask(bank.captions, gamma=1)
+    for row, pipeline in enumerate(pipelines.values()):
+        schedule, denoiser = pipeline.stage.process, pipeline.denoiser(bank.captions, gamma=1)
         for column, (t, s) in enumerate(pairwise(TIMES)):
             run.progress(row * len(TIMES) + column, 2 * len(TIMES), unit="times")
             with torch.inference_mode():
-                found = denoiser(schedule.noised(x_0, t, painter.noise(seeds_of(seed, pictures)).draw()), t)
+                found = denoiser(schedule.noised(x_0, t, pipeline.noise(seeds_of(seed, pictures)).draw()), t)
                 said = log_variance(schedule, found.v, t, s).mean().item()
                 mse = (found.x_0 - x_0).square().mean().item()
             drawn[row, column], fitting[row, column] = np.exp(said / 2), fitting_variance(schedule, t, s, mse) ** 0.5
@@ -78,7 +77,7 @@ def variance(
         "times": np.array(TIMES[:-1]),
         "drawn": drawn,
         "fitting": fitting,
-        **{name: painter.sample(painter.ask(shown, gamma), seeds) for name, painter in painters.items()},
+        **{name: pipeline.sample(pipeline.denoiser(shown, gamma), seeds) for name, pipeline in pipelines.items()},
     }
 
 

@@ -34,7 +34,7 @@ Scene = Callable[["World", Rng, str], Image.Image]
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class CaptionedPicture:
     """A picture, (128, 128, 3) uint8, and what is said of it."""
 
     pixels: np.ndarray
@@ -76,7 +76,7 @@ class World:
 
     def picture(
         self, seed: int, index: int, *, subject: str | None = None, style: str | None = None, drawing: str | None = None
-    ) -> Picture:
+    ) -> CaptionedPicture:
         """Picture *index* of *seed*; subject, style and drawing are chosen by them where they are not given."""
         rng = np.random.default_rng((seed, index))
         subject = subject or self.subjects[int(rng.integers(len(self.subjects)))]
@@ -90,7 +90,7 @@ class World:
         caption = str(rng.choice(STYLES[style].captions)).format(named)
         if setting and subject not in SCENES and rng.random() < 0.6:
             caption += setting
-        return Picture(np.asarray(image), caption, subject, style, drawing)
+        return CaptionedPicture(np.asarray(image), caption, subject, style, drawing)
 
     def drawings(self, subject: str) -> tuple[str, ...]:
         """The sets that can draw *subject*."""

@@ -48,21 +48,21 @@ def test_one_prompt_is_no_slower_than_diffusers(checkpoint: Path, tmp_path: Path
     """One picture with guidance takes no longer than IFPipeline takes for it, but for the noise of measuring."""
     from diffusers import IFPipeline
 
-    from experiments.part_a.painter import Painter
+    from experiments.cascade import Pipeline
 
-    pipeline = IFPipeline.from_pretrained(checkpoint, safety_checker=None, watermarker=None, feature_extractor=None)
-    pipeline.set_progress_bar_config(disable=True)
-    painter = Painter(Handle(), Weights(str(checkpoint)), cache=tmp_path)
-    embedded, null = painter.prompts([PROMPT]), painter.prompts([""])
+    stock = IFPipeline.from_pretrained(checkpoint, safety_checker=None, watermarker=None, feature_extractor=None)
+    stock.set_progress_bar_config(disable=True)
+    pipeline = Pipeline(Handle(), Weights(str(checkpoint)), cache=tmp_path)
+    embedded, null = pipeline.prompts([PROMPT]), pipeline.prompts([""])
 
     def theirs() -> object:
-        return pipeline(
+        return stock(
             prompt_embeds=embedded, negative_prompt_embeds=null, num_inference_steps=STEPS, guidance_scale=GAMMA,
             generator=torch.Generator().manual_seed(1), output_type="pt",
         )  # fmt: skip
 
     def ours() -> object:
-        return painter.sample(painter.ask(PROMPT, GAMMA), [1], painter.stage.times(STEPS))
+        return pipeline.sample(pipeline.denoiser(PROMPT, GAMMA), [1], pipeline.stage.times(STEPS))
 
     mine, reference = best_of(5, ours, theirs)
     print(f"\none prompt, {STEPS} steps with guidance: ours {mine:.2f} s, IFPipeline {reference:.2f} s")
@@ -76,20 +76,18 @@ def test_six_levels_of_sdedit_are_at_least_half_as_quick_again(checkpoint: Path,
 
     from darkroom.diffusion.pretrained import Source, load_stage
     from darkroom.diffusion.sample import last, sdedit
-    from experiments.part_a.painter import TIMES, Painter
+    from experiments.cascade import TIMES, Pipeline
 
-    pipeline = IFImg2ImgPipeline.from_pretrained(
-        checkpoint, safety_checker=None, watermarker=None, feature_extractor=None
-    )
-    pipeline.set_progress_bar_config(disable=True)
-    painter = Painter(Handle(), Weights(str(checkpoint)), cache=tmp_path)
-    embedded, null = painter.prompts([PROMPT]), painter.prompts([""])
+    stock = IFImg2ImgPipeline.from_pretrained(checkpoint, safety_checker=None, watermarker=None, feature_extractor=None)
+    stock.set_progress_bar_config(disable=True)
+    pipeline = Pipeline(Handle(), Weights(str(checkpoint)), cache=tmp_path)
+    embedded, null = pipeline.prompts([PROMPT]), pipeline.prompts([""])
     pixels = np.random.default_rng(1).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
     picture, original = Image.fromarray(pixels), torch.zeros(1, 3, SIDE, SIDE)
 
     def theirs() -> object:
         return [
-            pipeline(
+            stock(
                 prompt_embeds=embedded, negative_prompt_embeds=null, image=picture, guidance_scale=GAMMA,
                 num_inference_steps=STEPS, strength=(STEPS - level) / STEPS, output_type="pt",
                 generator=torch.Generator().manual_seed(1),
@@ -99,17 +97,17 @@ def test_six_levels_of_sdedit_are_at_least_half_as_quick_again(checkpoint: Path,
 
     def ours() -> object:
         walk = sdedit(
-            painter.stage.finished(painter.ask(PROMPT, GAMMA)),
-            painter.noise([1] * len(LEVELS)),
+            pipeline.stage.finished(pipeline.denoiser(PROMPT, GAMMA)),
+            pipeline.noise([1] * len(LEVELS)),
             original.expand(len(LEVELS), -1, -1, -1),
             [TIMES[level] for level in LEVELS],
             times=TIMES[min(LEVELS) :],
-            variance=painter.stage.variance,
+            variance=pipeline.stage.variance,
         )
         return last(walk)
 
     mine, reference = best_of(3, ours, theirs)
-    painter.stage = load_stage(Source(str(checkpoint)), dtype=torch.float32)
+    pipeline.stage = load_stage(Source(str(checkpoint)), dtype=torch.float32)
     (alike,) = best_of(2, ours)
     print(f"\n(in float32, as theirs: {alike:.2f} s)")
     print(f"six levels of SDEdit: ours {mine:.2f} s, IFImg2ImgPipeline {reference:.2f} s ({reference / mine:.2f}x)")

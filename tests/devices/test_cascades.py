@@ -16,7 +16,7 @@ from darkroom.diffusion.sample import Noise, ddpm, last  # noqa: E402
 from darkroom.diffusion.unet import UNet  # noqa: E402
 from darkroom.diffusion.views import flip, identity  # noqa: E402
 from darkroom.lab import Weights  # noqa: E402
-from experiments.part_a.painter import Enlarger, Painter  # noqa: E402
+from experiments.cascade import Pipeline, SuperResolutionPipeline  # noqa: E402
 from experiments.part_b import digits  # noqa: E402
 from tests.devices.pretend import TURING, pretended  # noqa: E402
 from tests.diffusion.cascades import save_as_published, save_cascade  # noqa: E402
@@ -44,9 +44,9 @@ def test_deepfloyd_as_it_is_published_draws_on_a_gpu(kind, tmp_path, monkeypatch
         weights = Weights(str(small)), Weights(str(large))
         handle = Handle()
         handle.device = device
-        painter = Painter(handle, weights[0], PROMPTS, cache=tmp_path / device)
-        first = painter.sample(painter.ask(PROMPTS), [1, 2], FEW)
-        return first, Enlarger(handle, painter, weights[1]).enlarge(
+        pipeline = Pipeline(handle, weights[0], PROMPTS, cache=tmp_path / device)
+        first = pipeline.sample(pipeline.denoiser(PROMPTS), [1, 2], FEW)
+        return first, SuperResolutionPipeline(handle, pipeline, weights[1]).upscale(
             expected_first(first), PROMPTS, [3, 4], 4.0, steps=2
         )
 
@@ -108,16 +108,16 @@ def test_as_many_pictures_are_drawn_at_once_as_memory_allows(cascade, tmp_path, 
     with pretended("cuda", capability=TURING):
         handle = Handle()
         handle.device = "cuda"
-        painter = Painter(handle, Weights(str(cascade[0])), PROMPTS, cache=tmp_path)
-        monkeypatch.setattr("experiments.part_a.painter.Painter.sample.__defaults__", (FEW,))
-        one, other = (painter.ask(prompt, 1.0) for prompt in PROMPTS)
+        pipeline = Pipeline(handle, Weights(str(cascade[0])), PROMPTS, cache=tmp_path)
+        monkeypatch.setattr("experiments.cascade.Pipeline.sample.__defaults__", (FEW,))
+        one, other = (pipeline.denoiser(prompt, 1.0) for prompt in PROMPTS)
         asked = [Anagram(((one, identity), (other, flip))), Anagram(((other, identity), (one, flip))), one]
-        each = [painter.sample(denoiser, [1, 2, 3, 4, 5, 6, 7, 8]) for denoiser in asked]
+        each = [pipeline.sample(denoiser, [1, 2, 3, 4, 5, 6, 7, 8]) for denoiser in asked]
         seen = []
-        sample = painter.sample
-        monkeypatch.setattr(painter, "sample", lambda it, seeds: seen.append(len(seeds)) or sample(it, seeds))
+        sample = pipeline.sample
+        monkeypatch.setattr(pipeline, "sample", lambda it, seeds: seen.append(len(seeds)) or sample(it, seeds))
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (free, free))
-        together = painter.sample_each(asked, [1, 2, 3, 4, 5, 6, 7, 8])
+        together = pipeline.sample_each(asked, [1, 2, 3, 4, 5, 6, 7, 8])
     assert seen == batches
     assert np.abs(together.astype(float) - np.stack(each)).max() <= 2
 

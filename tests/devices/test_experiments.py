@@ -66,8 +66,8 @@ def ran(device: Pretended | None, tmp_path_factory: pytest.TempPathFactory) -> R
         patch.setattr("platformdirs.user_cache_dir", lambda name: str(root / "cache"))
         part_b.run_all(followed(part_b.computed))
         part_a.run_all(followed(part_a.computed), save_cascade(root / "cascade"))
-        patch.setattr("experiments.part_a.painter.TIMES", pocket_if.FEW_TIMES)
-        patch.setattr("experiments.part_a.painter.Painter.sample.__defaults__", (pocket_if.FEW_TIMES,))
+        patch.setattr("experiments.cascade.TIMES", pocket_if.FEW_TIMES)
+        patch.setattr("experiments.cascade.Pipeline.sample.__defaults__", (pocket_if.FEW_TIMES,))
 
         def trained(experiment: Any, *inputs: Any) -> Stored:
             return pocket_if.run(experiment, root / experiment.id, patch, Handle(), *inputs)

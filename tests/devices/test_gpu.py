@@ -27,7 +27,7 @@ from experiments.part_b.digit_classifier import digit_classifier  # noqa: E402
 from experiments.part_b.flow_time import flow_time  # noqa: E402
 from experiments.part_b.time_conditioned import time_conditioned  # noqa: E402
 from experiments.pocket_if.judge import judge  # noqa: E402
-from experiments.pocket_if.stage_1_small import stage_1_small  # noqa: E402
+from experiments.pocket_if.stage_1 import stage_1_small  # noqa: E402
 from tests.devices import samplings, trainings  # noqa: E402
 from tests.experiments import test_part_a_sections as part_a  # noqa: E402
 from tests.experiments.handles import Handle, Stored  # noqa: E402

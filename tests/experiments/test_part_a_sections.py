@@ -62,8 +62,8 @@ def computed(experiment: Any, *inputs: Any) -> Stored:
     parameters = {**experiment.function.__kwdefaults__, **TINY.get(name, {})}
     with pytest.MonkeyPatch.context() as short:
         if name in HASTY:
-            short.setattr("experiments.part_a.painter.TIMES", FEW_TIMES)
-            short.setattr("experiments.part_a.painter.Painter.sample.__defaults__", (FEW_TIMES,))
+            short.setattr("experiments.cascade.TIMES", FEW_TIMES)
+            short.setattr("experiments.cascade.Pipeline.sample.__defaults__", (FEW_TIMES,))
         return Stored(experiment.function(Handle(), *inputs, **parameters), parameters)
 
 

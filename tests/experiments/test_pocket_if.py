@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -12,17 +13,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from darkroom.lab import Experiment
+from experiments.pocket_if import stage_1 as stage_1_module
 from experiments.pocket_if.banks import cropped, draw, draw_each, together
 from experiments.pocket_if.card import card
 from experiments.pocket_if.judge import judge
 from experiments.pocket_if.mirroring import mirroring
 from experiments.pocket_if.pictures import pictures
-from experiments.pocket_if.stage_1 import stage_1
-from experiments.pocket_if.stage_1_grown import stage_1_grown
-from experiments.pocket_if.stage_1_longer import stage_1_longer
-from experiments.pocket_if.stage_1_small import stage_1_small
-from experiments.pocket_if.stage_1_strided import stage_1_strided
-from experiments.pocket_if.stage_1_unmirrored import stage_1_unmirrored
+from experiments.pocket_if.stage_1 import (
+    stage_1,
+    stage_1_grown,
+    stage_1_longer,
+    stage_1_small,
+    stage_1_strided,
+    stage_1_unmirrored,
+)
 from experiments.pocket_if.stage_2 import stage_2
 from experiments.pocket_if.variance import variance
 from experiments.pocket_if.world import FRAMED, GENERIC, SCENES, SETS, SIDE, STYLES, World
@@ -246,8 +251,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[object, S
     torch.set_num_threads(1)
     patch, root = pytest.MonkeyPatch(), tmp_path_factory.mktemp("pocket")
     patch.setattr("platformdirs.user_cache_dir", lambda name: str(root / "cache"))
-    patch.setattr("experiments.part_a.painter.TIMES", FEW_TIMES)
-    patch.setattr("experiments.part_a.painter.Painter.sample.__defaults__", (FEW_TIMES,))
+    patch.setattr("experiments.cascade.TIMES", FEW_TIMES)
+    patch.setattr("experiments.cascade.Pipeline.sample.__defaults__", (FEW_TIMES,))
     done: dict[str, tuple[object, Stored]] = {}
 
     def add(experiment: object, *inputs: object) -> Stored:
@@ -323,15 +328,31 @@ def test_the_judge_s_centres_are_directions(model):
     assert ((results["right"] >= 0) & (results["right"] <= 1)).all()
 
 
+def test_the_table_of_phases_states_what_they_declare():
+    """Sides, what each starts from, epochs and minutes in the module's docstring are those of the signatures, in order."""
+    lines = re.findall(r"^    (stage_1\w*) +(\d+)  (.*?)  +(\d+) +(\d+)  \S", stage_1_module.__doc__, re.MULTILINE)
+    phases = [each for each in vars(stage_1_module).values() if isinstance(each, Experiment)]
+
+    def declared(phase: Experiment) -> tuple[str, ...]:
+        bound = [each.target for each in phase.function.__defaults__ if each.kind == "upstream"]
+        start = bound[0].function.__name__ if bound else "random weights"
+        chosen = phase.function.__kwdefaults__
+        name = phase.function.__name__
+        return name, str(chosen["side"]), start, str(chosen["epochs"]), str(round(phase.minutes))
+
+    assert len(phases) == 6
+    assert lines == [declared(phase) for phase in phases]
+
+
 def test_pictures_are_told_by_their_centres():
     """A picture whose features lie at a subject's centre is that subject's."""
-    from experiments.pocket_if.judging import Judge, Namer, centres_of, directions
+    from experiments.pocket_if.judging import Namer, NearestCentroid, centres_of, directions
 
     pictures = np.random.default_rng(1).integers(0, 256, (6, 64, 64, 3), dtype=np.uint8)
     network = Namer(3).eval()
     centres = centres_of(directions(network, pictures), np.array([0, 0, 1, 1, 2, 2]), 3)
     alone = centres_of(directions(network, pictures[:3]), np.arange(3), 3)
-    assert Judge(network, alone, ("a", "b", "c")).nearest(pictures[:3]).tolist() == [0, 1, 2]
+    assert NearestCentroid(network, alone, ("a", "b", "c")).nearest(pictures[:3]).tolist() == [0, 1, 2]
     assert centres.shape == (3, 128)
 
 

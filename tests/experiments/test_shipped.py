@@ -21,7 +21,7 @@ def test_stock_diffusers_draws_a_rocket_with_the_shipped_weights():
 
     from darkroom.diffusion.cascade import ABSENT
     from darkroom.lab.outputs.results import open_results
-    from experiments.pocket_if.judging import Judge
+    from experiments.pocket_if.judging import NearestCentroid
 
     pipeline = IFPipeline.from_pretrained(STAGE_1, **ABSENT)
     pipeline.set_progress_bar_config(disable=True)
@@ -29,6 +29,6 @@ def test_stock_diffusers_draws_a_rocket_with_the_shipped_weights():
     drawn = pipeline(
         ["a rocket ship"] * 4, num_inference_steps=34, guidance_scale=5.0, generator=generator, output_type="np"
     ).images
-    judge = Judge.restored(open_results(OUTPUTS, "pocket_if/judge"))
+    judge = NearestCentroid.restored(open_results(OUTPUTS, "pocket_if/judge"))
     named = [judge.subjects[number] for number in judge.nearest((drawn * 255).round().astype(np.uint8))]
     assert named.count("rocket") >= 3, named

@@ -1,4 +1,7 @@
-"""What the experiments of Part A share: a stage of a cascade with its prompts, the course's times, pictures as bytes.
+"""A text-to-image cascade as experiments use it: its two stages, the course's times, pictures as bytes.
+
+Stage I draws pictures of prompts (:class:`Pipeline`), stage II makes them larger (:class:`SuperResolutionPipeline`), be
+they Pocket IF's, DeepFloyd's or those of a folder.
 
 Everything here needs torch, so experiments import it where they compute, not at the top.
 """
@@ -29,13 +32,13 @@ TIMESTEPS = tuple(range(990, -1, -30))  # the course's 34, as diffusers counts t
 TIMES = tuple(timestep + 1 for timestep in TIMESTEPS)
 
 
-class Painter:
-    """Stage I of the chosen model, and what it makes of prompts.
+class Pipeline:
+    """Stage I of the chosen model with its prompts: denoisers of them, and pictures sampled with these.
 
     Args:
-        run: the run, which knows the device and is told of progress.
+        run: the run, which knows the device; progress is reported to it.
         weights: the stage's folder, or its name on the hub.
-        prompts: all that will be asked for. Those that have not been encoded before are encoded together, and the text
+        prompts: all that will be used. Those that have not been encoded before are encoded together, and the text
             encoder is let go before the network is loaded: DeepFloyd's is larger than the network.
         cache: where embeddings of prompts are kept; by default the user's cache.
     """
@@ -65,13 +68,17 @@ class Painter:
         """The side of its pictures, in pixels."""
         return self.stage.side
 
-    def ask(self, prompts: str | Sequence[str], gamma: float = 7.0) -> Denoiser:
-        """A denoiser of one prompt for all samples, or of one for each, guided away from the null prompt.
+    def denoiser(self, prompts: str | Sequence[str], gamma: float = 7.0) -> Denoiser:
+        """The denoiser of a prompt for all samples, or of one for each, with classifier-free guidance.
 
         Its estimates are not thresholded: compose it as you like, then sample with :meth:`sample`.
+
+        Args:
+            prompts: one text, or B of them; an empty one is the null prompt.
+            gamma: eps_null + gamma (eps_prompt - eps_null): 0 is unconditional, 1 the prompt alone.
         """
-        asked = [prompts] if isinstance(prompts, str) else list(prompts)
-        conditional = self.stage.denoiser(*self.prompts.conditions([prompt or self.null for prompt in asked]))
+        texts = [prompts] if isinstance(prompts, str) else list(prompts)
+        conditional = self.stage.denoiser(*self.prompts.conditions([prompt or self.null for prompt in texts]))
         if gamma == 1:
             return conditional
         return Guided(conditional, self.stage.denoiser(*self.prompts.conditions([self.null])), gamma)
@@ -81,9 +88,11 @@ class Painter:
         return Noise(list(seeds), (3, self.side, self.side), self.device)
 
     def steps(self, denoiser: Denoiser, seeds: Sequence[int], times: Sequence[int] = TIMES) -> Iterator[Step]:
-        """Ancestral sampling from pure noise with the stage's own variance; progress is told."""
+        """Ancestral sampling from pure noise with the stage's own variance; progress is reported."""
         finished = self.stage.finished(denoiser)
-        return self.told(ddpm(finished, self.noise(seeds), times=times, variance=self.stage.variance), len(times) - 1)
+        return self.reported(
+            ddpm(finished, self.noise(seeds), times=times, variance=self.stage.variance), len(times) - 1
+        )
 
     def sample(self, denoiser: Denoiser, seeds: Sequence[int], times: Sequence[int] = TIMES) -> np.ndarray:
         """What :meth:`steps` ends with, uint8 (B, side, side, 3)."""
@@ -97,7 +106,7 @@ class Painter:
         """
         if self.device == "cpu":
             return np.stack([self.sample(denoiser, seeds) for denoiser in denoisers])
-        side_by_side = batch(self.stage, self.device, len(denoisers), 4 * len(seeds))  # two readings, each guided
+        side_by_side = batch(self.stage, self.device, len(denoisers), 4 * len(seeds))  # two prompts, each guided
         parts = [denoisers[first : first + side_by_side] for first in range(0, len(denoisers), side_by_side)]
         drawn = [
             self.sample(Beside(tuple((denoiser, len(seeds)) for denoiser in part)), [*seeds] * len(part))
@@ -105,13 +114,13 @@ class Painter:
         ]
         return np.concatenate(drawn).reshape(len(denoisers), len(seeds), *drawn[0].shape[1:])
 
-    def told(self, steps: Iterator[Step], count: int) -> Iterator[Step]:
-        """*steps* as they come, each of *count* told to the run."""
+    def reported(self, steps: Iterator[Step], count: int) -> Iterator[Step]:
+        """*steps* as they come, each of *count* reported to the run."""
         for number, step in enumerate(steps, 1):
             self.run.progress(number, count, unit="steps")
             yield step
 
-    def load(self, path: Path) -> Tensor:
+    def load_picture(self, path: Path) -> Tensor:
         """A picture at the stage's size, (1, 3, side, side) in [-1, 1], on the device."""
         return to_tensor(read_picture(path, self.side)[None]).to(self.device)
 
@@ -121,20 +130,20 @@ class Painter:
         return torch.from_numpy((picture.mean(2) > 127).astype(np.float32))[None, None].to(self.device)
 
 
-class Enlarger:
+class SuperResolutionPipeline:
     """Stage II of the chosen model: from stage I's pictures to its own size.
 
     Args:
-        run: the run, which knows the device and is told of progress.
-        painter: stage I, whose prompts it shares.
+        run: the run, which knows the device; progress is reported to it.
+        pipeline: stage I, whose embedded prompts it shares.
         weights: stage II's folder, or its name on the hub.
     """
 
-    def __init__(self, run: Run, painter: Painter, weights: Weights) -> None:
-        self.run, self.painter = run, painter
+    def __init__(self, run: Run, pipeline: Pipeline, weights: Weights) -> None:
+        self.run, self.pipeline = run, pipeline
         self.stage = load_stage(Source(weights.name, weights.revision or None), run.device)
 
-    def enlarge(
+    def upscale(
         self,
         pictures: np.ndarray,
         prompts: Sequence[str],
@@ -145,7 +154,17 @@ class Enlarger:
         level: int = 250,
         at_once: int = 6,
     ) -> np.ndarray:
-        """uint8 (B, side, side, 3) made larger by stage II, a prompt and a seed each; gamma as in :meth:`Painter.ask`."""
+        """Pictures at the size of stage II, uint8 (B, larger, larger, 3).
+
+        Args:
+            pictures: uint8 (B, side, side, 3).
+            prompts: one for each.
+            seeds: one for each.
+            gamma: as in :meth:`Pipeline.denoiser`.
+            steps: of ancestral sampling.
+            level: how far enlarged pictures are noised before the network sees them, in [0, T) of its own schedule.
+            at_once: how many pictures are a batch, at most.
+        """
         at_once = batch(self.stage, self.run.device, at_once, 2)
         groups = [range(first, min(first + at_once, len(pictures))) for first in range(0, len(pictures), at_once)]
         drawn = []
@@ -153,10 +172,12 @@ class Enlarger:
             noise = Noise([seeds[row] for row in rows], (3, self.stage.side, self.stage.side), self.run.device)
             small = to_tensor(pictures[list(rows)]).to(self.run.device)
             condition = self.stage.enlarged(small, noise, level)
-            asked = self.stage.denoiser(self.painter.prompts([prompts[row] for row in rows]), *condition)
+            denoiser = self.stage.denoiser(self.pipeline.prompts([prompts[row] for row in rows]), *condition)
             if gamma != 1:
-                asked = Guided(asked, self.stage.denoiser(self.painter.prompts([NULL]), *condition), gamma)
-            walk = ddpm(self.stage.finished(asked), noise, times=self.stage.times(steps), variance=self.stage.variance)
+                denoiser = Guided(denoiser, self.stage.denoiser(self.pipeline.prompts([NULL]), *condition), gamma)
+            walk = ddpm(
+                self.stage.finished(denoiser), noise, times=self.stage.times(steps), variance=self.stage.variance
+            )
             for done, step in enumerate(walk, 1):
                 self.run.progress(number * steps + done, len(groups) * steps, unit="steps")
                 large = step.x_t
@@ -177,10 +198,10 @@ def _convention(weights: Weights) -> Convention | None:
     return Convention(**fields | {"code": weights.code})
 
 
-def noised(painter: Painter, original: Tensor, timestep: int, seed: int) -> Tensor:
+def noised(pipeline: Pipeline, original: Tensor, timestep: int, seed: int) -> Tensor:
     """A picture at one of diffusers' timesteps; the same noise whatever the timestep."""
-    eps = painter.noise([seed]).draw()
-    return painter.stage.process.noised(original, timestep + 1, eps)
+    eps = pipeline.noise([seed]).draw()
+    return pipeline.stage.process.noised(original, timestep + 1, eps)
 
 
 def read_picture(path: Path, side: int) -> np.ndarray:
