@@ -24,6 +24,12 @@ from tests.press.conftest import katex  # noqa: F401  # a fixture
 from tests.press.projects import ROOT, Project
 from tests.press.samples import png
 
+
+def slow(kind: str) -> object:
+    """A kind that is tried along with what is slow: it takes the same way as another."""
+    return pytest.param(kind, marks=pytest.mark.slow)
+
+
 LONGEST_S = 40  # of a build on a busy machine; one that waits for a pipe never ends
 
 
@@ -114,9 +120,7 @@ FEW = ("a_pipe", "a_link_to_a_folder")
 
 
 @pytest.mark.usefixtures("katex")
-@pytest.mark.parametrize(
-    "kind", [each if each in FEW else pytest.param(each, marks=pytest.mark.slow) for each in STRANGE]
-)
+@pytest.mark.parametrize("kind", [each if each in FEW else slow(each) for each in STRANGE])
 def test_a_cache_that_is_something_else_is_made_anew(kind: str, project: Project, away: Path) -> None:
     """Each file and folder of the caches in turn: the build goes through and gives the same site."""
     (project.root / "experiments/__init__.py").write_text("")
@@ -153,7 +157,9 @@ READ = (
 
 
 @pytest.mark.usefixtures("katex")
-@pytest.mark.parametrize("kind", ["a_pipe", "a_socket", "a_folder", "a_link_to_a_device", "a_link_to_itself"])
+@pytest.mark.parametrize(
+    "kind", ["a_pipe", "a_folder", *(slow(kind) for kind in ("a_socket", "a_link_to_a_device", "a_link_to_itself"))]
+)
 def test_a_file_of_the_project_that_is_something_else_is_not_waited_for(
     kind: str,
     project: Project,
@@ -188,7 +194,7 @@ def test_a_file_of_the_project_that_is_something_else_is_not_waited_for(
             shutil.move(kept, path)
 
 
-@pytest.mark.parametrize("kind", ["a_pipe", "a_socket", "a_folder"])
+@pytest.mark.parametrize("kind", ["a_pipe", slow("a_socket"), slow("a_folder")])
 @pytest.mark.parametrize("name", ["lock", "holder", "log.txt", "next", "previous", "work", "checkpoint-*", ""])
 def test_scratch_files_that_are_something_else_make_room(name: str, kind: str, tmp_path: Path, away: Path) -> None:
     """A run goes through, and so does the redraw after it."""

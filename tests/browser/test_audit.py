@@ -9,7 +9,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,9 @@ def own(own_site: Path) -> Iterator[str]:
     yield from serve(own_site)
 
 
-def violations(chromium: Any, tools: Path, address: str, width: int) -> list[str]:
-    """That a page is wider than its window; and what axe finds, by all rules in the light, by those of colour in the dark."""
+def violations(chromium: Any, tools: Path, address: str, audits: Audits) -> list[str]:
+    """What axe finds on a page, opened once; and that it is wider than its window, at any of the widths."""
+    width = audits[0][0]
     context = chromium.new_context(
         viewport={"width": width, "height": 900}, color_scheme="light", bypass_csp=True, reduced_motion="reduce"
     )
@@ -63,29 +64,49 @@ def violations(chromium: Any, tools: Path, address: str, width: int) -> list[str
     page.goto(address)
     stir(page)
     page.evaluate((tools / "axe-core/axe.min.js").read_text("utf-8"))
-    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    broken = [f"the page is {wide} pixels wider than its window"] if wide > 0 else []
-    for theme, rules in (("light", RULES), ("dark", OF_COLOUR)):
-        page.emulate_media(color_scheme=theme)
-        found = page.evaluate(AXE.format(json.dumps(rules)))  # all that is right, sent too, would take twice as long
-        broken += [f"{theme}: {each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"]]
+    broken = []
+    for width, by_theme in audits:
+        page.set_viewport_size({"width": width, "height": 900})
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        broken += [f"{width}: the page is {wide} pixels wider than its window"] if wide > 0 else []
+        for theme, rules in by_theme.items():
+            page.emulate_media(color_scheme=theme)
+            found = page.evaluate(
+                AXE.format(json.dumps(rules))
+            )  # all that is right, sent too, would take twice as long
+            broken += [
+                f"{width} {theme}: {each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"]
+            ]
     context.close()
     return broken
 
 
-@pytest.mark.parametrize("width", [320, 768, 1280])
+Audits = Sequence[tuple[int, Mapping[str, Sequence[str]]]]  # widths, and rules by theme
+DESK: Audits = [(1280, {"light": RULES, "dark": OF_COLOUR})]  # colours are the same at every width
+
+
 @pytest.mark.parametrize("name", OWN)
-def test_axe_finds_nothing(chromium: Any, tools: Path, own: str, name: str, width: int) -> None:
+def test_axe_finds_nothing(chromium: Any, tools: Path, own: str, name: str) -> None:
     """No page of this site breaks a rule of WCAG 2.2 AA or a best practice, nor one of colour in the dark; none scrolls
     sideways.
     """
-    assert violations(chromium, tools, f"{own}{name}.html", width) == []
+    audits = [*DESK, (768, {}), (320, {"light": RULES})]
+    assert violations(chromium, tools, f"{own}{name}.html", audits) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OWN)
+def test_axe_finds_nothing_at_any_width(chromium: Any, tools: Path, own: str, name: str) -> None:
+    """Every rule in the light and of colour in the dark, opened at each width anew."""
+    for width in (320, 768, 1280):
+        audits = [(width, {"light": RULES, "dark": OF_COLOUR})]
+        assert violations(chromium, tools, f"{own}{name}.html", audits) == []
 
 
 @pytest.mark.parametrize("name", ["index", "other"])
 def test_axe_finds_nothing_in_any_kind_of_figure(chromium: Any, tools: Path, address: str, name: str) -> None:
     """The same for a page with a figure of every kind, and one with callouts, tasks, code and named formulas."""
-    assert violations(chromium, tools, f"{address}{name}.html", 1280) == []
+    assert violations(chromium, tools, f"{address}{name}.html", DESK) == []
 
 
 def pages(*sites: Path) -> list[str]:
@@ -117,10 +138,9 @@ def test_the_nu_validator_finds_no_error(tools: Path, own_site: Path, site: Path
 
 
 @pytest.mark.parametrize("name", OWN)
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_nothing_is_said_on_the_console(chromium: Any, own: str, name: str, theme: str) -> None:
-    """No error, no warning, nothing that the policy refuses, and nothing that is not there."""
-    context = chromium.new_context(color_scheme=theme, viewport={"width": 1280, "height": 900})
+def test_nothing_is_said_on_the_console(chromium: Any, own: str, name: str) -> None:
+    """No error, no warning, nothing that the policy refuses, and nothing that is not there, in the light and the dark."""
+    context = chromium.new_context(color_scheme="light", viewport={"width": 1280, "height": 900})
     page = context.new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
@@ -128,6 +148,9 @@ def test_nothing_is_said_on_the_console(chromium: Any, own: str, name: str, them
     page.on("response", lambda answer: said.append(answer.url) if answer.status >= 400 else None)
     page.goto(f"{own}{name}.html")
     page.mouse.wheel(0, 100_000)
+    page.wait_for_load_state("networkidle")
+    page.emulate_media(color_scheme="dark")
+    page.mouse.wheel(0, -100_000)
     page.wait_for_load_state("networkidle")
     context.close()
     assert said == []
