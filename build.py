@@ -1,12 +1,12 @@
-import _signal  # signal itself takes milliseconds to import, and an interrupt meanwhile would end in a traceback
+import _signal  # importing signal takes milliseconds, in which an interrupt would end in a traceback
 import os
 import sys
 
-_signal.signal(_signal.SIGINT, lambda *_: (os.write(2, b"interrupted; nothing was begun\n"), os._exit(130)))
+_signal.signal(_signal.SIGINT, lambda *_: (os.write(2, b"interrupted before anything started\n"), os._exit(130)))
 
 from pathlib import Path  # noqa: E402
 
-if sys.version_info < (3, 11):  # noqa: UP036  # said before anything is imported that an older one cannot read
+if sys.version_info < (3, 11):  # noqa: UP036  # checked before importing anything that older versions cannot parse
     sys.exit("Darkroom needs Python 3.11 or newer; this is " + sys.version.split()[0] + ": " + sys.executable)
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "src")]
 

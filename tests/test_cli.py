@@ -204,7 +204,7 @@ def test_what_takes_long_is_not_started_unasked(project: Workshop) -> None:
     done = project.call()
 
     assert project.calls() == {}
-    said = "part_x/base takes about 95 minutes and is not started unasked; run python build.py run part_x/base"
+    said = "part_x/base takes about 95 minutes, so a build does not start it; run python build.py run part_x/base"
     assert said in done.stderr
     assert "1 missing" in done.stdout
     project.call("run", "part_x/base")
@@ -218,8 +218,8 @@ def test_what_is_missing_and_cannot_be_run_is_named(project: Workshop) -> None:
 
     done = project.call()
 
-    assert "data set 'tiny': numbers is not to be had" in done.stderr
-    assert "no outputs, and no page that shows any: part_x/alone;" in done.stderr
+    assert "data set 'tiny': numbers was not found" in done.stderr
+    assert "no outputs, and no page that shows them: part_x/alone;" in done.stderr
     assert "1 missing" in done.stdout
 
 
@@ -243,7 +243,7 @@ def test_check_changes_nothing(project: Workshop) -> None:
 
     done = project.call("check", code=1)
 
-    assert "is not what the sources give; run python build.py" in done.stderr
+    assert "is out of date; run python build.py" in done.stderr
     assert _site(project) == before
 
 
@@ -383,7 +383,7 @@ def test_a_folder_that_is_no_project_is_told(tmp_path: Path, _built: Workshop) -
 
     assert (
         done.stderr
-        == f"{tmp_path}: no folder 'experiments'; run from the folder that holds build.py and experiments/\n"
+        == f"{tmp_path}: there is no folder 'experiments'; run from the folder with build.py and experiments/\n"
     )
 
 
@@ -391,7 +391,7 @@ def test_help_names_every_command_and_option(project: Workshop) -> None:
     """--help lists the commands and what the exit codes mean; a command's own help lists its options."""
     told = project.call("--help").stdout
     assert all(f"    {command} " in told for command in ("build", "run", "status", "accept", "serve", "check"))
-    assert "2 call or configuration at fault" in " ".join(told.split())
+    assert "2 wrong usage" in " ".join(told.split())
     told = project.call("run", "--help").stdout
     assert all(f"--{option}" in told for option in ("downstream", "force", "device", "set", "jobs", "strict", "data"))
 

@@ -80,10 +80,12 @@ def test_a_git_that_prints_bytes_is_as_good_as_none(workshop: Workshop, tmp_path
 def test_outputs_that_are_no_folder_are_told(workshop: Workshop, tmp_path: Path) -> None:
     """Those that the call names, and those of the project."""
     said = workshop.call("status", "--outputs", str(tmp_path / "none"), code=2).stderr
-    assert said == f"{tmp_path}/none: no folder, where outputs should be; name one with --outputs\n"
+    assert (
+        said == f"{tmp_path}/none: the outputs are expected here, but this is not a folder; choose one with --outputs\n"
+    )
     workshop.write("experiments/outputs", "x")
     said = workshop.call("status", code=2).stderr
-    assert said == f"{workshop.outputs}: no folder, where outputs should be; put one there\n"
+    assert said == f"{workshop.outputs}: the outputs are expected here, but this is not a folder; put a folder there\n"
 
 
 def test_a_full_stderr_changes_nothing(workshop: Workshop) -> None:
@@ -106,7 +108,7 @@ def test_memory_that_runs_out_is_said(workshop: Workshop) -> None:
     """By the run that it happened to, and nothing else."""
     workshop.edit("experiments/part_x/base.py", '    count("base")\n', '    count("base")\n    bytearray(1 << 60)\n')
     done = workshop.call("run", "part_x/base", code=3)
-    assert "part_x/base: memory ran out" in done.stderr
+    assert "part_x/base: out of memory" in done.stderr
 
 
 @pytest.mark.usefixtures("katex")
@@ -142,7 +144,7 @@ def test_little_memory_is_what_a_run_is_said_to_lack(workshop: Workshop) -> None
         (errno.EROFS, "cannot write a/b: Read-only file system; choose another place"),
         (errno.EFBIG, "cannot write a/b: File too large; allow larger files with ulimit -f"),
         (errno.EMFILE, "too many files are open"),
-        (errno.EIO, "the system refused a/b: "),
+        (errno.EIO, "the system reported an error a/b: "),
     ],
 )
 def test_messages_say_what_is_so(number: int, said: str) -> None:
@@ -282,4 +284,4 @@ def test_a_file_of_a_data_set_has_a_plain_name(name: str, workshop: Workshop) ->
     old = (workshop.root / "experiments/data.toml").read_text()
     workshop.write("experiments/data.toml", old.replace('name = "numbers"', f'name = "{name}"'))
     done = workshop.call("status", code=2)
-    assert "data set 'tiny' misstates" in done.stderr or "not valid TOML" in done.stderr
+    assert "data set 'tiny' has " in done.stderr or "not valid TOML" in done.stderr

@@ -114,7 +114,7 @@ def test_a_folder_that_is_a_link_out_of_the_project_is_not_looked_into(
     shutil.move(stranger.root / path, away)
     (stranger.root / path).symlink_to(away)
     done = _call("--untrusted", stranger.root, "--site", tmp_path / "site", cwd=tmp_path, cache=tmp_path / "cache")
-    assert done.returncode in {1, 2} and "a link that leads out of" in done.stderr and path in done.stderr
+    assert done.returncode in {1, 2} and "a link out of" in done.stderr and path in done.stderr
     assert not (tmp_path / "site").exists()
 
 
@@ -127,7 +127,7 @@ def test_a_text_that_is_a_link_out_of_the_project_is_not_read(path: str, strange
     (stranger.root / path).symlink_to(secret)
     done = _call("--untrusted", stranger.root, "--site", tmp_path / "site", cwd=tmp_path, cache=tmp_path / "cache")
     assert done.returncode == 1
-    assert f"{path}:1:1 link: a link that leads out of the project" in done.stderr
+    assert f"{path}:1:1 link: a link out of the project" in done.stderr
     assert "SECRET" not in done.stderr and not (tmp_path / "site").exists()
 
 
@@ -148,11 +148,11 @@ def test_pictures_of_theirs_have_to_be_pictures(stranger: Project, tmp_path: Pat
     (stranger.root / "templates/static/away.png").symlink_to("/etc/passwd")
     done = _call("--untrusted", stranger.root, "--site", tmp_path / "site", cwd=tmp_path, cache=tmp_path / "cache")
     assert done.returncode == 1
-    assert "templates/static/away.png:1:1 link: a link that leads out of the project" in done.stderr
+    assert "templates/static/away.png:1:1 link: a link out of the project" in done.stderr
     (stranger.root / "templates/static/away.png").unlink()
     done = _call("--untrusted", stranger.root, "--site", tmp_path / "site", cwd=tmp_path, cache=tmp_path / "cache")
     assert done.returncode == 1
-    assert "templates/static/evil.png:1:1 picture: no PNG picture" in done.stderr
+    assert "templates/static/evil.png:1:1 picture: not a PNG picture" in done.stderr
 
 
 def test_what_only_their_theme_has_is_left_out_and_named(stranger: Project, tmp_path: Path) -> None:

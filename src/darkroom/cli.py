@@ -1,7 +1,7 @@
 """The command line: ``python build.py``, and its commands run, status, accept, serve and check.
 
-A build that finds everything as it left it must cost next to nothing, so this file imports what a command needs when it
-needs it, and reads the options of a plain build without argparse.
+A build with nothing to do must cost almost nothing, so modules are imported only when a command needs them, and the
+options of a plain build are read without argparse.
 """
 
 from __future__ import annotations
@@ -55,78 +55,78 @@ _BUILD = {
 }
 
 
-_NO_RUN = "import none of the project's code: run no experiment, draw no figure; what is missing is shown as such"
+_NO_RUN = "do not import the project's code: run no experiment, draw no figure; show what is missing as missing"
 
 
 def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> int:
-    """Do what the command line says.
+    """Run the command line.
 
     Args:
-        arguments: the words after the program's name; by default the process's own.
-        root: the project; by default the folder that the process is in.
+        arguments: the arguments after the program's name; by default those of the process.
+        root: the project's folder; by default the current one.
 
     Returns:
-        0 done; 1 content is at fault; 2 the call or the configuration is at fault; 3 an experiment failed; 130 interrupted.
+        0 success; 1 faults in the content; 2 wrong usage or configuration; 3 an experiment failed; 130 interrupted.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    here = root or Path.cwd()
+    project = root or Path.cwd()
     try:
-        return _main(given, here)
+        return _main(given, project)
     except KeyboardInterrupt:
         interrupts.ignore()
-        _tell("interrupted; outputs are as they were, and a run goes on from its last checkpoint")
+        _warn("interrupted; outputs are unchanged, and a run resumes from its last checkpoint")
         return interrupts.CODE
-    except MemoryError:  # in the midst of saying so
+    except MemoryError:  # while an error was being reported
         os.write(2, f"{NO_MEMORY}\n".encode())
         return 2
     finally:
         interrupts.ignore()  # the process is about to end
 
 
-def _main(given: list[str], here: Path) -> int:
+def _main(given: list[str], root: Path) -> int:
     try:
         call = _plain_build(given) or _parsed(given)
-        return _do(call, Path(call.untrusted or here).resolve())
-    except BrokenPipeError:  # whoever read the output has seen enough
+        return _do(call, Path(call.untrusted or root).resolve())
+    except BrokenPipeError:  # the reader has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except Exception as error:
-        line = _said(error, here.resolve())
+        line = _message(error, root.resolve())
         if line is None:
             raise
         for warning in shown(error.warnings) if isinstance(error, ContentError) else ():
-            _tell(f"warning: {warning}")
-        _tell(line)
+            _warn(f"warning: {warning}")
+        _warn(line)
         return error.exit_code if isinstance(error, DarkroomError) else 2
 
 
-def _said(error: Exception, root: Path) -> str | None:
-    """What an error is reported as; None where it is a mistake of this program."""
-    little = _little_memory()
+def _message(error: Exception, root: Path) -> str | None:
+    """The message for an error; None if it is a bug in this program."""
+    note = _memory_note()
     if isinstance(error, DarkroomError):
-        return str(error) if isinstance(error, ContentError) or "ulimit" in str(error) else f"{error}{little}"
+        return str(error) if isinstance(error, ContentError) or "ulimit" in str(error) else f"{error}{note}"
     if isinstance(error, MemoryError):
-        return f"{NO_MEMORY}{little}"
-    if isinstance(error, ImportError) and _is_needed(error.name) and not little:
+        return f"{NO_MEMORY}{note}"
+    if isinstance(error, ImportError) and _is_needed(error.name) and not note:
         return _how_to_install(error, root)
     if isinstance(error, OSError):
-        return explained(error) + little
+        return explained(error) + note
     if isinstance(error, RuntimeError) and "new thread" in str(error):
-        return f"no thread can be started; allow more with ulimit -u or ulimit -v{little}"
-    return f"{type(error).__name__}: {' '.join(str(error).split())}{little}" if little else None
+        return f"no thread can be started; allow more with ulimit -u or ulimit -v{note}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())}{note}" if note else None
 
 
-_USUAL = 1_000_000_000  # bytes of address space, with which everything but Node gets by
+_ENOUGH_MEMORY = 1_000_000_000  # bytes of address space; enough for everything except Node
 
 
-def _little_memory() -> str:
-    """What is added to an error where little memory is allowed, which may come out as anything at all; else ""."""
+def _memory_note() -> str:
+    """A note for errors if little memory is allowed, since that can cause any kind of error; else ""."""
     from darkroom.core.errors import allowed_memory
 
     limit = allowed_memory()
-    if not 0 < limit < _USUAL:
+    if not 0 < limit < _ENOUGH_MEMORY:
         return ""
-    return f" (no more than {limit // 1_000_000} MB of memory are allowed here, which may be why: ulimit -v)"
+    return f" (ulimit -v allows only {limit // 1_000_000} MB of memory here, which may be the cause)"
 
 
 def _is_needed(module: str | None) -> bool:
@@ -135,7 +135,7 @@ def _is_needed(module: str | None) -> bool:
 
 
 def _how_to_install(error: ImportError, root: Path) -> str:
-    """What is missing or broken, and the command that installs everything, with the Python that runs now."""
+    """What is missing or broken, and the command that installs everything for the current Python."""
     from shlex import quote
 
     missing = isinstance(error, ModuleNotFoundError)
@@ -146,11 +146,12 @@ def _how_to_install(error: ImportError, root: Path) -> str:
     return f"{error.name} {problem}; run {quote(sys.executable)} -m pip install {again}{what}"
 
 
-# The call ----------------------------------------------------------------------------------------------------------------
+# The call
+# ----------------------------------------------------------------------------------------------------------------
 
 
 def _plain_build(given: list[str]) -> SimpleNamespace | None:
-    """The call, where it is a build with nothing but ``--strict``, ``--no-run`` and places; else None."""
+    """The call if it is a build with only ``--strict``, ``--no-run`` and folders; else None."""
     call: dict[str, Any] = dict(_BUILD)
     words = iter(given)
     for word in words:
@@ -167,7 +168,7 @@ def _plain_build(given: list[str]) -> SimpleNamespace | None:
 
 
 def _parsed(given: list[str]) -> SimpleNamespace:
-    """The call, by argparse; a wrong one ends the process with a line and 2."""
+    """The call, parsed by argparse."""
     parser = _parser()
     if given and not given[0].startswith("-") and given[0] not in COMMANDS:
         from darkroom.core.errors import nearest
@@ -180,57 +181,59 @@ def _parser() -> ArgumentParser:
     from argparse import ArgumentParser
 
     class OneLine(ArgumentParser):
-        """A parser that says what is wrong in one line."""
+        """A parser that reports errors in one line."""
 
         def error(self, message: str) -> NoReturn:
             raise UsageError(f"build.py: {message}; see build.py --help")
 
-    places = OneLine(add_help=False)
-    places.add_argument("--strict", action="store_true", help="anything stale, missing or damaged fails")
-    places.add_argument(
+    shared = OneLine(add_help=False)
+    shared.add_argument(
+        "--strict", action="store_true", help="fail if anything on the site is stale, missing or damaged"
+    )
+    shared.add_argument(
         "--untrusted",
         metavar="DIR",
-        help="build somebody else's project: with this theme, and with none of its code; needs --site",
+        help="build someone else's project with this Darkroom's theme and without running its code; needs --site",
     )
     for name, what in (
-        ("site", "where the site goes"),
-        ("outputs", "where outputs are"),
-        ("data", "where data sets are"),
+        ("site", "folder for the site"),
+        ("outputs", "folder with the outputs"),
+        ("data", "folder with the data sets"),
     ):
-        places.add_argument(f"--{name}", metavar="DIR", help=what)
+        shared.add_argument(f"--{name}", metavar="DIR", help=what)
     parser = OneLine(
         prog="build.py",
-        parents=[places],
+        parents=[shared],
         description="Build the site: run what is missing and quick, redraw stale figures, render the pages.",
-        epilog="exit: 0 done, 1 content at fault, 2 call or configuration at fault, 3 an experiment failed, 130 interrupted",
+        epilog="exit codes: 0 success, 1 faults in the content, 2 wrong usage, 3 failed experiment, 130 interrupted",
     )
     parser.add_argument("--no-run", action="store_true", help=_NO_RUN)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=OneLine)
-    _add_commands(commands, _without_defaults(places))
+    _add_commands(commands, _without_defaults(shared))
     return parser
 
 
-def _add_commands(commands: _SubParsersAction[Any], places: ArgumentParser) -> None:
+def _add_commands(commands: _SubParsersAction[Any], shared: ArgumentParser) -> None:
     def add(name: str, what: str) -> ArgumentParser:
-        return cast("ArgumentParser", commands.add_parser(name, help=what, description=what, parents=[places]))
+        return cast("ArgumentParser", commands.add_parser(name, help=what, description=what, parents=[shared]))
 
     build = add("build", "build the site (the default)")
     build.add_argument("--no-run", action="store_true", help=_NO_RUN)
-    _add_run(add("run", "run experiments, and what they wait for"))
-    status = add("status", "every experiment: state, reason, when, where, how long")
-    status.add_argument("ids", nargs="*", metavar="ID", help="an id, or a glob of ids")
-    status.add_argument("--json", action="store_true", help="as a list of objects")
-    accept = add("accept", "say that outputs still hold after a change of code")
-    accept.add_argument("ids", nargs="+", metavar="ID", help="an experiment, or a glob of those that can be accepted")
-    accept.add_argument("--reason", required=True, help="why they hold; kept in the manifest")
-    serve = add("serve", "watch, rebuild what changed, reload the browser")
+    _add_run(add("run", "run experiments and what they depend on"))
+    status = add("status", "list every experiment: state, reason, last run, device, duration")
+    status.add_argument("ids", nargs="*", metavar="ID", help="an id or a glob pattern")
+    status.add_argument("--json", action="store_true", help="print JSON: a list of objects")
+    accept = add("accept", "declare outputs valid after a code change")
+    accept.add_argument("ids", nargs="+", metavar="ID", help="an id, or a glob pattern of those that can be accepted")
+    accept.add_argument("--reason", required=True, help="why they are still valid; stored in the manifest")
+    serve = add("serve", "serve the site; rebuild it and reload the browser on changes")
     serve.add_argument("--port", type=int, default=8000)
     serve.add_argument("--no-run", action="store_true", help=_NO_RUN)
-    add("check", "check what is built, change nothing")
+    add("check", "check the site and its sources; change nothing")
 
 
 def _without_defaults(parser: ArgumentParser) -> Any:
-    """A copy whose options do not undo what stands before a command."""
+    """A copy whose defaults do not override options given before the command."""
     from argparse import SUPPRESS
     from copy import deepcopy
 
@@ -241,15 +244,21 @@ def _without_defaults(parser: ArgumentParser) -> Any:
 
 
 def _add_run(parser: ArgumentParser) -> None:
-    parser.add_argument("ids", nargs="+", metavar="ID", help="an id, or a glob of ids")
-    parser.add_argument("--downstream", action="store_true", help="and everything that depends on them")
-    parser.add_argument("--force", action="store_true", help="even what is fresh")
-    parser.add_argument("--model", default="", metavar="MODEL", help="one of experiments/models.toml, or a folder")
+    parser.add_argument("ids", nargs="+", metavar="ID", help="an id or a glob pattern")
+    parser.add_argument("--downstream", action="store_true", help="also run everything that depends on them")
+    parser.add_argument("--force", action="store_true", help="run fresh experiments too")
+    parser.add_argument(
+        "--model", default="", metavar="MODEL", help="a model from experiments/models.toml, or a folder"
+    )
     parser.add_argument("--device", default="auto", type=_device, metavar="DEVICE", help="auto, cpu, cuda, cuda:N, mps")
-    parser.add_argument("--gpus", default=(), type=_gpus, metavar="N,N", help="the only GPUs to use, counted from 0")
-    parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="a parameter")
-    parser.add_argument("--jobs", type=_at_least_one, default=0, metavar="N", help="at a time; by default one a GPU")
-    parser.add_argument("--wait", action="store_true", help="for what another process is working on")
+    parser.add_argument("--gpus", default=(), type=_gpus, metavar="N,N", help="use only these GPUs, counted from 0")
+    parser.add_argument(
+        "--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="set a parameter"
+    )
+    parser.add_argument(
+        "--jobs", type=_at_least_one, default=0, metavar="N", help="runs at a time; by default one per GPU"
+    )
+    parser.add_argument("--wait", action="store_true", help="wait for experiments that another process holds")
 
 
 def _device(text: str) -> str:
@@ -257,7 +266,7 @@ def _device(text: str) -> str:
 
     known = ("auto", "cpu", "cuda", "mps")
     if text not in known and not (text.startswith("cuda:") and text[5:].isdecimal()):
-        raise ArgumentTypeError(f"{text!r} is none of {', '.join(known)} and cuda:N")
+        raise ArgumentTypeError(f"{text!r} is not a device; choose {', '.join(known)} or cuda:N")
     return text
 
 
@@ -266,7 +275,7 @@ def _gpus(text: str) -> tuple[int, ...]:
 
     numbers = text.split(",")
     if not all(each.isdecimal() for each in numbers) or len(set(numbers)) < len(numbers):
-        raise ArgumentTypeError(f"{text!r} are no numbers of GPUs; write --gpus 0,3")
+        raise ArgumentTypeError(f"{text!r} is not a list of GPU numbers; write --gpus 0,3")
     return tuple(int(each) for each in numbers)
 
 
@@ -274,11 +283,12 @@ def _at_least_one(text: str) -> int:
     from argparse import ArgumentTypeError
 
     if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"{text!r} is not a number of 1 or more")
+        raise ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
     return int(text)
 
 
-# The commands ------------------------------------------------------------------------------------------------------------
+# The commands
+# ------------------------------------------------------------------------------------------------------------
 
 
 def _do(call: SimpleNamespace, root: Path) -> int:
@@ -297,7 +307,7 @@ def _do(call: SimpleNamespace, root: Path) -> int:
 
 
 def _check_text(path: str) -> None:
-    """Refuse the path of a folder that is not UTF-8: it is written into caches and messages.
+    """Refuse a folder path that is not UTF-8: paths are written into caches and messages.
 
     Raises:
         UsageError: it is not.
@@ -306,11 +316,11 @@ def _check_text(path: str) -> None:
         path.encode()
     except UnicodeEncodeError:
         shown = os.fsencode(path).decode("utf-8", "backslashreplace")
-        raise UsageError(f"{shown}: a path that is not UTF-8; rename the folder") from None
+        raise UsageError(f"{shown}: the path is not UTF-8; rename the folder") from None
 
 
 def _import_msgspec_alone() -> None:
-    """Import msgspec without typing_extensions, a tenth of a warm build's time, for which it falls back on typing."""
+    """Import msgspec without typing_extensions (a tenth of a warm build's time); it falls back on typing."""
     if "typing_extensions" not in sys.modules and "msgspec" not in sys.modules:
         sys.modules["typing_extensions"] = None  # type: ignore[assignment]
         try:
@@ -329,8 +339,8 @@ def _lab(call: SimpleNamespace, root: Path) -> Lab:
     outputs = Path(call.outputs).absolute() if call.outputs else root / "experiments" / "outputs"
     is_only_read = call.command in {"status", "check"} or call.no_run
     if not outputs.is_dir() and (os.path.lexists(outputs) or (call.outputs and is_only_read)):
-        advice = "name one with --outputs" if call.outputs else "put one there"
-        raise UsageError(f"{outputs}: no folder, where outputs should be; {advice}")
+        advice = "choose one with --outputs" if call.outputs else "put a folder there"
+        raise UsageError(f"{outputs}: the outputs are expected here, but this is not a folder; {advice}")
     cache = _cache(call, root)
     for folder in ("lab", "press"):
         caches.claim(cache.parent.parent if call.untrusted else root, cache / folder)
@@ -340,14 +350,14 @@ def _lab(call: SimpleNamespace, root: Path) -> Lab:
     given = call.data or os.environ.get("DARKROOM_DATA")
     data = Path(given).expanduser().absolute() if given else None
     if call.data and not Path(call.data).expanduser().is_dir():
-        raise DataUnavailable(f"--data {call.data}: no such folder; name the one that holds the data sets")
+        raise DataUnavailable(f"--data {call.data}: no such folder; give the folder with the data sets")
     project = discover(root, digests, cache / "lab")
     models = _models(call, project, outputs)
     return Lab(root, outputs, with_variants(project, models), digests, data, models, cache / "lab")
 
 
 def _cache(call: SimpleNamespace, root: Path) -> Path:
-    """Where caches are: with the project, or, where that is somebody else's, with the user."""
+    """The folder of caches: in the project, or in the user's cache if the project is untrusted."""
     if not call.untrusted:
         return root / ".darkroom"
     from hashlib import sha256
@@ -358,26 +368,26 @@ def _cache(call: SimpleNamespace, root: Path) -> Path:
 
 
 def _refuse_untrusted(call: SimpleNamespace, root: Path) -> None:
-    """Refuse to do with somebody else's project what would write into it, or run its code.
+    """Refuse commands that would write into an untrusted project, or run its code.
 
     Raises:
         UsageError: it would.
     """
     if call.command in {"run", "accept", "serve"}:
         raise UsageError(
-            f"{call.command} --untrusted: an untrusted project is only built or looked at; use build, check or status"
+            f"{call.command} --untrusted: an untrusted project can only be read; use build, check or status"
         )
     if not root.is_dir():
         raise UsageError(f"--untrusted {call.untrusted}: no such folder")
     for name in ("templates", "src", "experiments", "experiments/outputs"):
         if not (root / name).resolve().is_relative_to(root):
             raise UsageError(
-                f"--untrusted {call.untrusted}: its {name} is a link that leads out of it; put the folder there"
+                f"--untrusted {call.untrusted}: {name} is a link out of the project; replace it by the folder"
             )
     if call.command != "status" and not call.site:
-        raise UsageError("--untrusted needs --site DIR: nothing is written into somebody else's project")
+        raise UsageError("--untrusted needs --site DIR: nothing is written into an untrusted project")
     if call.site and Path(call.site).resolve().is_relative_to(root):
-        raise UsageError(f"--site {call.site}: it lies in the untrusted project; nothing is written there")
+        raise UsageError(f"--site {call.site}: inside the untrusted project; choose another folder")
 
 
 def _own_theme() -> Path:
@@ -390,11 +400,11 @@ def _own_theme() -> Path:
     for folder in (here / "theme", here.parents[1] / "templates"):
         if (folder / "layouts").is_dir() and (folder / "package-lock.json").exists():
             return folder
-    raise UsageError("--untrusted: this Darkroom has no theme of its own; run build.py of a clone")
+    raise UsageError("--untrusted: this installation of Darkroom has no theme; run build.py in a clone")
 
 
 def _models(call: SimpleNamespace, project: Project, outputs: Path) -> tuple[Model, ...]:
-    """The models, beside the default one, that there are outputs of or that the call asks for."""
+    """The models, besides the default one, that have outputs or that the call asks for."""
     from darkroom.lab.source.models import chosen, stored
 
     if not project.models:
@@ -408,7 +418,7 @@ def _models(call: SimpleNamespace, project: Project, outputs: Path) -> tuple[Mod
 
 
 def _recover(outputs: Path) -> None:
-    """Put back what a killed process was moving."""
+    """Complete or undo the moves of killed processes."""
     from darkroom.lab.outputs.folders import OutputFolder, interrupted
 
     for identity in interrupted(outputs):
@@ -417,7 +427,7 @@ def _recover(outputs: Path) -> None:
         try:
             with locked(OutputFolder(outputs, identity)):
                 pass
-        except Locked:  # its process is at it now
+        except Locked:  # another process is working on it
             continue
 
 
@@ -426,8 +436,8 @@ def _build(call: SimpleNamespace, lab: Lab) -> int:
 
     if call.strict:
         _name_unpinned(lab)
-    is_code_left = call.no_run or call.untrusted
-    plan = _left_undrawn(lab.planner().plan()) if is_code_left else _brought_up(lab)
+    is_code_excluded = call.no_run or call.untrusted
+    plan = _without_drawing(lab.planner().plan()) if is_code_excluded else _up_to_date(lab)
     request = _request(call, lab, plan)
     report = current(request)
     if report is None:
@@ -437,12 +447,12 @@ def _build(call: SimpleNamespace, lab: Lab) -> int:
 
 
 def _name_unpinned(lab: Lab) -> None:
-    """Name the models that may be other ones tomorrow."""
+    """Warn about models that are not pinned to a commit."""
     from darkroom.lab.source.models import TELL_COMMIT, unpinned
 
     if found := unpinned(lab.project.models):
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-        _tell(
+        _warn(
             f"warning: experiments/models.toml: {'; '.join(found[:3])}{more}: what is published there may change; give the "
             f"commit as revision, which {TELL_COMMIT} prints"
         )
@@ -454,21 +464,21 @@ def _run(call: SimpleNamespace, lab: Lab) -> int:
     model = lab.models[0].name if call.model and lab.models else ""
     device, _, number = call.device.partition(":")
     if call.gpus and (number or device in {"cpu", "mps"}):
-        raise UsageError(f"--device {call.device} and --gpus {','.join(map(str, call.gpus))}: name the GPUs once")
+        raise UsageError(f"--device {call.device} and --gpus {','.join(map(str, call.gpus))}: use only one of the two")
     numbers = (int(number),) if number else call.gpus
     options = Options(
         device, call.jobs, call.force, call.downstream, tuple(call.settings), model, numbers, wait=call.wait
     )
     outcome = run(lab, call.ids, options)
-    faults = [*outcome.faults, *_left_over(lab, outcome.fresh)]
+    faults = [*outcome.faults, *_draw_left_over(lab, outcome.fresh)]
     for fault in faults:
-        _tell(fault)
+        _warn(fault)
     worst = max((error.exit_code for error in outcome.failed.values()), default=0)
     return worst or (ExperimentError.exit_code if faults else 0)
 
 
-def _left_over(lab: Lab, fresh: Sequence[str]) -> list[str]:
-    """Draw the figures of fresh results that a killed run did not come to; gives what failed."""
+def _draw_left_over(lab: Lab, fresh: Sequence[str]) -> list[str]:
+    """Draw the figures that a killed run left undrawn; returns what failed."""
     from darkroom.lab.plan import Plan
     from darkroom.lab.running.schedule import draw
 
@@ -487,11 +497,11 @@ def _status(call: SimpleNamespace, lab: Lab) -> int:
     chosen = matching(lab.project, call.ids) if call.ids else list(plan.verdicts)
     verdicts = [plan.verdicts[each] for each in chosen]
     if call.json:
-        _say(as_json(verdicts))
+        _print(as_json(verdicts))
     else:
-        _say(details(verdicts) if call.ids else table(verdicts))
+        _print(details(verdicts) if call.ids else table(verdicts))
         for orphan in [] if call.ids else plan.orphans:
-            _tell(f"{orphan} has outputs, and no experiment declares it: declare it, or delete its folder")
+            _warn(f"{orphan} has outputs but is not declared; declare it, or delete its folder")
     return 1 if call.strict and any(each.must_run for each in verdicts) else 0
 
 
@@ -508,7 +518,7 @@ def _accept(call: SimpleNamespace, lab: Lab) -> int:
         except UsageError as error:
             refused.append(str(error))
         else:
-            _say(f"{identity}  accepted: {call.reason.strip()}")
+            _print(f"{identity}  accepted: {call.reason.strip()}")
     if refused:
         raise UsageError("\n".join(dict.fromkeys(refused)))
     return 0
@@ -520,7 +530,7 @@ def _check(call: SimpleNamespace, lab: Lab) -> int:
     plan = lab.planner().plan()
     request = _request(call, lab, plan)
     report = compare(request)
-    _left_undrawn(plan)
+    _without_drawing(plan)
     _summarise(plan, report, request.site)
     return 0
 
@@ -531,33 +541,34 @@ def _serve(call: SimpleNamespace, lab: Lab) -> int:
     def request() -> SiteRequest:
         now = _lab(call, lab.root)
         plan = now.planner().plan()
-        plan = _left_undrawn(plan) if call.no_run else _drawn(now, plan)
+        plan = _without_drawing(plan) if call.no_run else _drawn(now, plan)
         now.digests.save()
         return _request(call, now, plan)
 
-    serve(request, port=call.port, folders=[lab.root / "experiments", lab.root / "src"], log=_tell)
+    serve(request, port=call.port, folders=[lab.root / "experiments", lab.root / "src"], log=_warn)
     return 0
 
 
 _COMMANDS = {"build": _build, "run": _run, "status": _status, "accept": _accept, "serve": _serve, "check": _check}
 
 
-# What they share ---------------------------------------------------------------------------------------------------------
+# What they share
+# ---------------------------------------------------------------------------------------------------------
 
 
-def _brought_up(lab: Lab) -> Plan:
+def _up_to_date(lab: Lab) -> Plan:
     """The plan after running what is missing and drawing what is stale."""
     plan = lab.planner().plan()
     if any(verdict.manifest is None for verdict in plan.verdicts.values()):
         from darkroom.lab.running.schedule import run_missing
 
-        _excuse(run_missing(lab, plan))
+        _report_unavailable(run_missing(lab, plan))
         plan = lab.planner().plan()
     return _drawn(lab, plan)
 
 
-def _excuse(outcome: Outcome) -> None:
-    """Name what this machine cannot run; what failed otherwise ends the build."""
+def _report_unavailable(outcome: Outcome) -> None:
+    """Report what this machine cannot run; any other failure ends the build."""
     excused = (DeviceUnavailable, DataUnavailable, Locked)
     failed = [str(error) for error in outcome.failed.values() if not isinstance(error, excused)]
     if failed or outcome.faults:
@@ -567,10 +578,10 @@ def _excuse(outcome: Outcome) -> None:
         from darkroom.lab.running.failures import INSTALL
 
         more = f" and {len(lacks) - 3} more" if len(lacks) > 3 else ""
-        _tell(f"cannot run {', '.join(lacks[:3])}{more} here: torch or a part of it is not installed; run {INSTALL}")
+        _warn(f"cannot run {', '.join(lacks[:3])}{more} here: torch or a part of it is not installed; run {INSTALL}")
     for identity, minutes in outcome.unasked.items():
-        _tell(
-            f"{identity} takes about {minutes:g} minutes and is not started unasked; run python build.py run {identity}"
+        _warn(
+            f"{identity} takes about {minutes:g} minutes, so a build does not start it; run python build.py run {identity}"
         )
 
 
@@ -590,11 +601,11 @@ def _drawn(lab: Lab, plan: Plan) -> Plan:
     return lab.planner().plan()
 
 
-def _left_undrawn(plan: Plan) -> Plan:
-    """The same plan, after naming what is not drawn as the sources say: drawing it would run the project's code."""
+def _without_drawing(plan: Plan) -> Plan:
+    """The same plan, after a warning for each outdated drawing: redrawing would run the project's code."""
     for name, verdict in plan.verdicts.items():
         for each in verdict.to_draw:
-            _tell(f"warning: {name}/{each} is not drawn as the sources say; run python build.py")
+            _warn(f"warning: {name}/{each} is out of date; run python build.py")
     return plan
 
 
@@ -616,9 +627,9 @@ def _request(call: SimpleNamespace, lab: Lab, plan: Plan) -> SiteRequest:
 
 def _summarise(plan: Plan, report: BuildReport, site: Path) -> None:
     for warning in shown(report.warnings):
-        _tell(f"warning: {warning}")
+        _warn(f"warning: {warning}")
     written = f"{report.written} of {report.files} files written" if report.written else "nothing to write"
-    _say(f"{_counts(plan.verdicts)}; {_shown(site)}: {report.pages} pages, {written}")
+    _print(f"{_counts(plan.verdicts)}; {_shown(site)}: {report.pages} pages, {written}")
 
 
 def _counts(verdicts: Mapping[str, Verdict]) -> str:
@@ -635,24 +646,24 @@ def _shown(path: Path) -> str:
     return f"{path.relative_to(here)}" if path.is_relative_to(here) else f"{path}"
 
 
-def _say(text: str) -> None:
-    if sys.stdout is None:  # closed by whoever called
+def _print(text: str) -> None:
+    if sys.stdout is None:  # closed by the caller
         return
     _write(sys.stdout, f"{text}\n")
     sys.stdout.flush()
 
 
-def _tell(line: str) -> None:
+def _warn(line: str) -> None:
     if sys.stderr is None:
         return
     try:
         _write(sys.stderr, f"{line}\n")
-    except OSError:  # it is full, or whoever read it is gone; there is nowhere else to say so
+    except OSError:  # the stream is full or closed, and there is nowhere else to report
         return
 
 
 def _write(stream: TextIO, text: str) -> None:
-    """Write, in other characters where the stream has no such ones; what would steer a terminal is written out."""
+    """Write *text*; control characters, and characters that the stream cannot encode, are escaped."""
     if not text.isprintable():
         text = "".join(each if each.isprintable() or each in "\n\t" else ascii(each)[1:-1] for each in text)
     try:

@@ -33,7 +33,7 @@ def _said(folder: Path) -> str:
             if not path.is_file():
                 return f"{file.path}: no file"
             if fault := fault_of(str(path)):
-                return f"{file.path}: {re.sub(r'no XML .*', 'no XML', fault)}"
+                return f"{file.path}: {re.sub(r'not valid XML .*', 'not valid XML', fault)}"
     return "taken"
 
 

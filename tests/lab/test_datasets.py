@@ -171,7 +171,7 @@ def test_addresses_that_are_none_lead_on_too(address: str, mirror: tuple[str, di
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (CONTENT[:-1], "numbers has 2047 bytes in place of 2048"),
+        (CONTENT[:-1], "numbers has 2047 bytes instead of 2048"),
         (CONTENT[:-1] + b"x", "numbers has the wrong sha256"),
         (gzip.compress(CONTENT)[:-20], "numbers cannot be read or decompressed"),
     ],
@@ -241,12 +241,12 @@ def test_the_declared_sets_of_this_project_are_whole() -> None:
     ("content", "message"),
     [
         ("[tiny", "not valid TOML"),
-        (f"{'a.' * 50_000}b = 1", "not valid TOML: more than 50 keys in one another (at line 1, column 1)"),
-        (f"x = 'a'\n'b' . \"c\" . {'a .' * 50}b = 1", "in one another (at line 2, column 1)"),
-        (f"a = [0x{'f' * 5000}]", "not valid TOML: a number of more than 64 bits"),
-        (f"a = {'9' * 5000}", "not valid TOML: a number of more than 64 bits"),
-        ("tiny = 3", "'tiny' is no table; a data set is written as [tiny]"),
-        ("[tiny]\ntitle = 'x'\nfiles = []", "data set 'tiny' lacks or misstates 'source'"),
+        (f"{'a.' * 50_000}b = 1", "not valid TOML: more than 50 nested keys (at line 1, column 1)"),
+        (f"x = 'a'\n'b' . \"c\" . {'a .' * 50}b = 1", "nested keys (at line 2, column 1)"),
+        (f"a = [0x{'f' * 5000}]", "not valid TOML: a number has more than 64 bits"),
+        (f"a = {'9' * 5000}", "not valid TOML: a number has more than 64 bits"),
+        ("tiny = 3", "'tiny' is not a table; write a data set as [tiny]"),
+        ("[tiny]\ntitle = 'x'\nfiles = []", "data set 'tiny' has no valid 'source'"),
     ],
 )
 def test_a_broken_declaration_is_told(tmp_path: Path, content: str, message: str) -> None:

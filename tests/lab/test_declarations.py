@@ -63,7 +63,7 @@ BROKEN = {
     ),
     "an edge after the star": (
         _declared("*, d: Dataset = dataset('mnist')"),
-        "6:25", "edge 'd' stands after *; move it before",
+        "6:25", "edge 'd' is after *; move it before",
     ),
     "a parameter without default": (
         _declared("*, epochs: int"),
@@ -85,11 +85,11 @@ BROKEN = {
     "an infinite default": (_declared("*, size: float = 1e999"), "6:26", "'size' is not finite"),
     "a default of another type": (
         _declared("*, size: int = 2.5"),
-        "6:24", "the default of 'size' is no int; change one",
+        "6:24", "the default of 'size' does not fit int; change",
     ),
     "a strange annotation": (
         _declared("*, size: np.ndarray = 2"),
-        "6:18", "'np.ndarray' is none that a parameter may have; write int",
+        "6:18", "parameters cannot have the annotation 'np.ndarray'; write int",
     ),
     "any number of arguments": (_declared("*edges"), "6:1", "takes *args, **kwargs or /; name every edge"),
     "an upstream by text": (
@@ -104,7 +104,7 @@ BROKEN = {
     ),
     "an unknown device": (
         _declared("", decorator='@experiment(device="tpu")'),
-        "5:20", 'device=\'tpu\' is unknown; write device="cpu" or',
+        "5:20", 'unknown device=\'tpu\'; write device="cpu" or',
     ),
     "an unknown option": (
         _declared("", decorator="@experiment(minuts=3)"),
@@ -141,7 +141,7 @@ BROKEN = {
     ),
     "two figures of one name": (
         GOOD + '@good.figure(caption="c", alt="a")\ndef shown(results): ...',
-        "13:1", "the name 'shown' is taken",
+        "13:1", "the name 'shown' is already used",
     ),
     "a figure of one experiment twice": (
         GOOD + '@good.figure(caption="c", alt="a")\n@good.figure(caption="d", alt="a")\ndef b(results): ...',
@@ -157,11 +157,11 @@ BROKEN = {
     ),
     "a figure of nothing": (
         GOOD + '@goood.figure(caption="c", alt="a")\ndef b(results): ...',
-        "12:2", "'goood' is no experiment of this file; did you mean 'good'?",
+        "12:2", "'goood' is not an experiment of this file; did you mean 'good'?",
     ),
     "two experiments of one name": (
         GOOD + _declared("").removeprefix(HEAD).replace("bad", "good"),
-        "13:1", "a second experiment named 'good'",
+        "13:1", "there are two experiments named 'good'",
     ),
     "an experiment in a function": (
         HEAD + 'def f():\n    @experiment()\n    def g():\n        """X."""',
@@ -239,7 +239,7 @@ PROJECT_FAULTS = {
             "from helpers import maths\nfrom darkroom.lab import Results, experiment, upstream\n"
             '@experiment()\ndef bad(x: Results = upstream(maths.twice)):\n    """X."""\n'
         ),
-        "experiments/part_x/bad.py:4:22: 'maths.twice' is no experiment; import one and name it",
+        "experiments/part_x/bad.py:4:22: 'maths.twice' is not an experiment; import one and name it",
     ),
     "an unknown data set": (
         (
@@ -258,7 +258,7 @@ PROJECT_FAULTS = {
             '@experiment()\ndef one(x: Results = upstream(two)):\n    """X."""\n'
             '@experiment()\ndef two(x: Results = upstream(one)):\n    """X."""\n'
         ),
-        "experiments wait for each other: part_x/",
+        "experiments depend on each other: part_x/",
     ),
 }
 
@@ -334,7 +334,7 @@ def test_a_project_without_experiments_says_where_to_run(tmp_path: Path) -> None
     from darkroom.core.digests import Digests
     from darkroom.lab.source.discover import discover
 
-    with pytest.raises(UsageError, match=r"no folder 'experiments'; run from the folder that holds build\.py"):
+    with pytest.raises(UsageError, match=r"there is no folder 'experiments'; run from the folder with build\.py"):
         discover(tmp_path, Digests(tmp_path / "cache"))
 
 
@@ -360,9 +360,7 @@ def test_a_source_that_is_too_large_is_told(size: int, workshop: Workshop) -> No
     """At once, by its size and with what to do; it is neither parsed nor, beyond some size, read."""
     _sparse(workshop.root / "experiments/part_x/large.py", size)
     said = workshop.call("status", code=2).stderr
-    assert re.fullmatch(
-        r"experiments/part_x/large\.py:1:1: has [\d,]+ bytes; .*data in files of their own.*\n", said
-    ), said
+    assert re.fullmatch(r"experiments/part_x/large\.py:1:1: has [\d,]+ bytes; .*data in data files.*\n", said), said
 
 
 def test_a_large_source_elsewhere_counts_as_a_whole(workshop: Workshop) -> None:
@@ -409,7 +407,7 @@ def test_links_that_multiply_files_end(workshop: Workshop) -> None:
     ("source", "said"),
     [
         (b"# coding: rot13\nx = 1\n", "experiments/a.py:1:1: not valid Python: "),
-        (b"x = " + b"9" * 10_000, "experiments/a.py:1:1: a number of more digits than Python reads; compute it"),
+        (b"x = " + b"9" * 10_000, "experiments/a.py:1:1: a number has more digits than Python can read; compute it"),
     ],
 )
 def test_what_python_does_not_read_is_told_at_its_place(source: bytes, said: str) -> None:
@@ -423,4 +421,4 @@ def test_a_source_whose_name_is_no_text_is_told(workshop: Workshop) -> None:
     """With what bytes it has."""
     (workshop.root / "experiments" / os.fsdecode(b"\xff.py")).write_text("x = 1\n")
     done = workshop.call("status", code=2)
-    assert done.stderr.splitlines() == ["experiments/\\xff.py:1:1: has a name that is not UTF-8; rename the file"]
+    assert done.stderr.splitlines() == ["experiments/\\xff.py:1:1: its name is not UTF-8; rename the file"]

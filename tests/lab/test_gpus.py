@@ -131,11 +131,11 @@ def test_several_gpus_work_side_by_side(computing):
     [
         (("--gpus", "0,4,9"), 2, "GPU 4, 9: torch finds 4 NVIDIA GPUs on this machine, counted from 0"),
         (("--device", "cuda:4"), 2, "GPU 4: torch finds 4 NVIDIA GPUs"),
-        (("--gpus", "0,0"), 2, "'0,0' are no numbers of GPUs; write --gpus 0,3"),
-        (("--gpus", "one"), 2, "'one' are no numbers of GPUs"),
-        (("--device", "cuda:one"), 2, "'cuda:one' is none of auto, cpu, cuda, mps and cuda:N"),
-        (("--device", "cuda:1", "--gpus", "2"), 2, "--device cuda:1 and --gpus 2: name the GPUs once"),
-        (("--device", "cpu", "--gpus", "2"), 2, "--device cpu and --gpus 2: name the GPUs once"),
+        (("--gpus", "0,0"), 2, "'0,0' is not a list of GPU numbers; write --gpus 0,3"),
+        (("--gpus", "one"), 2, "'one' is not a list of GPU numbers"),
+        (("--device", "cuda:one"), 2, "'cuda:one' is not a device; choose auto, cpu, cuda, mps or cuda:N"),
+        (("--device", "cuda:1", "--gpus", "2"), 2, "--device cuda:1 and --gpus 2: use only one of the two"),
+        (("--device", "cpu", "--gpus", "2"), 2, "--device cpu and --gpus 2: use only one of the two"),
     ],
 )
 def test_gpus_that_are_not_there_are_told(computing, arguments, code, said):
@@ -154,7 +154,7 @@ def test_a_build_starts_what_is_quick_on_the_gpu_that_is_there(computing):
         done = computing.call("build", code=None, **variables)
         assert (computing.outputs / "part_g/ada/manifest.json").exists() == (name == "four"), done.stderr
         if name == "none":
-            assert "part_g/ada takes about 60 minutes and is not started unasked" in done.stderr
+            assert "part_g/ada takes about 60 minutes, so a build does not start it" in done.stderr
 
 
 HOLDING = """

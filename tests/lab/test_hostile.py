@@ -148,7 +148,7 @@ def test_what_would_be_waited_for_is_no_file(tmp_path: Path) -> None:
     """A pipe in place of a file has no digest, and is not read."""
     os.mkfifo(tmp_path / "pipe")
     assert Digests(tmp_path / "cache").of(str(tmp_path / "pipe")) is None
-    with pytest.raises(ValueError, match="is no file"):
+    with pytest.raises(ValueError, match="is not a file"):
         read_plain(tmp_path / "pipe", 10)
     with pytest.raises(ValueError, match="is a folder"):
         read_plain(tmp_path, 10)
@@ -169,7 +169,7 @@ def test_a_seal_is_broken_by_any_change() -> None:
 
 def test_nothing_is_stored_under_a_path_that_leads_out(tmp_path: Path) -> None:
     """What an experiment or a drawing function names so is refused when it is written."""
-    with pytest.raises(ExperimentError, match="no plain path"):
+    with pytest.raises(ExperimentError, match="not a plain path"):
         store_file(tmp_path / "a", "../b", b"x")
     assert not (tmp_path / "b").exists()
 
@@ -302,5 +302,5 @@ def test_a_checkpoint_is_read_or_not(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert Run("cpu", "k", path, "now", lambda event: None).load() is None
         said = capsys.readouterr().err.splitlines()
         assert len(said) == 2 and all(
-            "cannot be read" in line and line.endswith("; the run begins anew") for line in said
+            "cannot be read" in line and line.endswith("; the run starts again") for line in said
         )

@@ -10,7 +10,7 @@ from darkroom.core.figure_layouts import read_layout
 @pytest.mark.parametrize("kind", ["absent", "frame", "models", "picture"])
 def test_a_template_that_draws_no_figure_is_no_kind(kind: str) -> None:
     """It stands beside those of figures, and a manifest that names it is damaged."""
-    with pytest.raises(ValueError, match=f"'{kind}' is no kind of figure"):
+    with pytest.raises(ValueError, match=f"'{kind}' is not a kind of figure"):
         read_layout(kind, {}, frozenset())
 
 

@@ -201,7 +201,7 @@ def test_a_model_may_be_of_some_experiments_only(drawing: Workshop) -> None:
     assert {each for each in states(drawing) if "@" in each} == {"part_z/drawn@hubbed"}
     drawing.edit("experiments/models.toml", 'only = ["part_z/drawn"]', 'only = ["part_z/draw"]')
     message = drawing.call("run", "part_z/*", "--model", "hubbed", code=2).stderr
-    assert "only names 'part_z/draw', which draws with no model; did you mean 'part_z/drawn'?" in message
+    assert "only names 'part_z/draw', which uses no model; did you mean 'part_z/drawn'?" in message
 
 
 def test_guidance_may_be_given_in_another_convention(drawing: Workshop) -> None:
@@ -219,7 +219,7 @@ def test_a_class_that_is_not_there_is_named(drawing: Workshop) -> None:
     """The run ends with the class that the network names, and what to do."""
     drawing.edit("experiments/models.toml", 'title = "Hubbed"', 'title = "Hubbed"\nnetwork = {code = "nowhere:Net"}')
     done = drawing.call("run", "part_z/drawn", "--model", "hubbed", code=2)
-    assert "code = 'nowhere:Net': No module named 'nowhere'; install it, or name it as module:Class" in done.stderr
+    assert "code = 'nowhere:Net': No module named 'nowhere'; install it, or write it as module:Class" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_a_class_that_is_not_there_is_named(drawing: Workshop) -> None:
     [
         ("parameters = { step = 5 }", "model 'hubbed': no experiment has a parameter 'step'; did you mean 'steps'?"),
         ('parameters = { steps = "many" }', "model 'hubbed': steps = 'many': not a value of int"),
-        ("parameters = 5", "parameters of model 'hubbed' is no table; write parameters = { name = value }"),
+        ("parameters = 5", "parameters of model 'hubbed' is not a table; write parameters = { name = value }"),
     ],
 )
 def test_parameters_that_do_not_fit_are_told(drawing: Workshop, given: str, said: str) -> None:
@@ -241,7 +241,7 @@ def test_the_default_model_has_the_defaults(drawing: Workshop) -> None:
     """Its parameters are those of the experiments; a second place for them is refused."""
     drawing.edit("experiments/models.toml", 'result = "pipeline"', 'result = "pipeline"\nparameters = { steps = 5 }')
     done = drawing.call("status", code=2)
-    assert "'small' is the default model; give its parameters in the experiments" in done.stderr
+    assert "'small' is the default model; set its parameters in the experiments" in done.stderr
 
 
 def test_a_project_without_models_says_so(workshop: Workshop) -> None:
@@ -256,20 +256,20 @@ def test_a_project_without_models_says_so(workshop: Workshop) -> None:
         ('title = "Small"', "", "model 'small' has no title"),
         ('stage_1.result = "pipeline"', "", "stage_1 of model 'small' needs one of"),
         ('stage_1.revision = "abc"', "", "stage_1 of model 'hubbed' needs one of"),
-        ('revision = "abc"', 'revision = ""', "stage_1 of model 'hubbed': its revision is empty; give a commit, which"),
-        ('revision = "abc"', 'revision = "0123abc"', "revision '0123abc' is no commit, which has 40 hex digits"),
-        ('revision = "abc"', f'revision = "{"A" * 40}"', "is no commit, which has 40 hex digits in lower case; python -c"),
-        ('revision = "abc"', f'revision = "{"a" * 41}"', "is no commit, which has 40 hex digits"),
-        ('stage_1.hub = "someone/model"\nstage_1.', 'other.hub = "a/b"\nother.', "has other, which 'small' has not"),
+        ('revision = "abc"', 'revision = ""', "stage_1 of model 'hubbed': its revision is empty; use the commit that"),
+        ('revision = "abc"', 'revision = "0123abc"', "revision '0123abc' is not a commit of 40 lower-case hex digits"),
+        ('revision = "abc"', f'revision = "{"A" * 40}"', "is not a commit of 40 lower-case hex digits; python -c"),
+        ('revision = "abc"', f'revision = "{"a" * 41}"', "is not a commit of 40 lower-case hex digits"),
+        ('stage_1.hub = "someone/model"\nstage_1.', 'other.hub = "a/b"\nother.', "has other, which 'small' does not have"),
         ('stage_1.hub = "someone/model"\nstage_1.revision = "abc"', "", "model 'hubbed' has no stage_1"),
-        ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = {tims = [0, 1]}', "no field 'tims'; did you mean 'times'?"),
+        ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = {tims = [0, 1]}', "unknown field 'tims'; did you mean 'times'?"),
         ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = {prediction = "v"}', "prediction: choose velocity, data or noise"),
         ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = {times = [0, 0]}', "give two different times"),
         ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = {noise_scale = -1}', "noise_scale = -1.0; give a number greater"),
         ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = {tokens = "5"}', "tokens: Expected `int`, got `str`"),
-        ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = 5', "network of model 'hubbed' is no table"),
-        ('title = "Hubbed"', 'title = "Hubbed"\nonly = "part_z/drawn"', "only of model 'hubbed' is no list"),
-        ("part_z/trained", "part_z/traned", "'part_z/traned', which is no experiment; did you mean 'part_z/trained'?"),
+        ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = 5', "network of model 'hubbed' is not a table"),
+        ('title = "Hubbed"', 'title = "Hubbed"\nonly = "part_z/drawn"', "only of model 'hubbed' is not a list"),
+        ("part_z/trained", "part_z/traned", "'part_z/traned', which is not an experiment; did you mean 'part_z/trained'?"),
         ("[hubbed]", "[hubbed", "not valid TOML"),
     ],
 )  # fmt: skip
@@ -287,7 +287,7 @@ def test_a_model_that_may_change_is_named(drawing: Workshop) -> None:
     assert line in drawing.call("--strict", "--no-run", code=None).stderr
     assert line not in drawing.call("--no-run", code=None).stderr
     said = drawing.call("run", "part_z/drawn", "--model", "hubbed").stderr
-    assert "someone/model at 'abc' may change; pin it to a commit, which python -c" in said
+    assert "someone/model at 'abc' may change; pin it to the commit that python -c" in said
     drawing.edit("experiments/models.toml", '"abc"', f'"{"0123456789" * 4}"')
     assert "may change" not in drawing.call("--strict", "--no-run", code=None).stderr
     assert "may change" not in drawing.call("run", "part_z/drawn", "--model", "hubbed").stderr
@@ -297,7 +297,9 @@ def test_a_role_that_no_model_has_is_told(drawing: Workshop) -> None:
     """The declaration that asks for it is named, with the nearest role."""
     drawing.edit("experiments/part_z/drawing.py", 'weights("stage_1")', 'weights("stage1")')
     message = drawing.call("status", code=2).stderr
-    assert "experiments/part_z/drawing.py:17:28: no model has weights 'stage1'; did you mean 'stage_1'?" in message
+    assert (
+        "experiments/part_z/drawing.py:17:28: no model has weights named 'stage1'; did you mean 'stage_1'?" in message
+    )
 
 
 READS = '''"""Draws with what reads its prompts elsewhere."""
@@ -359,9 +361,12 @@ def test_a_model_s_folder_may_hold_what_reads_its_prompts(drawing: Workshop, tmp
     [
         ('text = "someone/larger"', "text of model 'hubbed' needs one of"),
         ('text = { hub = "someone/larger" }', "text of model 'hubbed' needs one of"),
-        ('embeddings = "prompts.npz"', "embeddings of model 'hubbed' name no file"),
-        ("embeddings = 3", "embeddings of model 'hubbed' name no file"),
-        ('embeddings = "a.pth"\nnetwork = {}', "has embeddings and a network; embeddings are for cascades alone"),
+        ('embeddings = "prompts.npz"', "embeddings of model 'hubbed' is not a file name"),
+        ("embeddings = 3", "embeddings of model 'hubbed' is not a file name"),
+        (
+            'embeddings = "a.pth"\nnetwork = {}',
+            "has embeddings and a network; remove embeddings, which only cascades use",
+        ),
     ],
 )
 def test_a_text_encoder_that_is_none_is_told(drawing: Workshop, given: str, complaint: str) -> None:
@@ -372,7 +377,7 @@ def test_a_text_encoder_that_is_none_is_told(drawing: Workshop, given: str, comp
 def test_what_an_experiment_trained_has_a_text_encoder_of_its_own(drawing: Workshop) -> None:
     drawing.write("experiments/models.toml", MODELS.replace('title = "Small"', 'title = "Small"\nembeddings = "a.pth"'))
     told = drawing.call("status", code=2).stderr
-    assert "'small' has embeddings, but its weights are an experiment's" in told
+    assert "'small' has embeddings, but its weights come from an experiment" in told
 
 
 def test_a_variant_survives_a_build_and_has_no_page_of_its_own(drawing: Workshop) -> None:
@@ -380,15 +385,15 @@ def test_a_variant_survives_a_build_and_has_no_page_of_its_own(drawing: Workshop
     drawing.call("run", "part_z/drawn", "--model", "hubbed")
     assert "part_z/drawn@hubbed" in states(drawing)
     drawing.edit("experiments/models.toml", "[hubbed]", "[renamed]")
-    assert "part_z/drawn@hubbed has outputs, and no experiment declares it" in drawing.call("status").stderr
+    assert "part_z/drawn@hubbed has outputs but is not declared" in drawing.call("status").stderr
 
 
 @pytest.mark.parametrize("name", ["models.toml", "data.toml"])
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("pipe", "is no file; put a plain file in its place"),
-        ("link", "is a link; put the file itself there"),
+        ("pipe", "is not a file; put a plain file in its place"),
+        ("link", "is a link; replace it by the file itself"),
         ("folder", "is a folder; put a plain file in its place"),
         ("latin", ":2:6: not UTF-8; save it in that encoding"),
         ("large", "has 1048577 bytes; the limit is 200000"),

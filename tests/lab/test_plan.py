@@ -156,7 +156,7 @@ def test_outputs_that_nobody_declares_are_orphans(fresh: Workshop) -> None:
     (fresh.root / "experiments/part_y/last.py").unlink()
 
     assert fresh.plan().orphans == ("part_y/last",)
-    assert "part_y/last has outputs, and no experiment declares it" in fresh.call("status").stderr
+    assert "part_y/last has outputs but is not declared" in fresh.call("status").stderr
 
 
 def test_a_status_says_what_was_run_where_and_how_long(fresh: Workshop) -> None:

@@ -43,7 +43,7 @@ def test_everything_is_run_once_and_then_nothing(workshop: Workshop) -> None:
     }  # fmt: skip
     again = workshop.call("run", "*")
     assert workshop.calls() == {}
-    assert "part_x/base  fresh; --force runs it all the same" in again.stderr
+    assert "part_x/base  fresh; --force runs it anyway" in again.stderr
 
 
 def test_a_rerun_that_changes_nothing_stops_there(fresh: Workshop) -> None:
@@ -341,7 +341,7 @@ def test_an_interrupt_ends_the_run_and_keeps_its_checkpoint(workshop: Workshop) 
     _, told = process.communicate(timeout=30)
 
     assert process.returncode == 130
-    assert told.splitlines()[-1].startswith("interrupted; outputs are as they were")
+    assert told.splitlines()[-1].startswith("interrupted; outputs are unchanged")
     assert "Traceback" not in told
     _wait_for(lambda: _is_gone(worker))
     assert list((workshop.outputs / ".scratch/part_x/base").glob("checkpoint-*.safetensors"))
@@ -372,7 +372,7 @@ def test_two_builds_at_once_do_not_meet(workshop: Workshop) -> None:
     second = workshop.call("run", "part_x/base", code=2)
 
     who = f"process {_worker_of(workshop)} on {platform.node()}"
-    assert f"part_x/base: {who} is working on it; wait for it with --wait, or stop it" in second.stderr
+    assert f"part_x/base: {who} is working on it; wait with --wait, or stop that process" in second.stderr
     assert process.poll() is None
     workshop.call("run", "part_x/alone")
     assert "part_x/base" in workshop.states()
@@ -426,7 +426,7 @@ def test_a_machine_without_torch_is_told_what_to_install(workshop: Workshop, tmp
 
     done = workshop.call("run", "part_x/net", code=2, PYTHONPATH=str(tmp_path / "bare"))
 
-    assert "part_x/net needs torch, not installed here; run pip install 'darkroom[experiments]'" in done.stderr
+    assert "part_x/net needs torch, which is not installed; run pip install 'darkroom[experiments]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -441,7 +441,7 @@ def test_an_experiment_that_only_finds_out_late_is_told_too(workshop: Workshop, 
 
     done = workshop.call("run", "part_x/net", code=2, PYTHONPATH=str(tmp_path / "bare"))
 
-    assert "part_x/net needs torch, not installed here" in done.stderr
+    assert "part_x/net needs torch, which is not installed" in done.stderr
 
 
 def test_cuda_asked_for_and_absent_is_told(workshop: Workshop) -> None:
@@ -465,10 +465,7 @@ def test_a_missing_data_set_says_where_to_put_it(workshop: Workshop) -> None:
 
     done = workshop.call("run", "part_x/alone", code=2)
 
-    assert (
-        "data set 'tiny': numbers is not to be had (nowhere to fetch it from); put it, plain or as .gz, into"
-        in done.stderr
-    )
+    assert "data set 'tiny': numbers was not found (it has no urls); put it, plain or as .gz, into" in done.stderr
 
 
 def test_a_missing_asset_says_where_to_put_it(workshop: Workshop) -> None:
@@ -477,7 +474,7 @@ def test_a_missing_asset_says_where_to_put_it(workshop: Workshop) -> None:
 
     done = workshop.call("run", "part_x/alone", code=2)
 
-    assert "part_x/alone: there is no asset images/cat.txt; put it at experiments/images/cat.txt" in done.stderr
+    assert "part_x/alone: asset images/cat.txt was not found; put it at experiments/images/cat.txt" in done.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists() or os.geteuid() != 0, reason="wants to mount a small file system")
@@ -515,7 +512,7 @@ def test_a_process_that_is_killed_from_outside_is_told(workshop: Workshop) -> No
 
     done = workshop.call("run", "part_x/base", code=3)
 
-    assert "part_x/base: its process ended by signal 9, as when memory runs out" in done.stderr
+    assert "part_x/base: its process ended by signal 9, possibly out of memory" in done.stderr
 
 
 def test_a_source_edited_while_others_run_is_read_as_it_is_then(workshop: Workshop) -> None:
@@ -565,7 +562,7 @@ def test_an_upstream_that_appears_while_others_run_is_told(workshop: Workshop) -
 
     done = workshop.call("run", "part_y/last", code=3)
 
-    assert "part_y/last: its declaration changed while others ran; run it again" in done.stderr
+    assert "part_y/last: its declaration changed during the run; run it again" in done.stderr
     assert set(workshop.calls()) == {"base", "base_steps", "derived", "curve", "total"}
     workshop.call("run", "part_y/last")
     assert workshop.calls() == {"alone": 1, "last": 1}

@@ -85,13 +85,17 @@ def test_a_folder_that_a_run_wrote_comes_back(tmp_path: Path) -> None:
     assert sorted(results) == ["loss", "pipeline"]
     assert (results["pipeline"] / "unet" / "config.json").read_text() == "{}"
     (folder / "pipeline" / "index.json").write_bytes(b"[2]")
-    with pytest.raises(DamagedOutputs, match=r"index\.json: the content is not what its manifest says"):
+    with pytest.raises(DamagedOutputs, match=r"index\.json: the content differs from its manifest"):
         results["pipeline"]
 
 
 @pytest.mark.parametrize(
     ("path", "complaint"),
-    [("nowhere", "is no folder that the run wrote"), ("..", "is no folder that the run wrote"), ("void", "is empty")],
+    [
+        ("nowhere", "is not a folder that the run wrote"),
+        ("..", "is not a folder that the run wrote"),
+        ("void", "is empty"),
+    ],
 )
 def test_a_folder_from_elsewhere_is_refused(tmp_path: Path, path: str, complaint: str) -> None:
     """Only a folder with files in it, below the working directory of the run, is stored."""
@@ -136,8 +140,8 @@ REFUSED = {
     "an object": ({"steps": {"a": [Thing()]}}, "steps['a'][0] is a lab.test_store.Thing, which cannot be stored"),
     "an array of objects": ({"loss": np.array([Thing()])}, "loss has dtype object, which cannot be stored"),
     "complex numbers": ({"loss": np.array([1j])}, "loss has dtype complex128"),
-    "an array among values": ({"steps": {"a": 1, "b": np.ones(1)}}, "steps['b'] is an array among values"),
-    "a number as key": ({"steps": {1: 2}}, "steps has the key 1; keys of a stored value are texts"),
+    "an array among values": ({"steps": {"a": 1, "b": np.ones(1)}}, "steps['b'] is an array within a value"),
+    "a number as key": ({"steps": {1: 2}}, "steps has the key 1; keys of stored values are strings"),
     "a name that is a path": ({"../x": np.ones(1)}, "result name '../x' cannot be stored"),
     "a name that is taken": ({"results": {"w": np.ones(1)}}, "result name 'results' cannot be stored"),
 }
@@ -175,7 +179,7 @@ def test_a_damaged_file_is_found_when_it_is_read(tmp_path: Path, damage: str) ->
 
     assert results["net"]["w"] == 1
     with pytest.raises(
-        DamagedOutputs, match=r"results\.safetensors: the (file is gone|content is not).* part_x/it again"
+        DamagedOutputs, match=r"results\.safetensors: the (file is missing|content differs).* part_x/it again"
     ):
         results["loss"]
 

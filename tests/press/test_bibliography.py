@@ -58,11 +58,11 @@ def test_works_that_would_be_cited_alike_have_letters() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("@article{a, title={T}, year=1, author={A B}}\n@book{a, title={T}, year=1, author={A B}}", "2:1 bibliography: 'a' is there twice; remove one"),
+        ("@article{a, title={T}, year=1, author={A B}}\n@book{a, title={T}, year=1, author={A B}}", "2:1 bibliography: 'a' is given twice; remove one"),
         ("\n@misc{a, title={T}, year=1}", "2:1 bibliography: 'a' has no author; add it"),
-        ("@misc{a, author={A}, year=1,\n title={M\\unknown ller}}", "2:10 bibliography: a: \\unknown has no meaning here; write the letters themselves, in UTF-8 (in title)"),
-        ("@misc{a,\n title={T", '2:8 bibliography: a: the value of title is not {...}, "..." or a number that ends'),
-        ("@misc{my key,\n title = {T}}", "1:7 bibliography: the key 'my key' has a space; take it out, also where it is cited"),
+        ("@misc{a, author={A}, year=1,\n title={M\\unknown ller}}", "2:10 bibliography: a: \\unknown is not supported here; write the characters in UTF-8 (in title)"),
+        ("@misc{a,\n title={T", '2:8 bibliography: a: the value of title is not a closed {...}, a closed "..." or a number'),
+        ("@misc{my key,\n title = {T}}", "1:7 bibliography: the key 'my key' has a space; remove it, also where it is cited"),
         ("@misc{a,\n title T}", "2:2 bibliography: a: expected `name = {value},` or the closing }"),
         ("@misc", "1:1 bibliography: an entry opens with @kind{key,"),
     ],
@@ -437,13 +437,13 @@ def test_addresses(fields: str, link: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ("url = {https://e.com/a b}", "a blank in the address; write %20 for a blank that belongs there, else remove it (in url)"),
-        ("url = {https://e.com/a\n b}", "a blank in the address; write %20 for a blank that belongs there, else remove it (in url)"),
-        ("url = {https://e.com/ https://e.com/b}", "a blank in the address; write one address alone (in url)"),
-        ("doi = {10.1/x y}", "'10.1/x y' is no DOI; write one such as 10.1145/3592450 (in doi)"),
-        ("doi = {n/a}", "'n/a' is no DOI; write one such as 10.1145/3592450 (in doi)"),
-        ("title = {50% <math>x</math>}", "MathML; write the formula between dollars (in title)"),
-        ("title = {&amp; <i>50%</i> \\foo}", "\\foo has no meaning here; write the letters themselves, in UTF-8 (in title)"),
+        ("url = {https://e.com/a b}", "the address has a space in it; remove it, or write %20 if it belongs there (in url)"),
+        ("url = {https://e.com/a\n b}", "the address has a space in it; remove it, or write %20 if it belongs there (in url)"),
+        ("url = {https://e.com/ https://e.com/b}", "the address has a space in it; write only one address (in url)"),
+        ("doi = {10.1/x y}", "'10.1/x y' is not a DOI; write one such as 10.1145/3592450 (in doi)"),
+        ("doi = {n/a}", "'n/a' is not a DOI; write one such as 10.1145/3592450 (in doi)"),
+        ("title = {50% <math>x</math>}", "MathML is not supported; write the formula between dollars (in title)"),
+        ("title = {&amp; <i>50%</i> \\foo}", "\\foo is not supported here; write the characters in UTF-8 (in title)"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_shown_is_refused_at_its_place(fields: str, problem: str) -> None:
@@ -554,19 +554,19 @@ def test_every_fault_of_a_file_is_told_at_once() -> None:
     with pytest.raises(ContentError) as caught:
         read_bibliography(text, "r.bib")
     assert str(caught.value).splitlines() == [
-        "r.bib:1:25 bibliography: one: 'A B, C, D, E' has too many commas; write Family, Given, names joined by `and`, a body's name in braces (in author)",
-        "r.bib:1:55 bibliography: one: \\foo has no meaning here; write the letters themselves, in UTF-8 (in title)",
-        "r.bib:1:64 bibliography: one: \\baz has no meaning here; write the letters themselves, in UTF-8 (in title)",
-        "r.bib:1:78 bibliography: one: no @string defines 'jum'; define it, or put the text itself into braces",
+        "r.bib:1:25 bibliography: one: 'A B, C, D, E' has too many commas; write Family, Given; join names by `and`; put organizations in braces (in author)",
+        "r.bib:1:55 bibliography: one: \\foo is not supported here; write the characters in UTF-8 (in title)",
+        "r.bib:1:64 bibliography: one: \\baz is not supported here; write the characters in UTF-8 (in title)",
+        "r.bib:1:78 bibliography: one: no @string defines 'jum'; define it, or put the text in braces",
         "r.bib:4:1 bibliography: two: expected `name = {value},` or the closing }",
-        "r.bib:4:37 bibliography: three: this $ opens a formula that is not closed; a dollar itself is \\$ (in title)",
-        "r.bib:4:52 bibliography: three: year is there twice; remove one",
+        "r.bib:4:37 bibliography: three: this $ opens a formula that is not closed; write \\$ for a dollar sign (in title)",
+        "r.bib:4:52 bibliography: three: year is given twice; remove one",
         "r.bib:5:28 bibliography: four: expected `name = {value},` or the closing }",
-        "r.bib:6:23 bibliography: five: ', J.' is no name; write Family, Given, names joined by `and`, a body's name in braces (in author)",
-        "r.bib:6:60 bibliography: five: 'javascript:alert(1)' is no address; write it whole, with https:// (in url)",
+        "r.bib:6:23 bibliography: five: ', J.' is not a name; write Family, Given; join names by `and`; put organizations in braces (in author)",
+        "r.bib:6:60 bibliography: five: 'javascript:alert(1)' is not an address; write all of it, with https:// (in url)",
         "r.bib:7:3 bibliography: an entry opens with @kind{key,",
-        "r.bib:8:1 bibliography: 'three' is there twice; remove one",
-        'r.bib:10:10 bibliography: three: the value of note is not {...}, "..." or a number that ends',
+        "r.bib:8:1 bibliography: 'three' is given twice; remove one",
+        'r.bib:10:10 bibliography: three: the value of note is not a closed {...}, a closed "..." or a number',
     ]
 
 
@@ -696,4 +696,4 @@ def test_strings_made_of_strings_are_bounded() -> None:
     lines += [f"@string{{a{n} = {' # '.join([f'a{n - 1}'] * 6)}}}" for n in range(1, 15)]
     entries, faults = read("\n".join([*lines, "@misc{x, title = a14, year = 2020}"]))
     assert len(entries) == 1
-    assert [message for _, message in faults] == ["strings put in for their names come to more than 4,000,000 letters"]
+    assert [message for _, message in faults] == ["@string definitions expand to more than 4,000,000 letters"]

@@ -26,10 +26,10 @@ def faults(project: Project) -> list[str]:
         ("[a](#abowe)", "7:5 link: no anchor '#abowe' on index.html; did you mean 'above'?"),
         ("[a](othr.md)", "7:5 link: othr.html leads nowhere; did you mean 'other.html'?"),
         ("[a](other.md#no)", "7:5 link: no anchor '#no' on other.html"),
-        ("[a](/other.html)", "7:5 link: /other.html is not relative; the site may stand under any path"),
+        ("[a](/other.html)", "7:5 link: /other.html is not relative; write a relative address, since the site may be under any path"),
         ("![a](digit.png)", "7:6 link: no picture 'digit.png' in templates/static"),
-        ("![a](https://x.org/digit.png)", "7:6 link: https://x.org/digit.png is loaded from elsewhere; keep it in templates/static"),
-        ('<script src="https://x.org/a.js"></script>', "7:14 link: https://x.org/a.js is loaded from elsewhere; keep it in templates/static"),
+        ("![a](https://x.org/digit.png)", "7:6 link: https://x.org/digit.png is loaded from another host; put it in templates/static"),
+        ('<script src="https://x.org/a.js"></script>', "7:14 link: https://x.org/a.js is loaded from another host; put it in templates/static"),
     ],
 )  # fmt: skip
 def test_a_link_that_leads_nowhere_is_a_fault_where_it_is_written(project: Project, link: str, message: str) -> None:
@@ -51,7 +51,7 @@ def test_an_anchor_twice_is_a_fault(project: Project) -> None:
     """Two headings that are given the same name cannot both be linked to; those that are not get numbers."""
     project.page('## A {#a}\n\n<p id="a">B</p>')
     assert faults(project) == [
-        "index.md:7:4 anchor: the anchor 'a' is there twice, on line 5 first; name one heading {#...}, or change an id"
+        "index.md:7:4 anchor: the anchor 'a' is used twice, on line 5 first; name one heading with {#...}, or change an id"
     ]
 
 
@@ -61,9 +61,7 @@ def test_a_heavy_picture_is_a_fault(project: Project) -> None:
     layout = {"columns": [], "rows": [{"heading": "", "cells": [cell]}], "scale": 1}
     project.outputs.add("part_b/a", {"big": Drawn("tiles", layout, {"big.png": png(1000, 801)})})
     project.page('{{ figure("part_b/a/big") }}')
-    expected = (
-        "experiments/outputs/part_b/a/figures/big/big.png:1:1 size: the picture weighs 0.80 MB; the limit is 0.8 MB"
-    )
+    expected = "experiments/outputs/part_b/a/figures/big/big.png:1:1 size: the picture has 0.80 MB; the limit is 0.8 MB"
     assert faults(project) == [expected]
 
 
@@ -71,7 +69,7 @@ def test_a_heavy_page_is_a_fault(project: Project) -> None:
     """A page weighs 1.5 MB at most before lazy pictures."""
     project.page("\n\n".join(["word " * 3_000] * 105))
     (fault,) = faults(project)
-    assert fault.startswith("index.md:1:1 size: the page weighs 1.6")
+    assert fault.startswith("index.md:1:1 size: the page loads 1.6")
 
 
 def test_pictures_weigh_on_a_page_unless_they_are_lazy(project: Project) -> None:
@@ -82,7 +80,7 @@ def test_pictures_weigh_on_a_page_unless_they_are_lazy(project: Project) -> None
     project.outputs.add("part_b/a", {"big": big, "small": plot()})
     project.page('{{ figure("part_b/a/big") }}\n\n{{ figure("part_b/a/small") }}')
     (fault,) = faults(project)
-    assert fault.startswith("index.md:1:1 size: the page weighs 1.6")
+    assert fault.startswith("index.md:1:1 size: the page loads 1.6")
     project.page('{{ figure("part_b/a/small") }}\n\n{{ figure("part_b/a/big") }}')
     project.build()
 
@@ -107,7 +105,7 @@ def test_outputs_that_no_experiment_declares_are_a_warning(project: Project) -> 
     (warning,) = project.build().warnings
     assert str(warning) == (
         "experiments/outputs/part_b/gone/manifest.json:1:1 orphan: "
-        "no experiment declares part_b/gone; delete its outputs or restore the code"
+        "part_b/gone has outputs but is not declared; delete its outputs or restore the code"
     )
 
 
@@ -123,7 +121,7 @@ def test_check_compares_the_site_and_changes_nothing(project: Project) -> None:
         compare(project.request())
     assert str(caught.value).splitlines() == [
         "site/.nojekyll:1:1 site: is missing; run python build.py",
-        "site/index.html:1:1 site: is not what the sources give; run python build.py",
+        "site/index.html:1:1 site: is out of date; run python build.py",
     ]
     assert page.exists()
     assert all(path.stat().st_mtime_ns == time for path, time in before.items() if path.name.startswith("style"))

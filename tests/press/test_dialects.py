@@ -29,13 +29,13 @@ def warnings(body: str) -> list[str]:
     return [f"{each.line - LINES}:{each.column} {each.rule}: {each.message}" for each in page(body).warnings]
 
 
-DISPLAY = "a display formula within a sentence; write $...$, or give it lines of its own"
+DISPLAY = "a display formula within a sentence; write $...$, or put it on its own lines"
 OPEN = "this comment is not closed; end it with -->, or write &lt;!-- for the characters"
-CUT = "this comment ends where its paragraph, quote or HTML does; begin it on a line of its own"
-TIE = "~ is a space of TeX's; write &nbsp; for one that does not break"
-SPACE = "is a space of TeX's; write &nbsp;, or &thinsp; for a thin one"
-DELIMITER = "a line |---|---| with as many cells follows its header"
-WITHIN = "is a link within a link; write it behind the link, or leave the outer one out"
+CUT = "this comment ends with its paragraph, quote or HTML; start it on its own line"
+TIE = "~ is a TeX space; write &nbsp; for one that does not break"
+SPACE = "is a TeX space; write &nbsp;, or &thinsp; for a thin one"
+DELIMITER = "write a line |---|---| with as many cells below its header"
+WITHIN = "is a link within a link; move it after the link, or remove the outer one"
 
 WRONG: dict[str, tuple[str, list[str]]] = {
     # comments
@@ -47,22 +47,22 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "comment open in an item": ("- a <!-- b\n- c", [f"1:5 html: {OPEN}"]),
     "instruction open": ("<?php a\n\nb", ["1:1 html: <? is not closed; write &lt; for the character"]),
     # percent signs
-    "percent": ("$95%$", ["1:4 math: % begins a comment in TeX; write \\% for a percent sign"]),
-    "percent, text behind": ("$95% of x$", ["1:4 math: % begins a comment in TeX, so 'of x' is lost; write \\% for a percent sign"]),
-    "percent over lines": ("$a % b\n+ c$", ["1:4 math: % begins a comment in TeX, so 'b' is lost; write \\% for a percent sign"]),
-    "percent, last line": ("$$p = 5% x$$", ["1:8 math: % begins a comment in TeX, so 'x' is lost; write \\% for a percent sign"]),
-    "percent behind a digit": ("$$\np = 5%\n$$", ["2:6 math: % begins a comment in TeX; write \\% for a percent sign"]),
-    "percent in braces": ("$$\n\\text{a % b}\n$$", ["2:9 math: % begins a comment in TeX, so 'b}' is lost; write \\% for a percent sign"]),
-    "percent in a cell": ("| $5%$ |\n|---|", ["1:5 math: % begins a comment in TeX; write \\% for a percent sign"]),
+    "percent": ("$95%$", ["1:4 math: % starts a comment in TeX; write \\% for a percent sign"]),
+    "percent, text behind": ("$95% of x$", ["1:4 math: % starts a comment in TeX, so 'of x' is lost; write \\% for a percent sign"]),
+    "percent over lines": ("$a % b\n+ c$", ["1:4 math: % starts a comment in TeX, so 'b' is lost; write \\% for a percent sign"]),
+    "percent, last line": ("$$p = 5% x$$", ["1:8 math: % starts a comment in TeX, so 'x' is lost; write \\% for a percent sign"]),
+    "percent behind a digit": ("$$\np = 5%\n$$", ["2:6 math: % starts a comment in TeX; write \\% for a percent sign"]),
+    "percent in braces": ("$$\n\\text{a % b}\n$$", ["2:9 math: % starts a comment in TeX, so 'b}' is lost; write \\% for a percent sign"]),
+    "percent in a cell": ("| $5%$ |\n|---|", ["1:5 math: % starts a comment in TeX; write \\% for a percent sign"]),
     # formulas
-    "digit behind": ("a $x$5", ["1:3 math: $x$ is no formula, since a digit follows; write \\(x\\), or \\$ for a dollar"]),
+    "digit behind": ("a $x$5", ["1:3 math: $x$ is not a formula, since a digit follows; write \\(x\\), or \\$ for a dollar sign"]),
     "digits behind": ("$p$1 and $q$2b", [
-        "1:1 math: $p$ is no formula, since a digit follows; write \\(p\\), or \\$ for a dollar",
-        "1:10 math: $q$ is no formula, since a digit follows; write \\(q\\), or \\$ for a dollar",
+        "1:1 math: $p$ is not a formula, since a digit follows; write \\(p\\), or \\$ for a dollar sign",
+        "1:10 math: $q$ is not a formula, since a digit follows; write \\(q\\), or \\$ for a dollar sign",
     ]),
     "MyST's label": ("$$x$$ (eq:a)\n\n> $$\n> y\n> $$ (b)", [
-        "1:7 math: (eq:a) behind a formula is MyST's; write {#eq:a} to name it",
-        "5:6 math: (b) behind a formula is MyST's; write {#b} to name it",
+        "1:7 math: (eq:a) after a formula is MyST; write {#eq:a} to name it",
+        "5:6 math: (b) after a formula is MyST; write {#b} to name it",
     ]),
     # TeX in prose
     "TeX": ("a \\ldots b \\pm c x\\in A (x\\le y) \\to", [
@@ -74,292 +74,292 @@ WRONG: dict[str, tuple[str, list[str]]] = {
         for line, column, name in ((1, 6, "times"), (3, 3, "pm"), (8, 7, "infty"))
     ]),
     "TeX in HTML": ("<p>a \\alpha</p>", ["1:6 markdown: \\alpha is TeX outside of a formula; write $\\alpha...$ for a formula, or `\\alpha`"]),
-    "switches": ("{\\bf x}", ["1:2 markdown: \\bf is LaTeX's; write **...**"]),
+    "switches": ("{\\bf x}", ["1:2 markdown: \\bf is LaTeX; write **...**"]),
     "ties": ("Fig.~1, Section~2, 5~km, al.~[3]", [f"1:{column} markdown: {TIE}" for column in (5, 16, 21, 29)]),
     "spaces": ("5\\,km, 10\\,000, i.\\,e., $x$\\;m, Fig.\\ 1", [
         *(f"1:{column} markdown: \\, {SPACE}" for column in (2, 10, 19)), f"1:28 markdown: \\; {SPACE}", f"1:37 markdown: \\ {SPACE}",
     ]),
-    "accents": ("caf\\'{e}", ["1:4 markdown: \\'{e} is an accent of TeX's; write the letter itself"]),
+    "accents": ("caf\\'{e}", ["1:4 markdown: \\'{e} is a TeX accent; write the letter itself"]),
     # other programs
-    "MyST's target": ("(label)=\n## T", ["1:1 markdown: this is a target of MyST's; write {#name} behind the heading or formula"]),
+    "MyST's target": ("(label)=\n## T", ["1:1 markdown: this is a MyST target; write {#name} after the heading or formula"]),
     "MDX": ("import X from './x'\n\nexport const a = 1", [
-        f"{line}:1 markdown: this is MDX's: a page runs no code of its own; remove it" for line in (1, 3)
+        f"{line}:1 markdown: this is MDX: pages run no code; remove it" for line in (1, 3)
     ]),
     "Obsidian": ("a %% c %% b\n\ntext ^block-1", [
-        "1:3 markdown: %% c %% is a comment of Obsidian's; write <!-- ... -->",
-        "3:6 markdown: this is a block's name of Obsidian's; name a heading by {#name}",
+        "1:3 markdown: %% c %% is an Obsidian comment; write <!-- ... -->",
+        "3:6 markdown: this is an Obsidian block name; name a heading with {#name}",
     ]),
     "charges": ("Ca^2+^ and H~2~O", [
-        "1:3 markdown: ^2+^ is not read; write <sup>...</sup> to raise", "1:13 markdown: ~2~ is not read; write ~~...~~ to strike, <sub>...</sub> to lower",
+        "1:3 markdown: ^2+^ is not supported; write <sup>...</sup> to raise", "1:13 markdown: ~2~ is not supported; write ~~...~~ to strike out, <sub>...</sub> to lower",
     ]),
     "Pandoc's citations": ("a [see @x] [-@y, p. 3]", [
-        f"1:{column} markdown: {text} is a citation of Pandoc's; write {{{{ cite(\"key\") }}}}"
+        f"1:{column} markdown: {text} is a Pandoc citation; write {{{{ cite(\"key\") }}}}"
         for column, text in ((3, "[see @x]"), (12, "[-@y, p. 3]"))
     ]),
-    "Quarto": ("see @fig-a", ["1:5 markdown: @fig-a is a reference of Quarto's; write {{ ref(\"...\") }}"]),
-    "tabs": ('=== "A"\n\n    b', ["1:1 markdown: tabs are not read; write a heading or ??? note"]),
-    "reStructuredText's link": ("a `b <http://c>`_", ["1:3 markdown: this is a link of reStructuredText's; write [text](address)"]),
+    "Quarto": ("see @fig-a", ["1:5 markdown: @fig-a is a Quarto reference; write {{ ref(\"...\") }}"]),
+    "tabs": ('=== "A"\n\n    b', ["1:1 markdown: tabs are not supported; write a heading or ??? note"]),
+    "reStructuredText's link": ("a `b <http://c>`_", ["1:3 markdown: this is a reStructuredText link; write [text](address)"]),
     # links
     "space in a link": ("[text] (https://e.com) and [t] (page.md)", [
-        "1:1 markdown: [text] (https://e.com) is no link: leave no space between ] and (",
-        "1:28 markdown: [t] (page.md) is no link: leave no space between ] and (",
+        "1:1 markdown: [text] (https://e.com) is not a link: remove the space between ] and (",
+        "1:28 markdown: [t] (page.md) is not a link: remove the space between ] and (",
     ]),
-    "link the other way round": ("(text)[https://e.com]", ["1:7 markdown: [https://e.com] behind ) is no link; write [text](address)"]),
-    "link open": ("[t](https://e.com and", ["1:1 markdown: [t](https://e.com is no link, since its address is not closed; end it with )"]),
-    "note with a space": ("a[^b c]", ["1:2 markdown: [^b c]: the name of a note has no spaces"]),
-    "note in a link": ("[a[^1]](b)\n\n[^1]: c", ["1:7 markdown: ](b) makes no link of what stands before it, since that holds a link or a note"]),
+    "link the other way round": ("(text)[https://e.com]", ["1:7 markdown: [https://e.com] after ) is not a link; write [text](address)"]),
+    "link open": ("[t](https://e.com and", ["1:1 markdown: [t](https://e.com is not a link, since its address is not closed; end it with )"]),
+    "note with a space": ("a[^b c]", ["1:2 markdown: [^b c]: the name of a note cannot have spaces"]),
+    "note in a link": ("[a[^1]](b)\n\n[^1]: c", ["1:7 markdown: ](b) does not make a link of the text before it, since that has a link or a note in it"]),
     "call in a link": ('[a {{ ref("#b") }}](c.md)', [f"1:7 link: ref(...) {WITHIN}"]),
     "link in a link": ('<a href="x">{{ cite("k") }} [y](z)</a>', [f"1:16 link: cite(...) {WITHIN}"]),
     "link in a link over blocks": ('<a href="x">\n\n[y](z) \\eqref{a}\n\n</a>', [f"3:1 link: this {WITHIN}"]),
     "call in a link of HTML": ('<p><a href="x">{{ ref("a") }}</a> {{ ref("b") }}</p>', [f"1:19 link: ref(...) {WITHIN}"]),
     # tables
-    "table without its line": ("| a | b |\n| 1 | 2 |", [f"1:1 markdown: this is no table; {DELIMITER}"]),
-    "table without its line, behind text": ("t\n| a | b |\n| 1 | 2 |", [f"2:1 markdown: this is no table; {DELIMITER}"]),
-    "row alone": ("| a | b |\n|---|---|\n\n| 1 | 2 |", ["4:1 markdown: a row of a table stands alone here; leave no blank line above it"]),
+    "table without its line": ("| a | b |\n| 1 | 2 |", [f"1:1 markdown: this is not a table; {DELIMITER}"]),
+    "table without its line, behind text": ("t\n| a | b |\n| 1 | 2 |", [f"2:1 markdown: this is not a table; {DELIMITER}"]),
+    "row alone": ("| a | b |\n|---|---|\n\n| 1 | 2 |", ["4:1 markdown: this table row stands alone; remove the blank line above it"]),
     "cells over": ("| a | b |\n|---|---|\n| 1 | 2 | 3 |", [
-        "3:1 markdown: this row has 3 cells and the table 2, and what is over is lost; write \\| for a bar",
+        "3:1 markdown: this row has 3 cells and the table 2, so the rest is lost; write \\| for a bar",
     ]),
     "Pandoc's caption": ("| a |\n|---|\n\n: caption", [
-        "4:1 markdown: a line with : defines the term above it; write what a table shows into the text beside it",
+        "4:1 markdown: a line with : defines the term above it; describe a table in the text instead",
     ]),
     # fences
-    "fence's title": ('```python title="a.py"\nx\n```', ['1:1 markdown: title="a.py" behind a fence is not read; write it into the text above']),
+    "fence's title": ('```python title="a.py"\nx\n```', ['1:1 markdown: title="a.py" after a fence is not supported; write it into the text above']),
     "fence's numbers": ("```python linenums=\"1\"\nx\n```", [
-        '1:1 markdown: linenums="1" behind a fence is not read, since lines have no numbers; remove it',
+        '1:1 markdown: linenums="1" after a fence is not supported, since lines have no numbers; remove it',
     ]),
-    "fence's marks": ('```python hl_lines="2"\nx\n```', ['1:1 markdown: hl_lines="2" behind a fence is not read; write {1,3-5} to mark lines']),
-    "fence of Hugo": ("```go {linenos=true}\nx\n```", ["1:1 markdown: {linenos=true} behind a fence is of another program; write {1,3-5} to mark lines"]),
-    "marks out of range": ("> ```python {9}\n> x\n> ```", ["1:3 code: no lines 9 to mark: there are 1, counted from 1"]),
-    "marks backwards": ("```python {3-2}\na\nb\nc\n```", ["1:1 code: no lines 3-2 to mark: there are 3, counted from 1"]),
-    "marks of thousands of millions": ("```python {1-99999999999}\na\n```", ["1:1 code: no lines 1-99999999999 to mark: there are 1, counted from 1"]),
-    "marks before the language": ("```{1} python\nx\n```", ["1:1 markdown: the language stands first behind a fence; write ```python {1}"]),
+    "fence's marks": ('```python hl_lines="2"\nx\n```', ['1:1 markdown: hl_lines="2" after a fence is not supported; write {1,3-5} to mark lines']),
+    "fence of Hugo": ("```go {linenos=true}\nx\n```", ["1:1 markdown: {linenos=true} after a fence belongs to another program; write {1,3-5} to mark lines"]),
+    "marks out of range": ("> ```python {9}\n> x\n> ```", ["1:3 code: there are no lines 9 to mark: the code has 1, counted from 1"]),
+    "marks backwards": ("```python {3-2}\na\nb\nc\n```", ["1:1 code: there are no lines 3-2 to mark: the code has 3, counted from 1"]),
+    "marks of thousands of millions": ("```python {1-99999999999}\na\n```", ["1:1 code: there are no lines 1-99999999999 to mark: the code has 1, counted from 1"]),
+    "marks before the language": ("```{1} python\nx\n```", ["1:1 markdown: the language comes first after a fence; write ```python {1}"]),
     # lists
     "nearly tasks": ("- [x]a\n- [-] b\n- [] c", [
-        "1:3 markdown: [x] is no task; write - [ ] for one to be done, - [x] for one that is; a space follows it",
-        *(f"{line}:3 markdown: [{mark}] is no task; write - [ ] for one to be done, - [x] for one that is" for line, mark in ((2, "-"), (3, ""))),
+        "1:3 markdown: [x] is not a task; write - [ ] or - [x], followed by a space",
+        *(f"{line}:3 markdown: [{mark}] is not a task; write - [ ] or - [x]" for line, mark in ((2, "-"), (3, ""))),
     ]),
     # names
     "named twice": ("## A {#a}\n\n## B {#a}", ["3:6 anchor: 'a' is named twice on this page; give this heading another name"]),
-    "name in a quote": ("> ## A {#a}", ["1:8 markdown: a heading within a list, quote or note has no anchor; take its name out"]),
+    "name in a quote": ("> ## A {#a}", ["1:8 markdown: a heading in a list, quote or note has no anchor; remove its name"]),
     "named like a formula": ("$$x$$ {#a}\n\n## B {#a}", ["3:6 anchor: 'a' is named twice on this page; give this heading another name"]),
-    "formulas named alike": ("$$x$$ {#a}\n\n$$y$$ {#eq:a}", ["3:3 math: two formulas of this page are named 'eq:a', or alike"]),
+    "formulas named alike": ("$$x$$ {#a}\n\n$$y$$ {#eq:a}", ["3:3 math: two formulas on this page are named 'eq:a', or nearly so"]),
     "notes that cite each other": ("x\n\n[^a]: y[^b]\n\n[^b]: z[^a]", [
         f"{line}:1 markdown: nothing refers to the note [^{name}]; refer to it, or remove it" for line, name in ((3, "a"), (5, "b"))
     ]),
     "note in HTML": ("<p>a[^1]</p>\n\nb[^1]\n\n[^1]: c", [
-        "1:5 markdown: [^1]: notes are not read within HTML; leave a blank line before the text, or write it below",
+        "1:5 markdown: [^1]: notes are not read in HTML; leave a blank line before the text, or move the note",
     ]),
     # captions
     "caption": ('{{ picture("a.png", caption="x ==m== :smile:", alt="a") }}', [
-        "1:32 markdown: ==m== is not read; write <mark>...</mark>", "1:38 markdown: :smile: would be printed as it is; write the character itself",
+        "1:32 markdown: ==m== is not supported; write <mark>...</mark>", "1:38 markdown: :smile: would be printed unchanged; write the character itself",
     ]),
     "figure in a caption": ("{{ picture('a.png', caption='x {{ figure(\"b\") }}', alt='a') }}", [
-        "1:35 reference: figure(...) stands on a line of its own, between blank lines or at the start of a list item",
+        "1:35 reference: figure(...) must be on its own line, between blank lines or at the start of a list item",
     ]),
     "names that are none": ("## T {#1a}\n\n## U { #a }", [
-        f"{line}:6 markdown: {text} names nothing; write {{#name}}, which begins with one of A to Z and has no spaces"
+        f"{line}:6 markdown: {text} is not a valid name; write {{#name}}, which starts with a letter from A to Z and has no spaces"
         for line, text in ((1, "{#1a}"), (3, "{ #a }"))
     ]),
-    "escaped environment": ("\\\\begin{align} a \\\\end{align}", ["1:1 markdown: \\\\begin opens no formula; write one backslash, \\begin{...}"]),
+    "escaped environment": ("\\\\begin{align} a \\\\end{align}", ["1:1 markdown: \\\\begin does not open a formula; write one backslash, \\begin{...}"]),
     "calls in what is seen": ("![a {{ ref('b') }}](c.png) [d](e.md 'f {{ ref(\"g\") }}') <b title='{{ ref(\"h\") }}'>i</b>", [
-        *(f"1:{column} reference: ref(...) is not read within an address, a title or what is seen; write it out" for column in (1, 28)),
-        "1:60 html: ref(...) is not read within an attribute; write it out",
+        *(f"1:{column} reference: ref(...) is not read in an address, a title or alt text; write it out" for column in (1, 28)),
+        "1:60 html: ref(...) is not read in an attribute; write it out",
     ]),
     # callouts, tables, headings
     "callouts with titles": ("> [!note] Title\n> x\n\n> [!tip]-\n> y\n\n> [!todo]\n> z", [
-        '1:3 markdown: a callout with a title is written !!! note "Title", its text below it indented by four spaces',
-        '4:3 markdown: a callout that folds is written ??? note "Title", its text below it indented by four spaces',
-        "7:3 markdown: a callout begins with > [!NOTE] alone on its line; it may be note, tip, important, warning, caution",
+        '1:3 markdown: write a callout with a title as !!! note "Title", with its text indented by four spaces below',
+        '4:3 markdown: write a callout that folds as ??? note "Title", with its text indented by four spaces below',
+        "7:3 markdown: a callout starts with > [!NOTE] alone on its line; known are note, tip, important, warning, caution",
     ]),
     "a table within an item's line": ("- a\n| b | c |\n|---|---|\n| 1 | 2 |", [
-        "3:1 markdown: this is no table where it stands; leave a blank line before its header, which has as many cells as this line",
+        "3:1 markdown: this is not a table here; leave a blank line before its header, which needs as many cells as this line",
     ]),
-    "Org's table": ("| a | b |\n|---+---|\n| 1 | 2 |", ["2:1 markdown: the line under a table's header parts its cells by |, not by +"]),
+    "Org's table": ("| a | b |\n|---+---|\n| 1 | 2 |", ["2:1 markdown: the line below a table's header separates its cells with |, not with +"]),
     "Pandoc's simple table": ("Right     Left\n-------   ------\n12        12", [
-        "2:1 markdown: this table is Pandoc's; part its cells by |, with a line |---|---| under its header",
+        "2:1 markdown: this is a Pandoc table; separate its cells with |, with a line |---|---| below its header",
     ]),
-    "Pandoc's unnumbered heading": ("## A {-}", ["1:6 markdown: {-} is Pandoc's; remove it: numbered = true numbers all sections or none"]),
-    "a heading without text": ("> a\n\n##\n\ntext", ["3:1 heading: this heading has no text; write it behind the signs, or remove them"]),
-    "front matter below": ("---\ntitle: x\n---\n\ntext", ["2:1 markdown: front matter stands at the top of the file, between +++ lines"]),
+    "Pandoc's unnumbered heading": ("## A {-}", ["1:6 markdown: {-} is Pandoc; remove it: numbered = true numbers all sections or none"]),
+    "a heading without text": ("> a\n\n##\n\ntext", ["3:1 heading: this heading has no text; write it after the #, or remove the line"]),
+    "front matter below": ("---\ntitle: x\n---\n\ntext", ["2:1 markdown: front matter goes at the top of the file, between +++ lines"]),
     "emoji": ("a :+1: :100: :t-rex: 10:30:15", [
-        f"1:{column} markdown: {name} would be printed as it is; write the character itself" for column, name in ((3, ":+1:"), (8, ":100:"), (14, ":t-rex:"))
+        f"1:{column} markdown: {name} would be printed unchanged; write the character itself" for column, name in ((3, ":+1:"), (8, ":100:"), (14, ":t-rex:"))
     ]),
     "sizes and pictures": ("![a](b.png =300x) ![[c.png|3]]", [
-        '1:2 markdown: ![a](b.png =300x): sizes are not read here; write {{ picture("name.png", alt="...", width="text") }}',
-        '1:20 markdown: ![[c.png|3]] is a picture of Obsidian\'s; write {{ picture("name.png", caption="...", alt="...") }}',
+        '1:2 markdown: ![a](b.png =300x): sizes are not supported here; write {{ picture("name.png", alt="...", width="text") }}',
+        '1:20 markdown: ![[c.png|3]] is an Obsidian picture; write {{ picture("name.png", caption="...", alt="...") }}',
     ]),
     "a bracket open in an address": ("[a](https://e.com/b(c) d", [
-        "1:1 markdown: [a](https://e.com/b(c) is no link, since a bracket of its address is not closed; write %28 for ( and %29 for )",
+        "1:1 markdown: [a](https://e.com/b(c) is not a link, since a bracket of its address is not closed; write %28 for ( and %29 for )",
     ]),
     "characters of HTML in a formula": ("$a &lt; b$\n\n$$\n\\begin{aligned} a &amp;= b \\end{aligned}\n$$", [
-        "1:4 math: &lt; is HTML's; write < in a formula", "4:19 math: &amp; is HTML's; write & in a formula",
+        "1:4 math: &lt; is HTML; write < in a formula", "4:19 math: &amp; is HTML; write & in a formula",
     ]),
     "calls that are not closed": ("{{ figure('a/b')\n\na {{ metric('c/d') } b\n\n{{ cite('e') and {{ cite('f') }}", [
         f"{line}:{column} reference: {name}(...) is not closed; end it with }}}}" for line, column, name in ((1, 4, "figure"), (3, 6, "metric"), (5, 4, "cite"))
     ]),
-    "a tag in what is seen": ("![a <b>c</b> <d>](e.png)", ["1:1 reference: <d> is not read within an address, a title or what is seen; write it out"]),
+    "a tag in what is seen": ("![a <b>c</b> <d>](e.png)", ["1:1 reference: <d> is not read in an address, a title or alt text; write it out"]),
     "formulas in drawings": ("<svg><text>$x$</text><text>$5 or $6</text></svg>\n\n<div><svg><text>$x$</text></svg></div>", [
-        f"{line}:{column} math: a formula is not set within <svg>; write its letters, or set it beside the drawing" for line, column in ((1, 12), (3, 17))
+        f"{line}:{column} math: formulas are not set in <svg>; write plain characters, or put the formula outside the drawing" for line, column in ((1, 12), (3, 17))
     ]),
-    "characters that are not seen": ("a\x1b[31mb\x1b[0m\nc\u2028d", ["1:2 page: U+001B is a character that is not seen; remove it", "2:2 page: U+2028 is a character that is not seen; remove it"]),
-    "spaces of other kinds": ("##\xa0A", ["1:1 markdown: the space behind this # is another character than that of the space bar; write ## Title"]),
-    "brackets of full width": ("[a]（https://e.com）", ["1:1 markdown: [a]（https://e.com） is no link: the brackets of an address are ( and )"]),
+    "characters that are not seen": ("a\x1b[31mb\x1b[0m\nc\u2028d", ["1:2 page: U+001B is an invisible character; remove it", "2:2 page: U+2028 is an invisible character; remove it"]),
+    "spaces of other kinds": ("##\xa0A", ["1:1 markdown: the space after this # is not an ordinary space; write ## Title"]),
+    "brackets of full width": ("[a]（https://e.com）", ["1:1 markdown: [a]（https://e.com） is not a link: write the address between ( and )"]),
     "a table that is a list": ("a | b\n- | -\n1 | 2", [
-        "2:3 markdown: this is an item of a list; the line under a table's header begins with |, or has two dashes a cell",
+        "2:3 markdown: this is a list item; start the line below a table's header with |, or write two dashes per cell",
     ]),
-    "three braces": ("a {{{ metric('b/c') }}}", ["1:3 reference: a call has two braces on each side, and no third"]),
+    "three braces": ("a {{{ metric('b/c') }}}", ["1:3 reference: a call has two braces on each side, not three"]),
     "calls that there are not": ("{{ image('a.png') }} {{ eq('b') }} {{ metric('c/d') }} {{ x }", [
-        "1:1 jinja: unexpected '}'; Jinja's braces that are meant as text go into `code`",
+        "1:1 jinja: unexpected '}'; put Jinja's braces into `code` if they are meant as text",
     ]),
     "an empty callout": ("> [!NOTE]\n\n> a\n\n> [!TIP]\n> b", [
-        "1:3 markdown: this callout has no text; write it below, behind >, and leave no blank line between them",
+        "1:3 markdown: this callout has no text; write it on the next line, after >",
     ]),
     "diagrams and raw HTML": ("```flow\na\n```\n\n```{=html}\n<b>c</b>\n```", [
-        '1:1 markdown: diagrams of flow are not drawn; save it as a picture, and write {{ picture("name.png", caption="...", alt="...") }}',
-        "5:1 markdown: ```{=html} is Pandoc's; HTML is written as it is, without a fence",
+        '1:1 markdown: flow diagrams are not supported; save it as a picture, and write {{ picture("name.png", caption="...", alt="...") }}',
+        "5:1 markdown: ```{=html} is Pandoc; write HTML without a fence",
     ]),
     "Jekyll's tags": ("{% assign a = 1 %} {% include_relative b.md %}", [
-        "1:1 markdown: {% assign a = 1 %} is Jekyll's; Jinja has {% set x = 1 %}, {% if ... %} and {# comments #}",
-        '1:20 markdown: {% include_relative b.md %} is Jekyll\'s; write {{ picture("name.png", caption="...", alt="...") }} for a picture, a fence of ``` for code',
+        "1:1 markdown: {% assign a = 1 %} is Jekyll; Jinja has {% set x = 1 %}, {% if ... %} and {# comments #}",
+        '1:20 markdown: {% include_relative b.md %} is Jekyll; write {{ picture("name.png", caption="...", alt="...") }} for a picture, a fence of ``` for code',
     ]),
     "links of a wiki and HackMD": ("[[#a]] [name=b] [[1, 2], [3, 4]]", [
-        "1:1 markdown: [[#a]] is a link of a wiki's; write [text](page.md)", "1:8 markdown: [name=b] is HackMD's; write the text out",
+        "1:1 markdown: [[#a]] is a wiki link; write [text](page.md)", "1:8 markdown: [name=b] is HackMD; write it as text",
     ]),
     "headings of AsciiDoc, kramdown's sign": ("== A\n\n- b\n^\n- c", [
-        "1:1 markdown: a heading begins with ##", "4:1 markdown: this sign of kramdown's parts no lists; write <!-- --> on a line of its own",
+        "1:1 markdown: a heading starts with ##", "4:1 markdown: kramdown's ^ does not separate lists; write <!-- --> on its own line",
     ]),
     "formulas of nothing, comments in formulas": ("$$$$ \\(\\) $a <!-- b --> c$", [
-        "1:1 math: $$$$ holds no formula; remove it", "1:6 math: \\(\\) holds no formula; remove it",
-        "1:14 math: <!-- begins no comment in a formula; write % on a line of its own",
+        "1:1 math: $$$$ is an empty formula; remove it", "1:6 math: \\(\\) is an empty formula; remove it",
+        "1:14 math: <!-- is not a comment in a formula; write % on its own line",
     ]),
-    "curled quotes in a call": ("{{ cite(“e”) }}", ['1:4 reference: “ is no quote that is read here; write cite("...")']),
+    "curled quotes in a call": ("{{ cite(“e”) }}", ['1:4 reference: “ is not read as a quote here; write cite("...")']),
     "calls that are computed with": ("{{ metric('a/b') | upper }}\n\n{{ metric('a/b') * 3 }}\n\n{{ -metric('a/b') }}", [
-        f"{line}:{column} reference: metric(...) is put into the page as it is, and nothing is computed with it; use its options"
+        f"{line}:{column} reference: metric(...) cannot be used in an expression; use its options"
         for line, column in ((1, 4), (3, 4), (5, 5))
     ]),
     "quotes in quotes": ('{{ picture("a.png", caption="{{ ref("b") }}") }}', [
-        "1:1 jinja: picture(...) cannot be read (expected token ',', got 'b'); quotes within quotes are written ' or \\\"",
+        "1:1 jinja: picture(...) cannot be read (expected token ',', got 'b'); write quotes within quotes as ' or \\\"",
     ]),
 }  # fmt: skip
 
 DOUBTFUL: dict[str, tuple[str, list[str]]] = {
     "display in a sentence": ("Let \\[x\\] be\n\nLet \\begin{equation}a\\end{equation} be", [f"1:5 math: {DISPLAY}", f"3:5 math: {DISPLAY}"]),
-    "a price or a formula": ("$5$10", ["1:1 math: $5$ is text, since a digit follows; write \\(5\\) for a formula, \\$ for a dollar"]),
-    "unknown TeX": ("a \\mycmd b", ["1:3 markdown: \\mycmd stays as it is; write $\\mycmd$ for a formula, or `\\mycmd`"]),
+    "a price or a formula": ("$5$10", ["1:1 math: $5$ is text, since a digit follows; write \\(5\\) for a formula, \\$ for a dollar sign"]),
+    "unknown TeX": ("a \\mycmd b", ["1:3 markdown: \\mycmd is printed as text; write $\\mycmd$ for a formula, or `\\mycmd`"]),
     "a path or TeX": ("src\\in", ["1:4 markdown: \\in is TeX outside of a formula; write $\\in...$ for a formula, or `\\in`"]),
-    "TeX's line break": ("a \\\\\nb", ["1:3 markdown: \\\\ ends no line; write one backslash, or two spaces, at its end"]),
+    "TeX's line break": ("a \\\\\nb", ["1:3 markdown: \\\\ does not end a line; write one backslash, or two spaces, at its end"]),
     "words with a tilde": ("foo~bar", [f"1:4 markdown: {TIE}"]),
     "bars": ("a | b\n1 | 2", [f"1:1 markdown: if this is a table, {DELIMITER}"]),
     "text that is a row": ("| a | b |\n|---|---|\n| 1 | 2 |\ntext", ["4:1 markdown: this line is a row of the table above; leave a blank line before text"]),
-    "a task without a list": ("[ ] do", ["1:1 markdown: a task is an item of a list; write - [ ] before it"]),
-    "a language that is none": ("```pyhton\nx\n```", ["1:1 code: code is not coloured, since no language is called 'pyhton'; did you mean 'python'?"]),
-    "a word behind a fence": ("```python repl\nx\n```", ["1:1 markdown: 'repl' behind a fence is not read"]),
+    "a task without a list": ("[ ] do", ["1:1 markdown: a task is a list item; write - [ ] before it"]),
+    "a language that is none": ("```pyhton\nx\n```", ["1:1 code: code is not coloured, since there is no language 'pyhton'; did you mean 'python'?"]),
+    "a word behind a fence": ("```python repl\nx\n```", ["1:1 markdown: 'repl' after a fence is not supported"]),
     "Markdown in HTML": ("<p>a **b** [c](d)</p>", [
-        "1:6 markdown: '**b**' stays as it is, since Markdown is not read within HTML; leave a blank line before it",
+        "1:6 markdown: '**b**' is printed as text, since Markdown is not read in HTML; leave a blank line before it",
     ]),
     "emphasis in HTML": ("<p>5*3*2, a * b * c and *this*</p>", [
-        "1:25 markdown: '*this*' stays as it is, since Markdown is not read within HTML; leave a blank line before it",
+        "1:25 markdown: '*this*' is printed as text, since Markdown is not read in HTML; leave a blank line before it",
     ]),
-    "a link in a link": ("[a [b](c)](d)", ["1:10 markdown: ](d) makes no link of what stands before it, since that holds a link or a note"]),
-    "a lone backtick": ("a `b", ["1:3 markdown: ` opens no code, since none closes it; write \\` for the character"]),
+    "a link in a link": ("[a [b](c)](d)", ["1:10 markdown: ](d) does not make a link of the text before it, since that has a link or a note in it"]),
+    "a lone backtick": ("a `b", ["1:3 markdown: ` does not open code, since it is not closed; write \\` for the character"]),
     "bold with spaces": ("** a ** b and ~~ c ~~", [
-        "1:1 markdown: ** stays as it is here, since there is a space within; write **word**",
-        "1:15 markdown: ~~ stays as it is here, since there is a space within; write ~~word~~",
+        "1:1 markdown: ** is not markup here, since there is a space inside it; write **word**",
+        "1:15 markdown: ~~ is not markup here, since there is a space inside it; write ~~word~~",
     ]),
-    "no character": ("a &emdash; b", ["1:3 markdown: &emdash; is no character of HTML; write the character itself"]),
-    "no tag": ('a <a href="b>c</a>', ['1:3 html: <a href= begins no tag that can be read, so it is text; see to its quotes, or write &lt;']),
+    "no character": ("a &emdash; b", ["1:3 markdown: &emdash; is not a character in HTML; write the character itself"]),
+    "no tag": ('a <a href="b>c</a>', ['1:3 html: <a href= is not a valid tag, so it is text; check its quotes, or write &lt;']),
     "an address that nothing refers to": ("[Update]: Fixed\n\n[a]: b.md\n[a]: c.md\n\n[x][a]", [
-        "1:1 link: nothing refers to [update], and a line such as this is not shown; write &#91; if it is text",
+        "1:1 link: nothing refers to [update], so this line is not shown; write &#91; if it is text",
         "4:1 link: [a] is defined above; the address here is not used",
     ]),
     "lists of letters": ("a. b\nb. c\n\n(1) d\n(2) e\n\n• f", [
-        f"{line}:1 markdown: this is text, and no list; items begin with - or 1." for line in (1, 4, 7)
+        f"{line}:1 markdown: this is text, not a list; items start with - or 1." for line in (1, 4, 7)
     ]),
-    "items without a space": ("-a\n-b\n\n1.a\n2.b", [f"{line}:1 markdown: an item of a list has a space behind its mark" for line in (1, 4)]),
-    "Python's prompt": (">>> x = 1", ["1:1 markdown: this is a quote within quotes; code of Python's goes into a fence of ```"]),
+    "items without a space": ("-a\n-b\n\n1.a\n2.b", [f"{line}:1 markdown: write a space after the mark of a list item" for line in (1, 4)]),
+    "Python's prompt": (">>> x = 1", ["1:1 markdown: this is a quote within quotes; put Python code into a fence of ```"]),
     "said twice": ('Figure {{ ref("a") }} (Sec. {{ ref("#b") }})', [
-        f"1:{column} reference: ref(...) says Figure, Section or Equation itself; leave out {word!r} before it"
+        f"1:{column} reference: ref(...) writes Figure, Section or Equation itself; remove {word!r} before it"
         for column, word in ((11, "Figure"), (32, "Sec."))
     ]),
     "a list in HTML": ("<details><summary>S</summary>\n- a\n- b\n</details>", [
-        "2:1 markdown: '- a' stays as it is, since Markdown is not read within HTML; leave a blank line before it",
+        "2:1 markdown: '- a' is printed as text, since Markdown is not read in HTML; leave a blank line before it",
     ]),
     "no part of the list": ("1. a\n  - b\n\n> 10. c\n>    - d\n\n1. e\n\n  $$x$$\n\n100. f\n\n    g", [
-        f"{line}:{column} markdown: this is no part of the list above; indent it by {count} spaces if it is meant to be"
+        f"{line}:{column} markdown: this is not part of the list above; indent it by {count} spaces if it should be"
         for line, column, count in ((2, 3, 3), (5, 6, 4), (9, 3, 3), (13, 5, 5))
     ]),
     "no part of the note": ("a[^1]\n\n[^1]: b\n\n  c\n\n!!! note\n    d\n\n  e", [
-        "5:3 markdown: this is no part of the note above; indent it by 4 spaces if it is meant to be",
-        "10:3 markdown: this is no part of the callout above; indent it by 4 spaces if it is meant to be",
+        "5:3 markdown: this is not part of the note above; indent it by 4 spaces if it should be",
+        "10:3 markdown: this is not part of the callout above; indent it by 4 spaces if it should be",
     ]),
     "items that are not nested": ("- a\n - b\n  - c\n\n1. d\n  2. e", [
-        "2:2 markdown: this item belongs to the same list as the one above; indent it by 2 spaces for one within the item",
-        "6:3 markdown: this item belongs to the same list as the one above; indent it by 3 spaces for one within the item",
+        "2:2 markdown: this item is in the same list as the one above; indent it by 2 spaces to nest it",
+        "6:3 markdown: this item is in the same list as the one above; indent it by 3 spaces to nest it",
     ]),
     "items that are text": ("- a\n  3. b\n\nSteps:\n2. c\n3. d", [
-        f"{line}:{column} markdown: this line is text like the one above it, since such a list begins with 1.; leave a blank line before it"
+        f"{line}:{column} markdown: this line is text like the one above it, since only a list from 1. can start here; leave a blank line before it"
         for line, column in ((2, 3), (5, 1))
     ]),
-    "a list of dashes": ("– a\n– b", ["1:1 markdown: this is text, and no list; items begin with - or 1."]),
+    "a list of dashes": ("– a\n– b", ["1:1 markdown: this is text, not a list; items start with - or 1."]),
     "a table as code": ("    | a | b |\n    |---|---|\n    | 1 | 2 |", [
-        "1:5 markdown: this is code, since four spaces or more stand before it; indent it less if it is not, or use a fence",
+        "1:5 markdown: this is code, since it is indented by four spaces or more; indent it less if it is not, or use a fence",
     ]),
     "a sentence as a heading": ("This is so.\n---\n\na\nb\n---", [
-        f"{line}:1 markdown: this text is a heading, since --- stands right under it; leave a blank line before --- for a line" for line in (1, 4)
+        f"{line}:1 markdown: this text is a heading, since --- is right below it; leave a blank line before --- for a rule" for line in (1, 4)
     ]),
-    "a backslash at the end": ("a \\\n\nb", ["1:3 markdown: a backslash ends no line where the paragraph ends; remove it"]),
+    "a backslash at the end": ("a \\\n\nb", ["1:3 markdown: a backslash at the end of a paragraph does not break a line; remove it"]),
     "marks beside letters": ("**中文：**后面 **b**\n\n**Note:**text", [
-        f"{line}:1 markdown: ** stays as it is here, since punctuation stands within and a letter beside it; write <b>...</b>" for line in (1, 3)
+        f"{line}:1 markdown: ** is not markup here, since it is between punctuation and a letter; write <b>...</b>" for line in (1, 3)
     ]),
     "stars beside letters": ("*x:*y and (*args, *kw), **(a)**b", [
-        "1:1 markdown: * stays as it is here, since punctuation stands within and a letter beside it; write <i>...</i>",
-        "1:25 markdown: ** stays as it is here, since punctuation stands within and a letter beside it; write <b>...</b>",
+        "1:1 markdown: * is not markup here, since it is between punctuation and a letter; write <i>...</i>",
+        "1:25 markdown: ** is not markup here, since it is between punctuation and a letter; write <b>...</b>",
     ]),
     "definitions": ("A\n: b\nC\n: d\n\n## D\n\nE\n~ f", [
-        "3:1 markdown: this line belongs to the definition above it; leave a blank line before a term", "9:1 markdown: a definition begins with : below its term",
+        "3:1 markdown: this line belongs to the definition above it; leave a blank line before a term", "9:1 markdown: a definition starts with : below its term",
     ]),
-    "marks that are not closed": ("a **b c", ["1:3 markdown: ** stays as it is here, since none closes it; write \\*\\* for the characters"]),
-    "a fence in a line": ("```python x = 1```", ["1:1 markdown: this is code within a line, and 'python' is seen; put ``` on lines of their own"]),
-    "a link with a space": ("[a] [b] and [c] [d]\n\n[b]: e.md", ["1:1 link: [a] [b] is no link: leave no space between ] and ["]),
+    "marks that are not closed": ("a **b c", ["1:3 markdown: ** is not markup here, since it is not closed; write \\*\\* for the characters"]),
+    "a fence in a line": ("```python x = 1```", ["1:1 markdown: this is inline code, in which 'python' is shown; put ``` on separate lines"]),
+    "a link with a space": ("[a] [b] and [c] [d]\n\n[b]: e.md", ["1:1 link: [a] [b] is not a link: remove the space between ] and ["]),
     "dollars of a shell": ("$a_b and $c_d in A=$HOME/x:$PATH", [
-        "1:1 math: this dollar opens no formula, since none closes it; write \\$ if a dollar is meant",
-        "1:10 math: '$c_d in A=$' is set as a formula; write \\$ where a dollar is meant",
+        "1:1 math: this $ does not open a formula, since it is not closed; write \\$ for a dollar sign",
+        "1:10 math: '$c_d in A=$' is set as a formula; write \\$ for a dollar sign",
     ]),
     "escaped brackets": ("a \\[1\\], \\[see b\\] and \\(see c\\)", [
-        *(f"1:{column} math: '{text}' is set as a formula; write [ where a bracket is meant" for column, text in ((3, "\\[1\\]"), (10, "\\[see b\\]"))),
-        "1:24 math: '\\(see c\\)' is set as a formula; write ( where a bracket is meant",
+        *(f"1:{column} math: '{text}' is set as a formula; write [ for a bracket" for column, text in ((3, "\\[1\\]"), (10, "\\[see b\\]"))),
+        "1:24 math: '\\(see c\\)' is set as a formula; write ( for a bracket",
     ]),
     "escapes in formulas": ("$x\\_1$, $\\text{a\\_b}$, $a\\_max$ and $\\\\{a\\\\}$\n\n$$\n\\\\frac{a}{b} \\\\ c\n$$", [
-        "1:3 math: \\_ is seen as it is in a formula; write _ for what is set lower",
-        *(f"{line}:{column} math: \\\\ begins a new line of a formula; write one backslash for a command or a brace" for line, column in ((1, 38), (4, 1))),
+        "1:3 math: \\_ shows an underscore in a formula; write _ for a subscript",
+        *(f"{line}:{column} math: \\\\ starts a new line of a formula; write one backslash for a command or a brace" for line, column in ((1, 38), (4, 1))),
     ]),
-    "bars of norms": ("| $\\|x\\|$ | b |\n|---|---|\n| 1 | 2 | |", ["1:4 math: \\| within a formula of a table is |; write | for that, or \\Vert for a double bar"]),
+    "bars of norms": ("| $\\|x\\|$ | b |\n|---|---|\n| 1 | 2 | |", ["1:4 math: \\| in a formula of a table means |; write | for that, or \\Vert for a double bar"]),
     "an address defined in a paragraph": ("a [b]\n[b]: c.md \"T\"\n\nNote [d]: e\n[f]: g", [
-        "2:1 markdown: an address that is defined stands behind a blank line; leave one before it",
+        "2:1 markdown: leave a blank line before the definition of an address",
     ]),
     "blocks in a paragraph of HTML": ('<p align="center">\n\n![a](b.png)\n\n</p>\n\n<p>c</p>\n\nd', [
-        "1:1 html: a browser ends this <p> where the text below it begins; write <div> instead, or leave no blank line",
+        "1:1 html: a browser ends this <p> where the text below it starts; write <div> instead, or remove the blank line",
     ]),
     "spaces of other kinds": ("-\xa0a\n\n1.\u3000b\n\n\xa0\xa0- c", [
-        f"{line}:1 markdown: the space here is another character than that of the space bar, so this is text, and no list or heading" for line in (1, 3, 5)
+        f"{line}:1 markdown: the space here is not an ordinary space, so this is text, not a list or heading" for line in (1, 3, 5)
     ]),
     "cells over lines": ("| a | b |\n|---|---|\n| c\nd | e |\n| f |", [
-        "3:1 markdown: this row has no | at its end; a cell does not go on in the next line, write <br> within it",
+        "3:1 markdown: this row has no | at its end; a cell cannot continue on the next line, write <br> in it",
     ]),
-    "a table of tabs": ("a\tb\n1\t2", [f"1:1 markdown: if this is a table, part its cells by |; {DELIMITER}"]),
-    "a tree of files": ("├── a\n└── b", ["1:1 markdown: these lines are joined; put them into a fence of ```"]),
-    "a command": ("$ pip install x\nCollecting", ["1:1 markdown: a command goes into a fence of ```, which keeps its lines"]),
-    "headings of full width": ("＃ a", ["1:1 markdown: a heading begins with ##, written in half width"]),
+    "a table of tabs": ("a\tb\n1\t2", [f"1:1 markdown: if this is a table, separate its cells with |, and {DELIMITER}"]),
+    "a tree of files": ("├── a\n└── b", ["1:1 markdown: these lines will be joined; put them into a fence of ```"]),
+    "a command": ("$ pip install x\nCollecting", ["1:1 markdown: put a command into a fence of ```, which keeps its lines"]),
+    "headings of full width": ("＃ a", ["1:1 markdown: a heading starts with ##, in half-width characters"]),
     "code that is not run": ("`{python} x` and `{x} y`", [
-        "1:1 markdown: {python} runs no code here; write the value out, or {{ metric(...) }} for one that was measured",
+        "1:1 markdown: {python} does not run code here; write the value, or {{ metric(...) }} for a measured one",
     ]),
-    "lines marked by comments": ("```js\n// highlight-next-line\nx\n```", ["1:1 markdown: highlight-next-line marks no lines here; write {1,3-5} behind the language"]),
+    "lines marked by comments": ("```js\n// highlight-next-line\nx\n```", ["1:1 markdown: highlight-next-line marks no lines here; write {1,3-5} after the language"]),
     "marks of a wiki": ("'\'\'a\'\'\' \'\'b\'\' f\'\'(x), g\'\'(x)\n\n* c\n** d", [
-        *(f"1:{column} markdown: MediaWiki's marks are not read; write **bold** and *emphasis*" for column in (1, 9)),
-        "4:1 markdown: an item within another is indented by two spaces; it begins with - or *",
+        *(f"1:{column} markdown: this is MediaWiki markup; write **bold** and *emphasis*" for column in (1, 9)),
+        "4:1 markdown: indent a nested item by two spaces and start it with - or *",
     ]),
-    "marks of a chat": ("a【1†source】", ["1:2 markdown: a mark that a chat program has left; remove it"]),
-    "hashtags": ("#one #two", ["1:1 markdown: a heading has a space after its #; tags are not read"]),
+    "marks of a chat": ("a【1†source】", ["1:2 markdown: this is left over from a chat program; remove it"]),
+    "hashtags": ("#one #two", ["1:1 markdown: a heading has a space after its #; tags are not supported"]),
 }  # fmt: skip
 
 INNOCENT = {
@@ -429,4 +429,4 @@ def test_macros_of_a_page_hold_no_comments() -> None:
     """What follows a percent sign would be lost wherever the macro is used."""
     text = '+++\ntitle = "T"\ndescription = "D"\n[macros]\n"\\\\a" = "5%"\n"\\\\b" = "5\\\\%"\n+++\n$\\b$\n'
     found = [str(each) for each in read_page(text.encode(), "p.md", "p.html").faults]
-    assert found == ["p.md:5:1 front-matter: \\a: % begins a comment in TeX; write \\\\% for a percent sign"]
+    assert found == ["p.md:5:1 front-matter: \\a: % starts a comment in TeX; write \\\\% for a percent sign"]

@@ -60,8 +60,8 @@ def test_a_folder_of_somebody_elses_is_refused(project: Project) -> None:
     project.site.mkdir()
     (project.site / "thesis.tex").write_text("years")
     assert refused(project, project.site) == (
-        f"{project.site} holds thesis.tex, which Darkroom did not write and does not touch; "
-        "move that elsewhere, or name another folder with --site"
+        f"{project.site} holds thesis.tex, which Darkroom did not write and will not overwrite; "
+        "move it elsewhere, or choose another folder with --site"
     )
     for name in (".nojekyll", "index.html", "a/b.png", "c.txt", "d.txt"):
         (project.site / name).parent.mkdir(exist_ok=True)
@@ -262,19 +262,21 @@ def test_a_link_that_leads_nowhere_is_refused(project: Project) -> None:
     loop.symlink_to("loop")
     file.symlink_to("build.py")
     (project.root / "build.py").write_text("")
-    assert refused(project, loop) == f"{loop} is a symbolic link that leads in a circle; name a folder with --site"
-    assert refused(project, file) == f"{file} is a file; name a folder with --site"
+    assert (
+        refused(project, loop) == f"{loop} is a symbolic link that leads in a circle; choose another folder with --site"
+    )
+    assert refused(project, file) == f"{file} is a file; choose a folder with --site"
     long = project.root / ("n" * 300)
-    assert refused(project, long).endswith("File name too long; name a folder with --site")
+    assert refused(project, long).endswith("File name too long; choose another folder with --site")
     latin = Path(os.fsdecode(os.fsencode(project.root) + b"/caf\xe9"))
-    assert refused(project, latin).endswith("is no name in UTF-8; name another folder with --site")
+    assert refused(project, latin).endswith("is not UTF-8; choose another folder with --site")
 
 
 @pytest.mark.parametrize("name", [".", "..", "templates", "templates/static/site", "experiments/outputs/site", "/"])
 def test_sources_and_site_are_kept_apart(project: Project, name: str) -> None:
     """The project's own folders are no place for its site."""
     project.page("Text.")
-    with pytest.raises(UsageError, match=r"name another folder with --site$"):
+    with pytest.raises(UsageError, match=r"choose another folder with --site$"):
         into(project, project.root / name)
     assert (project.pages / "index.md").exists()
 

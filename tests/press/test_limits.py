@@ -101,7 +101,7 @@ def test_a_paragraph_that_is_too_long_is_told_where_it_begins() -> None:
     """It alone, and nothing in it is read or carried out."""
     page = _read_soon("A first.\n\n" + "{% if %} $a " * 5000)
     assert [str(fault) for fault in page.faults] == [
-        "templates/pages/a.md:7:1 cost: this paragraph or cell has 59999 characters; 20000 is the most; take it apart"
+        "templates/pages/a.md:7:1 cost: this paragraph or cell has 59999 characters; the limit is 20000; split it"
     ]
     caption = _read_soon(f'{{{{ picture("a.png", alt="a", caption="{"a " * 15_000}") }}}}')
     assert [(fault.line, fault.rule) for fault in caption.faults] == [(5, "cost")]
@@ -145,7 +145,7 @@ def test_deep_front_matter_is_told_where_it_stands(project: Project) -> None:
     """At its line."""
     page = project.page("Text.")
     page.write_text(page.read_text().replace("+++\nText", f"x = {'[' * 1000}{']' * 1000}\n+++\nText"))
-    with pytest.raises(ContentError, match=r"index\.md:4:1 front-matter: not valid TOML: more lists"):
+    with pytest.raises(ContentError, match=r"index\.md:4:1 front-matter: not valid TOML: lists"):
         project.build()
 
 

@@ -195,7 +195,7 @@ def test_npm_out_of_reach_is_one_line(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm-cache"))
     with pytest.raises(
         UsageError,
-        match=r"^KaTeX and the typefaces are not installed and npm could not fetch them \(.+\); connect once .*npm ci",
+        match=r"^KaTeX and the fonts are not installed and npm could not download them \(.+\); connect to .*npm ci",
     ):
         packages.install(tmp_path)
     assert not (tmp_path / "node_modules").exists()
@@ -227,11 +227,11 @@ def test_a_lock_file_names_no_host(place: str) -> None:
     [
         ("One\n\n  Two $a + \\nope$", "7:12 math: Undefined control sequence: \\nope"),
         ("$$\nx =\n\\frac{a}{\n$$", "7:10 math: { is not closed; end it with }"),
-        ("$f′$", "5:3 math: ′ is not known in formulas; write '"),
-        ("$a\u200bb$", "5:3 math: the character U+200B, which is not seen, is not known in formulas; remove it"),
+        ("$f′$", "5:3 math: ′ is not supported in formulas; write '"),
+        ("$a\u200bb$", "5:3 math: the invisible character U+200B is not supported in formulas; remove it"),
         ("$字$", "5:2 math: 字 is text; write \\text{字} in a formula"),
-        ("$a & b$", "5:4 math: & parts columns within aligned, cases or a matrix; write \\& for the character"),
-        ("$a &lt; b$", "5:4 math: &lt; is HTML's; write < in a formula"),
+        ("$a & b$", "5:4 math: & separates columns in aligned, cases or a matrix; write \\& for the character"),
+        ("$a &lt; b$", "5:4 math: &lt; is HTML; write < in a formula"),
         ("$\\left( a$", "5:10 math: \\left is not closed; end it with \\right, or \\right. for nothing"),
         ("$\\SI{1}{m}$", "5:2 math: Undefined control sequence: \\SI; write 10\\,\\mathrm{m}"),
         ("| a |\n|---|\n| $\\lvert x \\rvertx$ |", "7:13 math: Undefined control sequence: \\rvertx"),

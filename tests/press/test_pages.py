@@ -30,7 +30,7 @@ def test_front_matter_becomes_the_page_s_meta() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("Text.", '1:1 front-matter: a page opens with front matter: +++, title = "...", description = "...", +++'),
+        ("Text.", '1:1 front-matter: a page starts with front matter: +++, title = "...", description = "...", +++'),
         ("+++\ntitle = 1\n", "1:1 front-matter: the front matter is not closed; end it with +++"),
         ('+++\ntitle = "A"\ndescription = \n+++\n', "3:15 front-matter: not valid TOML: Invalid value"),
         (
@@ -90,7 +90,7 @@ def test_headings_are_numbered_and_named() -> None:
 
 def test_a_title_in_the_text_is_a_fault() -> None:
     """The title stands in the front matter and nowhere else."""
-    expected = "templates/pages/a.md:6:1 heading: the title stands in the front matter; begin sections with ##"
+    expected = "templates/pages/a.md:6:1 heading: the title is in the front matter; start sections with ##"
     assert faults(FRONT + "\n# Title") == [expected]
 
 

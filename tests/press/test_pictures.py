@@ -143,28 +143,28 @@ def test_where_browsers_do_not_agree_no_size_is_told() -> None:
 
 UNSEEN = {
     "empty": (b"", "the file is empty"),
-    "HTML": (b"\n<!DOCTYPE html><title>Not found</title>", "it holds HTML or XML, not a picture"),
-    "text": (b"404: Not Found", "it holds no picture that can be recognised"),
-    "a head alone": (encoded(".png")[:8], "it holds no picture that can be recognised"),
-    "a PNG without its end": (encoded(".png")[:2000], "the picture is cut short"),
+    "HTML": (b"\n<!DOCTYPE html><title>Not found</title>", "it is HTML or XML, not a picture"),
+    "text": (b"404: Not Found", "its format is unknown"),
+    "a head alone": (encoded(".png")[:8], "its format is unknown"),
+    "a PNG without its end": (encoded(".png")[:2000], "the picture is truncated"),
     "a PNG without its middle": (encoded(".png")[:1000] + encoded(".png")[1500:], "the picture is "),
-    "a JPEG without its end": (encoded(".jpg")[:-300], "the picture is cut short"),
-    "a GIF without its end": (encoded(".gif")[:-300], "the picture is cut short"),
-    "a film without its last frame": (film()[: int(len(film()) * 0.9)], "the picture is cut short"),
+    "a JPEG without its end": (encoded(".jpg")[:-300], "the picture is truncated"),
+    "a GIF without its end": (encoded(".gif")[:-300], "the picture is truncated"),
+    "a film without its last frame": (film()[: int(len(film()) * 0.9)], "the picture is truncated"),
     "a WebP without its end": (encoded(".webp")[:-300], "the picture is damaged"),
-    "a PNG whose header is damaged": (encoded(".png")[:29] + b"none" + encoded(".png")[33:], "it holds no picture"),
-    "a PNG that is a film of no frames": (noted(chunk(b"acTL", struct.pack(">II", 3, 0))), "the picture is cut short"),
-    "a JPEG without its last mark": (encoded(".jpg")[:-2], "the picture is cut short"),
-    "a JPEG of a mark": (b"\xff\xd8\xff", "it holds no picture"),
-    "a TIFF": (encoded(".tiff"), "it holds TIFF, which browsers do not show; save it as PNG, JPEG, WebP or AVIF"),
+    "a PNG whose header is damaged": (encoded(".png")[:29] + b"none" + encoded(".png")[33:], "its format is unknown"),
+    "a PNG that is a film of no frames": (noted(chunk(b"acTL", struct.pack(">II", 3, 0))), "the picture is truncated"),
+    "a JPEG without its last mark": (encoded(".jpg")[:-2], "the picture is truncated"),
+    "a JPEG of a mark": (b"\xff\xd8\xff", "its format is unknown"),
+    "a TIFF": (encoded(".tiff"), "it is TIFF, which browsers do not show; save it as PNG, JPEG, WebP or AVIF"),
     "a JPEG 2000": (encoded(".jp2"), "it holds JPEG2000, which browsers do not show"),
-    "a HEIC": (b"\0\0\0\x18ftypheic" + bytes(40), "it holds HEIC, which browsers do not show; save it as PNG, JPEG"),
+    "a HEIC": (b"\0\0\0\x18ftypheic" + bytes(40), "it is HEIC, which browsers do not show; save it as PNG, JPEG"),
     "a PDF": (b"%PDF-1.4\n", "it holds PDF, which browsers do not show"),
     "20,000 x 20,000": (
         huge(20_000, 20_000),
-        "20,000 x 20,000 pixels; the most are 20,000 to a side, and 64,000,000 in all",
+        "20,000 x 20,000 pixels; the limits are 20,000 per side and 64,000,000 in all",
     ),
-    "one long line": (huge(30_000, 1), "30,000 x 1 pixels; the most are 20,000 to a side"),
+    "one long line": (huge(30_000, 1), "30,000 x 1 pixels; the limits are 20,000 per side"),
 }
 
 
@@ -175,13 +175,13 @@ def test_what_no_browser_shows_is_a_fault(name: str) -> None:
     assert judge(content, "a.png").fault.startswith(reason)
 
 
-LOADS = "since a drawing in a page loads nothing"
+LOADS = "since an SVG in a page loads nothing"
 
 
 @pytest.mark.parametrize(
     ("inner", "column", "fault"),
     [
-        ('<image href="photo.png"/>', 0, f"'photo.png' is not shown, {LOADS}; embed it by data: instead"),
+        ('<image href="photo.png"/>', 0, f"'photo.png' is not shown, {LOADS}; embed it with data: instead"),
         ('<use xlink:href="https://e.com/a.svg#b"/>', 0, f"'https://e.com/a.svg#b' is not shown, {LOADS}; embed it by"),
         (
             "<style>a {} @import url(https://e.com/f);</style>",
@@ -189,7 +189,7 @@ LOADS = "since a drawing in a page loads nothing"
             f"'@import url(https://e.com/f)' is not read, {LOADS}",
         ),
         ("<style>@font-face { src: url('f.woff2') }</style>", 25, f"\"url('f.woff2')\" is not read, {LOADS}; embed it"),
-        ('<?xml-stylesheet href="a.css"?>', 0, f"<?xml-stylesheet?> is not read, {LOADS}; write <style> into it"),
+        ('<?xml-stylesheet href="a.css"?>', 0, f"<?xml-stylesheet?> is not loaded, {LOADS}; write <style> in it"),
     ],
 )
 def test_what_a_drawing_would_load_is_a_fault(inner: str, column: int, fault: str) -> None:
@@ -218,12 +218,12 @@ def test_no_damage_is_a_traceback(suffix: str) -> None:
 
 @pytest.mark.parametrize("name", ["f.woff2", "f.WOFF", "f.ttf", "f.otf", "v.mp4", "v.webm", "s.mp3", "s.wav"])
 @pytest.mark.parametrize(
-    ("content", "found"), [(b"", "the file is empty"), (b" <html>", "it holds HTML or XML"), (b"abc", "it is none")]
+    ("content", "found"), [(b"", "the file is empty"), (b" <html>", "it is HTML or XML"), (b"abc", "it is not one")]
 )
 def test_fonts_films_and_sounds_are_what_they_are_called(name: str, content: bytes, found: str, tmp_path: Path) -> None:
     """As far as their first bytes tell."""
     _, faults = pictures.look_at({name: content}, tmp_path, "static")
-    assert list(map(str, faults)) == [f"static/{name}:1:1 file: a font, film or sound by its name, and {found}"]
+    assert list(map(str, faults)) == [f"static/{name}:1:1 file: named as a font, film or sound, but {found}"]
     whole = {"f.woff2": b"wOF2", "v.mp4": b"\0\0\0\x18ftypmp42", "v.webm": b"\x1aE\xdf\xa3", "s.mp3": b"\xff\xfb"}
     assert pictures.look_at(whole, tmp_path, "static") == ({}, [])
 
@@ -257,10 +257,13 @@ def test_drawings_have_their_natural_size(attributes: str, size: tuple[int, int]
 @pytest.mark.parametrize(
     ("drawing", "fault"),
     [
-        (f"<svg {SVG}>", Picture(fault="no XML, so that no browser draws it: no element found", line=1, column=41)),
-        (f"<svg {SVG}>\n <g></svg>", Picture(fault="no XML, so that no browser draws it: mismatched tag", line=2, column=7)),
-        ("<svg></svg>", Picture(fault='it holds <svg>, not <svg> of SVG\'s namespace; write <svg xmlns="http://www.w3.org/2000/svg">')),
-        ("<html><svg/></html>", Picture(fault="it holds <html>, not <svg> of SVG's namespace")),
+        (f"<svg {SVG}>", Picture(fault="not valid XML, so browsers do not show it: no element found", line=1, column=41)),
+        (
+            f"<svg {SVG}>\n <g></svg>",
+            Picture(fault="not valid XML, so browsers do not show it: mismatched tag", line=2, column=7),
+        ),
+        ("<svg></svg>", Picture(fault='it is <svg>, not <svg> in SVG\'s namespace; write <svg xmlns="http://www.w3.org/2000/svg">')),
+        ("<html><svg/></html>", Picture(fault="it is <html>, not <svg> in SVG's namespace")),
     ],
 )  # fmt: skip
 def test_drawings_that_no_browser_draws_are_faults(drawing: str, fault: Picture) -> None:
@@ -295,7 +298,7 @@ def test_a_build_tells_every_picture_and_sets_sizes(project: Project) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (700, 700, 3)).astype(np.uint8)
     Image.fromarray(noise).save(static / "big.JPG", quality=100)
     with pytest.raises(
-        ContentError, match=r"static/big\.JPG:1:1 size: the picture weighs 0\.\d\d MB; the limit is 0\.8 MB"
+        ContentError, match=r"static/big\.JPG:1:1 size: the picture has 0\.\d\d MB; the limit is 0\.8 MB"
     ):
         project.build()
     (static / "empty.PNG").write_bytes(b"")

@@ -39,7 +39,7 @@ def faults(project: Project) -> list[str]:
         ('figure("part_b/denoiser/loss", size=3)', "figure(...) has no option 'size'; it takes width, play"),
         ('metric("part_b/denoiser/test_mes", at=5)', "unknown metric 'part_b/denoiser/test_mes'; did you mean 'part_b/denoiser/test_mse'?"),
         ('metric("part_b/denoser/test_mse")', "unknown experiment 'part_b/denoser' in 'part_b/denoser/test_mse'; did you mean 'part_b/denoiser'?"),
-        ('metric("part_b/denoiser/test_mse")', "'part_b/denoiser/test_mse' has a value for each of 1, 5; pick one with at=..."),
+        ('metric("part_b/denoiser/test_mse")', "'part_b/denoiser/test_mse' has a value for each of 1, 5; choose one with at=..."),
         ('metric("part_b/denoiser/test_mse", at=7)', "'part_b/denoiser/test_mse' has no value at 7; it has 1, 5"),
         ('metric("part_b/denoiser/weights", at=1)', "'part_b/denoiser/weights' is a single number; leave out at=1"),
         ('metric("part_b/denoiser/weights", format="q")', "format='q' does not fit 7891073 (Unknown format code 'q' for object of type 'int')"),
@@ -73,7 +73,7 @@ def test_a_figure_is_shown_once_a_page(stocked: Project) -> None:
     """A second showing on the same page is refused, since its number and anchor are taken."""
     stocked.page('{{ figure("part_b/denoiser/loss") }}\n\n{{ figure("part_b/denoiser/loss") }}')
     assert faults(stocked) == [
-        "7:4 reference: 'part_b/denoiser/loss' is shown twice on this page; refer back with ref(...)"
+        "7:4 reference: 'part_b/denoiser/loss' is shown twice on this page; refer to it with ref(...)"
     ]
 
 
@@ -240,7 +240,7 @@ def test_what_no_page_shows_may_be_missing(stocked: Project) -> None:
     stocked.page("Text.")
     stocked.outputs.state("part_b/late", "missing", figures=())
     never_run = [str(each) for each in stocked.build(strict=True).warnings if each.rule == "missing"]
-    told = "no outputs, and no page that shows any: part_b/late, part_b/quality; run python build.py run ID"
+    told = "no outputs, and no page that shows them: part_b/late, part_b/quality; run python build.py run ID"
     assert never_run == [f"experiments/outputs:1:1 missing: {told}"]
     stocked.page('{{ figure("part_b/quality/confusion") }}')
     with pytest.raises(ContentError, match="part_b/quality is missing"):

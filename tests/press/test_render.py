@@ -170,9 +170,9 @@ def test_a_picture_without_alt_text_is_a_fault(project: Project) -> None:
     with pytest.raises(ContentError) as caught:
         project.build()
     assert [str(fault) for fault in caught.value.faults] == [
-        "experiments/part_b/a.py:40:1 alt: a picture of part_b/a/grid has no alt text; say what is to be seen",
-        "experiments/part_b/a.py:40:1 alt: a picture of part_b/a/loss has no alt text; say what is to be seen",
-        "templates/pages/index.md:9:5 alt: favicon.svg has no alt text; write ![what is seen](favicon.svg)",
+        "experiments/part_b/a.py:40:1 alt: a picture of part_b/a/grid has no alt text; describe what it shows",
+        "experiments/part_b/a.py:40:1 alt: a picture of part_b/a/loss has no alt text; describe what it shows",
+        "templates/pages/index.md:9:5 alt: favicon.svg has no alt text; write ![what it shows](favicon.svg)",
     ]
 
 
@@ -192,7 +192,7 @@ def test_a_bad_formula_in_a_text_of_a_figure_is_damage(text: str, project: Proje
     project.page('Text.\n\n{{ figure("part_b/a/grid") }}', "other")
     expected = (
         "experiments/outputs/part_b/a/manifest.json:1:1 damaged: part_b/a/grid: Undefined control sequence: \\nope in "
-        r"'\\nope', a text from experiments/part_b/a.py:40; mend it there and build again"
+        r"'\\nope', a text from experiments/part_b/a.py:40; fix it there and build again"
     )
     assert [str(each) for each in project.build().warnings] == [expected]
     assert "r0c0" not in project.html() and "light" in project.html()

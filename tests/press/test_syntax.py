@@ -174,9 +174,9 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
 # A body, and its faults without the page: the line is counted from the body's first, which is 5.
 WRONG: dict[str, tuple[str, tuple[str, ...]]] = {
     "unclosed": ("a\n$$x\n\n\\[y\n\n\\begin{align}z", (
-        "6:1 math: $$ opens math that is not closed; end it with $$, and leave no blank line in it",
-        "8:1 math: \\[ opens math that is not closed; end it with \\]",
-        "10:1 math: \\begin{align} opens math that is not closed; end it with \\end{align}",
+        "6:1 math: $$ opens a formula that is not closed; end it with $$, without a blank line in it",
+        "8:1 math: \\[ opens a formula that is not closed; end it with \\]",
+        "10:1 math: \\begin{align} opens a formula that is not closed; end it with \\end{align}",
     )),
     "fence": ("```\ncode", ("5:1 code: this fence is not closed; end it with ```",)),
     "note": ("a[^missing]", ("5:2 markdown: there is no note [^missing]; write [^missing]: ... on a line of its own",)),
@@ -184,51 +184,51 @@ WRONG: dict[str, tuple[str, tuple[str, ...]]] = {
     "reference": ("[b][ref]", ("5:1 markdown: [b][ref] leads nowhere; write [ref]: address below",)),
     "kramdown": ("![x](a.png){: width=50%}\n\n{:toc}", (
         "5:6 link: no picture 'a.png' in templates/static; did you mean 'a&b.png'?",
-        '5:12 markdown: {: width=50%} is kramdown\'s; write {{ picture("name.png", alt="...", width="text") }}',
-        "7:1 markdown: {:toc} is kramdown's; the contents come by themselves, and toc = false hides them",
+        '5:12 markdown: {: width=50%} is kramdown; write {{ picture("name.png", alt="...", width="text") }}',
+        "7:1 markdown: {:toc} is kramdown; contents are made automatically, and toc = false hides them",
     )),
     "hugo": ('x\n\n{{< fig src="a.png" >}}', (
-        '7:1 markdown: {{< fig src="a.png" >}} is a shortcode of Hugo\'s; write {{ picture("name.png", caption="...", alt="...") }}'
-        " for a picture, HTML for the rest",
+        '7:1 markdown: {{< fig src="a.png" >}} is a Hugo shortcode; write {{ picture("name.png", caption="...", alt="...") }}'
+        " for a picture, HTML for anything else",
     )),
     "colons": (":::{note}\nx\n:::", (
-        "5:1 markdown: ::: is a block of Pandoc's, MyST's or Docusaurus'; write > [!NOTE] for a callout",
-        "7:1 markdown: ::: is a block of Pandoc's, MyST's or Docusaurus'; write > [!NOTE] for a callout",
+        "5:1 markdown: ::: is a block of Pandoc, MyST or Docusaurus; write > [!NOTE] for a callout",
+        "7:1 markdown: ::: is a block of Pandoc, MyST or Docusaurus; write > [!NOTE] for a callout",
     )),
     "no-space": ("\n\n## Good\n\n\n\n##No space", ("11:1 markdown: a heading has a space after its #; write ## Title",)),
     "inline-figure": ('Mid {{ figure("part_b/a/loss") }} sentence.', (
-        "5:8 reference: figure(...) stands on a line of its own, between blank lines or at the start of a list item",
+        "5:8 reference: figure(...) must be on its own line, between blank lines or at the start of a list item",
     )),
     "unknown-equation": ("\\eqref{nope}", ("5:1 reference: unknown figure 'nope'",)),
-    "equation-twice": ("$$a\\label{x}$$\n\n$$b\\label{x}$$", ("7:4 math: two formulas of this page are named 'x'",)),
+    "equation-twice": ("$$a\\label{x}$$\n\n$$b\\label{x}$$", ("7:4 math: two formulas on this page are named 'x'",)),
     "styles": ('<div style="color: red">x</div>\n\n<style>p {}</style>\n\n<p onclick="x()">y</p>', (
         "5:6 html: style=: the page's policy blocks it; give it a class, with a rule in templates/static/style.css",
-        "7:1 html: <style>: the page's policy blocks it; styles go into templates/static/style.css",
-        "9:4 html: onclick=: the page's policy blocks it; scripts go into templates/static",
+        "7:1 html: <style>: the page's policy blocks it; put styles into templates/static/style.css",
+        "9:4 html: onclick=: the page's policy blocks handlers; put scripts into templates/static",
     )),
     "script": ("<script>x()</script>", (
-        "5:1 html: <script>: the page's policy blocks it; what all pages run goes into templates/static/reader.js",
+        "5:1 html: <script>: the page's policy blocks it; put scripts for all pages into templates/static/reader.js",
     )),
     "links": ("<a href='nowhere.html'>x</a> <a href=other.md>y</a>", (
         "5:10 link: nowhere.html leads nowhere; did you mean 'note.html'?", "5:38 link: other.html leads nowhere; did you mean 'note.html'?",
     )),
     "open": ("<div>\n\ntext", ("5:1 html: <div> is not closed; end it with </div>",)),
     "closed-twice": ("<div>x</div></div>", ("5:13 html: </div> closes nothing here",)),
-    "no-alt": ("<img src='pic.png'>", ("5:11 alt: pic.png has no alt text; write ![what is seen](pic.png)",)),
+    "no-alt": ("<img src='pic.png'>", ("5:11 alt: pic.png has no alt text; write ![what it shows](pic.png)",)),
     "picture-alt": ('{{ picture("pic.png", caption="C") }}', (
-        "5:4 reference: pic.png has no alt text; write picture('pic.png', caption=\"...\", alt=\"what is seen\")",
+        "5:4 reference: pic.png has no alt text; write picture('pic.png', caption=\"...\", alt=\"what it shows\")",
     )),
     "picture-file": ('{{ picture("pix.png", alt="C") }}', (
         "5:4 reference: no file 'pix.png' in templates/static; did you mean 'pic.png'?",
     )),
     "no-listing": ('{{ code("pkg.mod.g") }}', ("5:4 reference: there is no 'g' in mod.py; it has f, C",)),
     "latex": ("\\emph{x} and \\alpha_t, \\cite{ho}", (
-        "5:1 markdown: \\emph is LaTeX's; write *...*",
+        "5:1 markdown: \\emph is LaTeX; write *...*",
         "5:14 markdown: \\alpha is TeX outside of a formula; write $\\alpha_...$ for a formula, or `\\alpha`",
-        '5:24 markdown: \\cite is LaTeX\'s; write {{ cite("key") }}',
+        '5:24 markdown: \\cite is LaTeX; write {{ cite("key") }}',
     )),
     "bad-table": ("| a | b |\n|---|\n| 1 | 2 |", (
-        "5:1 markdown: this is no table, since its header has another number of cells than the line under it",
+        "5:1 markdown: this is not a table, since its header and the line below it have different numbers of cells",
     )),
     "eqnarray": ("\\begin{eqnarray}a&=&b\\end{eqnarray}", (
         "5:7 math: No such environment: eqnarray; write align, with one & a row",
@@ -243,53 +243,53 @@ WRONG: dict[str, tuple[str, tuple[str, ...]]] = {
         '<img src="note.html" alt="x"> <video src="pic.png"></video>\n\n'
         '<video src="clip.mp4" poster="c.tiff"></video> <picture><source srcset="pic.png 1x, c.tiff 2x"></picture>\n\n'
         '{{ picture("c.pdf", alt="x") }}', (
-        "5:6 link: c.tiff is no picture that browsers show; save it as PNG, JPEG, WebP or SVG, or write [text](c.tiff)",
-        "5:19 link: c.pdf is no picture that browsers show; save it as PNG, JPEG, WebP or SVG, or write [text](c.pdf)",
+        "5:6 link: c.tiff is not a picture that browsers show; save it as PNG, JPEG, WebP or SVG, or write [text](c.tiff)",
+        "5:19 link: c.pdf is not a picture that browsers show; save it as PNG, JPEG, WebP or SVG, or write [text](c.pdf)",
         '5:31 link: clip.mp4 is a film; write {{ picture("clip.mp4", caption="...", alt="...") }}',
         "5:46 link: note.md is a page, not a picture; write [text](note.md)",
         "5:60 link: #a is a place on this page, not a file",
         "7:11 link: note.html is a page, not a picture; write [text](note.html)",
-        "7:43 link: pic.png is no film or sound that browsers play; save it as MP4 or WebM",
-        "9:31 link: c.tiff is no picture that browsers show; save it as PNG, JPEG, WebP or SVG, or write [text](c.tiff)",
-        "9:85 link: c.tiff is no picture that browsers show; save it as PNG, JPEG, WebP or SVG, or write [text](c.tiff)",
-        "11:4 reference: c.pdf is no picture or film that browsers show; save it as PNG, JPEG, WebP, SVG or MP4",
+        "7:43 link: browsers do not play pic.png; save it as MP4 or WebM",
+        "9:31 link: c.tiff is not a picture that browsers show; save it as PNG, JPEG, WebP or SVG, or write [text](c.tiff)",
+        "9:85 link: c.tiff is not a picture that browsers show; save it as PNG, JPEG, WebP or SVG, or write [text](c.tiff)",
+        "11:4 reference: browsers do not show c.pdf; save it as PNG, JPEG, WebP, SVG or MP4",
     )),
     "empty-links": ("[h]() ![x]() [](note.md) <a href=''>x</a>", (
-        "5:1 link: href is empty, so this leads nowhere; write an address",
-        "5:7 link: src is empty, so this leads nowhere; write an address",
-        "5:14 link: this link has no text, so nobody sees it; write [text](address)",
-        "5:26 link: href is empty, so this leads nowhere; write an address",
+        "5:1 link: href is empty; write an address",
+        "5:7 link: src is empty; write an address",
+        "5:14 link: this link has no text; write [text](address)",
+        "5:26 link: href is empty; write an address",
     )),
     "no-elements": ("<Tabs>\n\nx\n\n</Tabs>\n\n<Note>x</Note> run <file> <summmary>x</summmary> <?php x ?>", (
-        "5:1 html: <Tabs> is no element of HTML; write &lt;Tabs> if it is text, > [!NOTE] for a callout",
-        "11:1 html: <Note> is no element of HTML; write &lt;Note> if it is text, > [!NOTE] for a callout",
-        "11:20 html: <file> is no element of HTML; write &lt;file> if it is text, > [!NOTE] for a callout",
-        "11:27 html: <summmary> is no element of HTML; did you mean 'summary'?",
-        "11:50 html: '<?php x ?>' means nothing on a page; remove it, or write it as `code`",
+        "5:1 html: <Tabs> is not an HTML element; write &lt;Tabs> if it is text, > [!NOTE] for a callout",
+        "11:1 html: <Note> is not an HTML element; write &lt;Note> if it is text, > [!NOTE] for a callout",
+        "11:20 html: <file> is not an HTML element; write &lt;file> if it is text, > [!NOTE] for a callout",
+        "11:27 html: <summmary> is not an HTML element; did you mean 'summary'?",
+        "11:50 html: '<?php x ?>' has no meaning on a page; remove it, or write it as `code`",
     )),
     "lost-queries": ("[a](note.md?x#nope) [b](gone.md?y=1)", (
         "5:5 link: no anchor '#nope' on note.html", "5:25 link: gone.html?y=1 leads nowhere; did you mean 'open.html'?",
     )),
     "ids": ('<p id="a">x</p>\n\n<P ID="a">y</P>\n\n## B\n\n<a name=b></a>', (
-        "7:4 anchor: the anchor 'a' is there twice, on line 5 first; name one heading {#...}, or change an id",
-        "11:4 anchor: the anchor 'b' is there twice, on line 9 first; name one heading {#...}, or change an id",
+        "7:4 anchor: the anchor 'a' is used twice, on line 5 first; name one heading with {#...}, or change an id",
+        "11:4 anchor: the anchor 'b' is used twice, on line 9 first; name one heading with {#...}, or change an id",
     )),
     "page-as-figure": ('{{ ref("note") }}', ("5:4 reference: 'note' is a page; write [text](note.md)",)),
     "cited-as-in-pandoc": ("As @ho2020 says, @somebody does not.", (
-        '5:4 reference: @ho2020 is not read; write {{ cite("ho2020", text=True) }}',
+        '5:4 reference: @ho2020 is not a citation here; write {{ cite("ho2020", text=True) }}',
     )),
-    "marks": ('{{ code("pkg.mod.f", mark="9") }}', ("5:4 reference: no lines 9 to mark: there are 3, counted from 1",)),
+    "marks": ('{{ code("pkg.mod.f", mark="9") }}', ("5:4 reference: there are no lines 9 to mark: the code has 3, counted from 1",)),
     "fault-in-loop": ("{% for n in [1] %}\n\nText $\\nope$.\n{% endfor %}", ("7:7 math: Undefined control sequence: \\nope",)),
 }  # fmt: skip
 
 DOUBTFUL: dict[str, tuple[str, tuple[str, ...]]] = {
-    "mid-sentence": ("Let $$x_0$$ be", ("5:5 math: a display formula within a sentence; write $...$, or give it lines of its own",)),
-    "prices": ("$50 to $100; 35$", ("5:8 math: '$100; 35$' is set as a formula; write \\$ where a dollar is meant",)),
-    "spaced": ("a $ b c $ d", ("5:3 math: dollars with spaces inside are text; write $x$ for a formula, \\$ for a dollar",)),
+    "mid-sentence": ("Let $$x_0$$ be", ("5:5 math: a display formula within a sentence; write $...$, or put it on its own lines",)),
+    "prices": ("$50 to $100; 35$", ("5:8 math: '$100; 35$' is set as a formula; write \\$ for a dollar sign",)),
+    "spaced": ("a $ b c $ d", ("5:3 math: dollars with spaces inside are text; write $x$ for a formula, \\$ for a dollar sign sign",)),
     "indented": ("text\n\n    $$x$$", (
-        "7:5 markdown: this is code, since four spaces or more stand before it; indent it less if it is not, or use a fence",
+        "7:5 markdown: this is code, since it is indented by four spaces or more; indent it less if it is not, or use a fence",
     )),
-    "lone": ("a $x_1 and no more", ("5:3 math: this dollar opens no formula, since none closes it; write \\$ if a dollar is meant",)),
+    "lone": ("a $x_1 and no more", ("5:3 math: this $ does not open a formula, since it is not closed; write \\$ for a dollar sign",)),
 }  # fmt: skip
 
 
@@ -393,8 +393,8 @@ def test_the_opening_paragraph_is_text_of_the_page(project: Project) -> None:
     with pytest.raises(ContentError) as caught:
         project.build()
     assert [str(each).removeprefix("templates/pages/index.md:") for each in caught.value.faults] == [
-        "2:10 front-matter: '{{' in 'title': calls and notes are read in the text alone; write it out",
-        "4:13 markdown: ==x== is not read; write <mark>...</mark>",
+        "2:10 front-matter: '{{' in 'title': calls and notes are only read in the text; write it out",
+        "4:13 markdown: ==x== is not supported; write <mark>...</mark>",
         "4:18 markdown: there is no note [^1]; write [^1]: ... on a line of its own",
         "4:26 reference: unknown metric 'part_b/a/n'; did you mean 'part_b/a/m'?",
     ]
@@ -406,6 +406,6 @@ def test_captions_of_outputs_hold_no_calls(project: Project) -> None:
     project.outputs.add("part_b/a", {"loss": replace(drawn, caption="By {{ ref('x') }}, \\eqref{e}, \\pm and $95%$.")})
     project.page('{{ figure("part_b/a/loss") }}')
     found = [each.message for each in project.build().warnings]
-    assert sum("calls and references are read in the text of pages alone" in each for each in found) == 1
+    assert sum("calls and references are only read in the text of pages" in each for each in found) == 1
     assert sum("\\pm is TeX outside of a formula" in each for each in found) == 1
     assert "[95\\%]" in article(project.html())

@@ -70,16 +70,16 @@ def test_plain_files_have_no_fault(root: Path) -> None:
 LINKS = {
     "dangling": ("gone.png", "a link that leads nowhere (to gone.png)"),
     "to itself": ("x.png", "a link that cannot be followed (Too many levels of symbolic links)"),
-    "to the folder": (".", "a link to a folder that it lies in ({root}/templates/static)"),
-    "to the one above": ("..", "a link to a folder that it lies in ({root}/templates)"),
-    "to the project": ("../..", "a link to a folder that it lies in ({root})"),
+    "to the folder": (".", "a link to a folder that contains it ({root}/templates/static)"),
+    "to the one above": ("..", "a link to a folder that contains it ({root}/templates)"),
+    "to the project": ("../..", "a link to a folder that contains it ({root})"),
     "to a file outside": (
         "../../../outside/secret",
-        "a link that leads out of the project (to {root}/../outside/secret); put",
+        "a link out of the project (to {root}/../outside/secret); replace",
     ),
-    "to a folder outside": ("../../../outside", "a link that leads out of the project (to {root}/../outside); put"),
-    "to the system": ("/etc/passwd", "a link that leads out of the project (to /etc/passwd); put"),
-    "to a device": ("/dev/zero", "a link that leads out of the project (to /dev/zero); put"),
+    "to a folder outside": ("../../../outside", "a link out of the project (to {root}/../outside); replace"),
+    "to the system": ("/etc/passwd", "a link out of the project (to /etc/passwd); replace"),
+    "to a device": ("/dev/zero", "a link out of the project (to /dev/zero); replace"),
     "through a file": ("a.png/b", "a link that cannot be followed (Not a directory)"),
 }
 
@@ -163,7 +163,7 @@ def test_pointers_of_git_lfs_are_faults(root: Path) -> None:
     names = ["pages/index.md", "static/a.png", "static/film.mp4", "static/font.woff2", "site.toml", "layouts/page.html"]
     for name in names:
         (root / "templates" / name).write_bytes(LFS)
-    problem = "a pointer of git-LFS, not the file itself; fetch it with git lfs pull"
+    problem = "a Git LFS pointer, not the file itself; fetch it with git lfs pull"
     assert set(told(root)) == {f"templates/{name}:1:1 file: {problem}" for name in names}
 
 
@@ -176,7 +176,7 @@ def test_names_that_cannot_be_published_are_faults(root: Path) -> None:
         pytest.skip("this file system has UTF-8 names only")
     os.close(os.open(static + b"/" + b"n" * 241, os.O_CREAT | os.O_WRONLY))
     long, latin = sorted(told(root), key=len, reverse=True)
-    assert long.endswith(":1:1 file: a name of 241 bytes; the most is 240")
+    assert long.endswith(":1:1 file: a name of 241 bytes; the limit is 240")
     assert latin.endswith(":1:1 file: a name that is not UTF-8; rename the file")
 
 
@@ -186,10 +186,10 @@ def test_names_that_cannot_be_published_are_faults(root: Path) -> None:
         ("ein\ngröße".encode("latin-1"), "2:3 encoding: not UTF-8; save the file as UTF-8"),
         ("é ü".encode() + b"\xff", "1:4 encoding: not UTF-8; save the file as UTF-8"),
         ("text".encode("utf-16"), "1:1 encoding: UTF-16, not UTF-8; save the file as UTF-8"),
-        ("a\ntext".encode("utf-16-le"), "1:2 encoding: a NUL, which no text has; save the file as UTF-8"),
+        ("a\ntext".encode("utf-16-le"), "1:2 encoding: a NUL character; save the file as UTF-8"),
         ("ä".encode()[:1], "1:1 encoding: not UTF-8; save the file as UTF-8"),
         (b"\xed\xa0\x80", "1:1 encoding: not UTF-8; save the file as UTF-8"),
-        (LFS, "1:1 file: a pointer of git-LFS, not the file itself; fetch it with git lfs pull"),
+        (LFS, "1:1 file: a Git LFS pointer, not the file itself; fetch it with git lfs pull"),
     ],
 )
 def test_another_encoding_is_a_fault_at_its_place(content: bytes, place: str) -> None:

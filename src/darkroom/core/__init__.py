@@ -1,1 +1,1 @@
-"""What the halves of Darkroom share. It imports nothing else of Darkroom."""
+"""What lab and press share. It imports no other part of Darkroom."""

@@ -1,7 +1,7 @@
-"""The files of a cache: plain files in plain folders, written whole, and made anew where anything else stands there.
+"""Cache files: plain files in plain folders, written atomically, and replaced if they are anything else.
 
-A cache may have come with somebody's folder, so nothing in it is reached through a link, no pipe in it is waited for, and
-a folder in place of a file, or a file in place of a folder, makes room.
+A cache may have come with someone else's project, so links in it are not followed and pipes are not read, and a folder
+in place of a file, or a file in place of a folder, is removed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LARGEST = 1 << 30  # bytes
 
 
 def read(path: Path) -> bytes:
-    """The content of a sealed cache; b"" where there is none that can be believed."""
+    """The content of a sealed cache; b"" if there is none with a valid seal."""
     try:
         return unseal(read_plain(path, LARGEST)) or b""
     except (OSError, ValueError):
@@ -27,7 +27,7 @@ def read(path: Path) -> bytes:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Keep *content*, sealed, whole or not at all.
+    """Write *content*, sealed, atomically.
 
     Raises:
         OSError: it cannot be written.
@@ -45,21 +45,21 @@ def write(path: Path, content: bytes) -> None:
 
 
 def scratch_of(path: Path) -> Path:
-    """Where a cache is written before it is put in place; what killed processes leave there is swept."""
+    """Where a cache is written before it is moved into place; leftovers of killed processes are removed."""
     return path.with_name(f".{path.name}.{os.getpid()}")
 
 
 def put(scratch: Path, path: Path) -> None:
-    """Put a file in place at once; a folder that stands there makes room."""
+    """Move a file into place atomically; a folder at that path is removed."""
     if _is(path, stat.S_ISDIR):
         remove(path)
     move_file(scratch, path)
 
 
 def claim(base: Path, folder: Path, files: tuple[str, ...] = ()) -> None:
-    """Make sure that *folder*, if it is there, is a folder within *base*, and that *files* in it are files if they are there.
+    """Make sure that *folder*, if it exists, is a folder within *base*, and *files* in it, if they exist, are files.
 
-    What else stands in the way, such as a link that leads elsewhere, is removed. *base* itself is taken as it is.
+    Anything else at these paths, such as a link that leads elsewhere, is removed. *base* itself is not checked.
 
     Raises:
         OSError: something cannot be removed.

@@ -15,7 +15,7 @@ import msgspec
 from darkroom.core import caches
 from darkroom.core.paths import move_file, new_file
 
-# A file changed within this long before it was hashed may change again without its times telling; it is hashed anew.
+# A file changed so shortly before it was hashed may change again with equal times, so it is hashed again.
 RACY_NS = 50_000_000
 
 
@@ -37,7 +37,7 @@ class Digests:
     """The sha256 of files, through a cache on disk.
 
     Args:
-        cache: the file that remembers them between processes; it may be absent, stale or damaged.
+        cache: the file that stores them between processes; it may be absent, stale or damaged.
     """
 
     def __init__(self, cache: Path) -> None:
@@ -53,19 +53,19 @@ class Digests:
             self._changed = True
 
     def of(self, path: str, *, links: bool = True, size: int | None = None, most: int | None = None) -> str | None:
-        """The hex sha256 of the file at *path*, or None where there is no such file; without *links* a link is none.
+        """The hex sha256 of the file at *path*, or None if there is none; without *links* a link does not count.
 
-        With *size* one of another size is none either, and with *most* a larger one: it is not read.
+        With *size* a file of another size, and with *most* a larger file, is not read and does not count.
         """
         try:
             found = os.stat(path) if links else os.lstat(path)  # noqa: PTH116  a thousand Paths cost more than the calls
-        except (FileNotFoundError, NotADirectoryError, ValueError):  # none of that name, or no name of a file at all
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # no such file, or an invalid name
             return None
         except OSError as error:
             if links and error.errno != errno.ELOOP:
                 raise
             return None
-        if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for
+        if not stat.S_ISREG(found.st_mode):  # opening a pipe would block
             return None
         if (size is not None and found.st_size != size) or (most is not None and found.st_size > most):
             return None
@@ -76,17 +76,17 @@ class Digests:
         return entry.sha256
 
     def is_vouched(self, path: str) -> bool:
-        """Whether the file at *path* is as it was when it was vouched for."""
+        """Whether the file at *path* is unchanged since it was verified."""
         return path in self._whole and self._whole[path] == self.of(path, links=False)
 
     def vouch(self, path: str) -> None:
-        """Remember that the file at *path*, as it is now, has been looked through and is whole."""
+        """Record that the file at *path*, as it is now, has been verified."""
         digest = self.of(path, links=False)
         if digest and self._whole.get(path) != digest:
             self._whole[path], self._changed = digest, True
 
     def save(self) -> None:
-        """Remember what was asked for since, if anything is new; a cache that cannot be written is done without."""
+        """Save new digests, if there are any; failing to write the cache is ignored."""
         if not self._changed:
             return
         merged = {path: entry for path, entry in self._known.items() if path in self._used or os.path.exists(path)}  # noqa: PTH110
@@ -118,13 +118,13 @@ def _is_current(entry: _Entry, found: os.stat_result) -> bool:
 
 
 def write_atomically(path: Path, content: bytes, *, durable: bool = True, scratch: Path | None = None) -> None:
-    """Put *content* in place whole, or not at all.
+    """Write *content* atomically.
 
     Args:
         path: the file; its folder is made.
         content: its bytes.
-        durable: wait until the disk has them. Without it, failing to write is no error.
-        scratch: a folder on the same file system for what is half written; by default the file's own.
+        durable: wait until it is on disk. Without it, failing to write is not an error.
+        scratch: a folder on the same file system for the temporary file; by default the file's own.
     """
     temporary = (scratch or path.parent) / f".{path.name}.{os.getpid()}"
     try:

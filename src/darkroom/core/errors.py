@@ -1,9 +1,9 @@
 """Everything that Darkroom raises on purpose, and the exit code that each kind ends the process with.
 
     DarkroomError
-    ├── ContentError       1   pages, templates or stored results are at fault; carries every fault found
-    ├── UsageError         2   the call or the configuration is at fault
-    │   ├── DeclarationError   an experiment breaks a rule of declaration
+    ├── ContentError       1   faults in pages, templates or stored results; carries every fault found
+    ├── UsageError         2   wrong usage or configuration
+    │   ├── DeclarationError   an experiment breaks a rule of declarations
     │   ├── UnknownName        no experiment, figure or parameter of that name
     │   ├── DataUnavailable    a data set is missing, damaged or cannot be fetched
     │   ├── DeviceUnavailable  the device or the package that a run needs is not there
@@ -42,11 +42,11 @@ class DarkroomError(Exception):
 
 
 class ContentError(DarkroomError):
-    """Pages, templates or stored results are at fault.
+    """Faults in pages, templates or stored results.
 
     Args:
         faults: every fault found, in any order; at least one.
-        warnings: what else was found and is worth a word.
+        warnings: doubtful things that were found as well.
     """
 
     exit_code = 1
@@ -61,7 +61,7 @@ MOST_SHOWN = 100  # faults of a file
 
 
 def shown(faults: Iterable[Fault]) -> list[str]:
-    """Faults or warnings as lines; of a file that has very many the first, and how many more there are."""
+    """Faults or warnings as lines; of a file with very many only the first, and how many more there are."""
     lines: list[str] = []
     counts: dict[str, int] = {}
     for fault in faults:
@@ -73,13 +73,13 @@ def shown(faults: Iterable[Fault]) -> list[str]:
 
 
 class UsageError(DarkroomError):
-    """The call or the configuration is at fault."""
+    """Wrong usage or configuration."""
 
     exit_code = 2
 
 
 class DeclarationError(UsageError):
-    """An experiment breaks a rule of declaration; the message opens with ``path:line:column``."""
+    """An experiment breaks a rule of declarations; the message opens with ``path:line:column``."""
 
 
 class UnknownName(UsageError):
@@ -120,13 +120,13 @@ def allowed_memory() -> int:
     return 0 if soft == resource.RLIM_INFINITY else soft
 
 
-NO_MEMORY = "memory ran out; close something, allow more with ulimit -v, or give this machine more"
+NO_MEMORY = "out of memory; close other programs, allow more with ulimit -v, or use a machine with more"
 
 
 def explained(error: OSError) -> str:
     """What the system refused, where and why, and what to do: "cannot read pages/index.md: Permission denied; ...".
 
-    Which of reading and writing it was, the system does not say; it is found out by asking what is allowed.
+    The system does not say whether reading or writing failed; permissions are checked to find out.
     """
     path = error.filename2 or error.filename
     reason = error.strerror or str(error) or type(error).__name__
@@ -134,7 +134,9 @@ def explained(error: OSError) -> str:
     if error.errno == errno.ENOMEM:
         said = NO_MEMORY
     elif error.filename2 is not None and error.errno in _UNMOVED:
-        said = f"cannot move{_named(error.filename)} to{_named(path)}: {reason}; choose a place on a file system that renames"
+        said = (
+            f"cannot move{_named(error.filename)} to{_named(path)}: {reason}; use a file system that supports renaming"
+        )
     elif error.errno in {errno.EMFILE, errno.ENFILE}:
         said = f"too many files are open: {reason}; allow more with ulimit -n"
     elif error.errno in {errno.ENOSPC, errno.EDQUOT}:
@@ -145,11 +147,11 @@ def explained(error: OSError) -> str:
         said = f"{write} {choose}"
     elif error.errno in {errno.EACCES, errno.EPERM} and path is not None:
         verb = "read" if os.path.exists(path) and not os.access(path, os.R_OK) else "write"  # noqa: PTH110
-        said = f"cannot {verb}{_named(path)}: {reason}; ask for the right to {verb} it, or {choose}"
+        said = f"cannot {verb}{_named(path)}: {reason}; get permission to {verb} it, or {choose}"
     elif error.errno in _IN_THE_WAY:
-        said = f"{write} move what stands there, or {choose}"
+        said = f"{write} move what is there, or {choose}"
     else:
-        said = f"the system refused{_named(path)}: {reason}"
+        said = f"the system reported an error{_named(path)}: {reason}"
     return said
 
 
@@ -173,7 +175,7 @@ def nearest(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
 
     *cutoff* is how alike the two are at least, from 0 to 1.
     """
-    import difflib  # only wanted once something is wrong
+    import difflib  # only needed once something is wrong
 
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
     return f"; did you mean {close[0]!r}?" if close else ""

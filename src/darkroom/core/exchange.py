@@ -1,4 +1,4 @@
-"""Exchanging two paths in one step, so that at every moment something whole stands at both."""
+"""Exchanging two paths atomically, so that both are complete at every moment."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The layouts of figures, a type for each kind: what the template of that kind is sure to find.
+"""The layouts of figures, a type for each kind: what the template of that kind can rely on.
 
-A manifest comes with somebody's outputs, so nothing in it is believed: sizes are those of pictures, lists are as long as a
-page can show, and every file that a layout names is one of the figure's own.
+A manifest may come with someone else's outputs, so everything in it is checked: sizes are those of pictures, lists are
+no longer than a page can show, and every file that a layout names belongs to the figure.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-_DEEPEST = 12  # lists and mappings within each other, in the layout of a kind that a project has of its own
+_DEEPEST = 12  # lists and mappings within each other, in the layout of a project's own kind
 _LARGEST = 100_000  # values in it
 
 Text = Annotated[str, Meta(max_length=20_000)]
@@ -218,19 +218,17 @@ KINDS: dict[str, type[Layout]] = {
 }
 
 
-_TEMPLATES_OF_OTHERS = frozenset(
-    {"absent", "frame", "models", "picture"}
-)  # beside those of figures; they draw no layout
+_TEMPLATES_OF_OTHERS = frozenset({"absent", "frame", "models", "picture"})  # templates that are not kinds of figures
 
 
 def read_layout(kind: str, given: object, names: frozenset[str]) -> Layout | dict[str, Any]:
-    """The layout of a figure of that kind; *names* are its files. A kind that is none of ours has plain values.
+    """The layout of a figure of that kind; *names* are its files. Other kinds have plain values.
 
     Raises:
-        ValueError: it lacks something, holds what that kind has no place for, or names a file that is not there.
+        ValueError: it lacks something, has an unknown field, or names a file that is not there.
     """
     if kind in _TEMPLATES_OF_OTHERS:
-        raise ValueError(f"{kind!r} is no kind of figure")
+        raise ValueError(f"{kind!r} is not a kind of figure")
     known = KINDS.get(kind)
     if known is None:
         return _plain(msgspec.json.decode(given) if isinstance(given, msgspec.Raw) else given)

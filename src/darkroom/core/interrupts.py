@@ -1,8 +1,8 @@
-"""What Ctrl-C does while a program begins, while it works, and when it is about to end.
+"""What Ctrl-C does while a program starts, while it works, and just before it ends.
 
-An exception in the middle of an import ends in a traceback or, in the modules of C that msgspec begins with, in a crash.
-So, once this module is imported by a program, an interrupt ends it at once by one line; after ``as_exception`` it is an
-exception, and after ``ignore`` nothing.
+An exception in the middle of an import ends in a traceback or, in the C modules of msgspec, in a crash.
+So, once this module is imported by a program, an interrupt ends it at once with one line; after ``as_exception`` it is
+an exception, and after ``ignore`` nothing.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def ignore() -> None:
 
 
 def _end_at_once(*_: object) -> None:
-    os.write(2, b"interrupted; nothing was begun\n")
+    os.write(2, b"interrupted before anything started\n")
     os._exit(CODE)
 
 
 def _raised_again(unraisable: Any) -> None:
-    """An interrupt in the midst of what Python calls by itself, such as a callback of an import, comes once more."""
+    """Raise again an interrupt that came within a callback that Python itself calls, such as one of an import."""
     if unraisable.exc_type is KeyboardInterrupt:
         import _thread
 

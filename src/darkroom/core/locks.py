@@ -1,4 +1,4 @@
-"""Locks between processes. A lock ends with the process that holds it, however that ends."""
+"""Locks between processes. A lock is released when its process ends, even if it is killed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINV
 def hold(path: Path, refused: Callable[[], Exception], timeout_s: float = 0.0) -> Iterator[None]:
     """Hold the lock at *path*, waiting for it no longer than *timeout_s*; *refused* makes the error if it is taken.
 
-    filelock, which takes longer to be imported than most builds take, is asked where the system has no such locks.
+    filelock is only imported on systems without such locks: importing it takes longer than most builds.
 
     Raises:
         OSError: the lock cannot be made.
@@ -45,10 +45,10 @@ def is_held(path: Path) -> bool:
 
 
 def _flock(path: Path, timeout_s: float, lock: ExitStack) -> bool:
-    """Take the lock, which *lock* gives up again; False where the system, or the file system, has none that ends by itself.
+    """Take the lock, which *lock* releases; False where the system has no lock that ends with its process.
 
     Raises:
-        TimeoutError: it is taken.
+        TimeoutError: another process holds it.
         OSError: the file cannot be opened.
     """
     try:

@@ -10,7 +10,7 @@ One folder an experiment, ``experiments/outputs/<part>/<name>/``:
 
 ``manifest.json`` is sorted, indented and ends in a newline, so that a diff of it can be read.
 
-Outputs may be somebody else's, so a manifest is decoded into types that cannot hold what would do harm: its paths stay
+Outputs may come from someone else, so a manifest is decoded into types that hold nothing harmful: its paths stay
 within the experiment's folder, its figures have the layouts of their kinds, its numbers can be shown.
 """
 
@@ -66,10 +66,10 @@ class StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """A drawn figure.
 
-    ``kind`` names the template that shows it, ``stored`` is what that template needs, as it was drawn or as it stands in
-    the manifest (file names in it are relative to ``figures/<figure>/``), ``key`` is the digest of everything that the
-    drawing depends on, ``code`` the digest of every definition among that. ``line`` is where the figure's function stands
-    in the experiment's source.
+    ``kind`` names the template that shows it, ``stored`` is what that template needs, as it was drawn or as it stands
+    in the manifest (file names in it are relative to ``figures/<figure>/``), ``key`` is the digest of everything that
+    the drawing depends on, ``code`` the digest of every definition among that. ``line`` is where the figure's function
+    stands in the experiment's source.
     """
 
     key: str
@@ -118,8 +118,8 @@ class SourcePlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the results came to be. Recorded, never hashed.
 
-    ``clean`` says whether the working tree equalled ``commit``; times are UTC, ISO 8601; ``resumed`` counts how often the
-    run was taken up again from a checkpoint, and ``duration_s`` adds up all its legs.
+    ``clean`` says whether the working tree equalled ``commit``; times are UTC, ISO 8601; ``resumed`` counts how often
+    the run was resumed from a checkpoint, and ``duration_s`` is the sum over all its parts.
     """
 
     commit: str
@@ -139,7 +139,7 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Acceptance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Somebody's word that results still hold after a change of code."""
+    """A statement that results are still valid after a code change."""
 
     reason: Text
     at: str
@@ -152,11 +152,11 @@ class Acceptance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Everything that is known of one experiment's outputs.
+    """Everything known about one experiment's outputs.
 
-    ``inputs`` maps each edge, such as ``dataset:mnist`` or ``upstream:part_b/denoiser``, to its digest; ``code`` maps each
-    first-party definition that the experiment reaches to its own; ``results`` is the digest that downstream keys use;
-    ``model`` is what the model is called that it draws with, or empty.
+    ``inputs`` maps each edge, such as ``dataset:mnist`` or ``upstream:part_b/denoiser``, to its digest; ``code`` maps
+    each first-party definition that the experiment reaches to its own; ``results`` is the digest that downstream keys
+    use; ``model`` is the name of the model that it uses, or empty.
     """
 
     version: int
@@ -224,7 +224,7 @@ def read(path: Path, owner: str, shown: Path | str = "", *, known: bool = False)
         path: the file.
         owner: an id, or a path that ends in one: what the manifest has to be of.
         shown: the path as messages name it.
-        known: that it was whole when it was last read, and is the same now.
+        known: that it was valid when last read, and has not changed.
 
     Raises:
         DamagedOutputs: it is truncated, of another version or experiment, does not fit the schema, or is no plain file.
@@ -238,7 +238,7 @@ def read(path: Path, owner: str, shown: Path | str = "", *, known: bool = False)
         raise DamagedOutputs(f"{os.fspath(shown or path)}: {reason}; {ADVICE}") from None
     if not f"/{owner}".endswith(f"/{manifest.experiment}"):
         raise DamagedOutputs(
-            f"{os.fspath(shown or path)}: it is of {manifest.experiment!r}, not of this folder; {ADVICE}"
+            f"{os.fspath(shown or path)}: this manifest is for {manifest.experiment!r}, not for this folder; {ADVICE}"
         )
     return manifest
 
@@ -247,7 +247,7 @@ ADVICE = "restore the file or rerun the experiment with --force"
 
 
 def decode(content: bytes, path: Path | str, *, known: bool = False) -> Manifest:
-    """The manifest that *content* holds; *path* is for the message. Of what is *known* to be whole, layouts are read later.
+    """The manifest that *content* holds; *path* is for the message. If it is *known* to be valid, layouts are read later.
 
     Raises:
         DamagedOutputs: it is truncated, of another version, or does not fit the schema.
@@ -302,13 +302,13 @@ def _placed(manifest: Manifest) -> Iterator[str]:
     """
     for file in manifest.files:
         if file.path.partition("/")[0].casefold() in {NAME, FIGURES}:
-            raise ValueError(f"{file.path!r} is no place for a result")
+            raise ValueError(f"{file.path!r} is not a valid path for a result")
         yield file.path
     for name, figure in manifest.figures.items():
         for file in figure.files:
             folder, _, own = file.path.rpartition("/")
             if folder != f"{FIGURES}/{name}" or own.startswith(".") or not _FILE_NAME.issuperset(own):
-                raise ValueError(f"{file.path!r} is no file of figure {name!r}")
+                raise ValueError(f"{file.path!r} is not a file of figure {name!r}")
             yield file.path
 
 
@@ -318,24 +318,24 @@ _DIGITS = str.maketrans("123456789", "000000000")
 
 def _check_commit(commit: str) -> None:
     if len(commit) > 64 or not frozenset("0123456789abcdef").issuperset(commit):
-        raise ValueError(f"{commit[:40]!r} is no commit")
+        raise ValueError(f"{commit[:40]!r} is not a commit")
 
 
 def _check_moments(*moments: str) -> None:
     for moment in moments:
         if moment.translate(_DIGITS) != "0000-00-00T00:00:00Z":
-            raise ValueError(f"{moment[:40]!r} is no time: write it as 2026-11-27T12:00:00Z")
+            raise ValueError(f"{moment[:40]!r} is not a time such as 2026-11-27T12:00:00Z")
 
 
 def _folded(path: str) -> str:
-    """A path as file systems compare it that know neither case nor ways to write an accent."""
+    """A path as compared by file systems that ignore case and Unicode normalisation."""
     from unicodedata import normalize
 
     return normalize("NFC", normalize("NFC", path).casefold())
 
 
 def _check_places(paths: list[str]) -> None:
-    """Refuse files that would lie on each other, also where case does not count.
+    """Refuse files that would overwrite each other, also on file systems that ignore case.
 
     Raises:
         ValueError: two do.

@@ -1,4 +1,4 @@
-"""Paths that come with somebody's outputs, and files that are read by them: never out of a folder, never through a link."""
+"""Paths and files in outputs that may come from someone else: never out of a folder, never through a link."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from darkroom.core.errors import DamagedOutputs, UsageError
 PART_BYTES = 200  # of one name: file systems have 255, and a digest and a process id may be added
 PATH_BYTES = 1_000
 _MOST_TOML = 200_000  # bytes
-_MOST_KEYS = 50  # in one another, by dots
+_MOST_KEYS = 50  # nested by dots
 _LARGEST_NUMBER = 1 << 64
-_LONG_NUMBER = "a number of more than 64 bits"
+_LONG_NUMBER = "a number has more than 64 bits"
 _CHUNK = 1 << 18
 MOST_SOURCE = 2_000_000  # bytes of a Python file
-# Sets, no patterns: those take longer to compile than a warm build has.
+# Sets instead of patterns, which take longer to compile than a warm build may take.
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./")
-_UNFIT = frozenset({*map(chr, range(32)), "\x7f", *'\\<>:"|?*'})  # what one file system or another has no names with
-_ESCAPED = frozenset("%#&'` ")  # what addresses have to have escaped, and the shell quoted
+_UNFIT = frozenset({*map(chr, range(32)), "\x7f", *'\\<>:"|?*'})  # not allowed in names on some file systems
+_ESCAPED = frozenset("%#&'` ")  # to be escaped in addresses, or quoted in a shell
 _DEVICES = {
     *("con", "prn", "aux", "nul", "conin$", "conout$", "clock$"),
     *(f"{name}{digit}" for name in ("com", "lpt") for digit in "123456789\u00b9\u00b2\u00b3"),
 }
-_LINK = "is a link; put the file itself there"
+_LINK = "is a link; replace it by the file itself"
 
 
 def check_path(path: str) -> None:
@@ -39,16 +39,16 @@ def check_path(path: str) -> None:
     parts = path.split("/")
     plain = _PLAIN.issuperset(path) and len(path) <= PART_BYTES
     if not plain and not _is_short(path, parts):
-        raise ValueError(f"{path[:40]!r}... is no path: a name may have {PART_BYTES} bytes, and all {PATH_BYTES}")
+        raise ValueError(f"{path[:40]!r}... is too long: a name may have {PART_BYTES} bytes, a path {PATH_BYTES}")
     fits = plain or (
         _UNFIT.isdisjoint(path) and path.isprintable()
-    )  # signs that nobody sees, or that turn what follows
+    )  # invisible characters, or such that change the direction of text
     for part in parts:
         if not part or part[-1] in " .":  # among them . and ..
-            raise ValueError(f"{path!r} is no plain path within the folder")
+            raise ValueError(f"{path!r} is not a plain path within the folder")
         fits = fits and part.partition(".")[0].lower() not in _DEVICES
     if not fits:
-        raise ValueError(f"{path!r} is no path that every file system can hold")
+        raise ValueError(f"{path!r} is a path that some file systems cannot store")
 
 
 def _is_short(path: str, parts: list[str]) -> bool:
@@ -62,11 +62,12 @@ def check_id(identity: str) -> None:
     """Refuse what is not the id of an experiment, such as ``part_b/denoiser`` or ``part_a/forward@deepfloyd-m``.
 
     Raises:
-        ValueError: it is no plain path, or has a name that begins with a dot or holds what addresses need escaped.
+        ValueError: it is not a plain path, or a name in it begins with a dot or has characters that addresses
+            escape.
     """
     check_path(identity)
     if identity.startswith(".") or "/." in identity or not _ESCAPED.isdisjoint(identity):
-        raise ValueError(f"{identity!r} is no id of an experiment")
+        raise ValueError(f"{identity!r} is not an id of an experiment")
 
 
 def check_name(name: str) -> None:
@@ -76,13 +77,13 @@ def check_name(name: str) -> None:
         ValueError: it is none.
     """
     if not name.isidentifier() or len(name.encode()) > PART_BYTES // 2:
-        raise ValueError(f"{name[:40]!r} is no name of a figure or a metric")
+        raise ValueError(f"{name[:40]!r} is not a name of a figure or a metric")
 
 
 def read_plain(path: Path | str, limit: int, *, links: bool = False) -> bytes:
     """The content of a plain file of at most *limit* bytes; a link is none, unless *links* are followed.
 
-    A pipe or a device is never waited for.
+    Pipes and devices are not opened for reading.
 
     Raises:
         FileNotFoundError: there is none.
@@ -98,12 +99,12 @@ def read_plain(path: Path | str, limit: int, *, links: bool = False) -> bytes:
         if os.path.isdir(path):  # noqa: PTH112  where folders cannot be opened
             raise ValueError("is a folder") from None
         if error.errno == errno.ENXIO:  # a socket
-            raise ValueError("is no file") from None
+            raise ValueError("is not a file") from None
         raise
     try:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
-            raise ValueError("is a folder" if stat.S_ISDIR(found.st_mode) else "is no file")
+            raise ValueError("is a folder" if stat.S_ISDIR(found.st_mode) else "is not a file")
         if found.st_size > limit:
             raise ValueError(f"has {found.st_size} bytes; the limit is {limit}")
         with open(handle, "rb", buffering=0, closefd=False) as file:
@@ -113,7 +114,7 @@ def read_plain(path: Path | str, limit: int, *, links: bool = False) -> bytes:
 
 
 def new_file(path: Path | str, mode: int = 0o666) -> BinaryIO:
-    """A new plain file, opened to be written; a link, a pipe or a folder that stands there is removed, never followed."""
+    """A new plain file, opened to be written; a link, a pipe or a folder in its place is removed."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     try:
         handle = os.open(path, flags, mode)
@@ -143,14 +144,14 @@ def copy_file(source: Path | str, target: Path | str) -> None:
         os.close(given)
 
 
-# What systems say where they do not rename: across file systems, on overlayfs, on some that are shared or emulated.
+# Errors of systems that cannot rename: across file systems, on overlayfs, on some that are shared or emulated.
 CANNOT_MOVE = frozenset(
     {errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EACCES, errno.EBUSY}
 )
 
 
 def move_file(source: Path, target: Path) -> None:
-    """Put a file in place at once; where the file system does not rename, write it there, and it is not whole for a moment.
+    """Move a file into place; where the file system cannot rename, copy it, which is not atomic.
 
     Raises:
         OSError: neither can be done.
@@ -166,7 +167,7 @@ def move_file(source: Path, target: Path) -> None:
 
 
 def remove(path: Path | str) -> None:
-    """Remove a file, a folder with all in it, or a link, but not where it leads; it need not be there."""
+    """Remove a file, a folder with its content, or a link but not its target; it need not exist."""
     try:
         if stat.S_ISDIR(os.lstat(path).st_mode):
             import shutil
@@ -182,7 +183,7 @@ def read_toml(path: Path) -> dict[str, Any] | None:
     """A small TOML file of the project's, or None where there is none.
 
     Raises:
-        UsageError: it is no plain file, too large, not UTF-8 or not TOML; the message says where.
+        UsageError: it is not a plain file, too large, not UTF-8 or not TOML; the message says where.
     """
     try:
         content = read_plain(path, _MOST_TOML)
@@ -202,7 +203,7 @@ def read_toml(path: Path) -> dict[str, Any] | None:
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """A text of TOML, read within bounds: of keys in one another by dots, which take memory by the square, and of numbers.
+    """A TOML text, read with limits on dotted keys, whose memory grows with the square of their depth, and on numbers.
 
     Raises:
         ValueError: it is not valid TOML, or goes beyond them; where its reader knows a place, the message ends in it.
@@ -210,12 +211,12 @@ def parse_toml(text: str) -> dict[str, Any]:
     import tomllib
 
     if text.count(".") > _MOST_KEYS and (place := _many_keys(text)):
-        raise ValueError(f"more than {_MOST_KEYS} keys in one another (at line {place[0]}, column {place[1]})")
+        raise ValueError(f"more than {_MOST_KEYS} nested keys (at line {place[0]}, column {place[1]})")
     try:
         values = tomllib.loads(text)
         _check_numbers(values)
     except RecursionError:
-        raise ValueError("more lists or tables in one another than can be read") from None
+        raise ValueError("lists or tables are nested too deeply") from None
     except tomllib.TOMLDecodeError:
         raise
     except ValueError:  # more digits than Python takes

@@ -1,7 +1,7 @@
-"""What programs are told of experiments: ``status --json``, and ``record.json`` beside a published site.
+"""What programs can read about experiments: ``status --json``, and ``record.json`` in a published site.
 
-The types are the format; :func:`schema` gives it as a JSON Schema (draft 2020-12). Within a version fields are added, and
-none changes its meaning or goes.
+The types are the format; :func:`schema` gives it as a JSON Schema (draft 2020-12). Within a version fields may be
+added, but none changes its meaning or is removed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class DeclaredAt(msgspec.Struct, frozen=True):
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """Somebody's word that results still hold after a change of code."""
+    """A statement that results are still valid after a code change."""
 
     reason: str
     at: str
@@ -60,7 +60,10 @@ class Accepted(msgspec.Struct, frozen=True):
 
 
 class RunRecord(msgspec.Struct, frozen=True):
-    """How the results came to be. Times are UTC, ISO 8601; ``clean`` says whether the sources were those of ``commit``."""
+    """How the results came to be.
+
+    Times are UTC, ISO 8601; ``clean`` says whether the sources were those of ``commit``.
+    """
 
     commit: str
     clean: bool
@@ -77,8 +80,9 @@ class RunRecord(msgspec.Struct, frozen=True):
 class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
     """An experiment. Of one that has no outputs only ``id``, ``state`` and ``reasons`` are known; ``run`` is null.
 
-    ``state`` is fresh, stale, waiting, missing, damaged, or orphan where nothing declares it. ``key`` is the digest of all
-    that the results depend on, ``results`` their own; ``inputs`` are the digests of data, assets and upstream results.
+    ``state`` is fresh, stale, waiting, missing, damaged, or orphan where nothing declares it. ``key`` is the digest of
+    all that the results depend on, ``results`` their own; ``inputs`` are the digests of data, assets and upstream
+    results.
     """
 
     id: str

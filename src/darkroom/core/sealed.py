@@ -1,8 +1,9 @@
-"""Caches that are believed only where this user's own Darkroom wrote them, and only while nobody has changed them.
+"""Caches that are used only if this user's Darkroom wrote them and nobody has changed them.
 
-What a project keeps under ``.darkroom`` decides what is published and, as compiled templates, what runs; it may have come
-with somebody's folder, and disks fail. So each cache is sealed: it opens with a keyed digest of what follows. The key is
-the user's, ``~/.cache/darkroom/.key``; without a home there is one for each process, and caches are made anew each time.
+What a project keeps under ``.darkroom`` decides what is published and, as compiled templates, what runs; it may have
+come with somebody's folder, and disks fail. So each cache is sealed: it opens with a keyed digest of what follows. The
+key is the user's, ``~/.cache/darkroom/.key``; without a home there is one for each process, and caches are made anew
+each time.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def mark(content: bytes) -> str:
 
 
 def user_folder() -> str:
-    """The folder of this user for what must not come with a project; it need not be there."""
+    """The user's folder for what must not come with a project; it need not exist."""
     return os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "darkroom")  # noqa: PTH111, PTH118
 
 
@@ -58,7 +59,7 @@ def _read(path: str) -> bytes:
 
 
 def _made(folder: str, path: str) -> bytes:
-    """A new key, put in place whole; of two processes that make one the last wins."""
+    """A new key, written atomically; if two processes make one, the last wins."""
     os.makedirs(folder, exist_ok=True)  # noqa: PTH103
     scratch = f"{path}.{os.getpid()}"
     with new_file(scratch, 0o600) as file:

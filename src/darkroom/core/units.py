@@ -1,4 +1,4 @@
-"""Seconds and bytes as a reader says them."""
+"""Seconds and bytes as text for readers."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Experiments as a build: declared as functions, judged by what they are made of, run once, kept as files.
+"""Experiments as a build: declared as functions, keyed by what they depend on, run once, stored as files.
 
-An experiment module imports everything that it declares with from here. It must be importable without torch: what needs
+Experiment modules import everything that declarations need from here. It must be importable without torch: what needs
 torch is imported inside the functions that use it, so that figures are drawn on machines without.
 """
 
@@ -43,7 +43,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import what is asked for, and nothing else: a warm plan must not pay for declarations."""
+    """Import only what is asked for: a warm plan must not pay for declarations."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

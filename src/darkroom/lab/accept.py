@@ -1,4 +1,4 @@
-"""Somebody's word that stored results still hold after a change of code, kept in the manifest."""
+"""A statement that stored results are still valid after a code change, stored in the manifest."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from darkroom.lab.running import provenance
 
 
 def accept(lab: Lab, identity: str, reason: str) -> None:
-    """Take the stored results of an experiment for those of the code as it is now.
+    """Accept the stored results of an experiment as those of the current code.
 
     Raises:
         UnknownName: there is no such experiment.
-        UsageError: there is nothing to accept, or something else than code has changed.
+        UsageError: there is nothing to accept, or more than code has changed.
         Locked: the experiment is being run.
     """
     if identity not in lab.project.experiments:
         raise UnknownName(f"no experiment {identity!r}{nearest(identity, lab.project.experiments)}")
     if not reason.strip():
-        raise UsageError(f'accept {identity}: say why the outputs still hold: --reason "..."')
+        raise UsageError(f'accept {identity}: say why the outputs are still valid: --reason "..."')
     place = OutputFolder(lab.outputs, identity)
     with locked(place):
         verdict = lab.planner().plan().verdicts[identity]

@@ -2,8 +2,8 @@ r"""Declaring an experiment: the decorator, and the edges that its positional pa
 
     @experiment(device="gpu", minutes=2)
     def guidance_sweep(
-        run: Run,                                        # the handle; optional
-        unet: Results = upstream(class_conditioned),     # an edge: another experiment, a data set, a file, weights
+        run: Run,                                        # optional
+        unet: Results = upstream(class_conditioned),     # an input: another experiment, a data set, a file, weights
         *,
         gammas: tuple[float, ...] = (0.0, 1.0, 5.0),     # a parameter: literal, hashed, shown
     ) -> dict[str, object]:
@@ -15,10 +15,10 @@ r"""Declaring an experiment: the decorator, and the edges that its positional pa
     @guidance_sweep.metric
     def accuracy(results: Results) -> float: ...
 
-A figure or metric may be that of several experiments: one function, under a decorator for each.
+A figure or metric may belong to several experiments: one function, with a decorator for each.
 
-A plan reads declarations from source (``declarations``) and never runs this module; these decorators hold the same file
-to the same rules as it is imported, so that a broken rule is told where it stands.
+A plan reads declarations from source (``declarations``) and never runs this module; these decorators apply the same
+rules when the file is imported, so that a broken rule is reported with its place.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ F = TypeVar("F", bound=Function)
 
 @dataclass(frozen=True)
 class Bound:
-    """An edge as it stands in a signature, until a run puts its value in place."""
+    """An edge in a signature, which a run replaces by its value."""
 
     kind: str
     target: object
@@ -57,15 +57,15 @@ class Experiment:
     metrics: dict[str, Function] = field(default_factory=dict)
 
     def __call__(self, *edges: Any, **parameters: Any) -> Any:
-        """Call the function as it is, outside the build."""
+        """Call the plain function, outside the build."""
         return self.function(*edges, **parameters)
 
     def figure(self, *, caption: str, alt: str) -> Callable[[F], F]:
-        """Declare a figure, drawn from stored results; its function is returned as it is.
+        """Declare a figure, drawn from stored results; its function is returned unchanged.
 
         Args:
             caption: Markdown with ``$math$``, a literal.
-            alt: plain text for who cannot see the figure, a literal.
+            alt: plain text for readers who cannot see the figure, a literal.
         """
 
         def declare(function: F) -> F:
@@ -86,12 +86,12 @@ def experiment(
     """Declare an experiment.
 
     Args:
-        device: "cpu" never wants a GPU; "gpu" uses one where there is one, else the CPU.
+        device: "cpu" never uses a GPU; "gpu" uses one if there is one, else the CPU.
         minutes: rough cost on two CPU cores.
-        gpu_minutes: rough cost on a small GPU, such as a T4; the same where it is not given.
+        gpu_minutes: rough cost on a small GPU, such as a T4; by default the same.
 
     Raises:
-        DeclarationError: its file breaks a rule of declaration; one line for each fault, with path:line:column.
+        DeclarationError: its file breaks a rule of declarations; one line per fault, with path:line:column.
     """
 
     def declare(function: Function) -> Experiment:
@@ -122,8 +122,8 @@ def weights(name: str, *, revision: str = "") -> Any:
     """Weights, as ``Weights``.
 
     Args:
-        name: a role that the models of ``experiments/models.toml`` have weights for, such as ``"stage_1"``: those of the
-            model that is chosen. With a revision, the name of one published model.
+        name: a role that the models of ``experiments/models.toml`` have weights for, such as ``"stage_1"``: those of
+            the model that is chosen. With a revision, the name of one published model.
         revision: hashed.
     """
     return Bound("weights", Weights(name, revision))
@@ -139,7 +139,7 @@ def _validate(function: Function) -> None:
     path = Path(function.__code__.co_filename)
     try:
         content = path.read_bytes()
-    except OSError:  # typed at a prompt
+    except OSError:  # typed in an interactive session
         return
     _validated(content, function.__module__, _shown(path))
 

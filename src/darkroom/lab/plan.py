@@ -1,13 +1,14 @@
-"""Judges every experiment and figure: what state it is in, and why. Runs nothing and writes nothing.
+"""Finds the state of every experiment and figure, with reasons. Runs nothing and writes nothing.
 
-An experiment's key is the sha256 of canonical JSON over its name, code, parameters, edges and the digests of its inputs;
-an upstream counts by the digest of its *results*, so that a rerun which changes nothing stops there. States:
+An experiment's key is the sha256 of canonical JSON over its name, code, parameters, edges and the digests of its
+inputs; an upstream counts by the digest of its *results*, so that a rerun with equal results makes nothing else stale.
+States:
 
     fresh      the outputs are what the sources say
     stale      the outputs are of other code, parameters or inputs
     missing    there are none
     waiting    an upstream must run first
-    damaged    a file is gone, altered, or of another version
+    damaged    a file is missing, altered, or of another version
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
     @property
     def must_run(self) -> bool:
-        """Whether the outputs are not what the sources say."""
+        """Whether the outputs are not those of the current sources."""
         return self.state != FRESH
 
     @property
@@ -105,7 +106,7 @@ class Plan(msgspec.Struct, frozen=True):
 class Lab(msgspec.Struct, frozen=True):
     """A project, where its outputs are, and where the user keeps data; *models* are those it has variants for.
 
-    *cache* is where to remember what was read of a project that nothing is to be written into.
+    *cache* is where to store what was read of a project that must not be written into.
     """
 
     root: Path
@@ -117,25 +118,25 @@ class Lab(msgspec.Struct, frozen=True):
     cache: Path | None = None
 
     def read_anew(self) -> Lab:
-        """The same with the project as its sources are now."""
+        """The same with the project read again from its current sources."""
         return msgspec.structs.replace(
             self, project=with_variants(discover(self.root, self.digests, self.cache), self.models)
         )
 
     def planner(self, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Planner:
-        """A planner of this project; *overrides* are parameters in place of defaults, by experiment."""
+        """A planner of this project; *overrides* are parameters that replace defaults, by experiment."""
         return Planner(self.root, self.project, self.outputs, self.digests, overrides)
 
 
 class Planner:
-    """Judges the experiments of a project against one folder of outputs.
+    """Finds the states of a project's experiments, given one folder of outputs.
 
     Args:
         root: the project.
         project: its experiments.
         outputs: where their outputs are.
         digests: digests of files.
-        overrides: parameters given in place of defaults, by experiment.
+        overrides: parameters that replace defaults, by experiment.
     """
 
     def __init__(
@@ -151,14 +152,14 @@ class Planner:
         self._manifests: dict[str, Manifest | DamagedOutputs | None] = {}
 
     def plan(self) -> Plan:
-        """Judge everything."""
+        """The state of everything."""
         verdicts: dict[str, Verdict] = {}
         for identity in order(self.project):
             verdicts[identity] = self.judge(self.project.experiments[identity], verdicts)
         return Plan(verdicts, tuple(self._orphans()))
 
     def judge(self, recipe: ExperimentRecipe, upstreams: Mapping[str, Verdict]) -> Verdict:
-        """Judge one experiment, given the verdicts on its upstreams."""
+        """The state of one experiment, given those of its upstreams."""
         manifest, faults = self._outputs(recipe)
         parameters = {each.name: each.value for each in recipe.parameters} | dict(self.overrides.get(recipe.id, {}))
         inputs = {edge.name: edge.digest(self) for edge in recipe.edges}
@@ -173,7 +174,7 @@ class Planner:
         return Verdict(recipe, state, tuple(reasons), key, parameters, inputs, manifest, figures, metrics)
 
     def forget(self, identity: str) -> None:
-        """Look at the outputs of an experiment anew."""
+        """Forget what is known of an experiment's outputs, so that they are read again."""
         self._manifests.pop(identity, None)
 
     def drawing_key(self, recipe: ExperimentRecipe, drawing: DrawingRecipe, manifest: Manifest) -> str:
@@ -265,11 +266,11 @@ class Planner:
         return self.project.datasets[name]
 
     def file(self, path: str) -> str:
-        """The digest of a file of the project, or what stands for one that is not there."""
+        """The digest of a file of the project, or a placeholder for a missing one."""
         return self.digests.of(os.fspath(self.root / path)) or ABSENT
 
     def folder(self, path: str) -> str:
-        """The digest of the folder of a pipeline, or what stands for one that is not there."""
+        """The digest of a pipeline's folder, or a placeholder for a missing one."""
         return _folder_digest(os.fspath(self.root / path), self.digests)
 
     def results(self, experiment: str) -> str:
@@ -313,7 +314,7 @@ def experiment_key(recipe: ExperimentRecipe, parameters: Mapping[str, Any], inpu
 
 
 def is_described(manifest: Manifest, recipe: ExperimentRecipe) -> bool:
-    """Whether the manifest says what the sources say now."""
+    """Whether the manifest agrees with the current sources."""
     if manifest.summary != recipe.summary or manifest.source != SourcePlace(recipe.path, recipe.line):
         return False
     lines = {each.name: each.line for each in recipe.figures}
@@ -323,7 +324,7 @@ def is_described(manifest: Manifest, recipe: ExperimentRecipe) -> bool:
 
 
 def status(verdict: Verdict) -> Status:
-    """A verdict as other parts of Darkroom see it."""
+    """A verdict as the press receives it."""
     made = verdict.manifest.provenance if verdict.manifest else None
     return Status(
         id=verdict.recipe.id,
@@ -386,7 +387,7 @@ def _code_reasons(stored: Mapping[str, str], now: Mapping[str, str]) -> list[Rea
 def _folder_digest(folder: str, digests: Digests) -> str:
     """The digest of a pipeline's folder: of the paths and digests of its configurations and weights.
 
-    A folder of more than 10,000 files is no pipeline's, and nothing in it is read.
+    A folder of more than 10,000 files does not count as a pipeline, and nothing in it is read.
     """
     found: list[Path] = []
     for place, _, names in os.walk(folder):

@@ -1,7 +1,7 @@
-"""Publishing: the site is written beside the old one and swapped in at once.
+"""Publishing: the site is written next to the old one and swapped in atomically.
 
-A build that fails, or is killed, leaves the old site as it was; one that changes nothing writes nothing to it. What
-Darkroom did not write stays in the folder, or the folder is refused (see ``write``).
+A build that fails, or is killed, leaves the old site as it was; one that changes nothing writes nothing to it. Files
+that Darkroom did not write stay in the folder, or the folder is refused (see ``write``).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from darkroom.press.inputs import BuildRecord, Inputs, Published, Times, has_tim
 if TYPE_CHECKING:
     from darkroom.press.site.site import Site
 
-VERSION = 2  # of what is remembered, and of what makes a file fit to be published
+VERSION = 2  # of what is cached, and of the rules for published files
 
 
 class SiteRequest(msgspec.Struct, frozen=True):
@@ -38,8 +38,8 @@ class SiteRequest(msgspec.Struct, frozen=True):
 
     A *site* that is a symbolic link is written where it leads.
 
-    ``statuses`` is the plan's word on every experiment. ``strict`` makes a fault of what is stale, missing or damaged.
-    ``theme`` stands in for the project's own layouts, templates of figures, static files and packages, if it is given.
+    ``statuses`` are the states that the plan gives. With ``strict`` what is stale, missing or damaged is a fault.
+    ``theme``, if given, replaces the project's own layouts, templates of figures, static files and packages.
     """
 
     root: Path
@@ -53,7 +53,7 @@ class SiteRequest(msgspec.Struct, frozen=True):
 
 
 class BuildReport(msgspec.Struct, frozen=True):
-    """What a build came to: *pages* and *files* of the site, how many were *written*, and what is worth a word.
+    """The result of a build: *pages* and *files* of the site, how many were *written*, and warnings.
 
     The site's record of its own files is not counted.
     """
@@ -65,7 +65,7 @@ class BuildReport(msgspec.Struct, frozen=True):
 
 
 def is_current(request: SiteRequest) -> bool:
-    """Whether the site is what a build would give, judged by times and sizes, and content where those have moved."""
+    """Whether the site is up to date, judged by times and sizes, and by content where those have changed."""
     return current(request) is not None
 
 
@@ -73,7 +73,7 @@ def current(request: SiteRequest) -> BuildReport | None:
     """The last build's report, if building again would change nothing, else None.
 
     Raises:
-        UsageError: the site is no folder.
+        UsageError: the site is not a folder.
     """
     request = _resolved(request)
     last = load(_record_path(request))
@@ -90,8 +90,8 @@ def build(request: SiteRequest) -> BuildReport:
 
     Raises:
         ContentError: with every fault found; the site is left as it was.
-        UsageError: the site cannot be written, or holds what is not ours and cannot stay; KaTeX cannot be had, or
-            another build is at it.
+        UsageError: the site cannot be written, or holds files of others that cannot stay; KaTeX is not available, or
+            another build is running.
     """
     request = _resolved(request)
     write.refuse_sources(request.site, request.root, (request.templates, request.outputs, request.cache))
@@ -136,12 +136,12 @@ def _differs(request: SiteRequest, target: str, content: Content) -> Iterator[Fa
     except OSError:
         found = ""
     if found != digest:
-        state = "is not what the sources give" if found else "is missing"
+        state = "is out of date" if found else "is missing"
         yield Fault(_places(request).shown(path), 1, 1, "site", f"{state}; run python build.py")
 
 
 def _claim_caches(request: SiteRequest) -> None:
-    """Remove what stands in the place of a cache and is none, such as a link that leads elsewhere.
+    """Remove anything in the place of a cache that is not one, such as a link that leads elsewhere.
 
     Raises:
         UsageError: that is not allowed.
@@ -170,7 +170,7 @@ def _pages_path(request: SiteRequest) -> Path:
 
 
 def _identity(request: SiteRequest) -> list[Any]:
-    """What has to be the same for a build to be the same, files aside."""
+    """Everything besides files that a build depends on."""
     states = [[status.id, status.state, list(status.reasons), list(status.figures)] for status in request.statuses]
     digest = hashlib.sha256(repr(states).encode()).hexdigest()
     places = [os.fspath(path) for path in (request.root, request.templates, request.outputs, request.site)]
@@ -200,7 +200,7 @@ def _remember(request: SiteRequest, made: Site, inputs: Inputs) -> None:
     try:
         caches.write(_pages_path(request), msgspec.json.encode(made.cache))
         caches.write(_record_path(request), msgspec.json.encode(last))
-    except UnicodeEncodeError:  # a name on disk that is not UTF-8: nothing is remembered
+    except UnicodeEncodeError:  # a name on disk that is not UTF-8: nothing is cached
         return
     except OSError as error:
         raise UsageError(f"{_first(error, request)}; the site itself is built") from None
@@ -233,7 +233,7 @@ def _make(request: SiteRequest, inputs: Inputs, last: BuildRecord, reuse: bool =
 
 
 def _publish(request: SiteRequest, made: Site, last: BuildRecord) -> int:
-    """Bring the site to what was *made*; gives how many files were written."""
+    """Make the site hold what was *made*; returns how many files were written."""
     scratch, spare = _scratch(request)
     _put_back(scratch, request.site)
     _sweep(request.cache)
@@ -242,7 +242,7 @@ def _publish(request: SiteRequest, made: Site, last: BuildRecord) -> int:
         target: known.sha256 for target, known in old.items() if has_times(f"{request.site}/{target}", known.times)
     }
     wanted = made.digests
-    for target, content in made.files.items():  # kept by its content: a build that was killed has written it anew
+    for target, content in made.files.items():  # compared by content: a killed build may have written it again
         if isinstance(content, Kept) and target not in standing and write.holds(request.site / target, wanted[target]):
             standing[target] = wanted[target]
     ours = write.written_by_us(request.site, {target: known.sha256 for target, known in old.items()})
@@ -256,7 +256,7 @@ def _publish(request: SiteRequest, made: Site, last: BuildRecord) -> int:
         write.carry_over(request.site, scratch, others)
         swap(scratch, request.site)
     except OSError as error:
-        if error.errno not in CANNOT_MOVE:  # such as a folder that is mounted, or not ours to move
+        if error.errno not in CANNOT_MOVE:  # such as a mounted folder, or one that may not be moved
             raise
         write.fill(request.site, scratch, ours, wanted)
         if not spare:
@@ -271,7 +271,7 @@ def _publish(request: SiteRequest, made: Site, last: BuildRecord) -> int:
 
 
 def _link_all(site: Path, spare: Path, targets: Iterable[str]) -> None:
-    """Make a spare of a first site; where the file system has no links there is none."""
+    """Make a spare copy of a first site, if the file system has links."""
     made: set[str] = set()
     for target in targets:
         path = f"{spare}/{target}"
@@ -305,7 +305,7 @@ def _write(
     old: Mapping[str, Published],
     standing: Mapping[str, str],
 ) -> int:
-    """Make *scratch* the site as it was *made*: what is there, or on the old site, unchanged is kept or linked.
+    """Make *scratch* hold the site as it was *made*: unchanged files there or on the old site are kept or linked.
 
     Nothing in *scratch* is written over, since it may be linked to what is on the site now.
     """
@@ -341,7 +341,7 @@ def _write(
 
 
 def _discard(folder: Path) -> None:
-    import shutil  # which takes milliseconds, that a build with nothing to do does not have
+    import shutil  # importing it takes milliseconds, which a build with nothing to do should not take
 
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -365,7 +365,7 @@ def _copy_kept(published: str, path: str) -> None:
     try:
         copy_file(published, path)
     except FileNotFoundError:
-        raise FileNotFoundError(2, "it vanished while the site was built; build again", published) from None
+        raise FileNotFoundError(2, "it was removed while the site was built; build again", published) from None
 
 
 def _write_file(path: str, content: Copy | bytes) -> None:
@@ -377,7 +377,7 @@ def _write_file(path: str, content: Copy | bytes) -> None:
 
 
 def swap(new: Path, site: Path) -> None:
-    """Put *new* in the place of *site*, and the other way round, in one step where the system has one."""
+    """Swap *new* and *site*, atomically if the system can."""
     if not site.exists():
         new.rename(site)
         return
@@ -405,7 +405,7 @@ def _sweep(cache: Path) -> None:
                         leftover.unlink()
 
 
-_LEFT_S = 60  # nobody takes that long to write a cache
+_LEFT_S = 60  # older than any write of a cache takes
 
 
 def _set_aside(new: Path) -> Path:
@@ -432,7 +432,7 @@ def _unwritable(request: SiteRequest, error: OSError) -> UsageError:
 
 @contextmanager
 def _seldom_collecting() -> Iterator[None]:
-    """Collect garbage seldom: a build makes many records and hardly a cycle."""
+    """Collect garbage rarely: a build makes many records and hardly any cycles."""
     before = gc.get_threshold()
     gc.set_threshold(200_000, 50, 50)
     try:
@@ -444,7 +444,7 @@ def _seldom_collecting() -> Iterator[None]:
 @contextmanager
 def _lock(request: SiteRequest) -> Iterator[None]:
     def taken() -> Locked:
-        return Locked(f"another build is writing {request.site}; wait for it, or end it")
+        return Locked(f"another build is writing {request.site}; wait for it, or stop it")
 
     with ExitStack() as stack:
         try:

@@ -11,9 +11,9 @@ MATH = "math.sqlite"  # in the cache: what KaTeX made of formulas
 
 
 class Places(msgspec.Struct, frozen=True):
-    """Where everything is; ``root`` is what paths in messages are relative to.
+    """Where everything is; paths in messages are relative to ``root``.
 
-    ``borrowed`` is a theme that stands in for the project's own, which then counts for nothing: it is somebody else's, and
+    ``borrowed`` is a theme that replaces the project's own, which is not used if the project is untrusted, since
     themes are code.
     """
 

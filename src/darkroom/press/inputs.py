@@ -1,7 +1,8 @@
-"""What the last build saw and wrote, so that the next one can tell at a glance whether there is anything to do.
+"""What the last build read and wrote, so that the next one can find out quickly whether there is anything to do.
 
 A file counts as unchanged while its times, size and inode are; where they are not, its sha256 decides. A file that was
-changed less than a moment before it was read is always compared by content, since its next change might not move its time.
+changed less than a moment before it was read is always compared by content, since its next change might not move its
+time.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from darkroom.core import caches
 from darkroom.core.paths import read_plain
 
 MOMENT_NS = 50_000_000
-_OTHER = "-"  # in place of the sha256 of a file that was not read
+_OTHER = "-"  # instead of the sha256 of a file that was not read
 _KEPT = 50_000_000  # bytes of a file that is read at once
-_MOVED = -1  # in place of a time that is not to be relied on
+_MOVED = -1  # instead of a time that is not reliable
 
 
 class Times(NamedTuple):
-    """What the file system tells of a file without reading it."""
+    """What the file system knows of a file without reading it."""
 
     modified_ns: int
     bytes: int
@@ -65,7 +66,7 @@ class Published(NamedTuple):
 
 
 class BuildRecord(msgspec.Struct, frozen=True):
-    """A build: what it depended on beside files, what it looked at, wrote and warned of, and the number of its pages."""
+    """A build: what it depended on besides files, what it read, wrote and warned of, and how many pages it has."""
 
     identity: list[Any] = []
     pages: int = 0
@@ -80,15 +81,15 @@ def sha256(content: bytes) -> str:
 
 
 class Inputs:
-    """Digests of files and listings of folders, taken once a build and remembered over builds."""
+    """Digests of files and listings of folders, taken once per build and cached across builds."""
 
     def __init__(self, known: Mapping[str, Seen | None]) -> None:
         self._known = known
         self._seen: dict[str, Seen | None] = {}
         self._folders: dict[str, Listed] = {}
         self._plain: set[str] = set()  # folders that are reached through no link
-        self._fit: set[tuple[str, str]] = set()  # suffixes and digests of files that were found fit to be published
-        self._last = ("", b"")  # the file that was read last, which is often asked for its faults next
+        self._fit: set[tuple[str, str]] = set()  # suffixes and digests of files that may be published
+        self._last = ("", b"")  # the file that was read last, whose faults are often asked for next
 
     def digest(self, path: Path | str) -> str:
         """The sha256 of a file, or "" where there is none."""
@@ -99,9 +100,9 @@ class Inputs:
         return seen.sha256 if seen else ""
 
     def digest_within(self, folder: Path | str, path: str, size: int | None = None) -> str:
-        """The sha256 of a file of somebody's outputs, or "" where there is none, or a link stands for it or on the way.
+        """The sha256 of a file of outputs, or "" if there is none, or it is a link or reached through one.
 
-        One that is not of that *size*, if it is given, is not read: it is taken for another.
+        A file of another *size*, if that is given, counts as changed and is not read.
         """
         base, way = os.fspath(folder), path.rpartition("/")[0]
         if way and f"{base}/{way}" not in self._plain and not self._is_plain(base, way):
@@ -134,21 +135,21 @@ class Inputs:
         return bool(digest and known and known.sha256 == digest)
 
     def is_vetted(self, path: Path | str) -> bool:
-        """Whether a file was found fit by an earlier build, and is the same still."""
+        """Whether an earlier build allowed a file, and it has not changed."""
         known = self._known.get(os.fspath(path))
         return bool(known and known.vetted and self.is_known(path))
 
     def vet(self, path: Path | str) -> None:
-        """Remember that a file, which is there, is fit for what it is used for."""
+        """Record that a file, which exists, may be published."""
         name, digest = os.fspath(path), self.digest(path)
         seen = self._seen[name]
         if digest and seen and not seen.vetted:
             self._seen[name] = seen._replace(vetted=True)
 
     def fault_of(self, path: Path | str, judge: Callable[[str, bytes | None], str]) -> str:
-        """Why a file of somebody's figure, which is there, is not published, or "".
+        """Why an existing file of a figure is not published, or "".
 
-        *judge* says so of a path, and of what the file holds if that is known. It is asked once for each content.
+        *judge* says so, given a path, and the content if that is known. It is called once for each content.
         """
         name, digest = os.fspath(path), self.digest(path)
         seen = self._seen[name]
@@ -167,7 +168,7 @@ class Inputs:
         """The content of a file, which becomes an input.
 
         Raises:
-            OSError: it cannot be read, or is no plain file.
+            OSError: it cannot be read, or is not a plain file.
         """
         self.digest(path)
         try:
@@ -229,7 +230,7 @@ def unchanged(snapshot: Snapshot) -> bool:
 
 
 def has_times(path: str, times: Times) -> bool:
-    """Whether a file is there and has these times: the same as comparing what ``stat_of`` gives, in less time."""
+    """Whether a file exists with these times: equal to comparing what ``stat_of`` gives, but faster."""
     try:
         found = os.stat(path)  # noqa: PTH116  # thousands of calls
     except (OSError, ValueError):
@@ -300,13 +301,11 @@ def _same_folder(name: str, known: Listed) -> bool:
     return _time_of(name) == known.modified_ns or "/".join(_entries(name)) == known.names
 
 
-_loaded: dict[
-    str, tuple[Times, BuildRecord]
-] = {}  # a build that asks whether it is needed goes on with what it has read
+_loaded: dict[str, tuple[Times, BuildRecord]] = {}  # kept in memory for the build that follows the check
 
 
 def load(path: Path) -> BuildRecord:
-    """A remembered record, or an empty one where there is none that can be believed."""
+    """A cached record, or an empty one if there is none with a valid seal."""
     name = os.fspath(path)
     if name in _loaded and has_times(name, _loaded[name][0]):
         return _loaded[name][1]

@@ -1,7 +1,7 @@
-"""What a page may cost: so much time, and so much memory. A page is text that anybody may have written.
+"""Limits on the time and memory that a page may take, since anybody may have written it.
 
-Time is kept by an interval timer whose signal raises an error in the midst of whatever takes long; memory by the limit of
-the process's address space, raised again when the page is done. Where a system has neither, a page costs what it costs.
+Time is measured by an interval timer whose signal raises an error in whatever is running; memory by the limit of
+the process's address space, raised again when the page is done. Where a system has neither, there are no limits.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ def processors() -> int:
 
 
 class TooCostly(Exception):
-    """A page takes more than it may."""
+    """A page takes more time or memory than allowed."""
 
 
-TOO_DEEP = "is nested too deeply here; take it apart"
-NO_MEMORY = "the page takes more memory than a page may have; take apart what makes so much of it"
+TOO_DEEP = "is nested too deeply here; split it"
+NO_MEMORY = "the page takes more memory than a page may; shorten or split what makes so much of it"
 
 
 @contextmanager
 def bounded() -> Iterator[None]:
-    """Do something for one page, within the limits; those within are those of the whole.
+    """Do something for one page, within the limits; nested calls share those of the outermost.
 
     Raises:
         TooCostly: it takes too long.
@@ -56,7 +56,7 @@ def _in_time() -> Iterator[None]:
         yield
         return
     before = signal.signal(signal.SIGPROF, _stop)
-    signal.setitimer(signal.ITIMER_PROF, SECONDS, 1.0)  # and once more, where something has caught the error
+    signal.setitimer(signal.ITIMER_PROF, SECONDS, 1.0)  # again, if something has caught the error
     try:
         yield
     finally:
@@ -65,7 +65,7 @@ def _in_time() -> Iterator[None]:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    raise TooCostly(f"the page takes more than {SECONDS:g} seconds; take it apart, or ask less of it")
+    raise TooCostly(f"the page takes more than {SECONDS:g} seconds; split it, or make it simpler")
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def _in_memory() -> Iterator[None]:
 
 
 def too_little(needed: int) -> str:
-    """What is said where less than *needed* bytes of address space are allowed, or ""."""
+    """A message if less than *needed* bytes of address space are allowed, or ""."""
     limit = allowed_memory()
     if not 0 < limit < needed:
         return ""
@@ -100,7 +100,7 @@ def too_little(needed: int) -> str:
 
 
 def too_few_files(needed: int) -> str:
-    """What is said where fewer than *needed* files may be open, or ""."""
+    """A message if fewer than *needed* files may be open, or ""."""
     try:
         import resource
     except ImportError:  # Windows

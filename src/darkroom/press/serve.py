@@ -1,4 +1,4 @@
-"""Serving while writing: what changed is rebuilt and the browser reloads; an error is shown and work goes on.
+"""Serving while writing: changes are rebuilt and the browser reloads; errors are shown, and serving goes on.
 
 The script that reloads is added to a page as it is served. The site itself has none.
 """
@@ -38,8 +38,8 @@ addEventListener("load", () => {
 });
 """
 PANEL_STYLE = """
-.darkroom-errors { position: fixed; inset: auto 0 0; z-index: 99; max-height: 60vh; overflow: auto; padding: 1rem 1.5rem;
-background: #2b1210; color: #ffd9d3; border-top: 3px solid #e5533d; white-space: pre-wrap;
+.darkroom-errors { position: fixed; inset: auto 0 0; z-index: 99; max-height: 60vh; overflow: auto; padding: 1rem
+1.5rem; background: #2b1210; color: #ffd9d3; border-top: 3px solid #e5533d; white-space: pre-wrap;
 font: 14px/1.5 ui-monospace, monospace }
 """
 PANEL = f'<style>{PANEL_STYLE}</style><div role="alert" class="darkroom-errors">%s</div>'
@@ -48,12 +48,12 @@ NOTHING = (
 )
 DEBOUNCE_MS = 40
 OUR_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-FOR_OTHERS = b"This server answers to this machine's own names alone.\n"
-TWO_HOSTS = b"A request has one Host.\n"
-WAIT_S = 10.0  # for a request, and for whoever reads an answer
+FOR_OTHERS = b"This server only answers requests to this machine's own names.\n"
+TWO_HOSTS = b"A request must have exactly one Host header.\n"
+WAIT_S = 10.0  # to receive a request, or to send an answer
 MOST = 64  # connections at a time
 STREAMS = 24  # of them, those that wait for the next build
-STEP_S, STILL_HERE_S = 0.4, 5.0  # how often a stream sees whether it is still wanted, and says that it is there
+STEP_S, STILL_HERE_S = 0.4, 5.0  # between messages that keep a stream alive and show whether it is still read
 PATIENCE_S = 1.0  # for a connection that was hung up on to be gone
 LONGEST = 2_000  # characters of an address
 
@@ -79,7 +79,7 @@ def with_reload(page: str, errors: str) -> str:
 
 
 class Workshop:
-    """The last build's outcome, and everybody who waits for the next."""
+    """The outcome of the last build, and who waits for the next."""
 
     def __init__(self, request: Callable[[], SiteRequest], log: Callable[[str], None]) -> None:
         self._ask, self._log = request, log
@@ -89,9 +89,9 @@ class Workshop:
         self.request = request()
 
     def rebuild(self, replan: bool) -> None:
-        """Build once more; with *replan* the plan is asked first what has become of the experiments.
+        """Build again; with *replan* the experiments are planned again first.
 
-        Whatever goes wrong is shown, and serving goes on.
+        Any error is shown, and serving goes on.
         """
         try:
             if replan:
@@ -101,7 +101,7 @@ class Workshop:
             self._announce(tuple(map(str, error.faults)), warnings=error.warnings)
         except DarkroomError as error:
             self._announce((str(error),))
-        except Exception as error:  # of this program; the next change may take another way
+        except Exception as error:  # a bug in this program; the next build may succeed
             said = " ".join(str(error).split())
             place = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{Path(place.filename).name}:{place.lineno}"
@@ -179,7 +179,7 @@ class Handler(SimpleHTTPRequestHandler):
                 self._file_itself(file, kind, with_body)
 
     def _is_for_us(self) -> bool:
-        """Whether the request was meant for this machine, and not for a name that somebody has led here."""
+        """Whether the request names this machine, and not a foreign name that resolves to it."""
         host = self.headers.get("Host", "").lower()
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
         return name in OUR_NAMES
@@ -224,7 +224,7 @@ class Handler(SimpleHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("X-Content-Type-Options", "nosniff")
-        if policy:  # of what is opened by itself, such as a drawing
+        if policy:  # for files opened directly, such as a drawing
             self.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
         self.end_headers()
         if with_body:
@@ -257,11 +257,11 @@ class Handler(SimpleHTTPRequestHandler):
         super().end_headers()
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Say nothing of each request."""
+        """Do not log requests."""
 
 
 class Server(ThreadingHTTPServer):
-    """Answers in threads, so many and no more, and hangs up on who takes long to say what they want."""
+    """Answers in a limited number of threads, and closes connections that take too long to send a request."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -274,7 +274,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(*arguments)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer in a thread; where too many are at it, hang up on who has waited longest, or else on the newcomer."""
+        """Answer in a thread; if there are too many, close the longest idle connection, or else the new one."""
         if not self._room.acquire(blocking=False):
             self._hang_up_on_the_oldest()
             if not self._room.acquire(timeout=PATIENCE_S):
@@ -283,7 +283,7 @@ class Server(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def add_stream(self, connection: socket.socket) -> None:
-        """Take up a browser that waits for the next build; of too many the oldest is hung up on, and may ask again."""
+        """Add a browser that waits for the next build; if there are too many, the oldest is closed, and may reconnect."""
         with self._lock:
             self._streams[connection] = None
             oldest = next(iter(self._streams)) if len(self._streams) > STREAMS else None
@@ -292,7 +292,7 @@ class Server(ThreadingHTTPServer):
             _hang_up(oldest)
 
     def has_stream(self, connection: socket.socket) -> bool:
-        """Whether a browser is still waited with."""
+        """Whether a browser's stream is still open."""
         with self._lock:
             return connection in self._streams
 
@@ -315,7 +315,7 @@ class Server(ThreadingHTTPServer):
             self._room.release()
 
     def service_actions(self) -> None:
-        """Hang up on connections that have said nothing whole for long."""
+        """Close connections that have sent no complete request for long."""
         late = time.monotonic() - WAIT_S
         for connection, since in list(self.waiting.items()):
             if since < late:
@@ -323,7 +323,7 @@ class Server(ThreadingHTTPServer):
                 _hang_up(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a connection that broke."""
+        """Do not report broken connections."""
 
 
 def _hang_up(connection: socket.socket) -> None:

@@ -1,6 +1,6 @@
-"""The folder that is published into: what in it Darkroom wrote, and what is somebody else's and has to stay.
+"""The folder of the site: which files in it Darkroom wrote, and which belong to others and stay.
 
-A site carries a record of its own files. Whatever the record does not name belongs to somebody else: it is carried over
+A site carries a record of its own files. Files that the record does not name belong to others: they are carried over
 into the next site, or the folder is refused. No file that Darkroom did not write is ever written over or deleted.
 """
 
@@ -24,25 +24,25 @@ COMPANIONS = frozenset({".git", ".gitignore", ".gitattributes", "CNAME", ".DS_St
 
 
 def real_folder(site: Path) -> Path:
-    """Where *site* is in fact: a symbolic link is followed, so that what it leads to is written.
+    """The real path of *site*: a symbolic link is followed, so that its target is written.
 
     Raises:
-        UsageError: it leads in a circle, or to something that is no folder.
+        UsageError: it leads in a circle, or to something that is not a folder.
     """
     real = Path(os.path.realpath(site))
     try:
         os.fspath(real).encode()
         mode = real.lstat().st_mode
     except UnicodeEncodeError:
-        raise UsageError(f"{os.fsencode(site)!r} is no name in UTF-8; name another folder with --site") from None
+        raise UsageError(f"{os.fsencode(site)!r} is not UTF-8; choose another folder with --site") from None
     except FileNotFoundError:
         return real
     except OSError as error:
-        raise UsageError(f"{os.fspath(site)[:80]}: {error.strerror}; name a folder with --site") from None
+        raise UsageError(f"{os.fspath(site)[:80]}: {error.strerror}; choose another folder with --site") from None
     if S_ISLNK(mode):
-        raise UsageError(f"{site} is a symbolic link that leads in a circle; name a folder with --site")
+        raise UsageError(f"{site} is a symbolic link that leads in a circle; choose another folder with --site")
     if not S_ISDIR(mode):
-        raise UsageError(f"{site} is a file; name a folder with --site")
+        raise UsageError(f"{site} is a file; choose a folder with --site")
     return real
 
 
@@ -53,12 +53,10 @@ def refuse_sources(site: Path, root: Path, sources: Iterable[Path]) -> None:
         UsageError: it would.
     """
     if root.is_relative_to(site):
-        raise UsageError(f"{site} holds the project itself; name another folder with --site")
+        raise UsageError(f"{site} contains the project; choose another folder with --site")
     for source in sources:
         if site.is_relative_to(source) or source.is_relative_to(site):
-            raise UsageError(
-                f"{site} and {source}, which the site is made from, overlap; name another folder with --site"
-            )
+            raise UsageError(f"{site} overlaps with {source}, a source of the site; choose another folder with --site")
 
 
 def record_of(digests: Mapping[str, str]) -> bytes:
@@ -95,7 +93,7 @@ def others(site: Path, ours: Mapping[str, str], wanted: Mapping[str, str]) -> li
     Raises:
         UsageError: it cannot be carried over safely, or it stands where a file of the site has to be.
     """
-    if not ours and site.is_dir():  # told before all that is in there is looked through
+    if not ours and site.is_dir():  # reported before everything in there is searched
         known = {path.partition("/")[0] for path in wanted} | COMPANIONS
         strangers = sorted(path.name for path in site.iterdir() if path.name not in known and not _is_empty(path))
         if strangers and not (site / ".git").is_dir():
@@ -134,7 +132,7 @@ def _is_ours(site: Path, path: str, mode: int, ours: Mapping[str, str], wanted: 
 
 
 def _in_the_way(found: Collection[str], empty: Collection[str], wanted: Mapping[str, str]) -> list[str]:
-    """Those of *found* that stand where a file or a folder of the site has to be; *empty* ones are folders."""
+    """Those of *found* at the path of a file or folder of the site; *empty* ones are folders."""
     folders = {parent for path in wanted for parent in _parents(path)} if found else set()
     return [
         path
@@ -152,8 +150,8 @@ def _refused(site: Path, paths: Collection[str]) -> UsageError:
     named = list(dict.fromkeys(named))
     more = f" and {len(named) - 3} more" if len(named) > 3 else ""
     return UsageError(
-        f"{site} holds {', '.join(named[:3])}{more}, which Darkroom did not write and does not touch; "
-        "move that elsewhere, or name another folder with --site"
+        f"{site} holds {', '.join(named[:3])}{more}, which Darkroom did not write and will not overwrite; "
+        "move it elsewhere, or choose another folder with --site"
     )
 
 
@@ -177,10 +175,10 @@ def entries(folder: Path | str) -> Iterator[tuple[str, int]]:
 
 
 def carry_over(site: Path, new: Path, paths: Collection[str]) -> None:
-    """Put what is not ours into the *new* site as well: files as links where the file system has them, else as copies.
+    """Carry over what is not ours into the *new* site: files as links if the file system has them, else as copies.
 
     Raises:
-        UsageError: something of the site stands there.
+        UsageError: the site has a file or folder at that path.
         OSError: it cannot be written.
     """
     for path in paths:
@@ -188,7 +186,7 @@ def carry_over(site: Path, new: Path, paths: Collection[str]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             _carry(source, target)
-        except FileExistsError:  # two names that this file system takes for one
+        except FileExistsError:  # two names that are equal on this file system
             raise _refused(site, [path]) from None
 
 
@@ -233,7 +231,7 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def fill(site: Path, new: Path, ours: Mapping[str, str], wanted: Mapping[str, str]) -> None:
-    """Bring a folder that cannot be replaced, such as one that is mounted, to the *new* site, file by file.
+    """Update a folder that cannot be replaced, such as a mounted one, to the *new* site, file by file.
 
     Each file is whole at any moment. New files come first, pages after what they need, and what is no longer wanted goes
     last, so that every page finds what it names; a build that is killed is finished by the next one.

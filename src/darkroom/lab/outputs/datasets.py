@@ -1,4 +1,4 @@
-"""Data sets: declared in ``experiments/data.toml``, looked for on this machine, fetched from mirrors, verified by digest."""
+"""Data sets: declared in ``experiments/data.toml``, found locally or downloaded, and verified by digest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file of a data set: its name, size and sha256 once decompressed, and where it can be had (plain or ``.gz``)."""
+    """A file of a data set: its name, size and sha256 once decompressed, and its addresses (plain or ``.gz``)."""
 
     name: str
     bytes: int
@@ -51,8 +51,8 @@ class Dataset:
     """A data set as an experiment receives it.
 
     Args:
-        declaration: what belongs to it.
-        folder: where the user keeps data, or None; the user's cache is looked in after it.
+        declaration: its files.
+        folder: where the user keeps data, or None; the user's cache is searched after it.
         progress: called with (file name, bytes so far, bytes in all) while a file is fetched.
     """
 
@@ -70,7 +70,7 @@ class Dataset:
         """The decompressed, verified bytes of a file.
 
         Raises:
-            DataUnavailable: it is not part of the set, damaged, or not to be had.
+            DataUnavailable: it is not part of the set, or damaged, or cannot be downloaded.
         """
         wanted = self._wanted(file_name)
         faults = []
@@ -100,7 +100,7 @@ class Dataset:
             raise DataUnavailable(f"data set {self.name!r} has no file {file_name!r}; it has {known}") from None
 
     def _places(self, wanted: DataFile) -> Iterator[Path]:
-        """Files on this machine that may be the one, the user's own folder first."""
+        """Candidate files on this machine, those in the user's own folder first."""
         folders = [self._folder, self._folder / self.name] if self._folder else []
         for folder in [*folders, self._cache()]:
             for name in (wanted.name, f"{wanted.name}.gz"):
@@ -113,7 +113,7 @@ class Dataset:
         return Path(platformdirs.user_cache_dir("darkroom")) / self.name
 
     def _fetch(self, wanted: DataFile, faults: list[str]) -> bytes:
-        """Fetch a file from each mirror in turn; keep the first that is right."""
+        """Fetch a file from each mirror in turn; keep the first valid one."""
         from http.client import HTTPException
 
         for url in wanted.urls:
@@ -127,11 +127,11 @@ class Dataset:
                 _keep(self._cache() / wanted.name, content)
                 return content
             faults.append(f"{url} {fault}")
-        where = self._folder or "a folder of yours"
-        tried = "; ".join(faults) or "nowhere to fetch it from"
+        where = self._folder or "a folder"
+        tried = "; ".join(faults) or "it has no urls"
         raise DataUnavailable(
-            f"data set {self.name!r}: {wanted.name} is not to be had ({tried}); put it, plain or as .gz, into {where} "
-            f"and name that folder with --data or {VARIABLE}"
+            f"data set {self.name!r}: {wanted.name} was not found ({tried}); put it, plain or as .gz, into {where} "
+            f"and give that folder with --data or {VARIABLE}"
         )
 
 
@@ -153,7 +153,7 @@ def declared(path: Path) -> dict[str, DatasetDeclaration]:
 
 def _declaration(path: Path, name: str, table: Mapping[str, Any]) -> DatasetDeclaration:
     if not isinstance(table, dict):
-        raise UsageError(f"{path}: {name!r} is no table; a data set is written as [{name}]")
+        raise UsageError(f"{path}: {name!r} is not a table; write a data set as [{name}]")
     try:
         files = tuple(
             DataFile(str(each["name"]), int(each["bytes"]), str(each["sha256"]).lower(), tuple(each.get("urls", ())))
@@ -164,7 +164,7 @@ def _declaration(path: Path, name: str, table: Mapping[str, Any]) -> DatasetDecl
             _check_file(each)
         return DatasetDeclaration(name, str(table["title"]), str(table["source"]), str(table["licence"]), files)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        what = "lacks or misstates" if isinstance(error, KeyError) else "misstates something:"
+        what = "has no valid" if isinstance(error, KeyError) else "has an invalid value:"
         raise UsageError(
             f"{path}: data set {name!r} {what} {error}; it needs title, source, licence and "
             f"[[{name}.files]] with name, bytes, sha256 and urls"
@@ -172,10 +172,10 @@ def _declaration(path: Path, name: str, table: Mapping[str, Any]) -> DatasetDecl
 
 
 def _check_file(file: DataFile) -> None:
-    """Refuse a file whose name would lead elsewhere, or whose size and digest are none.
+    """Refuse a file whose name leads out of the folder, or whose size or digest is invalid.
 
     Raises:
-        ValueError: it is one.
+        ValueError: it is invalid.
     """
     check_path(file.name)
     if "/" in file.name or not 0 <= file.bytes < 2**40 or len(file.sha256) != 64:
@@ -195,7 +195,7 @@ def _decompressed(path: Path, wanted: DataFile) -> bytes | None:
 
 
 def _collected(chunks: Iterable[bytes], wanted: DataFile) -> bytes:
-    """What comes, decompressed as it comes, and no more of it than is wanted.
+    """A download, decompressed as it arrives, up to the declared size.
 
     Raises:
         ValueError: it is more than was declared, or damaged.
@@ -204,7 +204,7 @@ def _collected(chunks: Iterable[bytes], wanted: DataFile) -> bytes:
     import zlib
 
     content, decompressor = bytearray(), None
-    room = wanted.bytes + wanted.bytes // 100 + (1 << 16)  # of what cannot be compressed gzip makes a little more
+    room = wanted.bytes + wanted.bytes // 100 + (1 << 16)  # gzip makes incompressible data slightly larger
     for number, chunk in enumerate(chunks):
         room -= len(chunk)
         if number == 0 and chunk[:2] == b"\x1f\x8b":
@@ -215,7 +215,7 @@ def _collected(chunks: Iterable[bytes], wanted: DataFile) -> bytes:
             raise ValueError(f"cannot be decompressed: {error}") from None
         content += made
         if len(content) > wanted.bytes or room < 0 or (decompressor and decompressor.unconsumed_tail):
-            raise ValueError(f"has more than the {wanted.bytes} bytes that are declared")
+            raise ValueError(f"has more than the declared {wanted.bytes} bytes")
     if decompressor and not decompressor.eof:
         raise EOFError("the compressed content ends early")
     return bytes(content)
@@ -226,18 +226,18 @@ def _fault(wanted: DataFile, content: bytes | None) -> str:
     if content is None:
         return "cannot be read or decompressed"
     if len(content) != wanted.bytes:
-        return f"has {len(content)} bytes in place of {wanted.bytes}"
+        return f"has {len(content)} bytes instead of {wanted.bytes}"
     return "" if sha256(content).hexdigest() == wanted.sha256 else "has the wrong sha256"
 
 
 def _download(url: str, wanted: DataFile, progress: Progress | None) -> bytes:
-    """The content at an address, bounded in size by what is declared and in time by what a slow line needs.
+    """The content at an address, limited in size to what is declared and in time to what a slow line needs.
 
     Raises:
-        OSError, ValueError, EOFError, HTTPException: it cannot be had.
+        OSError, ValueError, EOFError, HTTPException: it cannot be downloaded.
     """
     if not url.lower().startswith(("https://", "http://")):
-        raise ValueError("is no address that begins with https://")
+        raise ValueError("is not an address that begins with https://")
     limit_s = 4 * WAIT_S + wanted.bytes / SLOWEST
     answered: queue.SimpleQueue[bytes | BaseException] = queue.SimpleQueue()
 
@@ -250,7 +250,7 @@ def _download(url: str, wanted: DataFile, progress: Progress | None) -> bytes:
         finally:
             chunks.close()  # and the connection with it
 
-    threading.Thread(target=fetch, daemon=True).start()  # whatever it waits for, it is not waited for
+    threading.Thread(target=fetch, daemon=True).start()  # do not wait for it
     try:
         came = answered.get(timeout=limit_s)
     except queue.Empty:
@@ -280,13 +280,13 @@ def _chunks(url: str, wanted: DataFile, progress: Progress | None) -> Generator[
             yield chunk
             spent = time.monotonic() - began
             if spent > WAIT_S and done < SLOWEST * (spent - WAIT_S):
-                raise TimeoutError(f"came at less than {SLOWEST // 1000} kB a second")
+                raise TimeoutError(f"arrived at less than {SLOWEST // 1000} kB/s")
         if total and done < total:
             raise EOFError(f"ended after {done} of {total} bytes")
 
 
 def _keep(path: Path, content: bytes) -> None:
-    """Keep a file in the user's cache; where that cannot be written, go on without."""
+    """Store a file in the user's cache, if that can be written."""
     from darkroom.core.digests import write_atomically
 
     write_atomically(path, content, durable=False)

@@ -1,4 +1,4 @@
-"""Where the outputs of an experiment are, where they are made, and how they are put in place whole.
+"""Where the outputs of an experiment are, where they are made, and how they are moved into place atomically.
 
 <outputs>/<id>/                  the last good outputs, see ``manifest``
 <outputs>/.scratch/<id>/         next/ while a run writes, previous/ while it is put in place, its checkpoints and lock
@@ -36,7 +36,7 @@ class OutputFolder(msgspec.Struct, frozen=True):
 
     @property
     def scratch(self) -> Path:
-        """Everything unfinished of this experiment; on the file system of the outputs, so that moving is renaming."""
+        """Unfinished files of this experiment; on the file system of the outputs, so that a move is a rename."""
         return self.outputs / SCRATCH / self.id
 
     @property
@@ -46,7 +46,7 @@ class OutputFolder(msgspec.Struct, frozen=True):
 
     @property
     def previous(self) -> Path:
-        """The outputs that were, while the new ones are put in place."""
+        """The previous outputs, while the new ones are moved into place."""
         return self.scratch / "previous"
 
     @property
@@ -59,7 +59,7 @@ class OutputFolder(msgspec.Struct, frozen=True):
         return self.scratch / f"checkpoint-{key[:16]}.safetensors"
 
     def refuse_links(self) -> None:
-        """Refuse to work where a link would have something written, moved or removed elsewhere.
+        """Refuse to work where a link would cause writing, moving or deleting elsewhere.
 
         Raises:
             DamagedOutputs: the outputs of the experiment, or its scratch folder, or what is written there, is a link.
@@ -69,7 +69,7 @@ class OutputFolder(msgspec.Struct, frozen=True):
         refuse_links(self.outputs, [f"{self.id}/{MANIFEST}", *(f"{scratch}/{name}" for name in ours)])
 
     def claim(self) -> None:
-        """Make room where something else stands in place of a file or folder of ours, such as a pipe.
+        """Remove anything, such as a pipe, that is in the place of a file or folder of Darkroom's.
 
         Raises:
             DamagedOutputs: it is a link, as in ``refuse_links``.
@@ -82,17 +82,17 @@ class OutputFolder(msgspec.Struct, frozen=True):
             caches.claim(self.outputs, folder)
 
     def drop_leftover(self, key: str) -> None:
-        """Drop the checkpoint of a run that was put in place and killed before it could do so itself."""
+        """Drop the checkpoint of a run that was killed after its outputs were moved into place."""
         checkpoint, manifest = self.checkpoint(key), self.folder / MANIFEST
         if checkpoint.exists() and manifest.exists() and manifest.stat().st_mtime_ns >= checkpoint.stat().st_mtime_ns:
             checkpoint.unlink()
 
     def drop_checkpoints(self, key: str) -> None:
-        """Drop the checkpoint of the finished run *key*, and those that nobody has gone on from for a month."""
+        """Drop the checkpoint of the finished run *key*, and those unused for a month."""
         for path in self.scratch.glob("checkpoint-*.safetensors"):
             if path == self.checkpoint(key) or time.time() - path.stat().st_mtime > _KEPT_S:
                 path.unlink(missing_ok=True)
-        for path in self.scratch.glob(".checkpoint-*"):  # half written when a run was killed
+        for path in self.scratch.glob(".checkpoint-*"):  # incomplete: a run was killed
             path.unlink(missing_ok=True)
 
     def fresh_next(self) -> Path:
@@ -112,7 +112,7 @@ class OutputFolder(msgspec.Struct, frozen=True):
         _remove(self.work)
 
     def publish(self) -> None:
-        """Put ``next`` in place, whole. Killed at any moment, either the old outputs or the new ones are there."""
+        """Move ``next`` into place; if killed at any moment, either the old outputs or the new ones are there."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         _remove(self.previous)
         if self.folder.exists():
@@ -122,7 +122,7 @@ class OutputFolder(msgspec.Struct, frozen=True):
         _remove(self.previous)
 
     def recover(self) -> None:
-        """Finish or take back a move that was cut short, and sweep; call it with the lock held."""
+        """Complete or undo an interrupted move, and clean up; call it with the lock held."""
         if (self.previous / MANIFEST).exists() and not (self.folder / MANIFEST).exists():
             _remove(self.folder)
             self.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -130,7 +130,7 @@ class OutputFolder(msgspec.Struct, frozen=True):
         _remove(self.previous)
         _remove(_staged(self.folder))
         for folder in (self.folder, self.scratch):
-            for path in folder.glob(f".{MANIFEST}.*"):  # half written when an accept was killed
+            for path in folder.glob(f".{MANIFEST}.*"):  # incomplete: an accept was killed
                 path.unlink(missing_ok=True)
 
 
@@ -141,7 +141,7 @@ def _remove(folder: Path) -> None:
 
 
 def _exchange(folder: Path, new: Path, previous: Path) -> None:
-    """Swap two folders at once where the system can; else by steps which ``recover`` completes or takes back."""
+    """Swap two folders atomically where the system can; else in steps which ``recover`` completes or undoes."""
     if exchange(folder, new):
         _move(new, previous)
         return
@@ -151,13 +151,13 @@ def _exchange(folder: Path, new: Path, previous: Path) -> None:
         if error.errno not in CANNOT_MOVE:
             raise
         _copy(folder, previous)
-        (folder / MANIFEST).unlink()  # from here on the folder is no outputs, and what was is in the other place, whole
+        (folder / MANIFEST).unlink()  # no longer outputs; the old ones are complete in the other place
         _remove(folder)
     _move(new, folder)
 
 
 def _move(source: Path, target: Path) -> None:
-    """Rename a folder, or copy it where that cannot be done; *target* is there whole or not at all."""
+    """Rename a folder, or copy it where that is impossible; *target* appears complete or not at all."""
     try:
         source.rename(target)
     except OSError as error:
@@ -178,7 +178,7 @@ def _copy(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno not in CANNOT_MOVE:
             raise
-        _remove(target)  # on a file system that renames nothing; without a manifest what is there does not count
+        _remove(target)  # on a file system without renaming; a folder without a manifest does not count
         shutil.copytree(staged, target, symlinks=True, ignore=shutil.ignore_patterns(MANIFEST))
         if (staged / MANIFEST).exists():
             shutil.copyfile(staged / MANIFEST, target / MANIFEST)
@@ -191,7 +191,7 @@ def _staged(folder: Path) -> Path:
 
 
 def interrupted(outputs: Path) -> list[str]:
-    """The ids of experiments whose outputs were being moved when a run was killed, and are not there now."""
+    """The ids of experiments whose outputs are absent because a run was killed while moving them."""
     return [each for each in _moving(f"{os.fspath(outputs)}/{SCRATCH}", "") if not (outputs / each / MANIFEST).exists()]
 
 

@@ -1,4 +1,4 @@
-"""One process at a time works on an experiment's outputs; another is told who does."""
+"""One process at a time works on an experiment's outputs; others are told which."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from darkroom.lab.outputs.folders import OutputFolder
 
 @contextmanager
 def locked(place: OutputFolder) -> Iterator[None]:
-    """Hold the outputs of an experiment. The lock ends with the process, however that ends.
+    """Hold the outputs of an experiment. The lock is released when the process ends, even if it is killed.
 
     Raises:
-        Locked: another process holds them; it is named.
+        Locked: another process holds them; the message names it.
         DamagedOutputs: they are a link, or their scratch folder is one.
     """
     place.claim()
     place.scratch.mkdir(parents=True, exist_ok=True)
 
     def taken() -> Locked:
-        return Locked(f"{place.id}: {holder(place)} is working on it; wait for it with --wait, or stop it")
+        return Locked(f"{place.id}: {holder(place)} is working on it; wait with --wait, or stop that process")
 
     with locks.hold(place.scratch / "lock", taken):
         with new_file(_holder_file(place)) as file:
@@ -46,7 +46,7 @@ def held(place: OutputFolder) -> bool:
 
 
 def holder(place: OutputFolder) -> str:
-    """Who took the lock last: a process, and its machine, which may be another one that shares the folder."""
+    """The process that took the lock last, and its machine, which may be another one that shares the folder."""
     try:
         told = read_plain(_holder_file(place), 400).decode(errors="replace").split()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Results as files: arrays as safetensors, all else as JSON, verified when read. Pickle is never read."""
+"""Results as files: arrays as safetensors, everything else as JSON, verified when read. Pickle is never read."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def write_results(folder: Path, returned: object, identity: str, work: Path | No
         folder: an empty folder.
         returned: a mapping of names to arrays, mappings of arrays, values of JSON, and folders that it wrote.
         identity: the experiment's id, for messages.
-        work: where the experiment ran; its folders are in there.
+        work: where the experiment ran and wrote its folders.
 
     Raises:
-        ExperimentError: it is no mapping, or holds what cannot be stored: NaN, an object, an unknown dtype.
+        ExperimentError: it is not a mapping, or holds what cannot be stored: NaN, an object, an unknown dtype.
     """
     if not isinstance(returned, Mapping):
         raise ExperimentError(f"{identity}: returned {_kind(returned)}; return a mapping of names to arrays and values")
@@ -58,8 +58,8 @@ def _stored_folder(folder: Path, name: str, path: Path, identity: str, work: Pat
     source = (work or Path()) / path
     if work is None or not source.is_dir() or not source.resolve().is_relative_to(work.resolve()):
         raise ExperimentError(
-            f"{identity}: {name} is the path {path}, which is no folder that the run wrote; write it into the working "
-            "directory, by a relative path, and return that"
+            f"{identity}: {name} is the path {path}, which is not a folder that the run wrote; write it into the working "
+            "directory and return its relative path"
         )
     found = sorted(each for each in source.rglob("*") if each.is_file())
     if not found:
@@ -71,10 +71,10 @@ def _stored_folder(folder: Path, name: str, path: Path, identity: str, work: Pat
 
 
 def store_file(folder: Path, path: str, content: bytes) -> StoredFile:
-    """Write one file, never over another that may be linked to it, wait until the disk has it, and describe it.
+    """Write one file durably, never over a file that others may be linked to, and describe it.
 
     Raises:
-        ExperimentError: its path is none that a manifest can have.
+        ExperimentError: a manifest cannot have this path.
     """
     try:
         check_path(path)
@@ -119,8 +119,8 @@ class Results(Mapping[str, Any]):
         """The value of that name.
 
         Raises:
-            KeyError: there is none; the nearest name is offered.
-            DamagedOutputs: its file is gone or altered.
+            KeyError: there is none; the message offers the nearest name.
+            DamagedOutputs: its file is missing or altered.
         """
         if f"{name}.safetensors" in self._files and f"{name}.safetensors" != ARRAYS:
             return _nested(self._file(f"{name}.safetensors"))
@@ -161,15 +161,15 @@ class Results(Mapping[str, Any]):
         where = self._folder / path
         advice = f"restore it or run {self.id} again with --force"
         if links_among(self._folder, [path]):
-            raise DamagedOutputs(f"{where}: it is a link, or lies behind one; {advice}")
+            raise DamagedOutputs(f"{where}: it is a link, or reached through one; {advice}")
         try:
             content = read_plain(where, self._files[path].bytes)
         except FileNotFoundError:
-            raise DamagedOutputs(f"{where}: the file is gone; {advice}") from None
+            raise DamagedOutputs(f"{where}: the file is missing; {advice}") from None
         except ValueError as error:
             raise DamagedOutputs(f"{where}: {error}; {advice}") from None
         if sha256(content).hexdigest() != self._files[path].sha256:
-            raise DamagedOutputs(f"{where}: the content is not what its manifest says; {advice}")
+            raise DamagedOutputs(f"{where}: the content differs from its manifest; {advice}")
         return content
 
 
@@ -187,7 +187,7 @@ def open_results(outputs: Path, identity: str) -> Results:
 
 
 def as_tuples(value: Any) -> Any:
-    """A parameter as an experiment receives it: JSON's lists are tuples."""
+    """A parameter as an experiment receives it: tuples for JSON's lists."""
     return tuple(as_tuples(each) for each in value) if isinstance(value, list) else value
 
 
@@ -264,9 +264,7 @@ def _checked_array(value: object, name: str, identity: str) -> np.ndarray:
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         index = tuple(int(each) for each in np.argwhere(~np.isfinite(array))[0])
         where = f"{name}[{', '.join(map(str, index))}]" if index else name
-        raise ExperimentError(
-            f"{identity}: {where} is {array[index]}; results must be finite: mend the run, or mask it"
-        )
+        raise ExperimentError(f"{identity}: {where} is {array[index]}; results must be finite: fix the run, or mask it")
     return array
 
 
@@ -277,12 +275,12 @@ def checked_value(value: object, name: str, identity: str) -> Any:
         ExperimentError: it holds what JSON cannot; *name* and the index say where.
     """
     if _is_array(value):
-        raise ExperimentError(f"{identity}: {name} is an array among values; give it a name of its own in the result")
+        raise ExperimentError(f"{identity}: {name} is an array within a value; return it under its own name")
     if isinstance(value, Mapping):
         wrong = next((key for key in value if not isinstance(key, str)), None)
         if wrong is not None:
             raise ExperimentError(
-                f"{identity}: {name} has the key {wrong!r}; keys of a stored value are texts: use str()"
+                f"{identity}: {name} has the key {wrong!r}; keys of stored values are strings: use str()"
             )
         return {key: checked_value(inner, f"{name}[{key!r}]", identity) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -290,11 +288,11 @@ def checked_value(value: object, name: str, identity: str) -> Any:
     if type(value).__module__ == "numpy" and hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
-        raise ExperimentError(f"{identity}: {name} is {value}; results must be finite: mend the run, or store None")
+        raise ExperimentError(f"{identity}: {name} is {value}; results must be finite: fix the run, or store None")
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise ExperimentError(
-        f"{identity}: {name} is {_kind(value)}, which cannot be stored; return arrays, numbers, texts"
+        f"{identity}: {name} is {_kind(value)}, which cannot be stored; return arrays, numbers, strings"
     )
 
 
@@ -318,13 +316,13 @@ def _arrays(content: bytes) -> dict[str, Any]:
     try:
         return read(content)
     except SafetensorError as error:
-        raise ValueError(f"it is no safetensors file ({error})") from None
+        raise ValueError(f"not a safetensors file ({error})") from None
 
 
 def _values(content: bytes) -> dict[str, Any]:
     values = json.loads(content)
     if not isinstance(values, dict):
-        raise ValueError("it holds no mapping of names to values")
+        raise ValueError("not a mapping of names to values")
     return values
 
 
@@ -341,7 +339,7 @@ def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Give a plain file a second name, or copy it where the file system has no links."""
+    """Link a plain file, or copy it where the file system has no links."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target, follow_symlinks=False)

@@ -1,4 +1,4 @@
-"""How a run shows itself: bars with rate and time left on a terminal, else plain lines, at most one in ten seconds."""
+"""The progress of runs: bars with rate and time left on a terminal, else plain lines, at most one in ten seconds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PLAIN_EVERY_S = 10.0
 
 
 class Display(Protocol):
-    """Takes what happens in runs; called from several threads."""
+    """Receives the events of runs, from several threads."""
 
     def __enter__(self) -> Display: ...
 
@@ -31,7 +31,7 @@ class Display(Protocol):
         """Show how far a run is."""
 
     def finished(self, identity: str) -> None:
-        """Take a run's progress away."""
+        """Remove a run's progress."""
 
 
 def display(stream: TextIO | None = None) -> Display:
@@ -41,7 +41,7 @@ def display(stream: TextIO | None = None) -> Display:
 
 
 class Rate:
-    """The speed of a run, from the progress that it told in this leg."""
+    """The speed of a run, from its progress since it was last started."""
 
     def __init__(self, done: float) -> None:
         self._first, self._since = done, time.monotonic()
@@ -69,7 +69,7 @@ class Plain:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Leave nothing to clean up."""
+        """Nothing to clean up."""
 
     def line(self, text: str) -> None:
         with self._lock:

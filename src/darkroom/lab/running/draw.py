@@ -1,4 +1,7 @@
-"""Draws figures and computes metrics from stored results. Nothing is sampled or trained again, and torch is not needed."""
+"""Draws figures and computes metrics from stored results.
+
+Nothing is sampled or trained again, and torch is not needed.
+"""
 
 from __future__ import annotations
 
@@ -38,13 +41,13 @@ _FILE_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
 
 
 class Values:
-    """Puts in place what edges are bound to.
+    """Provides the values that edges are bound to.
 
     Args:
         root: the project.
         outputs: where stored results are.
         data: the user's data folder, or None.
-        progress: told of a download.
+        progress: called during downloads.
     """
 
     def __init__(
@@ -69,14 +72,14 @@ class Values:
         return self.root / path
 
     def class_named(self, network: Network | None) -> Any:
-        """The class that a model's network is of, if it names one. Its code is not followed: a key counts the name."""
+        """The class that a model's network is of, if it names one. Its code is not part of keys, only its name is."""
         if network is None or not network.code:
             return None
         try:
             return resolve_name(network.code)
         except (ImportError, AttributeError, ValueError) as error:
             raise UsageError(
-                f"{MODELS}: code = {network.code!r}: {error}; install it, or name it as module:Class"
+                f"{MODELS}: code = {network.code!r}: {error}; install it, or write it as module:Class"
             ) from None
 
 
@@ -90,9 +93,9 @@ def function_of(recipe: ExperimentRecipe) -> Experiment:
 def draw(
     place: OutputFolder, recipe: ExperimentRecipe, planner: Planner, values: Values, names: list[str]
 ) -> dict[str, str]:
-    """Draw some figures and metrics of an experiment anew and put them in place; call it with the lock held.
+    """Redraw some figures and metrics of an experiment and store them; call it with the lock held.
 
-    What can be drawn is put in place even where something else fails. Figures no longer declared are dropped.
+    What can be drawn is stored even if something else fails. Figures no longer declared are dropped.
 
     Returns:
         what is wrong with each one that failed, by name.
@@ -130,7 +133,7 @@ def draw(
 def described(
     manifest: Manifest, recipe: ExperimentRecipe, figures: Mapping[str, Figure], metrics: Mapping[str, Metric]
 ) -> Manifest:
-    """The manifest with what the sources say now and no key holds: the summary, and where things are declared."""
+    """The manifest with current values of what is not in keys: the summary, and where things are declared."""
     import msgspec
 
     lines = {each.name: each.line for each in recipe.figures}
@@ -148,7 +151,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest of a folder that is not in place yet.
 
     Raises:
-        ExperimentError: it would be refused when it is read.
+        ExperimentError: a reader would refuse it.
     """
     try:
         content = encode(manifest)
@@ -159,7 +162,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def _keep(old: Path, new: Path, manifest: Manifest, recipe: ExperimentRecipe, redrawn: set[str]) -> None:
-    """Take over the results, and the figures that are not drawn anew."""
+    """Copy the results, and the figures that are not redrawn."""
     for each in manifest.files:
         copy_file(old / each.path, new / each.path)
     for figure in recipe.figures:
@@ -195,7 +198,7 @@ def _store_figure(folder: Path, recipe: ExperimentRecipe, drawing: DrawingRecipe
     try:
         read_layout(str(drawn.kind), layout, frozenset(drawn.files))
     except ValueError as error:
-        raise ExperimentError(f"{name}: its layout is none of a {drawn.kind!r}: {error}") from None
+        raise ExperimentError(f"{name}: its layout does not fit the kind {drawn.kind!r}: {error}") from None
     files: list[StoredFile] = [
         store_file(folder, f"{FIGURES}/{drawing.name}/{path}", bytes(drawn.files[path])) for path in sorted(drawn.files)
     ]
@@ -208,7 +211,5 @@ def _metric(recipe: ExperimentRecipe, drawing: DrawingRecipe, value: Any) -> Any
     plain = checked_value(value, drawing.name, recipe.id)
     numbers = plain.values() if isinstance(plain, dict) else [plain]
     if not all(isinstance(each, (int, float, str)) for each in numbers):
-        raise ExperimentError(
-            f"{recipe.id}/{drawing.name}: a metric is a number, a text, or a mapping of labels to them"
-        )
+        raise ExperimentError(f"{recipe.id}/{drawing.name}: return a number, a string, or a mapping of labels to them")
     return plain

@@ -1,4 +1,4 @@
-"""What a worker tells while it does a job: one line of JSON for each event."""
+"""What a worker reports while it does a job: one line of JSON per event."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Event(msgspec.Struct, frozen=True, tag_field="event", tag=str.lower):
 
 
 class Progress(Event, frozen=True):
-    """How far a run is: *done* of *total* (0: nobody knows), in *unit*, with *numbers* to be shown beside it."""
+    """How far a run is: *done* of *total* (0: not known), in *unit*, with *numbers* to show next to it."""
 
     done: float
     total: float
@@ -25,7 +25,7 @@ class Device(Event, frozen=True):
 
 
 class Done(Event, frozen=True):
-    """A run's results are in place; *faults* are of its figures, *resumed* says how often it went on from a checkpoint."""
+    """A run's results are stored; *faults* are of its figures, *resumed* counts how often it was resumed."""
 
     duration_s: float
     results: str
@@ -34,7 +34,7 @@ class Done(Event, frozen=True):
 
 
 class Drawn(Event, frozen=True):
-    """Figures and metrics of an experiment were drawn, but for those that *faults* tell of."""
+    """Figures and metrics of an experiment were drawn, except for those that *faults* report."""
 
     experiment: str
     names: list[str]
@@ -49,13 +49,13 @@ class Skipped(Event, frozen=True):
 
 
 class Trace(Event, frozen=True):
-    """The traceback of what is going to be told as a failure."""
+    """The traceback of the failure that is about to be reported."""
 
     text: str
 
 
 class Failed(Event, frozen=True):
-    """The job failed: the name of the error's class, and what it says."""
+    """The job failed: the name of the error's class, and its message."""
 
     kind: str
     message: str
@@ -80,6 +80,6 @@ def decoded(line: bytes) -> AnyEvent:
     """The event of a line.
 
     Raises:
-        msgspec.MsgspecError: it is none.
+        msgspec.MsgspecError: it is not an event.
     """
     return _decoder.decode(line)

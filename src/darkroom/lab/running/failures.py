@@ -1,4 +1,4 @@
-"""What went wrong in somebody's experiment, in one line."""
+"""What went wrong in an experiment, in one line."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def translated(error: BaseException, identity: str, root: Path) -> DarkroomError
         return UsageError(f"{identity}: {explained(error)}")
     if _is_of_memory(error):
         return ExperimentError(
-            f"{identity}: memory ran out{_said(error)}; give it more, or smaller parameters with --set"
+            f"{identity}: out of memory{_said(error)}; free some, or use smaller parameters with --set"
         )
     return ExperimentError(f"{identity}: {described(error, root)}")
 
 
 def _is_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, as Python, or torch on one of its devices, reports it: not all of them have a class for it."""
+    """Whether memory ran out, in Python or on one of torch's devices, not all of which have a class for it."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     return isinstance(error, RuntimeError) and any(phrase in str(error) for phrase in _OF_MEMORY)
@@ -54,4 +54,4 @@ def _said(error: BaseException) -> str:
 
 def no_package(identity: str, names: list[str]) -> DeviceUnavailable:
     """The error for a run that needs what is not installed."""
-    return DeviceUnavailable(f"{identity} needs {' and '.join(names)}, not installed here; run {INSTALL}")
+    return DeviceUnavailable(f"{identity} needs {' and '.join(names)}, which is not installed; run {INSTALL}")

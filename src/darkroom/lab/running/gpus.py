@@ -1,7 +1,7 @@
-"""The GPUs of this machine, which experiments take one each.
+"""The GPUs of this machine, one for each experiment.
 
-A GPU is named as CUDA_VISIBLE_DEVICES names it: by its number, or by what NVIDIA calls it and parts of it (MIG). A worker
-is told of its own alone, so that whatever it computes on is "cuda" to it.
+A GPU is named as CUDA_VISIBLE_DEVICES names it: by its number, or by NVIDIA's names for it and its parts (UUIDs, MIG).
+A worker is told of its own alone, so that whatever it computes on is "cuda" to it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from darkroom.core.errors import DeviceUnavailable
 
-ANY = ""  # the only one, or whichever torch takes
+ANY = ""  # the only one, or torch's choice
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 _PROBE = """
 import torch
@@ -24,7 +24,7 @@ print(count or ("mps" if torch.backends.mps.is_available() else 0))
 
 
 def likely() -> int:
-    """How many GPUs there seem to be, at no cost: as many as the driver or the environment lists."""
+    """How many GPUs there seem to be, without starting torch: as many as the driver or the environment lists."""
     if VISIBLE in os.environ:
         return len(_listed(os.environ[VISIBLE]))
     try:
@@ -34,7 +34,7 @@ def likely() -> int:
 
 
 def present() -> list[str]:
-    """The GPUs that torch finds, in its order; asked in a process of its own, for asking costs seconds."""
+    """The GPUs that torch finds, in its order; found by another process, since it takes seconds."""
     command = [sys.executable, "-P", "-c", _PROBE]
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=os.environ | _ordered())
     found = done.stdout.split()
@@ -62,12 +62,12 @@ def chosen(numbers: tuple[int, ...], there: list[str]) -> list[str]:
 
 
 def environment(gpu: str) -> Mapping[str, str]:
-    """What a worker's environment says, so that it sees *gpu* alone."""
+    """The environment variables with which a worker sees *gpu* alone."""
     return {} if gpu == ANY else {VISIBLE: gpu, **_ordered()}
 
 
 def _ordered() -> dict[str, str]:
-    """Numbers are those of ``nvidia-smi``, unless somebody has chosen and ordered the GPUs already."""
+    """Numbers are those of ``nvidia-smi``, unless the environment has already chosen and ordered the GPUs."""
     return {} if VISIBLE in os.environ else {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 

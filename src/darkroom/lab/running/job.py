@@ -1,4 +1,4 @@
-"""What a worker process is asked to do."""
+"""A job for a worker process."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def versions() -> dict[str, str]:
 
 
 def device_name(device: str) -> str:
-    """The device as its maker calls it; of several GPUs also which one, where the process sees that one alone."""
+    """The device's product name; of several GPUs also which one, if the process sees only that one."""
     if device == "cuda":
         name, seen = str(sys.modules["torch"].cuda.get_device_name()), os.environ.get("CUDA_VISIBLE_DEVICES", "")
         return f"{name}, GPU {seen.removeprefix('GPU-')[:8]}" if seen and "," not in seen else name
@@ -47,7 +47,7 @@ def device_name(device: str) -> str:
 
 
 def peak_memory_bytes(device: str) -> int:
-    """The most memory that this process held at once; on CUDA, with what it held there."""
+    """The peak memory of this process; on CUDA, including that of the GPU."""
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

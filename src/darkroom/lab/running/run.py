@@ -1,4 +1,4 @@
-"""The handle that a run receives: its device, its progress, its checkpoints."""
+"""What a run receives: its device, its progress, its checkpoints."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _LARGEST = 1 << 40  # bytes
 
 
 class Run:
-    """What an experiment may do beside computing.
+    """What an experiment can use besides its inputs and parameters.
 
     Args:
         device: "cpu", "cuda" or "mps".
         key: the key of the run, which its checkpoints belong to.
-        checkpoint: where they are kept.
+        checkpoint: the file for it.
         started_at: when the run began, UTC in ISO 8601.
-        report: takes what progress there is.
-        device_name: what the device's maker calls it.
+        report: called with progress.
+        device_name: the device's product name.
 
     Attributes:
         devices: the names of all devices that the run has been on, the first one first.
@@ -65,17 +65,17 @@ class Run:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds spent on this run, over all its legs."""
+        """Seconds spent on this run, including those before it was resumed."""
         return self._earlier_s + time.monotonic() - self._began
 
     def progress(self, done: float, total: float, /, unit: str = "steps", **numbers: float) -> None:
-        """Say how far the run is; cheap enough to be called at every step.
+        """Report progress; cheap enough to be called at every step.
 
         Args:
             done: how many are done.
             total: how many there are.
             unit: of what.
-            numbers: what to show beside it, such as ``loss=0.01``.
+            numbers: what to show next to it, such as ``loss=0.01``.
         """
         now = time.monotonic()
         if now - self._told < _QUIET_S and done < total:
@@ -85,10 +85,10 @@ class Run:
         self._report(Progress(float(done), float(total), unit, shown))
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Keep *state* so that a run that is killed goes on from here; the checkpoint before it is replaced at once.
+        """Save *state*, from which a killed run is resumed; the previous checkpoint is replaced atomically.
 
         Args:
-            state: nested mappings with text keys; arrays, tensors, numbers, texts, None and lists of them.
+            state: nested mappings with text keys; arrays, tensors, numbers, strings, None and lists of them.
 
         Raises:
             ExperimentError: it holds something else.
@@ -110,9 +110,9 @@ class Run:
         write_atomically(self._checkpoint, save(arrays))
 
     def load(self) -> dict[str, Any] | None:
-        """The state that was kept last, or None; tensors come back as arrays.
+        """The state that was saved last, or None; tensors come back as arrays.
 
-        A checkpoint that is damaged is told of, and the run begins anew.
+        A damaged checkpoint is reported, and the run starts again.
         """
         try:
             found = _read(self._checkpoint, self._key)
@@ -120,7 +120,7 @@ class Run:
             return None
         except _UNREADABLE as error:
             said = " ".join(str(error).split()) or type(error).__name__
-            sys.stderr.write(f"the checkpoint {self._checkpoint} cannot be read ({said}); the run begins anew\n")
+            sys.stderr.write(f"the checkpoint {self._checkpoint} cannot be read ({said}); the run starts again\n")
             return None
         if found is None:
             return None
@@ -147,11 +147,11 @@ _UNREADABLE = (OSError, ValueError, KeyError, TypeError, OverflowError, Recursio
 
 
 def _read(path: Path, key: str) -> tuple[_Header, dict[str, Any]] | None:
-    """A checkpoint's header and state; None where it is of another key or version.
+    """A checkpoint's header and state; None if it is of another key or version.
 
     Raises:
         FileNotFoundError: there is none.
-        ValueError: it is damaged; so are some that raise another of ``_UNREADABLE``.
+        ValueError: it is damaged; some damage raises another of ``_UNREADABLE``.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
@@ -167,7 +167,7 @@ def _read(path: Path, key: str) -> tuple[_Header, dict[str, Any]] | None:
     if header.version not in {CHECKPOINT_VERSION, _WITHOUT_DIGEST} or header.key != key:
         return None
     if header.version == CHECKPOINT_VERSION and plain.pop("sha256", "") != _digest(plain, arrays):
-        raise ValueError("its content is not what it was")
+        raise ValueError("its content has changed")
     state: dict[str, Any] = _unpacked(header.state, arrays)
     return header, state
 
@@ -193,7 +193,7 @@ def _packed(value: Any, arrays: dict[str, np.ndarray], where: str) -> Any:
     if isinstance(value, Mapping):
         wrong = next((key for key in value if not isinstance(key, str) or key == _ARRAY), None)
         if wrong is not None:
-            raise ExperimentError(f"checkpoint: {where} has the key {wrong!r}; use other texts as keys")
+            raise ExperimentError(f"checkpoint: {where} has the key {wrong!r}; use other strings as keys")
         return {key: _packed(inner, arrays, f"{where}[{key!r}]") for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [_packed(inner, arrays, f"{where}[{index}]") for index, inner in enumerate(value)]
@@ -207,7 +207,7 @@ def _packed(value: Any, arrays: dict[str, np.ndarray], where: str) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise ExperimentError(
-        f"checkpoint: {where} is a {type(value).__qualname__}; keep arrays, numbers, texts and lists or mappings of them"
+        f"checkpoint: {where} is a {type(value).__qualname__}; save arrays, numbers, strings and lists or mappings of them"
     )
 
 
@@ -216,6 +216,6 @@ def _unpacked(value: Any, arrays: Mapping[str, Any]) -> Any:
         return [_unpacked(inner, arrays) for inner in value]
     if isinstance(value, dict):
         if set(value) == {_ARRAY}:
-            return arrays[value[_ARRAY]].copy()  # writable, as what was saved
+            return arrays[value[_ARRAY]].copy()  # writable, like what was saved
         return {key: _unpacked(inner, arrays) for key, inner in value.items()}
     return value

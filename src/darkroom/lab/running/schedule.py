@@ -1,4 +1,4 @@
-"""Runs experiments, each in a process of its own, and has stale figures drawn. What must run is the plan's to say."""
+"""Runs experiments in worker processes, and has stale figures drawn. The plan decides what must run."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ from darkroom.lab.source.models import TELL_COMMIT
 class Options:
     """How to run.
 
-    ``settings`` are ``key=value`` texts in place of defaults of the experiments that are named; ``model`` is the model that
-    draws in place of the default one, or empty. ``gpus`` are the only ones to use, counted from 0; ``jobs`` is how many
-    experiments run at a time, 0 for one on each GPU. ``wait`` is to wait for what another process works on.
+    ``settings`` are ``key=value`` texts that replace defaults of the named experiments; ``model`` is the model to use
+    instead of the default one, or empty. ``gpus`` are the only ones to use, counted from 0; ``jobs`` is how many
+    experiments run at a time, 0 for one on each GPU. ``wait`` is to wait for what another process is working on.
     """
 
     device: str = "auto"
@@ -53,15 +53,15 @@ class Options:
 
 
 POLL_S = 2.0
-QUICK_MINUTES = 5.0  # what shares a process with others: starting one costs seconds, and what it leaves behind stays
-UNASKED_MINUTES = 15.0  # what a build may start without being asked for
+QUICK_MINUTES = 5.0  # limit for sharing a process: starting one costs seconds, and state of earlier jobs remains in it
+UNASKED_MINUTES = 15.0  # limit for what a build starts by itself
 
 
 @dataclass
 class Outcome:
     """What was run, what was fresh, what failed, by experiment; and faults of figures, which fail no results.
 
-    ``unasked`` are those that take too long to be started without being asked for, with the minutes they declare.
+    ``unasked`` are those that take too long for a build to start, with the minutes they declare.
     """
 
     ran: list[str] = field(default_factory=list)
@@ -73,13 +73,13 @@ class Outcome:
 
 
 def run(lab: Lab, patterns: Iterable[str], options: Options, show: Display | None = None) -> Outcome:
-    """Run the experiments that *patterns* name, and what they wait for.
+    """Run the experiments that *patterns* name, and what they depend on.
 
     Args:
         lab: the project.
         patterns: ids, or globs of ids.
         options: how to run.
-        show: where to show it; by default stderr.
+        show: where to show progress; by default stderr.
 
     Raises:
         UnknownName: a pattern matches nothing, or no experiment has a parameter that is set.
@@ -93,7 +93,7 @@ def run(lab: Lab, patterns: Iterable[str], options: Options, show: Display | Non
 
 
 def run_missing(lab: Lab, plan: Plan, show: Display | None = None) -> Outcome:
-    """Run what has no outputs and can be run here in a short while, where nothing stale stands before it.
+    """Run what has no outputs, takes a short time here and depends on nothing stale.
 
     Stale outputs are kept.
     """
@@ -125,7 +125,7 @@ def matching(project: Project, patterns: Iterable[str]) -> list[str]:
     """The ids that globs match, in the order of the plan.
 
     Raises:
-        UnknownName: one matches nothing; the nearest id is offered.
+        UnknownName: one matches nothing; the message offers the nearest id.
     """
     found: set[str] = set()
     for pattern in patterns:
@@ -139,7 +139,7 @@ def matching(project: Project, patterns: Iterable[str]) -> list[str]:
 
 
 def _drawn_with(model: str, project: Project, named: list[str]) -> list[str]:
-    """The variants of the named experiments for a model; themselves where the model is no matter."""
+    """The variants of the named experiments for a model; the experiments themselves if they use no model."""
     variants = [f"{identity}@{model}" for identity in named]
     return [variant if variant in project.experiments else name for name, variant in zip(named, variants, strict=True)]
 
@@ -156,11 +156,11 @@ def lacking(recipe: ExperimentRecipe) -> list[str]:
 
 
 def draw(lab: Lab, plan: Plan, show: Display | None = None) -> list[str]:
-    """Draw every figure and metric that is not what the sources say and whose results are stored.
+    """Draw every outdated figure and metric whose results are stored.
 
     Returns:
-        a line for each that failed. What another process holds is left to it; and of results that are older than the code
-        no more is asked than they can give: that is told, and what was drawn of them stays.
+        a line for each that failed. What another process holds is skipped. A failure with results that are older than
+        the code is only reported, and the old drawing stays.
     """
     wanted = {identity: verdict.to_draw for identity, verdict in plan.verdicts.items() if verdict.is_behind}
     if not wanted:
@@ -197,7 +197,7 @@ def draw(lab: Lab, plan: Plan, show: Display | None = None) -> list[str]:
 
 
 class _Schedule:
-    """Runs what must run, upstreams first; CPU experiments side by side, and one at a time on each GPU."""
+    """Runs what must run, upstreams first; CPU experiments in parallel, and one at a time on each GPU."""
 
     def __init__(
         self,
@@ -256,11 +256,11 @@ class _Schedule:
         return [gpu for gpu in self.gpus if gpu not in self.taken.values()]
 
     def _is_held(self, identity: str) -> bool:
-        """Whether another process works on an experiment; who does is told once."""
+        """Whether another process is working on an experiment; it is reported once."""
         place = OutputFolder(self.lab.outputs, identity)
         try:
             is_held = held(place)
-        except DarkroomError:  # a start tells of it
+        except DarkroomError:  # reported when it is started
             is_held = False
         if not is_held:
             self.awaited.discard(identity)
@@ -285,7 +285,7 @@ class _Schedule:
         if held_up:
             self.outcome.held_up[identity] = held_up[0]
             self.shown.line(f"{identity}  not run: {held_up[0]} failed")
-        elif verdict.state == WAITING:  # on an upstream that it did not have when the run began
+        elif verdict.state == WAITING:  # by an upstream added since the run began
             self._fail(identity, _changed(identity))
         elif verdict.state == FRESH and not forced:
             self._leave(verdict)
@@ -295,10 +295,10 @@ class _Schedule:
             self._launch(verdict)
 
     def _judged(self, identity: str) -> Verdict:
-        """The verdict on an experiment as its sources are now: hours may have gone by since the run began.
+        """The verdict on an experiment with its current sources: the run may have begun hours ago.
 
         Raises:
-            DarkroomError: it cannot be read any more, or waits for what was not run.
+            DarkroomError: it can no longer be read, or depends on what was not run.
         """
         self.lab = self.lab.read_anew()
         self.planner = self.lab.planner(self.overrides)
@@ -314,7 +314,7 @@ class _Schedule:
         self.shown.line(f"{identity}  runs ({why})")
         for place, revision in unpinned(verdict.recipe.edges):
             self.shown.line(
-                f"{identity}  {place} at {revision!r} may change; pin it to a commit, which {TELL_COMMIT} prints"
+                f"{identity}  {place} at {revision!r} may change; pin it to the commit that {TELL_COMMIT} prints"
             )
         free = self._free_gpus()
         if verdict.recipe.device == "gpu" and free:
@@ -325,12 +325,12 @@ class _Schedule:
         threading.Thread(target=self._follow, args=(identity, process, job), daemon=True).start()
 
     def _worker(self, job: Job, recipe: ExperimentRecipe, environment: Mapping[str, str]) -> _Process:
-        """A process for *job*: one that has done quick ones before, if it suits, else a new one."""
+        """A process for *job*: a suitable one that has done quick jobs before, else a new one."""
         for process in self.idle:
             if recipe.minutes <= QUICK_MINUTES and process.suits(job, environment):
                 self.idle.remove(process)
                 return process
-        for process in self.idle:  # what it holds of memory may be needed
+        for process in self.idle:  # its memory may be needed
             process.close()
         self.idle.clear()
         return _Process(job, self.shown, environment)
@@ -354,7 +354,7 @@ class _Schedule:
         )
 
     def _follow(self, identity: str, process: _Process, job: Job) -> None:
-        """Wait for a run in a thread of its own, and tell how it ended."""
+        """Wait for a run in its own thread, and report how it ended."""
         ends: list[events.Done] = []
 
         def take(event: events.Event) -> None:
@@ -370,7 +370,7 @@ class _Schedule:
             self.done.put((identity, ExperimentError(f"{identity}: {error!r}")))
 
     def _await(self) -> None:
-        """Wait for the next run to end, or for what another process holds to be let go."""
+        """Wait for the next run to end, or for another process to release what it holds."""
         try:
             identity, end = self.done.get(timeout=POLL_S if self.awaited else None)
         except queue.Empty:
@@ -390,21 +390,21 @@ class _Schedule:
         else:
             self.outcome.ran.append(identity)
             self.outcome.faults += end.faults
-            legs = f", in {end.resumed + 1} legs" if end.resumed else ""
+            legs = f", resumed {end.resumed} times" if end.resumed > 1 else ", resumed once" if end.resumed else ""
             self.shown.line(f"{identity}  done in {duration(end.duration_s)}{legs}")
         self.verdicts[identity] = self.planner.judge(self.verdicts[identity].recipe, self.verdicts)
 
     def _leave(self, verdict: Verdict) -> None:
         self.outcome.fresh.append(verdict.recipe.id)
         if verdict.recipe.id in self.named:
-            self.shown.line(f"{verdict.recipe.id}  fresh; --force runs it all the same")
+            self.shown.line(f"{verdict.recipe.id}  fresh; --force runs it anyway")
 
     def _fail(self, identity: str, error: DarkroomError) -> None:
         self.outcome.failed[identity] = error
         self.shown.line(str(error))
 
     def _gpus(self) -> list[str]:
-        """The GPUs that experiments take one each; none where nothing wants one, or they share what there is.
+        """The GPUs to share out, one per experiment; none if nothing needs one or there is only one device.
 
         Raises:
             DeviceUnavailable: one that was asked for is not there.
@@ -419,7 +419,7 @@ class _Schedule:
 
 
 class _Process:
-    """A worker: it takes jobs, one at a time, and tells events, until one fails or it is ended."""
+    """A worker: it does jobs one at a time and reports events, until one fails or it is stopped."""
 
     def __init__(self, job: Job, shown: Display, environment: Mapping[str, str] | None = None) -> None:
         self.shown, self.environment, self.threads = shown, dict(environment or {}), job.threads
@@ -438,14 +438,14 @@ class _Process:
         threading.Thread(target=self._take_lines, args=(self._process.stderr,), daemon=True).start()
 
     def suits(self, job: Job, environment: Mapping[str, str]) -> bool:
-        """Whether *job* finds here what a new process would find: its GPU, its threads, and its sources as they are now."""
+        """Whether *job* can run here as in a new process: with its GPU, its threads and its current sources."""
         kept = {path: digest for path, digest in self._sources.items() if job.sources.get(path, digest) != digest}
         return (
             self._process.poll() is None and not kept and (self.environment, self.threads) == (environment, job.threads)
         )
 
     def do(self, job: Job, name: str, take: Callable[[events.Event], object]) -> None:
-        """Hand over the job, show its progress, and give every other event to *take*.
+        """Send the job, show its progress, and pass every other event to *take*.
 
         Raises:
             DarkroomError: the job failed; the process has ended.
@@ -458,7 +458,7 @@ class _Process:
         log.parent.mkdir(parents=True, exist_ok=True)
         printing = threading.Thread(target=self._print, args=(log,), daemon=True)
         printing.start()
-        with suppress(BrokenPipeError):  # it ended before it read its job; how, its exit code tells
+        with suppress(BrokenPipeError):  # it ended before it read its job; the exit code says why
             self._process.stdin.write(msgspec.json.encode(job) + b"\n")
             self._process.stdin.flush()
         failed: events.Failed | None = None
@@ -482,13 +482,13 @@ class _Process:
         printing.join(timeout=5)
 
     def close(self) -> None:
-        """Let it end, since there is nothing more for it to do."""
+        """Let it end: there are no more jobs for it."""
         assert self._process.stdin
         with suppress(OSError):
             self._process.stdin.close()
 
     def end(self) -> None:
-        """End the worker; its last checkpoint stays."""
+        """Kill the worker; its last checkpoint stays."""
         self._process.terminate()
         try:
             self._process.wait(timeout=5)
@@ -497,7 +497,7 @@ class _Process:
             self._process.wait()
 
     def _take_lines(self, stream: IO[bytes]) -> None:
-        """Take what its jobs print as it comes; None stands for the end of a job."""
+        """Read what its jobs print; None marks the end of a job."""
         for line in stream:
             printed = line.removesuffix(END_OF_PRINTING)
             if printed:
@@ -507,7 +507,7 @@ class _Process:
         self._printed.put(None)
 
     def _print(self, log: Path) -> None:
-        """Show what a job prints, and keep it."""
+        """Show what a job prints, and write it to the log."""
         mode = "wb"
         while (line := self._printed.get()) is not None:
             self.shown.line(line.decode(errors="replace").rstrip("\n"))
@@ -519,7 +519,7 @@ class _Process:
 def _failure(
     name: str, log: Path, code: int, failed: events.Failed | None, trace: events.Trace | None
 ) -> DarkroomError:
-    """The error of a job that a worker has told of, or whose worker has ended."""
+    """The error of a job that a worker has reported, or whose worker has ended."""
     if failed is None:
         return ExperimentError(f"{name}: its process ended {_ending(code)}; what it printed is in {log}")
     message = failed.message
@@ -532,7 +532,7 @@ def _failure(
 
 
 def _changed(identity: str) -> ExperimentError:
-    return ExperimentError(f"{identity}: its declaration changed while others ran; run it again")
+    return ExperimentError(f"{identity}: its declaration changed during the run; run it again")
 
 
 def _is_installed(name: str) -> bool:
@@ -544,17 +544,17 @@ def _is_installed(name: str) -> bool:
 
 def _ending(code: int) -> str:
     if code == -9:
-        return "by signal 9, as when memory runs out"
+        return "by signal 9, possibly out of memory"
     return f"by signal {-code}" if code < 0 else f"with code {code}"
 
 
-# glibc gives large arrays back to the system as soon as they are freed, and a training that asks for them again at the
-# next step spends a tenth of its time on that. Other C libraries take no notice.
+# glibc returns large arrays to the system as soon as they are freed, and a training that allocates them again at the
+# next step spends a tenth of its time on that. Other C libraries ignore these variables.
 KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_TOP_PAD_": str(1 << 27)}
 
 
 def _environment(root: Path, threads: int) -> dict[str, str]:
-    """The environment of a worker: it imports the project's own sources first, and hashes texts the same each time."""
+    """The environment of a worker: it imports the project's own sources first, and string hashes are fixed."""
     here = Path(__file__).parents[3]
     places = [str(root), str(root / "src"), str(here), os.environ.get("PYTHONPATH", "")]
     environment = {
@@ -577,7 +577,7 @@ def _because(verdict: Verdict) -> str:
 
 
 def _upstream(project: Project, chosen: Iterable[str]) -> set[str]:
-    """Everything that the chosen experiments take results from, however far."""
+    """Everything that the chosen experiments depend on, directly or not."""
     found: set[str] = set()
     waiting = list(chosen)
     while waiting:
@@ -589,7 +589,7 @@ def _upstream(project: Project, chosen: Iterable[str]) -> set[str]:
 
 
 def _downstream(project: Project, named: Iterable[str]) -> set[str]:
-    """Everything that takes results from the named experiments, however far."""
+    """Everything that depends on the named experiments, directly or not."""
     found = set(named)
     for identity in order(project):
         if found & set(project.experiments[identity].upstreams):

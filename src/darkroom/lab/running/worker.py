@@ -1,11 +1,11 @@
 """The process in which experiments run, or figures are drawn: ``python -m darkroom.lab.running.worker``.
 
 It takes a job as one line of JSON on stdin and answers with one line of JSON for each event on stdout, the last of them
-"end"; what an experiment prints goes to stderr, and a line of NUL after it. Then it takes the next job, if there is one:
-quick experiments follow each other in one process, which has imported torch already. After a failure it ends. When stdin
-ends in the midst of a job, whoever started it is gone, and so it ends too.
+"end"; what an experiment prints goes to stderr, and a line of NUL after it. Then it takes the next job, if there is
+one: quick experiments follow each other in one process, which has imported torch already. After a failure it ends.
+When stdin ends during a job, the parent process is gone, so the worker ends too.
 
-Everything that it needs is imported before an experiment starts: the sources may change while a training runs.
+Everything needed is imported before an experiment starts: the sources may change while a training runs.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class _Worker:
             commit = provenance.commit(self.root)
             function = self._imported(recipe)
             device = chosen_device(self.job.device, recipe)
-            if "torch" in recipe.packages:  # which a job before this one may have changed
+            if "torch" in recipe.packages:  # an earlier job may have changed it
                 _use_threads(self.job.threads or _threads_at_first())
             self.emit(events.Device(device))
             if self._holds_this(place):
@@ -110,7 +110,7 @@ class _Worker:
         self.emit(events.Done(took, manifest.results, list(faults.values()), run.resumed))
 
     def _imported(self, recipe: ExperimentRecipe) -> Callable[..., Any]:
-        """The experiment's function, with every module that it reaches imported as the plan has read it."""
+        """The experiment's function, with every module that it reaches imported as the plan read it."""
         function = draw.function_of(recipe).function
         drawings = [module for each in (*recipe.figures, *recipe.metrics) for module in each.modules]
         for module in dict.fromkeys([*recipe.modules, *drawings]):
@@ -132,14 +132,14 @@ class _Worker:
             os.chdir(self.root)
 
     def _holds_this(self, place: OutputFolder) -> bool:
-        """Whether what is in place came of a run with this very key."""
+        """Whether the stored outputs came from a run with this key."""
         with suppress(DamagedOutputs):
             manifest = load(place.folder)
             return manifest is not None and manifest.key == self.job.key
         return False
 
     def _edges(self, recipe: ExperimentRecipe) -> dict[str, object]:
-        """What the edges are bound to, as the key has it."""
+        """The inputs as they are in the key."""
         edges = self.values.of(recipe.edges)
         for edge in recipe.edges:
             try:
@@ -205,7 +205,7 @@ class _Worker:
         self.emit(events.Drawn(recipe.id, drawn, list(faults.values())))
 
     def _drawn(self, recipe: ExperimentRecipe, place: OutputFolder, names: list[str]) -> dict[str, str]:
-        """Draw what its own upstreams allow."""
+        """Draw the figures and metrics whose own upstreams have results."""
         drawings = {each.name: each for each in (*recipe.figures, *recipe.metrics)}
         ready = [name for name in names if self._is_ready(recipe, drawings[name].edges)]
         return draw.draw(place, recipe, self.planner, self.values, ready)
@@ -238,7 +238,7 @@ def chosen_device(asked: str, recipe: ExperimentRecipe) -> str:
     if not present[asked]:
         raise DeviceUnavailable(
             f"{recipe.id}: --device {asked}, but torch {torch.__version__} finds no such device here; "
-            "use --device auto, or install the torch that fits it"
+            "use --device auto, or install a build of torch that supports it"
         )
     return asked
 
@@ -250,7 +250,7 @@ def _use_threads(threads: int) -> None:
 
 
 def _take_stdout() -> Emit:
-    """Keep stdout for events; whatever prints there from now on writes to stderr."""
+    """Reserve stdout for events; other prints to stdout go to stderr from now on."""
     channel = os.dup(1)
     os.dup2(2, 1)
 
@@ -268,7 +268,7 @@ class _Jobs:
         self._is_busy = False
 
     def read(self) -> None:
-        """Take lines as they come, to the end; an end in the midst of a job ends the process."""
+        """Read lines to the end; an end during a job ends the process."""
         content = bytearray()
         while chunk := os.read(0, 1 << 16):
             content += chunk
@@ -281,7 +281,7 @@ class _Jobs:
         self._waiting.put(None)
 
     def next(self) -> Job | None:
-        """The next job, when it is there; None at the end."""
+        """Wait for the next job; None at the end."""
         line = self._waiting.get()
         return None if line is None else msgspec.json.decode(line, type=Job)
 
@@ -300,12 +300,12 @@ def _end_printing() -> None:
 
 @cache
 def _threads_at_first() -> int:
-    """How many threads torch has when the first job of the process begins."""
+    """How many threads torch uses by default."""
     return int(importlib.import_module("torch").get_num_threads())
 
 
 def _let_go() -> None:
-    """Give back what the job has left behind, and count memory anew."""
+    """Release what the job has left in memory, and reset the peak of memory."""
     gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "cuda") and torch.cuda.is_available():

@@ -1,8 +1,8 @@
-"""Source code as canonical text: what a digest of code is taken over.
+"""Source code as canonical text, from which digests of code are computed.
 
 Equal for sources that differ only in comments, docstrings, blank lines or layout, and equal on Python 3.11 to 3.14.
-A node is written as its class and its non-empty fields in alphabetical order; what only some versions of ``ast`` have,
-such as ``type_params``, is left out, and f-strings are brought to one form.
+A node is written as its class and its non-empty fields in alphabetical order; fields that only some versions of ``ast``
+have, such as ``type_params``, are left out, and f-strings are normalised.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import ast
 import hashlib
 from collections.abc import Iterable
 
-# Decorators that neither register what they decorate nor read its annotations. Any other counts as an effect.
+# Decorators that neither register what they decorate nor read its annotations. Any other one counts as an effect.
 PLAIN_DECORATORS = frozenset(
     "abstractmethod cache cached_property classmethod contextmanager final inference_mode lru_cache no_grad "  # noqa: SIM905
     "overload override property setter staticmethod total_ordering wraps".split()

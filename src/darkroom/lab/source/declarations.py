@@ -1,4 +1,4 @@
-"""The rules of declaration, read from source: what an experiment, its figures and its metrics say of themselves.
+"""The rules of declarations, which are read from source: experiments, their figures and their metrics.
 
 The decorators of ``declare`` and the plan both read declarations here, so they cannot disagree.
 """
@@ -113,7 +113,7 @@ class _Reader:
         if self.lab_name(target) == "experiment":
             self._plain(tree, node, node.decorator_list[:1], decorator, "experiment")
             if node.name in experiments:
-                raise self.fault(node, f"a second experiment named {node.name!r}; give it a name of its own")
+                raise self.fault(node, f"there are two experiments named {node.name!r}; rename one")
             experiments[node.name] = (node, decorator)  # type: ignore[assignment]
         elif kind in _DRAWINGS and isinstance(target, ast.Attribute):
             owner = dotted(target.value)
@@ -124,12 +124,12 @@ class _Reader:
                 self._foreign(decorator, owner, kind, experiments)
 
     def _foreign(self, decorator: ast.expr, owner: str, kind: str, experiments: Mapping[str, object]) -> None:
-        """Refuse a figure of what is no experiment of this file; an import from outside is none of ours."""
+        """Refuse a figure of anything but an experiment of this file; imports from outside are ignored."""
         targets = self.imports.get(owner, ())
         if any(not target.startswith("experiments.") for target in targets):
             return
-        where = "another file's experiment" if targets else "no experiment of this file"
-        offer = nearest(owner, experiments) or f"; declare the {kind} beside its experiment"
+        where = "another file's experiment" if targets else "not an experiment of this file"
+        offer = nearest(owner, experiments) or f"; declare the {kind} in the file of its experiment"
         raise self.fault(decorator, f"{owner!r} is {where}{offer}")
 
     def _plain(
@@ -156,12 +156,12 @@ class _Reader:
         owner: str,
         kind: str,
     ) -> None:
-        """Enter a figure or metric; one function may be that of several experiments, once each."""
+        """Add a figure or metric; one function may belong to several experiments, once to each."""
         if any(each is node for each, _, _ in owned[owner]):
-            raise self.fault(decorator, f"{node.name!r} is declared for {owner!r} twice; remove one of the two")
+            raise self.fault(decorator, f"{node.name!r} is declared for {owner!r} twice; remove one")
         taken = {each.name for others in owned.values() for each, _, _ in others if each is not node}
         if node.name in taken or node.name in owned:
-            raise self.fault(node, f"the name {node.name!r} is taken in this file; give the {kind} a name of its own")
+            raise self.fault(node, f"the name {node.name!r} is already used in this file; rename the {kind}")
         owned[owner].append((node, decorator, kind))
 
     def _experiment(
@@ -174,7 +174,7 @@ class _Reader:
         options = self._options(decorator, ("device", "minutes", "gpu_minutes"))
         device = options.get("device", (decorator, "cpu"))
         if device[1] not in DEVICES:
-            raise self.fault(device[0], f'device={device[1]!r} is unknown; write device="cpu" or device="gpu"')
+            raise self.fault(device[0], f'unknown device={device[1]!r}; write device="cpu" or device="gpu"')
         minutes = self._minutes("minutes", options.get("minutes", (decorator, 1)))
         on_gpu = self._minutes("gpu_minutes", options.get("gpu_minutes", (decorator, minutes)))
         edges, parameters, handle = self._signature(node, "run")
@@ -217,7 +217,7 @@ class _Reader:
     def _text(self, options: dict[str, tuple[ast.AST, Any]], name: str, decorator: ast.expr, figure: str) -> str:
         where, value = options.get(name, (decorator, ""))
         if not isinstance(value, str) or not value.strip():
-            hint = {"alt": 'alt="What the picture shows, for who cannot see it."', "caption": 'caption="What to see."'}
+            hint = {"alt": 'alt="What the picture shows."', "caption": 'caption="What to see."'}
             raise self.fault(where, f"figure {figure!r} has no {name} text; write {hint[name]}")
         return value
 
@@ -234,7 +234,7 @@ class _Reader:
             value = literal(keyword.value)
             if value is MISSING:
                 raise self.fault(
-                    keyword.value, f"{keyword.arg} must be a literal, for it is read without running the file"
+                    keyword.value, f"{keyword.arg} must be a literal, since it is read without running the file"
                 )
             found[keyword.arg] = (keyword.value, value)
         return found
@@ -261,7 +261,7 @@ class _Reader:
     def _unbound(self, name: str, handle: str) -> str:
         return (
             f"parameter {name!r} has no default (only the first, {handle!r}, may have none); "
-            f"write {name}: Results = upstream(...), or after * a literal such as {name}: int = 1"
+            f"write {name}: Results = upstream(...), or a literal after *, such as {name}: int = 1"
         )
 
     def _edge(self, argument: ast.arg, default: ast.expr) -> AnyEdge:
@@ -307,7 +307,7 @@ class _Reader:
         if default is None:
             raise self.fault(argument, f"parameter {name!r} has no default; write a literal such as {name}: int = 1")
         if isinstance(default, ast.Call) and self.lab_name(default.func) in KINDS:
-            raise self.fault(default, f"edge {name!r} stands after *; move it before the *")
+            raise self.fault(default, f"edge {name!r} is after *; move it before the *")
         value = self._value(name, default)
         if argument.annotation is None:
             raise self.fault(argument, f"parameter {name!r} has no annotation; write {name}: {_guess(default)}")
@@ -319,7 +319,7 @@ class _Reader:
                 argument.annotation, f"{error}; write int, float, bool, str, None, tuple[...] or | of them"
             ) from None
         if not fits:
-            raise self.fault(default, f"the default of {name!r} is no {ast.unparse(annotation)}; change one of the two")
+            raise self.fault(default, f"the default of {name!r} does not fit {ast.unparse(annotation)}; change either")
         return Parameter(name, value, ast.unparse(annotation))
 
     def _value(self, name: str, node: ast.expr) -> Literal:
@@ -356,7 +356,7 @@ def _stripped(node: ast.FunctionDef, decorators: int) -> ast.FunctionDef:
 
 
 class _collecting:  # noqa: N801  reads as a statement
-    """Enter a fault into a list and go on, so that every fault of a file is told at once."""
+    """Add a fault to a list and go on, so that every fault of a file is reported at once."""
 
     def __init__(self, faults: list[str]) -> None:
         self.faults = faults
@@ -382,7 +382,7 @@ def dotted(node: ast.expr) -> str:
 
 
 def literal(node: ast.expr) -> Any:
-    """The value of a literal with tuples as lists, or a mark that it is none."""
+    """The value of a literal with tuples as lists, or a marker if it is not a literal."""
     if isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, (bool, int, float, str))):
         return node.value
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
@@ -399,7 +399,7 @@ def conforms(value: object, annotation: ast.expr) -> bool:
     """Whether a literal fits an annotation; an int fits ``float``.
 
     Raises:
-        ValueError: the annotation is none that a parameter may have.
+        ValueError: parameters may not have this annotation.
     """
     if isinstance(annotation, ast.BinOp) and isinstance(annotation.op, ast.BitOr):
         sides = [conforms(value, side) for side in (annotation.left, annotation.right)]
@@ -411,7 +411,7 @@ def conforms(value: object, annotation: ast.expr) -> bool:
         return any(type(literal(each)) is type(value) and literal(each) == value for each in choices)
     name = "None" if isinstance(annotation, ast.Constant) and annotation.value is None else dotted(annotation)
     if name not in _SCALARS:
-        raise ValueError(f"annotation {ast.unparse(annotation)!r} is none that a parameter may have")
+        raise ValueError(f"parameters cannot have the annotation {ast.unparse(annotation)!r}")
     return _is_a(value, name)
 
 

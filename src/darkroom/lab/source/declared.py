@@ -1,4 +1,4 @@
-"""What an experiment, its figures and its metrics say of themselves, as it is read, kept and given to workers."""
+"""Declarations of experiments, figures and metrics, as they are read, cached and sent to workers."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ExperimentRecipe(DeclaredExperiment, frozen=True, kw_only=True):
     """An experiment that is bound to what it names.
 
     ``code`` is every definition that the function reaches, ``modules`` where they stand, ``packages`` what it imports
-    from outside the project. ``model`` is what the model is called that it draws with, itself or through an upstream, or "".
+    from outside the project. ``model`` is the name of the model that it uses, itself or through an upstream, or "".
     """
 
     id: str

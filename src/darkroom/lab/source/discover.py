@@ -1,7 +1,7 @@
 """Every experiment of a project, read from source without importing any of it.
 
 What is read is remembered under ``.darkroom/lab``: module records by content, and the whole project by the digests of
-all its sources. A project that has not changed is known again without parsing, or even importing ``ast``.
+all its sources. A project that has not changed is recognised without parsing, or even importing ``ast``.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from darkroom.lab.source.weights import Model
 if TYPE_CHECKING:
     from darkroom.lab.source.fingerprint import Fingerprints
 
-_OPAQUE = ("src/darkroom/lab/", "src/darkroom/core/")  # the machinery is no part of what an experiment computes
-_LARGEST = 50_000_000  # bytes of a source outside of experiments; it is not parsed, but looked at for changes
+_OPAQUE = ("src/darkroom/lab/", "src/darkroom/core/")  # the machinery does not affect what an experiment computes
+_LARGEST = 50_000_000  # bytes of a source outside of experiments; a larger one is not parsed, only checked for changes
 _MOST_FILES = 20_000
 _NOT_MODULES = frozenset({"outputs", "images", "__pycache__"})
 _MACHINERY = ("canonical", "scan", "declarations", "declared", "edges", "fingerprint", "discover", "models", "weights")
@@ -54,10 +54,10 @@ def discover(root: Path, digests: Digests, cache: Path | None = None) -> Project
     Args:
         root: the folder that holds ``experiments`` and ``src``.
         digests: the digests of its files.
-        cache: where to remember what was read; by default ``.darkroom/lab`` of the project.
+        cache: where to store what was read; by default ``.darkroom/lab`` of the project.
 
     Raises:
-        DeclarationError: a source is not Python, or an experiment breaks a rule of declaration.
+        DeclarationError: a source is not Python, or an experiment breaks a rule of declarationsss.
         UsageError: there is no ``experiments`` folder, or ``data.toml`` is at fault.
     """
     base = os.fspath(root)
@@ -77,19 +77,17 @@ def discover(root: Path, digests: Digests, cache: Path | None = None) -> Project
 
 
 def _unread(base: str, path: str) -> str:
-    """What is said of a source that is no file, too large to be one, or has a name that is no text."""
+    """The fault of a source that is not a file, is too large, or has a name that is not UTF-8."""
     if not _is_text(path):
         shown = os.fsencode(path).decode("utf-8", "backslashreplace")
-        return f"{shown}:1:1: has a name that is not UTF-8; rename the file"
+        return f"{shown}:1:1: its name is not UTF-8; rename the file"
     try:
         size = os.stat(f"{base}/{path}").st_size  # noqa: PTH116
     except OSError as error:
-        return f"{path}:1:1: cannot be read: {error.strerror}; put a file there, or remove it"
+        return f"{path}:1:1: cannot be read: {error.strerror}; replace it by a file, or remove it"
     if size > _LARGEST:
-        return (
-            f"{path}:1:1: has {size:,} bytes; the most is {_LARGEST:,}: keep data in files of their own, not in Python"
-        )
-    return f"{path}:1:1: is no file; put one there, or remove it"
+        return f"{path}:1:1: has {size:,} bytes; the limit is {_LARGEST:,}: keep data in data files, not in Python"
+    return f"{path}:1:1: is not a file; replace it by one, or remove it"
 
 
 def _is_text(path: str) -> bool:
@@ -103,7 +101,9 @@ def _is_text(path: str) -> bool:
 def source_files(base: str) -> list[str]:
     """Every Python file of the project, relative to *base*, sorted."""
     if not os.path.isdir(f"{base}/{EXPERIMENTS}"):  # noqa: PTH112
-        raise UsageError(f"{base}: no folder 'experiments'; run from the folder that holds build.py and experiments/")
+        raise UsageError(
+            f"{base}: there is no folder 'experiments'; run from the folder with build.py and experiments/"
+        )
     found: list[str] = []
     for folder in (EXPERIMENTS, "src"):
         for path in _python_files(base, folder, (os.path.realpath(f"{base}/{folder}"),)):
@@ -120,7 +120,7 @@ def module_name(path: str) -> str:
 
 
 def _python_files(base: str, folder: str, above: tuple[str, ...]) -> Iterator[str]:
-    """Those in a folder and below it; *above* are the real paths of it and of those it lies in: no link leads back there."""
+    """Those in a folder and below it; links back to *above*, the real paths of it and its parents, are not followed."""
     try:
         entries = list(os.scandir(f"{base}/{folder}"))
     except (FileNotFoundError, NotADirectoryError):
@@ -178,14 +178,14 @@ def _records(root: Path, modules: dict[str, str], sources: dict[str, str], cache
 
 
 def _record(root: Path, module: str, path: str, digest: str) -> dict[str, Any]:
-    """A module's record; one outside ``experiments`` that cannot be parsed is taken whole, whatever it means."""
+    """A module's record; one outside ``experiments`` that cannot be parsed counts as a whole."""
     from darkroom.lab.source.scan import module_record
 
     try:
         try:
             content = read_plain(root / path, MOST_SOURCE, links=True)
         except ValueError as error:
-            raise DeclarationError(f"{path}:1:1: {error}; keep data in files of their own, not in Python") from None
+            raise DeclarationError(f"{path}:1:1: {error}; keep data in data files, not in Python") from None
         return module_record(content, module, path, package=path.endswith("/__init__.py"))
     except DeclarationError:
         if path.startswith(f"{EXPERIMENTS}/"):
@@ -274,7 +274,7 @@ class _Linker:
         return DrawingRecipe(**known, code=reach.code, modules=list(reach.modules))
 
     def _bound(self, module: str, edges: list[AnyEdge]) -> list[AnyEdge]:
-        """Edges bound to what they name; what there is not is a fault, and stays as it is written."""
+        """Edges bound to what they name; an unknown name is a fault, and stays as written."""
         found: list[AnyEdge] = []
         for edge in edges:
             try:
@@ -289,7 +289,9 @@ class _Linker:
         for role, source in self.model.roles.items() if self.model else ():
             if source.kind == "upstream" and source.place not in recipes:
                 offer = nearest(source.place, recipes)
-                self.faults.append(f"{MODELS}:1:1: {role} comes from {source.place!r}, which is no experiment{offer}")
+                self.faults.append(
+                    f"{MODELS}:1:1: {role} comes from {source.place!r}, which is not an experiment{offer}"
+                )
 
     def _refuse_cycles(self, recipes: dict[str, ExperimentRecipe]) -> None:
         from graphlib import CycleError, TopologicalSorter
@@ -300,14 +302,16 @@ class _Linker:
         except CycleError as error:
             first = recipes[error.args[1][0]]
             chain = " -> ".join(reversed(error.args[1]))
-            self.faults.append(f"{first.path}:{first.line}:1: experiments wait for each other: {chain}; drop one edge")
+            self.faults.append(
+                f"{first.path}:{first.line}:1: experiments depend on each other: {chain}; remove one edge"
+            )
 
     def _fault(self, module: str, line: int, column: int, message: str) -> None:
         self.faults.append(f"{self.modules[module]}:{line}:{column}: {message}")
 
 
 class _Names:
-    """What the edges of one module can be bound to."""
+    """The names that edges of one module can be bound to."""
 
     def __init__(self, linker: _Linker, module: str) -> None:
         self._linker, self._module = linker, module
@@ -322,7 +326,7 @@ class _Names:
 
 
 def _named_by_model(recipes: dict[str, ExperimentRecipe], model: Model | None) -> dict[str, ExperimentRecipe]:
-    """The recipes, those that draw with the default model saying so."""
+    """The recipes, with the default model's name in those that use it."""
     drawing: set[str] = set()
     grown = True
     while grown:

@@ -1,7 +1,7 @@
 """Edges: what the positional parameters of experiments and figures are bound to, a class for each kind.
 
-A kind says how it is written, what it leads to, what stands for that in a key, and what a run receives. Beside its class,
-a new one needs a function in ``declare`` that is written in signatures.
+A kind defines how it is written, what it leads to, what represents that in a key, and what a run receives. Besides its
+class, a new kind needs a function in ``declare`` that is written in signatures.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MODELS = f"{EXPERIMENTS}/models.toml"
 
 
 class Unbound(Exception):
-    """An edge names what there is not; the message says what would be there."""
+    """An edge has an unknown name; the message offers known ones."""
 
 
 class Known(Protocol):
@@ -93,7 +93,7 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 
     @classmethod
     def refuse(cls, target: str) -> str:
-        """What is wrong with a target as it is written, or ""."""
+        """What is wrong with a target as written, or ""."""
         return ""
 
     def bound(self, known: Known) -> Self:
@@ -105,7 +105,7 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         return self
 
     def digest(self, state: State) -> str:
-        """What stands in a key for what it leads to; "" for an upstream without results."""
+        """What represents its value in a key; "" for an upstream without results."""
         raise NotImplementedError
 
     def value(self, inputs: Inputs) -> object:
@@ -113,10 +113,10 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         raise NotImplementedError
 
     def digest_of(self, value: Any, inputs: Inputs) -> str:
-        """The digest of what a run has received, "" where it cannot have changed since the plan was made.
+        """The digest of what a run has received, "" if it cannot have changed since the plan was made.
 
         Raises:
-            UsageError: it is not there.
+            UsageError: it does not exist.
         """
         return ""
 
@@ -125,7 +125,7 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         return self.target in drawing
 
     def lacks(self, model: Model, lacking: Collection[str]) -> bool:
-        """Whether *model* cannot take the place of the default one here; *lacking* are experiments that it cannot draw."""
+        """Whether *model* cannot replace the default one here; *lacking* are experiments that it cannot run."""
         return self.target in lacking
 
     def drawn_with(self, model: Model, has_variant: Collection[str]) -> Self:
@@ -153,7 +153,7 @@ class UpstreamEdge(Edge, frozen=True, kw_only=True, tag="upstream"):
         identity = known.experiment(self.target)
         if identity is None:
             offer = nearest(self.target, known.experiments)
-            raise Unbound(f"{self.target!r} is no experiment{offer}; import one and name it")
+            raise Unbound(f"{self.target!r} is not an experiment{offer}; import one and name it")
         return msgspec.structs.replace(self, target=identity)
 
     def digest(self, state: State) -> str:
@@ -215,7 +215,7 @@ class AssetEdge(Edge, frozen=True, kw_only=True, tag="asset"):
         from hashlib import sha256
 
         if not value.is_file():
-            raise UsageError(f"there is no asset {self.target}; put it at {self.path}")
+            raise UsageError(f"asset {self.target} was not found; put it at {self.path}")
         return sha256(value.read_bytes()).hexdigest()
 
 
@@ -238,7 +238,7 @@ class WeightsEdge(Edge, frozen=True, kw_only=True, tag="weights"):
             return self
         if self.target not in known.roles:
             offer = nearest(self.target, known.roles)
-            raise Unbound(f"no model has weights {self.target!r}{offer}; declare them in {MODELS}")
+            raise Unbound(f"no model has weights named {self.target!r}{offer}; declare them in {MODELS}")
         return msgspec.structs.replace(self, source=known.roles[self.target])
 
     def digest(self, state: State) -> str:
@@ -295,5 +295,5 @@ def unpinned(edges: Collection[AnyEdge]) -> list[tuple[str, str]]:
 
 
 def changed(identity: str, edge: AnyEdge) -> ExperimentError:
-    """What is said where an edge leads to something else than when the plan was made."""
+    """The error when an input has changed since the plan was made."""
     return ExperimentError(f"{identity}: {edge.target} changed while the run was starting; run it again")

@@ -1,10 +1,10 @@
 """Digests of code, symbol by symbol: everything that a function can reach by name in the project's own sources.
 
-A node is one of four things, and is named so in a manifest:
+There are four kinds of nodes, with these names in a manifest:
 
     package.module.name     a definition at the top level of a module; methods belong to their class
     package.module          statements of a module that do more than define; they count for whatever is used of it
-    package.module.*        a module as a whole, where what is used of it cannot be told by name
+    package.module.*        a whole module, if it is unknown which of its names are used
     *                       every module, where code imports by a computed name
 
 Names that lead out of the project (numpy, torch, ``darkroom.lab``) end the walk; only what they are is hashed.
@@ -23,7 +23,7 @@ from darkroom.lab.source.scan import LAB
 
 Record = Mapping[str, Any]
 
-# Importing by a computed name, or reading the table of modules: what is reached cannot be told.
+# Importing by a computed name, or reading the table of modules: what is reached is unknown.
 _COMPUTED = (
     "importlib.import_module",
     "importlib.util.module_from_spec",
@@ -32,13 +32,13 @@ _COMPUTED = (
     "pkgutil.",
     "builtins.__import__",
 )
-# What an effect may change for everybody, whether or not they name it.
+# What an effect may change globally, even for code that does not name it.
 _EVERYWHERE = frozenset({"os", "random"})
 
 
 @dataclass(frozen=True, order=True)
 class Node:
-    """Something of which code has a digest; ``kind`` is symbol, body, effects, whole, all or outside."""
+    """Something with a digest of code; ``kind`` is symbol, body, effects, whole, all or outside."""
 
     kind: str
     module: str
@@ -100,7 +100,7 @@ class Fingerprints:
     def _effects_that_matter(self, seen: Mapping[Node, _Links]) -> list[Node]:
         """Effects of modules that are only imported along the way, where they touch something that is reached.
 
-        Restyling plots as a module of figures is imported touches no training; seeding a generator there does.
+        A figure module that restyles plots on import does not affect a training; one that seeds a generator does.
         """
         outside = {each for links in seen.values() for each in links.outside} | _EVERYWHERE
         loaded = {each for links in seen.values() for each in links.modules if self._records[each].get("effects")}
@@ -162,7 +162,7 @@ class Fingerprints:
         return _Links(_digest([own, sorted(meaning.items())]), inside, frozenset(modules), frozenset(outside))
 
     def _of_whole_module(self, module: str) -> set[Node]:
-        """What counts for whatever is used of a module: its statements with effects, and what it imports by star."""
+        """What counts for every use of a module: its statements with effects, and its star imports."""
         record = self._records[module]
         found = {Node("effects", module)} if record.get("effects") else set()
         return found | {Node("whole", star) for star in record.get("stars", ()) if self._is_inside(star)}

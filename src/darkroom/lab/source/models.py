@@ -1,4 +1,4 @@
-"""Models that experiments may draw with: declared in ``experiments/models.toml``, and chosen with ``--model``.
+"""Models that experiments may use: declared in ``experiments/models.toml``, and chosen with ``--model``.
 
     [pocket]                                  the first is the default
     title = "Pocket IF"
@@ -8,22 +8,22 @@
     [deepfloyd-m]
     title = "DeepFloyd IF (M)"
     stage_1.hub = "DeepFloyd/IF-I-M-v1.0"     a name on the hub, at a revision
-    stage_1.revision = "<commit>"             a commit; "main" would be what its publisher has there on that day
-    parameters = { gamma = 7.0 }              what its variants have in place of the experiments' own defaults
-    text = { hub = "DeepFloyd/IF-I-XL-v1.0", revision = "main" }    whose text encoder reads prompts; by default its own
-    embeddings = "prompt_embeds_dict.pth"     or prompts that were read elsewhere: a dictionary of their embeddings
+    stage_1.revision = "<commit>"             a commit; "main" may change at any time
+    parameters = { gamma = 7.0 }              replace the experiments' defaults in its variants
+    text = { hub = "DeepFloyd/IF-I-XL-v1.0", revision = "main" }    the text encoder for prompts; by default the
+    model's own embeddings = "prompt_embeds_dict.pth"     or a dictionary of embeddings of prompts, computed elsewhere
 
-    [pixels]                                  a network of flow matching in pixel space says how it is asked and read
+    [pixels]                                  a flow-matching network in pixel space declares its convention
     title = "Pixels"
     stage_1 = { hub = "owner/pixels", revision = "..." }
     network = { prediction = "velocity", times = [0.0, 1.0], side = 512, tokens = 128, guidance = "w" }
     parameters = { gamma = 7.0 }              in that convention: v_c + w (v_c - v_u), so gamma = w + 1 = 8 here
-    only = ["part_a/flow"]                    the experiments that it has variants of; by default all that ask for its roles
+    only = ["part_a/flow"]                    experiments with variants; by default all that use its roles
 
 An experiment asks for ``weights("stage_1")``, whatever the model. With the default model it is ``part_a/guidance``;
 with another it is a variant of its own, ``part_a/guidance@deepfloyd-m``, with outputs, key and state of its own, and so
-is everything that takes results from it. Variants are there where they have outputs, or are asked for. A model that lacks
-a role has no variants of what asks for that role.
+is everything that takes results from it. Variants are there where they have outputs, or are asked for. A model that
+lacks a role has no variants of what asks for that role.
 """
 
 from __future__ import annotations
@@ -49,22 +49,22 @@ def declared(path: Path) -> list[Model]:
     """The models that *path* declares, the default first; none where there is no such file.
 
     Raises:
-        UsageError: it is not TOML, or a model lacks something.
+        UsageError: it is not TOML, or a model is incomplete or invalid.
     """
     content = read_toml(path) or {}
     models = [_model(path, name, table) for name, table in content.items()]
     if models and models[0].parameters:
-        raise UsageError(f"{path}: {models[0].name!r} is the default model; give its parameters in the experiments")
+        raise UsageError(f"{path}: {models[0].name!r} is the default model; set its parameters in the experiments")
     for model in models[1:]:
         _check_roles(path, model, models[0])
     return models
 
 
 def _check_roles(path: Path, model: Model, default: Model) -> None:
-    """Refuse a model with a role that the default one has not, or with none that it has."""
+    """Refuse a model with a role that the default one lacks, or with none of its roles."""
     if unknown := sorted(model.roles.keys() - default.roles.keys()):
         offer = nearest(unknown[0], default.roles)
-        raise UsageError(f"{path}: model {model.name!r} has {unknown[0]}, which {default.name!r} has not{offer}")
+        raise UsageError(f"{path}: model {model.name!r} has {unknown[0]}, which {default.name!r} does not have{offer}")
     if default.roles and not model.roles:
         raise UsageError(f"{path}: model {model.name!r} has no {sorted(default.roles)[0]}, which {default.name!r} has")
 
@@ -84,7 +84,7 @@ def of_folder(given: str, models: list[Model]) -> Model:
     for role in roles:
         if not (folder / role).is_dir():
             raise UsageError(
-                f"--model {given}: no {role}/ in that folder; put a pipeline there, as save_pretrained writes it"
+                f"--model {given}: no {role}/ in that folder; put a pipeline there, written by save_pretrained"
             )
     text = _text_in(folder)
     sources = {role: WeightsSource("folder", str(folder / role), text=text) for role in roles}
@@ -92,7 +92,7 @@ def of_folder(given: str, models: list[Model]) -> Model:
 
 
 def _text_in(folder: Path) -> TextSource | None:
-    """What reads prompts in a model's folder, where it is not stage I: ``text/``, ``embeddings.safetensors`` or ``.pth``."""
+    """A model folder's own text encoder or embeddings: ``text/``, ``embeddings.safetensors`` or ``.pth``."""
     encoder = ("folder", str(folder / "text")) if (folder / "text").is_dir() else ("", "")
     files = [str(folder / f"embeddings{ending}") for ending in _EMBEDDINGS]
     embeddings = next((path for path in files if Path(path).is_file()), "")
@@ -123,7 +123,7 @@ def _folders(base: str, depth: int = 2) -> Iterator[str]:
 
 
 def with_variants(project: Any, models: Iterable[Model]) -> Any:
-    """*project* with a variant, for each of *models*, of everything that draws with the default one.
+    """*project* with a variant, for each of *models*, of everything that uses the default one.
 
     Raises:
         UsageError: a model has a parameter that none of these experiments has, or a value that does not fit it.
@@ -143,11 +143,11 @@ def with_variants(project: Any, models: Iterable[Model]) -> Any:
 
 
 def _drawn_with(model: Model, experiments: Mapping[str, Any]) -> list[Any]:
-    """The experiments that draw with a model and need no role that *model* lacks, nor anything drawn with one."""
+    """The experiments that use a model, and depend on no role that *model* lacks."""
     drawing = [recipe for recipe in experiments.values() if recipe.model]
     if unknown := [name for name in model.only if name not in {recipe.id for recipe in drawing}]:
         offer = nearest(unknown[0], [recipe.id for recipe in drawing])
-        raise UnknownName(f"model {model.name!r}: only names {unknown[0]!r}, which draws with no model{offer}")
+        raise UnknownName(f"model {model.name!r}: only names {unknown[0]!r}, which uses no model{offer}")
     left = [recipe for recipe in drawing if not model.only or recipe.id in model.only]
     lacking = {recipe.id for recipe in drawing} - {recipe.id for recipe in left}
     while True:
@@ -196,24 +196,26 @@ def _model(path: Path, name: str, table: Any) -> Model:
         raise UsageError(f"{path}: model name {name!r}; use letters, digits, _ and -")
     parameters = table.get("parameters", {})
     if not isinstance(parameters, dict):
-        raise UsageError(f"{path}: parameters of model {name!r} is no table; write parameters = {{ name = value }}")
+        raise UsageError(f"{path}: parameters of model {name!r} is not a table; write parameters = {{ name = value }}")
     network = _network(path, name, table["network"]) if "network" in table else None
     text = _text(path, name, table)
     given = {role: value for role, value in table.items() if role not in _NOT_ROLES}
     roles = {role: _source(path, name, role, value, network, text) for role, value in given.items()}
     only = table.get("only", [])
     if not isinstance(only, list) or not all(isinstance(each, str) for each in only):
-        raise UsageError(f'{path}: only of model {name!r} is no list of experiments; write only = ["part_a/flow"]')
+        raise UsageError(f'{path}: only of model {name!r} is not a list of experiments; write only = ["part_a/flow"]')
     return Model(name, table["title"], roles, parameters, only)
 
 
 def _network(path: Path, model: str, given: Any) -> Network:
     where = f"{path}: network of model {model!r}"
     if not isinstance(given, dict):
-        raise UsageError(f"{where} is no table; write network = {{ prediction = ..., times = [..., ...] }}")
+        raise UsageError(f"{where} is not a table; write network = {{ prediction = ..., times = [..., ...] }}")
     known = [field.name for field in msgspec.structs.fields(Network)]
     if unknown := sorted(given.keys() - set(known)):
-        raise UsageError(f"{where}: no field {unknown[0]!r}{nearest(unknown[0], known)}; there are {', '.join(known)}")
+        raise UsageError(
+            f"{where}: unknown field {unknown[0]!r}{nearest(unknown[0], known)}; known are {', '.join(known)}"
+        )
     try:
         network = msgspec.convert(given, Network)
     except msgspec.ValidationError as error:
@@ -227,14 +229,14 @@ def _network(path: Path, model: str, given: Any) -> Network:
         "tokens": network.tokens < 1,
     }
     if found := [field for field, is_wrong in wrong.items() if is_wrong]:
-        said = {"times": "give two different times, at noise and at the data", "side": "give pixels, or 0"}
+        said = {"times": "give two different times, for noise and for data", "side": "give pixels, or 0"}
         advice = said.get(found[0], "give a number greater than 0")
         raise UsageError(f"{where}: {found[0]} = {getattr(network, found[0])!r}; {advice}")
     return network
 
 
 def _text(path: Path, model: str, table: Mapping[str, Any]) -> TextSource | None:
-    """What the table says of what reads the prompts; None where it says nothing."""
+    """The source of prompt embeddings that the table gives, or None."""
     found = {"kind": "", "place": "", "revision": ""}
     if "text" in table:
         source = _source(path, model, "text", table["text"], None)
@@ -242,15 +244,17 @@ def _text(path: Path, model: str, table: Mapping[str, Any]) -> TextSource | None
     embeddings = table.get("embeddings", "")
     if not isinstance(embeddings, str) or ("embeddings" in table and not embeddings.endswith(_EMBEDDINGS)):
         raise UsageError(
-            f'{path}: embeddings of model {model!r} name no file; write embeddings = "..." with one that ends in '
+            f'{path}: embeddings of model {model!r} is not a file name; write embeddings = "..." with a file that ends in '
             f"{', '.join(_EMBEDDINGS)}"
         )
     if embeddings and "network" in table:
-        raise UsageError(f"{path}: model {model!r} has embeddings and a network; embeddings are for cascades alone")
+        raise UsageError(
+            f"{path}: model {model!r} has embeddings and a network; remove embeddings, which only cascades use"
+        )
     used = [name for name in ("text", "embeddings") if name in table]
     if used and any(isinstance(given, dict) and "upstream" in given for given in table.values()):
         raise UsageError(
-            f"{path}: model {model!r} has {used[0]}, but its weights are an experiment's, which have their own"
+            f"{path}: model {model!r} has {used[0]}, but its weights come from an experiment and have their own; remove it"
         )
     return TextSource(**found, embeddings=embeddings) if used else None
 
@@ -274,16 +278,16 @@ TELL_COMMIT = "python -c \"from huggingface_hub import model_info; print(model_i
 
 
 def _check_revision(where: str, revision: Any) -> None:
-    """Refuse what is neither a commit nor the name of a branch or a tag, such as a commit that was cut short.
+    """Refuse a revision that is neither a commit nor the name of a branch or tag, such as a shortened commit.
 
     Raises:
         UsageError: it is.
     """
     if not isinstance(revision, str) or not revision.strip():
-        raise UsageError(f"{where}: its revision is empty; give a commit, which {TELL_COMMIT} prints")
+        raise UsageError(f"{where}: its revision is empty; use the commit that {TELL_COMMIT} prints")
     if not is_commit(revision) and len(revision) >= 7 and HEX.issuperset(revision.strip().lower()):
         raise UsageError(
-            f"{where}: revision {revision!r} is no commit, which has 40 hex digits in lower case; {TELL_COMMIT} prints it"
+            f"{where}: revision {revision!r} is not a commit of 40 lower-case hex digits; {TELL_COMMIT} prints one"
         )
 
 

@@ -1,4 +1,4 @@
-"""One module's source, read without importing it: its symbols, what each refers to, and its declarations.
+"""One module's source, read without importing it: its symbols, their references, and its declarations.
 
 The record depends on the file's text and the module's name alone, is plain JSON, and is cached by content. An import is
 written ``module:name`` (``module:`` for the module itself).
@@ -35,11 +35,11 @@ def module_record(source: str | bytes, module: str, path: str, *, package: bool 
         DeclarationError: the text is not Python, or an experiment in it breaks a rule.
     """
     before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, _DEEPEST))  # a sum of two thousand terms is two thousand deep
+    sys.setrecursionlimit(max(before, _DEEPEST))  # a sum of two thousand terms is nested two thousand deep
     try:
         return _Module(_parsed(source, path), module, path, package).record()
     except (RecursionError, MemoryError):
-        raise DeclarationError(f"{path}:1:1: an expression is nested too deeply to be read; take it apart") from None
+        raise DeclarationError(f"{path}:1:1: an expression is nested too deeply; split it") from None
     finally:
         sys.setrecursionlimit(before)
 
@@ -54,8 +54,8 @@ def _parsed(source: str | bytes, path: str) -> ast.Module:
         where = f"{path}:{getattr(error, 'lineno', None) or 1}:{max(getattr(error, 'offset', None) or 1, 1)}"
         said = getattr(error, "msg", str(error))
         if "int_max_str_digits" in said:
-            raise DeclarationError(f"{where}: a number of more digits than Python reads; compute it") from None
-        raise DeclarationError(f"{where}: not valid Python: {said}; mend the syntax") from None
+            raise DeclarationError(f"{where}: a number has more digits than Python can read; compute it") from None
+        raise DeclarationError(f"{where}: not valid Python: {said}; fix the syntax") from None
 
 
 @dataclass
@@ -125,7 +125,7 @@ class _Module:
                 self._define(node, effect)
 
     def _define(self, node: ast.stmt, effect: bool) -> None:
-        """Enter what a statement binds; a statement that does more than bind is an effect of its module."""
+        """Record what a statement binds; a statement that does more than bind is an effect of its module."""
         names = _bound_by(node)
         for name in names:
             self.symbols.setdefault(name, []).append(node)
@@ -231,7 +231,7 @@ class _Bindings:
         self.elsewhere: set[str] = set()  # declared global or nonlocal
 
     def visit(self, node: ast.AST) -> None:
-        """Enter what *node* binds in the scope that it stands in."""
+        """Record what *node* binds in its scope."""
         match node:
             case ast.Name(ctx=ast.Store() | ast.Del()):
                 self.plain.add(node.id)
@@ -281,7 +281,7 @@ class _Scope:
 
 
 class _Reader:
-    """Walks code and enters into *references* every name that is not bound in the functions around it."""
+    """Walks code and adds to *references* every name that is not bound in the functions around it."""
 
     def __init__(self, references: _References, package: str) -> None:
         self.references, self.package = references, package
@@ -377,7 +377,7 @@ class _Reader:
         self._all(results, inner)
 
     def _class(self, node: ast.ClassDef, scopes: tuple[_Scope, ...]) -> None:
-        """Read a class, whose body sees the module; what it imports is taken whole."""
+        """Read a class, whose body sees the module; modules that it imports count as a whole."""
         for each in node.body:
             if isinstance(each, (ast.Import, ast.ImportFrom)):
                 self._import(each, None)

@@ -15,7 +15,7 @@ def parsed(setting: str, text: str, annotation: str) -> Any:
     ``5`` is 5.0 for a float; a text needs no quotes; a tuple is written ``0,1,2.5`` or ``(0, 1, 2.5)``.
 
     Raises:
-        UsageError: it means none; *setting* says which.
+        UsageError: the text does not fit; *setting* names it.
     """
     wanted = ast.parse(annotation, mode="eval").body
     candidates = [_literal(text), _literal(f"({text},)"), _literal(text.capitalize()), text]

@@ -28,8 +28,8 @@ _WORDS = {
     "'=' expected": _FIELD % "}",
     "'}' expected": _FIELD % "}",
     "')' expected": _FIELD % ")",
-    "unbalanced braces": "a } without its {",
-    "too many nested braces": "more than a hundred braces in one another",
+    "unbalanced braces": "a } without a {",
+    "too many nested braces": "braces are nested more than a hundred deep",
 }
 
 
@@ -125,11 +125,11 @@ class _Scanner(LowLevelParser):  # type: ignore[misc]
         entry = f"{self.current_entry_key}: " if self.current_entry_key else ""
         field, words = self.current_field_name, str(error.args[0])
         if field and (isinstance(error, PrematureEOF) or words == "field value expected"):
-            return self._value, f'{entry}the value of {field} is not {{...}}, "..." or a number that ends'
+            return self._value, f'{entry}the value of {field} is not a closed {{...}}, a closed "..." or a number'
         if not self._fields and (key := _SPACED_KEY.match(self.text, self.command_start)):
             return key.start(
                 "key"
-            ), f"the key {' '.join(key['key'].split())!r} has a space; take it out, also where it is cited"
+            ), f"the key {' '.join(key['key'].split())!r} has a space; remove it, also where it is cited"
         if isinstance(error, PrematureEOF):
             return self.command_start, f"{entry}this entry does not end; close it with a brace"
         at = self._field if words == "'=' expected" else _skip_space(self.text, error.error_context_info[2])
@@ -150,7 +150,7 @@ class _Scanner(LowLevelParser):  # type: ignore[misc]
         super().parse_field()
         name = (self.current_field_name or "").lower()
         if name in self._fields:
-            message = f"{self.current_entry_key}: {name} is there twice; remove one"
+            message = f"{self.current_entry_key}: {name} is given twice; remove one"
             self.faults.append((self._field, message))
         elif name:
             self._fields[name] = Value(tuple(self._parts))
@@ -165,16 +165,14 @@ class _Scanner(LowLevelParser):  # type: ignore[misc]
     def substitute_macro(self, name: str) -> str:
         if name not in self.macros:
             entry = f"{self.current_entry_key}: " if self.current_entry_key else ""
-            message = f"{entry}no @string defines {name!r}; define it, or put the text itself into braces"
+            message = f"{entry}no @string defines {name!r}; define it, or put the text in braces"
             self.faults.append((self._value, message))
         text = str(self.macros.get(name, name))
         self._grown += len(text)
         if self._grown > _MOST_GROWN:  # strings made of strings grow beyond all memory in a few lines
             if not self._outgrown:
                 self._outgrown = True
-                self.faults.append(
-                    (self._value, f"strings put in for their names come to more than {_MOST_GROWN:,} letters")
-                )
+                self.faults.append((self._value, f"@string definitions expand to more than {_MOST_GROWN:,} letters"))
             return ""
         return text
 

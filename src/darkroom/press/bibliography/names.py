@@ -1,4 +1,4 @@
-"""Names of authors in a bibliography: taken apart as BibTeX does it, with what it would silently get wrong as a fault."""
+"""Names of authors in a bibliography: split as BibTeX does it; what it would silently get wrong is a fault."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from darkroom.press.bibliography.tex import without_html
 _SUFFIX = re.compile(r"(?:Jr|Sr|Esq|Ph\.?\s?D|M\.?\s?D)\.?|I{1,3}|I?V|VI{0,3}|\d(?:st|nd|rd|th)", re.IGNORECASE)
 _APART = re.compile(
     r"(?:Jr|Sr|JR|SR|Esq|Ph\.?D|M\.D)\.?|I{2,3}|IV|VI{1,3}|\d(?:st|nd|rd|th)"
-)  # where no comma tells them
+)  # where no comma marks them
 _NUMERAL = re.compile(r"[IVX]+")
 _INITIAL = re.compile(r"[A-Z]\.?")
 _INITIALS = re.compile(r"(?:[A-Z]\.(?:-?[A-Z]\.)*|[A-Z]{1,3})")
 _OTHERS = re.compile(r"(?:others|et\.? al\.?)", re.IGNORECASE)
 _AND_OTHERS = re.compile(r",?\s+et\.?~?\s?al\.?$", re.IGNORECASE)
 _EXTENDED = re.compile(r"([a-z]+(?:-i)?)\s*=\s*(.*)", re.IGNORECASE | re.DOTALL)
-_WRITE = "write Family, Given, names joined by `and`, a body's name in braces"
+_WRITE = "write Family, Given; join names by `and`; put organizations in braces"
 UNKNOWN = "?"
 
 
@@ -91,7 +91,7 @@ def _by_bibtex(name: str) -> Name | str:
     found = _initials(name, given, last) if suffix else _suffixed(name, first, last) or _initials(name, given, last)
     if found:
         return found
-    return Name(given, family, suffix) if family.strip("{} ") else f"'{name}' is no name"
+    return Name(given, family, suffix) if family.strip("{} ") else f"'{name}' is not a name"
 
 
 def _suffixed(name: str, first: list[str], last: list[str]) -> Name | None:
@@ -114,7 +114,7 @@ def _initials(name: str, given: str, last: list[str]) -> str:
 
 
 def _joined_otherwise(name: str) -> str:
-    """What is said of several names that are not joined by ``and``, or ""."""
+    """What is wrong with several names that are not joined by ``and``, or ""."""
     bare = re.sub(r"\{[^{}]*\}|\\[^A-Za-z&]", "", name)
     if ";" in bare or "&" in bare:
         return f"'{name}' is read as one name"

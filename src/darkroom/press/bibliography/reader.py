@@ -1,8 +1,8 @@
 """Works to cite, out of ``templates/references.bib``, as JabRef, Zotero, BibDesk and dblp export it.
 
-Names are taken apart as BibTeX does it, TeX becomes text, formulas in titles stay formulas. A web page may lack an author
-or a year; its organization or title stands in for the one, "n.d." for the other. Of biblatex's fields the subtitles, the
-title of the whole of which a work is a part, dates and inheritance are read as it reads them.
+Names are split as BibTeX does it, TeX becomes text, formulas in titles stay formulas. A web page may lack an author
+or a year; its organization or title stands in for the one, "n.d." for the other. Of biblatex's fields the subtitles,
+the title of the whole of which a work is a part, dates and inheritance are read as it reads them.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def read_bibliography(text: str, path: str) -> dict[str, Entry]:
     """The entries of *text* by key; *path* is for messages.
 
     Raises:
-        ContentError: with every fault: syntax, a key or a field twice, an @string that is not defined, a missing author,
-            title or year, a macro of TeX that is not known, a name or an address that is none.
+        ContentError: with every fault: syntax, a key or a field twice, an @string that is not defined, a missing
+            author, title or year, a macro of TeX that is not known, an invalid name or address.
     """
     from darkroom.press.bibliography.bibtex import read
 
@@ -69,7 +69,7 @@ def read_bibliography(text: str, path: str) -> dict[str, Entry]:
     seen: set[str] = set()
     for record in records:
         if record.key in seen:
-            wrong.append((record.offset, f"{record.key!r} is there twice; remove one"))
+            wrong.append((record.offset, f"{record.key!r} is defined twice; remove one"))
         elif record.whole and record.kind not in _NO_WORKS:
             made = _Reader(_completed(record, known, wrong), wrong).entry()
             entries[record.key] = msgspec.structs.replace(made, line=place(text, record.offset)[0])
@@ -254,7 +254,7 @@ class _Reader:
         given = address(value.text)
         doi = given.removeprefix(_DOI.match(given)[0])  # type: ignore[index]  # it matches the empty string too
         if not re.fullmatch(r"10\.\d[\d.]*/\S+", doi):
-            self._report("doi", value.place(0), f"{given!r} is no DOI; write one such as 10.1145/3592450")
+            self._report("doi", value.place(0), f"{given!r} is not a DOI; write one such as 10.1145/3592450")
             return ""
         return f"https://doi.org/{quote(doi, safe=_SAFE.replace('#', '').replace('?', ''))}"
 
@@ -266,13 +266,13 @@ class _Reader:
         except ValueError:
             whole = False
         if not whole:
-            self._report("url", value.place(0), f"{given!r} is no address; write it whole, with https://")
+            self._report("url", value.place(0), f"{given!r} is not an address; write all of it, with https://")
         elif blank := re.search(r"\s+", given):
             whole = False
             at = re.search(r"\S(\s)", value.text)
             more = re.match(r"\S*://", given[blank.end() :])
-            what = "write one address alone" if more else "write %20 for a blank that belongs there, else remove it"
-            self._report("url", value.place(at.start(1) if at else 0), f"a blank in the address; {what}")
+            what = "write only one address" if more else "remove it, or write %20 if it belongs there"
+            self._report("url", value.place(at.start(1) if at else 0), f"the address has a space in it; {what}")
         scheme, _, rest = given.partition("://")
         host, slash, path = rest.partition("/")
         return f"{scheme}://{host}{slash}{quote(path, safe=_SAFE)}" if whole else ""

@@ -1,7 +1,7 @@
 r"""TeX in a bibliography to plain text: accents, ligatures, quotes, fonts. Formulas stay TeX, between dollars.
 
-pylatexenc reads it. What it would drop in silence, a macro that it does not know, is a fault here. HTML that Crossref and
-Zotero leave in titles (``&amp;``, ``<i>``, ``<sub>``) is read as the TeX that means the same.
+pylatexenc reads it. What it would drop in silence, a macro that it does not know, is a fault here. HTML that Crossref
+and Zotero leave in titles (``&amp;``, ``<i>``, ``<sub>``) is read as the TeX that means the same.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any
 
-_LETTERS = re.compile(r"(?:[^\\$%~`'&{}^_<>-]|-(?!-)|'(?!'))*+")  # nothing that TeX has its own idea of
+_LETTERS = re.compile(r"(?:[^\\$%~`'&{}^_<>-]|-(?!-)|'(?!'))*+")  # characters without a meaning in TeX
 _BRACES = re.compile(r"(?:[^\\$%~`'&^_<>-]|-(?!-)|'(?!'))*+")
 _ADDRESS = re.compile(r"\\(?:url|path|nolinkurl)\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
 _ESCAPED = re.compile(
@@ -80,7 +80,7 @@ def as_text(tex: str, report: Report, formulas: bool = True) -> str:
     shown = _Rewritten(tex).sub(_ADDRESS, lambda found: _as_tex("".join(address(found[1]).split())))
     shown = _without_html(shown.sub(_DBLP, _formula_of_dblp)).sub(_PERCENT, lambda _: r"\%")
     if mathml := _MATHML.search(shown.text):
-        report("MathML; write the formula between dollars", shown.origin(mathml.start()))
+        report("MathML is not supported; write the formula between dollars", shown.origin(mathml.start()))
     return _spaced(_converted(shown.text, lambda what, at: report(what, shown.origin(at)), formulas))
 
 
@@ -201,7 +201,7 @@ def _converted(tex: str, report: Report, formulas: bool) -> str:
     try:
         nodes, _, _ = LatexWalker(tex, latex_context=grammar, tolerant_parsing=False).get_latex_nodes()
         for name, at in _unknown(nodes, meaning):
-            report(f"{name} has no meaning here; write the letters themselves, in UTF-8", at)
+            report(f"{name} is not supported here; write the characters in UTF-8", at)
         text = "".join(map(_converter(formulas), nodes)).replace("`", "‘").replace("$$", "$")
         return text if formulas else text.replace(r"\$", "$")
     except LatexWalkerParseError as error:
@@ -209,18 +209,18 @@ def _converted(tex: str, report: Report, formulas: bool) -> str:
         at = (opened or [error.pos or 0])[-1]
         report(_unbalanced(tex[at : at + 1]), at)
     except RecursionError:
-        report("more braces in one another than can be read", 0)
+        report("braces are nested too deeply", 0)
     return tex
 
 
 def _unbalanced(sign: str) -> str:
     if sign == "$":
-        return r"this $ opens a formula that is not closed; a dollar itself is \$"
-    return "this macro lacks what it applies to" if sign == "\\" else "this brace has no counterpart"
+        return r"this $ opens a formula that is not closed; write \$ for a dollar sign"
+    return "this macro has no argument" if sign == "\\" else "this brace is not matched"
 
 
 def _unknown(nodes: Iterable[Any], meaning: Any) -> Iterator[tuple[str, int]]:
-    """Macros and environments that pylatexenc would leave out, and where they are; formulas are not looked into."""
+    """Macros and environments that pylatexenc would drop, and where they are; formulas are not searched."""
     for node in nodes:
         kind = type(node).__name__
         if kind == "LatexEnvironmentNode":

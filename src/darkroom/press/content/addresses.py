@@ -1,4 +1,4 @@
-"""Addresses: what they are made of, where they stand in text, and what an element can show."""
+"""Addresses: their parts, where they occur in text, and what an element can show."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def parts_of(target: str) -> Address:
 
 def encoded(path: str) -> str:
     """A path as it stands in an address."""
-    return quote(path, safe="/@!$&'()*+,;=~-._")  # a colon would make a scheme of what stands before it
+    return quote(path, safe="/@!$&'()*+,;=~-._")  # what precedes a colon would be a scheme
 
 
 def root_of(url: str) -> str:
@@ -55,7 +55,7 @@ def anchor(figure: str) -> str:
 
 
 def bare_address(text: str, start: int = 0) -> tuple[int, int] | None:
-    """Where the next address begins and ends that stands in a text as it is, by GitHub's rules.
+    """Where the next plain address in a text begins and ends, by GitHub's rules.
 
     It has http://, https:// or www. before it; marks behind it and a bracket that nothing opens in it are not its part.
     """
@@ -78,7 +78,7 @@ def bare_address(text: str, start: int = 0) -> tuple[int, int] | None:
 
 
 def bare_mail(text: str, start: int = 0) -> tuple[int, int] | None:
-    """Where the next address of mail begins and ends that stands in a text as it is, by GitHub's rules.
+    """Where the next plain mail address in a text begins and ends, by GitHub's rules.
 
     Its last part has letters alone; what goes on with a colon or a stroke, as ``git@host.com:a/b``, is none.
     """
@@ -101,9 +101,9 @@ def unfit(element: str, attribute: str, name: str) -> str:
     """Why an element shows nothing of a file of the site, judged by its suffix, or ""."""
     suffix, where = PurePosixPath(name).suffix.lower(), (element, attribute)
     if where in _FILMS and suffix not in FILMS | SOUNDS:
-        return f"{name} is no film or sound that browsers play; save it as MP4 or WebM"
+        return f"browsers do not play {name}; save it as MP4 or WebM"
     if where == ("track", "src") and suffix != ".vtt":
-        return f"{name} holds no subtitles that browsers show; save them as WebVTT, .vtt"
+        return f"browsers do not show the subtitles in {name}; save them as WebVTT, .vtt"
     return f"{name} is {_instead(suffix, name)}" if where in _PICTURES and suffix not in SUFFIXES else ""
 
 
@@ -115,4 +115,4 @@ def _instead(suffix: str, name: str) -> str:
         return f'a sound; write <audio src="{name}" controls></audio>'
     if suffix in {".html", ".md"}:
         return f"a page, not a picture; write [text]({name})"
-    return f"no picture that browsers show; save it as PNG, JPEG, WebP or SVG, or write [text]({name})"
+    return f"not a picture that browsers show; save it as PNG, JPEG, WebP or SVG, or write [text]({name})"

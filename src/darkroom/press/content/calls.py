@@ -1,6 +1,6 @@
 """Calls by literal name, such as ``{{ metric("part_b/denoiser/test_mse", at=5) }}``, read without Jinja.
 
-What a call may be is said by a subclass of :class:`PageCall` for each kind (see ``page_calls``).
+Each kind of call is a subclass of :class:`PageCall` (see ``page_calls``).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class Unknown(Exception):
-    """A name that leads nowhere; the message says what would."""
+    """An unknown name; the message offers known ones."""
 
     rule: ClassVar[str] = "reference"
 
@@ -39,10 +39,10 @@ class NotRun(Exception):
 
 
 class PageCall:
-    """What a call is, by its kind. A subclass is all that there is to a new kind: its ``word`` makes it known.
+    """What a call is, by its kind. A new kind only needs a subclass: its ``word`` registers it.
 
     Attributes:
-        word: what pages call it by.
+        word: its name on pages.
         is_block: whether it stands on a line of its own.
         takes: the least and the most names that it takes, and how a message says so.
         choices: its options with their types.
@@ -85,7 +85,7 @@ class PageCall:
                 choices = nearest(name, self.choices) or listed("; it takes", self.choices)
                 raise Unknown(f"{self.word}(...) has no option {name!r}{choices}")
             if not isinstance(value, self.choices[name]):
-                raise Unknown(f"{name}={value!r} in {self.word}(...) is of the wrong kind")
+                raise Unknown(f"{name}={value!r} in {self.word}(...) has the wrong type")
 
 
 KINDS: dict[str, type[PageCall]] = {}
@@ -93,7 +93,7 @@ KINDS: dict[str, type[PageCall]] = {}
 
 
 def listed(opening: str, names: Iterable[str]) -> str:
-    """A clause of a message that names all there is: "; it has a, b"."""
+    """A clause of a message that lists all names: "; it has a, b"."""
     names = list(names)
     return f"{opening} {', '.join(names)}" if names else "; it has none"
 

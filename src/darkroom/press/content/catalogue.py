@@ -1,4 +1,4 @@
-"""What there is to show: every experiment's manifest, with what the plan says of it."""
+"""What pages can show: every experiment's manifest, with its state from the plan."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ DEEPEST = 8  # folders of an id
 class StoredExperiment(msgspec.Struct, frozen=True, dict=True):
     """One experiment: its folder, the manifest's digest ("" where there is none), and its state.
 
-    ``state`` and ``reasons`` are the plan's words; a manifest that cannot be read makes it damaged whatever those are.
-    ``known`` says that this same manifest was whole when it was last read.
+    ``state`` and ``reasons`` are the plan's words; if the manifest cannot be read, it is damaged whatever the plan
+    says. ``known`` says that this manifest was valid when it was last read.
     """
 
     id: str
@@ -75,7 +75,7 @@ class StoredExperiment(msgspec.Struct, frozen=True, dict=True):
         return tuple(dict.fromkeys((*self.declared_figures, *drawn)))
 
     def may_have(self, name: str) -> bool:
-        """Whether there is a figure called *name*; of a manifest that cannot be read, and no sources, nobody knows."""
+        """Whether there is a figure called *name*; unknown, if the manifest cannot be read and there are no sources."""
         return name in self.figures or bool(self.problem and not self.declared_figures)
 
     def drawn(self, name: str) -> Figure | None:
@@ -91,8 +91,8 @@ class StoredExperiment(msgspec.Struct, frozen=True, dict=True):
 class Catalogue(msgspec.Struct, frozen=True, dict=True):
     """Every experiment by id, sorted.
 
-    ``model`` is the one whose outputs are shown: pages name ``part_a/guidance``, and where that model has drawn it they get
-    ``part_a/guidance@model``.
+    ``model`` is the one whose outputs are shown: pages name ``part_a/guidance``, and where that model has drawn it
+    they get ``part_a/guidance@model``.
     """
 
     experiments: Mapping[str, StoredExperiment] = {}
@@ -142,7 +142,7 @@ def manifests(outputs: Path) -> Iterator[Path]:
     for folder, folders, files in os.walk(outputs):
         is_deep = folder.count(os.sep) - os.fspath(outputs).count(os.sep) >= DEEPEST
         folders[:] = sorted(name for name in folders if not is_deep and not name.startswith(".") and name != "figures")
-        if NAME in files or NAME in folders:  # a folder of that name is no manifest, and is told of
+        if NAME in files or NAME in folders:  # a folder of that name is reported
             yield Path(folder) / NAME
         folders[:] = [name for name in folders if name != NAME]
 
@@ -181,6 +181,6 @@ def read_catalogue(
 
 
 def _id_of(manifest: Path, outputs: Path) -> str:
-    """What the experiment is called that a manifest is of; bytes that are not UTF-8 are written out, which is no id."""
+    """The id of the experiment of a manifest; bytes that are not UTF-8 are escaped, which makes it invalid."""
     name = manifest.parent.relative_to(outputs).as_posix()
     return name if name.isascii() else os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -38,7 +38,7 @@ class Listing(msgspec.Struct, frozen=True):
 
 
 def highlighted(source: str, info: str) -> str:
-    """A block of code: *info* is what stands behind its fence, a language and the lines to mark in braces."""
+    """A block of code: *info* is what follows its fence, a language and the lines to mark in braces."""
     language, lines = language_and_marks(info)
     named = f' class="language-{escape(language)}"' if language else ""
     content = _coloured(source, language) if language else escape(source)
@@ -52,7 +52,7 @@ def highlighted(source: str, info: str) -> str:
 
 
 def language_and_marks(info: str) -> tuple[str, str]:
-    """What stands behind a fence: the language, and the lines to mark such as "1,3-5"; "" for what is not there."""
+    """What follows a fence: the language, and the lines to mark such as "1,3-5"; "" for what is not there."""
     language, marks = _LANGUAGE.match(info), _MARKS.search(info)
     return (language[1] if language else ""), (marks[1] if marks else "")
 
@@ -70,10 +70,10 @@ def wrong_marks(text: str, count: int) -> str:
     for each in text.split(",") if text.strip() else ():
         found = _RANGE.fullmatch(each.strip())
         if not found:
-            return f"{each.strip()!r} is no line to mark; write numbers from 1 and ranges, such as 1,3-5"
+            return f"{each.strip()!r} does not name lines; write numbers from 1 and ranges, such as 1,3-5"
         first, last = int(found[1][:9]), int((found[2] or found[1])[:9])
         if not 1 <= first <= last <= count:
-            return f"no lines {each.strip()} to mark: there are {count}, counted from 1"
+            return f"there are no lines {each.strip()} to mark: the code has {count}, counted from 1"
     return ""
 
 
@@ -168,7 +168,7 @@ def source_file(name: str, root: Path) -> Path | None:
 def _module(name: str, root: Path) -> tuple[Path, list[str]]:
     parts = name.split(".")
     if not all(part.isidentifier() for part in parts):
-        raise NoSource(f"{name!r} is no dotted name such as 'darkroom.diffusion.sample.ddim'")
+        raise NoSource(f"{name!r} is not a dotted name such as 'darkroom.diffusion.sample.ddim'")
     for folder in _folders(parts[0], root):
         for count in range(len(parts), 0, -1):
             for path in (
@@ -177,7 +177,7 @@ def _module(name: str, root: Path) -> tuple[Path, list[str]]:
             ):
                 if path.is_file() and path.resolve().is_relative_to(folder.resolve()):
                     return path, parts[count:]
-    raise NoSource(f"there is no module {parts[0]!r} with {'.'.join(parts[1:]) or 'anything'!r} in src or beside it")
+    raise NoSource(f"there is no module {parts[0]!r} with {'.'.join(parts[1:]) or 'anything'!r} in src or the project")
 
 
 def _folders(package: str, root: Path) -> Iterator[Path]:

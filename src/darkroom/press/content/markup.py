@@ -54,13 +54,13 @@ def pieces(content: str, behind: Callable[[int, int], int] = lambda at, tag: 0) 
 
 
 ELEMENTS = frozenset(
-    """a abbr acronym address applet area article aside audio b base basefont bdi bdo big blink blockquote body br button
-    canvas caption center cite code col colgroup data datalist dd del details dfn dialog dir div dl dt em embed fieldset
-    figcaption figure font footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html i iframe img input ins
-    kbd label legend li link main map mark marquee menu meta meter nav nobr noframes noscript object ol optgroup option
-    output p param picture plaintext pre progress q rb rp rt rtc ruby s samp script search section select slot small
-    source span strike strong style sub summary sup table tbody td template textarea tfoot th thead time title tr track
-    svg math tt u ul var video wbr xmp""".split()  # noqa: SIM905
+    """a abbr acronym address applet area article aside audio b base basefont bdi bdo big blink blockquote body br
+    button canvas caption center cite code col colgroup data datalist dd del details dfn dialog dir div dl dt em embed
+    fieldset figcaption figure font footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html i iframe
+    img input ins kbd label legend li link main map mark marquee menu meta meter nav nobr noframes noscript object ol
+    optgroup option output p param picture plaintext pre progress q rb rp rt rtc ruby s samp script search section
+    select slot small source span strike strong style sub summary sup table tbody td template textarea tfoot th thead
+    time title tr track svg math tt u ul var video wbr xmp""".split()  # noqa: SIM905
 )
 
 
@@ -104,7 +104,7 @@ _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):")
 
 
 def leads_to_pages(address: str) -> bool:
-    """Whether a link's address is one of a page, of this site or another, or of mail, whatever a browser leaves out of it."""
+    """Whether a link leads to a page, of this or another site, or to mail, after what browsers strip from addresses."""
     plain = "".join(each for each in address if each > " " and each != "\x7f").lower()
     scheme = _SCHEME.match(plain)
     return scheme[1] in {"http", "https", "mailto", "tel"} if scheme else not plain.startswith(("//", "/\\", "\\"))

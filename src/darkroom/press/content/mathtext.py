@@ -125,7 +125,7 @@ def _environment_end(text: str, start: int, end: int, name: str) -> int:
 
 
 def _closing(text: str, start: int, end: int, mark: str) -> int:
-    """Where the mark stands that closes a formula, or -1; braces are minded unless they are not closed themselves."""
+    """Where the mark that closes a formula is, or -1; braces are respected unless they are unbalanced."""
     signs = _signs(text)
     close = signs.closing(text, start, end, mark, signs.depth(start))
     if close is None and signs.depth(end) > signs.depth(start) and not (mark == "$" and signs.has_code(start, end)):
@@ -291,24 +291,24 @@ def lost(tex: str, display: bool) -> Iterator[tuple[int, str]]:
         plain = display and found["more"] and not tex[max(at - 1, 0) : at].isdigit()
         if not plain or comment.count("}") > comment.count("{"):
             behind = f", so {comment.strip()[:30]!r} is lost" if comment.strip() else ""
-            yield at, f"% begins a comment in TeX{behind}; write \\% for a percent sign"
+            yield at, f"% starts a comment in TeX{behind}; write \\% for a percent sign"
 
 
 def doubtful(tex: str, display: bool) -> Iterator[tuple[int, str, bool]]:
-    """What other programs would take out of a formula before it is set: where, what to say of it, whether certainly."""
+    """What other programs would remove from a formula before it is set: where, the message, and whether it is certain."""
     for found in _ENTITY.finditer(tex) if "&" in tex else ():
-        yield found.start(), f"{found[0]} is HTML's; write {html.unescape(found[0])} in a formula", True
+        yield found.start(), f"{found[0]} is HTML; write {html.unescape(found[0])} in a formula", True
     if "<!--" in tex:
-        yield tex.find("<!--"), "<!-- begins no comment in a formula; write % on a line of its own", True
+        yield tex.find("<!--"), "<!-- is not a comment in a formula; write % on its own line", True
     if "\\_" in tex:
         words = [found.span() for found in _WORDS.finditer(tex)]
         for found in _LOWERED.finditer(tex):
             if not any(start < found.start("sign") < end for start, end in words):
-                yield found.start("sign"), "\\_ is seen as it is in a formula; write _ for what is set lower", False
+                yield found.start("sign"), "\\_ shows an underscore in a formula; write _ for a subscript", False
     if "\\\\" in tex:
         at = _DOUBLED.search(tex) if display or _BROKEN.search(tex) else re.compile(r"\\\\").search(tex)
         if at:
-            yield at.start(), "\\\\ begins a new line of a formula; write one backslash for a command or a brace", False
+            yield at.start(), "\\\\ starts a new line of a formula; write one backslash for a command or a brace", False
 
 
 def starts_entity(tex: str, at: int | None) -> bool:
@@ -503,7 +503,7 @@ def prepare(
         for row in numbered:
             place = formula.place(row.label[0])
             if row.name and not formula.display:
-                wrong.append((place, f"{row.name}: a formula in a line has no number; give it lines of its own"))
+                wrong.append((place, f"{row.name}: an inline formula has no number; put it on its own lines"))
             tag = row.tag
             if not tag and formula.display:
                 count += 1
@@ -512,8 +512,8 @@ def prepare(
                 tag = str(count)
                 edits.append((row.end, row.end, rf"\tag{{{tag}}}"))
             if row.name and anchor_of(row.name) in {each.anchor for each in targets.values()}:
-                alike = "" if row.name in targets else ", or alike"
-                wrong.append((place, f"two formulas of this page are named {row.name!r}{alike}"))
+                alike = "" if row.name in targets else ", or nearly so"
+                wrong.append((place, f"two formulas on this page are named {row.name!r}{alike}"))
             elif row.name:
                 anchors.append(anchor_of(row.name))
                 targets[row.name] = Target("Equation", row.name, tag, anchors[-1])
@@ -523,7 +523,7 @@ def prepare(
         for found in _REFERENCE.finditer(without_comments(formula.tex)):
             target = targets.get(found["name"].strip())
             if target is None:
-                wrong.append((formula.place(found.start()), f"no formula of this page is named {found['name']!r}"))
+                wrong.append((formula.place(found.start()), f"no formula on this page is named {found['name']!r}"))
             else:
                 number = target.number if found["kind"] == "ref" else f"({target.number})"
                 edits.append((*found.span(), rf"\text{{{number}}}"))

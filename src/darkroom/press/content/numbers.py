@@ -72,7 +72,7 @@ def as_tex(text: str) -> str:
         return rf"{factor}10^{{{int(found[2])}}}"
 
     text = _UNKNOWN.sub("?", text[:_LONGEST_TEXT])
-    if _TEX.search(text):  # a text of somebody's manifest, which is shown and not carried out
+    if _TEX.search(text):  # a text of a manifest, which is shown and not executed
         return rf"\text{{{_SIGN.sub(lambda sign: _AS_TEXT.get(sign[0], rf'{chr(92)}{sign[0]}'), text)}}}"
     shown = _EXPONENT.sub(power, text).replace("%", r"\%")
     return re.sub(r"(?<=\d),(?=\d{3})", "{,}", shown)

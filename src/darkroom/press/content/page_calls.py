@@ -159,7 +159,9 @@ class FigureCall(_Shown):
             raise Unknown(f"unknown figure {self.name!r}{nearest(self.name, index.catalogue.figure_names)}")
         drawn = found[0].drawn(found[1])
         if drawn and drawn.kind not in index.kinds and not index.is_borrowed:
-            raise NoTemplate(f"{self.name} is of kind {drawn.kind!r}: no templates/figures/{drawn.kind}.html")
+            raise NoTemplate(
+                f"{self.name} is of kind {drawn.kind!r}, but templates/figures/{drawn.kind}.html does not exist"
+            )
 
     def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
         yield from _outputs(self.name, facts)
@@ -195,11 +197,11 @@ class PictureCall(_Shown):
         if name not in index.static:
             raise Unknown(f"no file {name!r} in templates/static{nearest(name, index.static)}")
         if PurePosixPath(name).suffix.lower() not in SUFFIXES | FILMS:
-            raise Unknown(f"{name} is no picture or film that browsers show; save it as PNG, JPEG, WebP, SVG or MP4")
+            raise Unknown(f"browsers do not show {name}; save it as PNG, JPEG, WebP, SVG or MP4")
         if named := calls_of(alt):
-            raise Unknown(f"{named} is not read within alt; write it out")
+            raise Unknown(f"{named} is not read in alt; write it out")
         if not alt.strip():
-            raise Unknown(f'{name} has no alt text; write picture({name!r}, caption="...", alt="what is seen")')
+            raise Unknown(f'{name} has no alt text; write picture({name!r}, caption="...", alt="what it shows")')
 
     def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
         yield repr(facts.index.mentions_of(self.name, url))
@@ -217,7 +219,7 @@ class _Number(Kind):
         """What it shows.
 
         Raises:
-            Unknown: the name leads nowhere.
+            Unknown: the name is unknown.
             NotRun: there are no outputs yet.
         """
         raise NotImplementedError
@@ -226,7 +228,7 @@ class _Number(Kind):
         """The same as plain text.
 
         Raises:
-            Unknown: the name leads nowhere, or the format does not fit.
+            Unknown: the name is unknown, or the format does not fit.
             NotRun: there are no outputs yet.
         """
         self.check_form()
@@ -466,14 +468,14 @@ def check(page: Page, index: Index) -> tuple[list[Fault], list[Fault]]:
 
 
 def _counted(problem: str, places: int) -> str:
-    return problem if places == 1 else f"{problem} ({places} places on this page wait for it)"
+    return problem if places == 1 else f"{problem} (used in {places} places on this page)"
 
 
 def _shown_twice(kinds: Iterable[Kind]) -> Iterator[tuple[int, str]]:
     seen = set()
     for kind in kinds:
         if kind.shown and kind.shown in seen:
-            yield kind.call.offset, f"{kind.shown!r} is shown twice on this page; refer back with ref(...)"
+            yield kind.call.offset, f"{kind.shown!r} is shown twice on this page; refer to it with ref(...)"
         seen.add(kind.shown)
 
 
@@ -484,7 +486,10 @@ def _cited_as_in_pandoc(page: Page, index: Index) -> Iterator[tuple[int, str]]:
     for words, offset in page.document.prose if index.bibliography else ():
         for found in _AT_KEY.finditer(words) if "@" in words else ():
             if found[1] in index.bibliography:
-                yield offset + found.start(), f'{found[0]} is not read; write {{{{ cite("{found[1]}", text=True) }}}}'
+                yield (
+                    offset + found.start(),
+                    f'{found[0]} is not a citation; write {{{{ cite("{found[1]}", text=True) }}}}',
+                )
 
 
 def tex_of(prepared: Prepared, index: Index) -> Rewritten:

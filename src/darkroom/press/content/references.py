@@ -39,7 +39,8 @@ class Index(msgspec.Struct, frozen=True):
 
     ``mentions`` are the sections that refer to a figure, ``equations`` the named formulas by the page's address and
     their name, ``static`` the names of static files, ``root`` the project's folder, ``names`` what pages are called, by
-    address, ``kinds`` those of figures that the theme has a template for; where that ``is_borrowed`` it lacks the project's.
+    address, ``kinds`` those of figures that the theme has a template for; where that ``is_borrowed`` it lacks the
+    project's.
     """
 
     catalogue: Catalogue
@@ -175,7 +176,7 @@ class Index(msgspec.Struct, frozen=True):
 def _at(values: Mapping[str, float | int | str], at: Literal, name: str) -> Value:
     if at is None:
         shown = ", ".join(label[:40] for label in list(values)[:12])
-        raise Unknown(f"{name!r} has a value for each of {shown}; pick one with at=...")
+        raise Unknown(f"{name!r} has a value for each of {shown}; choose one with at=...")
     for label in (str(at), f"{at:g}" if isinstance(at, int | float) else str(at)):
         if label in values:
             return values[label]

@@ -16,11 +16,11 @@ from darkroom.core.paths import parse_toml
 LONGEST = 20_000  # characters of a table
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _KINDS = {
-    str: "text in quotes",
+    str: "a string in quotes",
     int: "a whole number",
     bool: "true or false",
     float: "a number",
-    list: "a list of texts",
+    list: "a list of strings",
 }
 
 
@@ -123,7 +123,7 @@ def read_table(text: str, keys: Mapping[str, Key], path: str, first_line: int = 
     """
     try:
         if len(text) > LONGEST:
-            raise ValueError(f"{len(text)} characters, where {LONGEST} is the most")
+            raise ValueError(f"{len(text)} characters, more than the limit of {LONGEST}")
         values = parse_toml(text)
     except ValueError as error:  # also a number of more digits than Python takes
         raise ContentError([_syntax_fault(error, path, first_line, text)]) from None
@@ -146,7 +146,7 @@ def _wrong_keys(
             known = nearest(name, keys) or f"; known are {', '.join(keys)}"
             wrong(name, f"unknown key {name!r}{known}")
         elif not _fits(value, keys[name].kind):
-            wanted = _KINDS.get(keys[name].kind, "a table of texts")
+            wanted = _KINDS.get(keys[name].kind, "a table of strings")
             wrong(name, f"{name!r} should be {wanted}, not {repr(value)[:80]}")
         elif found := _CONTROL.search(_texts_of(value)):
             wrong(name, f"{name!r} holds a control character, U+{ord(found[0]):04X}; remove it")
@@ -166,7 +166,7 @@ def _texts_of(value: object) -> str:
     return "".join(map(_texts_of, value)) if isinstance(value, list) else value if isinstance(value, str) else ""
 
 
-_PERCENT = "% begins a comment in TeX; write \\\\% for a percent sign"
+_PERCENT = "% starts a comment in TeX; write \\\\% for a percent sign"
 
 
 def _misnamed(macro: str) -> str:
@@ -202,13 +202,13 @@ def _syntax_fault(error: Exception, path: str, first_line: int, text: str) -> Fa
     place = re.search(r" \(at line (\d+), column (\d+)\)$", message)
     if place:
         line, column = int(place[1]), int(place[2])
-    elif "than can be read" in message and (found := re.search(r"(?:[\[{][^\[{\]}\n]*){20}", text)):
+    elif "nested too deeply" in message and (found := re.search(r"(?:[\[{][^\[{\]}\n]*){20}", text)):
         line, column = text.count("\n", 0, found.start()) + 1, 1
     elif "64 bits" in message and (
         found := re.search(r"(?:0x[\da-fA-F_]{16}|0o[0-7_]{21}|0b[01_]{64}|[\d_]{19})", text)
     ):
         line, column = text.count("\n", 0, found.start()) + 1, found.start() - text.rfind("\n", 0, found.start())
     else:
-        line, column = (1 if "is the most" in message else text.count("\n") or 1), 1
+        line, column = (1 if "than the limit of" in message else text.count("\n") or 1), 1
     plain = message[: place.start()] if place else re.sub(r" \(at end of document\)$", " at the end", message)
     return Fault(path, first_line + line - 1, column, "front-matter", f"not valid TOML: {plain}")

@@ -40,7 +40,7 @@ def _check_fence(reading: Reading, token: Token) -> None:
         token.meta["formula"] = make_formula(reading, token.content, True, tuple(starts) or ((0, offset),))
         return
     if marked := _MAGIC.search(token.content):
-        message = f"{marked['words']} marks no lines here; write {{1,3-5}} behind the language"
+        message = f"{marked['words']} marks no lines here; write {{1,3-5}} after the language"
         reading.warn(place, "markdown", message)
     info = unescapeAll(token.info)
     message, certain = dialects.of_fence(info)
@@ -59,7 +59,7 @@ def _check_info(reading: Reading, info: str, count: int, place: int) -> None:
     if wrong := listings.wrong_marks(marks, count):
         reading.fault(place, "code", wrong)
     if language and not listings.is_known(language):
-        message = f"code is not coloured, since no language is called {language!r}{listings.nearest_language(language)}"
+        message = f"code is not coloured, since there is no language {language!r}{listings.nearest_language(language)}"
         reading.warn(place, "code", message)
 
 
@@ -75,7 +75,9 @@ def _check_indented(reading: Reading, token: Token) -> None:
     place = reading.lines[token.map[0]] + len(first) - len(first.lstrip())
     reading.kept.append((place, reading.lines[token.map[1] - 1] + len(reading.line(token.map[1] - 1))))
     if _MEANT.search(token.content):
-        message = "this is code, since four spaces or more stand before it; indent it less if it is not, or use a fence"
+        message = (
+            "this is code, since it is indented by four spaces or more; indent it less if it is not, or use a fence"
+        )
         reading.warn(place, "markdown", message)
 
 
@@ -85,12 +87,12 @@ def _check_heading(reading: Reading, token: Token) -> None:
     token.meta["at"] = reading.origin(reading.lines[token.map[0]] + len(line) - len(line.lstrip()))
     if token.tag == "h1":
         place = reading.lines[token.map[0]] + len(line) - len(line.lstrip())
-        reading.fault(place, "heading", "the title stands in the front matter; begin sections with ##")
+        reading.fault(place, "heading", "the title is in the front matter; start sections with ##")
     elif token.markup == "-":
         _check_underlined(reading, token)
     elif not line.strip(" \t>#"):
         place = reading.lines[token.map[0]] + line.find("#")
-        reading.fault(place, "heading", "this heading has no text; write it behind the signs, or remove them")
+        reading.fault(place, "heading", "this heading has no text; write it after the #, or remove the line")
 
 
 _FRONT = re.compile(r"[ \t]*[\w-]+:(?:[ \t]|$)")
@@ -103,9 +105,9 @@ def _check_underlined(reading: Reading, token: Token) -> None:
     place = reading.lines[first] + len(reading.line(first)) - len(reading.line(first).lstrip())
     text = "\n".join(map(reading.line, range(first, last)))
     if first and reading.line(first - 1).strip() == "---" and _FRONT.match(text):
-        reading.fault(place, "markdown", "front matter stands at the top of the file, between +++ lines")
+        reading.fault(place, "markdown", "front matter goes at the top of the file, between +++ lines")
     elif "\n" in text or text.rstrip().endswith((".", ";", ":", ",")):
-        message = "this text is a heading, since --- stands right under it; leave a blank line before --- for a line"
+        message = "this text is a heading, since --- is right below it; leave a blank line before --- for a rule"
         reading.warn(place, "markdown", message)
 
 
@@ -116,7 +118,9 @@ def _check_line(reading: Reading, token: Token) -> None:
     if re.fullmatch(r"[ \t>]*-{2,}(?:[ \t]+-{2,})+[ \t]*", line):
         place = reading.lines[token.map[0]] + line.find("-")
         reading.fault(
-            place, "markdown", "this table is Pandoc's; part its cells by |, with a line |---|---| under its header"
+            place,
+            "markdown",
+            "this is a Pandoc table; separate its cells with |, with a line |---|---| below its header",
         )
 
 
@@ -126,7 +130,7 @@ def _check_admonition(reading: Reading, token: Token) -> None:
     line = reading.line(first)
     place = reading.lines[first] + len(line) - len(line.lstrip(" \t>"))
     if kind not in dialects.ADMONITIONS:
-        near = nearest(kind, dialects.ADMONITIONS) or f"; it may be {', '.join(dialects.CALLOUTS)}"
+        near = nearest(kind, dialects.ADMONITIONS) or f"; known are {', '.join(dialects.CALLOUTS)}"
         reading.fault(place, "markdown", f"unknown kind of callout {kind!r}{near}")
     if token.map[1] <= first + 1:
         reading.fault(place, "markdown", "this callout has no text; indent its text by four spaces")
@@ -136,7 +140,7 @@ def _check_alert(reading: Reading, token: Token) -> None:
     assert token.map
     first, last = token.map
     if not any(reading.line(number).strip(" \t>") for number in range(first + 1, last)):
-        message = "this callout has no text; write it below, behind >, and leave no blank line between them"
+        message = "this callout has no text; write it on the next line, after >"
         reading.fault(_start(reading, token), "markdown", message)
 
 
@@ -145,7 +149,7 @@ def _check_quote(reading: Reading, token: Token) -> None:
     line = reading.line(token.map[0])
     if line.lstrip().startswith(">>> "):
         place = reading.lines[token.map[0]] + len(line) - len(line.lstrip())
-        reading.warn(place, "markdown", "this is a quote within quotes; code of Python's goes into a fence of ```")
+        reading.warn(place, "markdown", "this is a quote within quotes; put Python code into a fence of ```")
 
 
 CHECKS: dict[str, Callable[[Reading, Token], None]] = {
@@ -207,8 +211,8 @@ def check_indents(reading: Reading, tokens: Sequence[Token]) -> None:
                 and told < 0
             ):
                 told = token.level
-                instead = f"indent it by {open_lists[-1][0].text} spaces for one within the item"
-                message = f"this item belongs to the same list as the one above; {instead}"
+                instead = f"indent it by {open_lists[-1][0].text} spaces to nest it"
+                message = f"this item is in the same list as the one above; {instead}"
                 reading.warn(_start(reading, token), "markdown", message)
             open_lists[-1].append(lead)
         elif token.type == "dd_close":
@@ -233,7 +237,7 @@ def check_paragraphs(reading: Reading, tokens: Sequence[Token]) -> None:
     for token, behind in pairwise(tokens):
         if token.type == "html_block" and behind.type in _STARTS and _PARAGRAPH.fullmatch(token.content):
             message = (
-                "a browser ends this <p> where the text below it begins; write <div> instead, or leave no blank line"
+                "a browser ends this <p> where the text below it starts; write <div> instead, or remove the blank line"
             )
             reading.warn(_start(reading, token), "html", message)
 
@@ -253,7 +257,7 @@ def _check_behind(reading: Reading, last: _Lead, token: Token, what: str) -> Non
         return
     column = _lead(reading.line(token.map[0])).mark
     if last.mark < column < last.text:
-        message = f"this is no part of the {what} above; indent it by {last.text} spaces if it is meant to be"
+        message = f"this is not part of the {what} above; indent it by {last.text} spaces if it should be"
         reading.warn(_start(reading, token), "markdown", message)
 
 

@@ -120,7 +120,7 @@ _UNDER_HEADER = re.compile(r"[>|:\s\d.)+*-]*")  # with the marks of quotes and l
 
 
 def bar_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """A table of GitHub's, in which a bar within a formula or code parts no cells."""
+    """A GitHub table, in which a bar in a formula or code does not separate cells."""
     under = state.src[state.bMarks[start + 1] : state.eMarks[start + 1]] if start + 2 <= end else ""
     if "-" not in under or not _UNDER_HEADER.fullmatch(under):
         return False
@@ -146,19 +146,19 @@ def bar_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
 
 
 def _check_rows(state: StateBlock, start: int) -> None:
-    """That no cell of a table is lost, and no text has become a row of it."""
+    """Check that no cell of a table is lost, and that no text has become a row of it."""
     reading, count = reading_of(state), _cells(state, start)
     for number in range(start, state.line):
         place = state.bMarks[number] + state.tShift[number]
         for at in _escaped_bars(state.src[place : state.eMarks[number]]):
-            message = "\\| within a formula of a table is |; write | for that, or \\Vert for a double bar"
+            message = "\\| in a formula of a table means |; write | for that, or \\Vert for a double bar"
             reading.warn(place + at, "math", message)
         cells = _cells(state, number) if number > start + 1 else 0
         if cells > count and _is_lost(state, number, count):
-            message = f"this row has {cells} cells and the table {count}, and what is over is lost; write \\| for a bar"
+            message = f"this row has {cells} cells and the table {count}, so the rest is lost; write \\| for a bar"
             reading.fault(place, "markdown", message)
         elif number > start + 1 and cells < count and _is_broken(state, start, number):
-            message = "this row has no | at its end; a cell does not go on in the next line, write <br> within it"
+            message = "this row has no | at its end; a cell cannot continue on the next line, write <br> in it"
             reading.warn(place, "markdown", message)
         elif (
             number > start + 1

@@ -26,7 +26,7 @@ def signs_left(reading: Reading, token: Token) -> None:
         return
     spaced = [*_LEFT.finditer(token.content)]
     for found in spaced:
-        message = f"{found[1]} stays as it is here, since there is a space within; write {found[1]}word{found[1]}"
+        message = f"{found[1]} is not markup here, since there is a space inside it; write {found[1]}word{found[1]}"
         reading.warn(reading.at(found.start()), "markdown", message)
     if spaced or "*" not in left:
         return
@@ -36,7 +36,7 @@ def signs_left(reading: Reading, token: Token) -> None:
         reading.warn(
             reading.at(at),
             "markdown",
-            f"{found['mark']} stays as it is here, {_BESIDE[found['mark']] if pairs else _UNCLOSED}",
+            f"{found['mark']} is not markup here, {_BESIDE[found['mark']] if pairs else _UNCLOSED}",
         )
         at += len(found[0])
 
@@ -47,10 +47,10 @@ _PAIR = re.compile(
 )
 _SINGLE = re.compile(r"(?<![\w*(\[=,])(?P<mark>\*\*)(?=[^\W\d])[^*\n]*")
 _BESIDE = {
-    mark: f"since punctuation stands within and a letter beside it; write <{tag}>...</{tag}>"
+    mark: f"since it is between punctuation and a letter; write <{tag}>...</{tag}>"
     for mark, tag in (("**", "b"), ("*", "i"))
 }
-_UNCLOSED = "since none closes it; write \\*\\* for the characters"
+_UNCLOSED = "since it is not closed; write \\*\\* for the characters"
 
 
 def definitions(reading: Reading, env: Mapping[str, Any]) -> None:
@@ -61,9 +61,7 @@ def definitions(reading: Reading, env: Mapping[str, Any]) -> None:
     used = {normalizeReference(found[1]) for found in _LABEL.finditer(reading.text)}
     for name, each in known.items():
         if name not in used and each.get("map"):
-            message = (
-                f"nothing refers to [{name.lower()}], and a line such as this is not shown; write &#91; if it is text"
-            )
+            message = f"nothing refers to [{name.lower()}], so this line is not shown; write &#91; if it is text"
             reading.warn(_start_of(reading, each["map"][0]), "link", message)
     for each in env.get("duplicate_refs", ()):
         message = f"[{each['label'].lower()}] is defined above; the address here is not used"
@@ -94,7 +92,7 @@ def links_in_links(reading: Reading, tokens: Iterable[Token]) -> None:
             if name and (inside or (raw and not told)):
                 told = raw > 0
                 at = child.meta["call"].offset if child.type == "call" else child.meta.get("at", 0)
-                message = f"{name} is a link within a link; write it behind the link, or leave the outer one out"
+                message = f"{name} is a link within a link; move it after the link, or remove the outer one"
                 reading.faults.append((at, "link", message))
             inside += (child.type == "link_open") - (child.type == "link_close")
             raw = max(raw + opens - closes, 0)

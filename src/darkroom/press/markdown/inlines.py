@@ -33,18 +33,14 @@ def placed(rule: Callable[[StateInline, bool], bool]) -> Callable[[StateInline, 
         reading = reading_of(state)
         if silent or index >= len(state.tokens):
             if not silent and state.src[start] == "`" and "short" not in state.env:
-                message = (
-                    f"{state.src[start : state.pos]} opens no code, since none closes it; write \\` for the character"
-                )
+                message = f"{state.src[start : state.pos]} does not open code, since it is not closed; write \\` for the character"
                 reading.warn(reading.place(state, start), "markdown", message)
             return True
         token = state.tokens[index]
         token.meta["at"] = reading.origin(reading.place(state, start))
         _check_values(token, reading.place(state, start), reading)
         if token.type == "code_inline" and (run := _RUN.match(token.content)):
-            message = (
-                f"{run[0]} runs no code here; write the value out, or {{{{ metric(...) }}}} for one that was measured"
-            )
+            message = f"{run[0]} does not run code here; write the value, or {{{{ metric(...) }}}} for a measured one"
             reading.warn(reading.place(state, start), "markdown", message)
         if token.type == "code_inline" and len(token.markup) > 2 and (named := _NAMED.match(state.src, start)):
             _check_code(reading, reading.place(state, start), named)
@@ -65,9 +61,7 @@ _NAMED = re.compile(r"(?P<ticks>`{3,})(?P<name>[a-z][\w+-]*)[ \t\n]")
 def _check_code(reading: Reading, place: int, named: re.Match[str]) -> None:
     """Code within a line that looks like a fence: the name of a language would be shown as part of it."""
     if listings.is_known(named["name"]):
-        message = (
-            f"this is code within a line, and {named['name']!r} is seen; put {named['ticks']} on lines of their own"
-        )
+        message = f"this is inline code, in which {named['name']!r} is shown; put {named['ticks']} on separate lines"
         reading.warn(place, "markdown", message)
 
 
@@ -83,9 +77,7 @@ def _check_values(token: Token, place: int, reading: Reading) -> None:
         tag for tag in tags for piece in pieces(tag) if piece.tag and piece.tag not in ELEMENTS and "-" not in piece.tag
     ]
     for name in filter(None, found):
-        reading.fault(
-            place, "reference", f"{name} is not read within an address, a title or what is seen; write it out"
-        )
+        reading.fault(place, "reference", f"{name} is not read in an address, a title or alt text; write it out")
 
 
 def formula(state: StateInline, silent: bool) -> bool:
@@ -127,9 +119,9 @@ def _no_formula(source: str, span: Span) -> str:
     if opening == "$" and (
         mathtext.reads_as_prose(inner) or (_BETWEEN.match(inner) and source[span.end : span.end + 1].isalpha())
     ):
-        return f"{shown!r} is set as a formula; write \\$ where a dollar is meant"
+        return f"{shown!r} is set as a formula; write \\$ for a dollar sign"
     if opening == "\\(" and mathtext.reads_as_prose(inner):
-        return f"'{shown}' is set as a formula; write ( where a bracket is meant"
+        return f"'{shown}' is set as a formula; write ( for a bracket"
     return ""
 
 
@@ -142,13 +134,13 @@ def _out_of_place(state: StateInline, span: Span) -> None:
     begins = not source[: span.start].rpartition("\n")[2].strip()
     label = _LABEL.match(source, span.end, state.posMax)
     if begins and label:
-        message = f"({label['name']}) behind a formula is MyST's; write {{#{label['name']}}} to name it"
+        message = f"({label['name']}) after a formula is MyST; write {{#{label['name']}}} to name it"
         reading.fault(reading.place(state, label.start("name") - 1), "math", message)
     elif source[span.start] == "\\" and _BRACKETED.fullmatch(source, span.inner, span.inner_end):
-        message = f"'{source[span.start : span.end]}' is set as a formula; write [ where a bracket is meant"
+        message = f"'{source[span.start : span.end]}' is set as a formula; write [ for a bracket"
         reading.warn(reading.place(state, span.start), "math", message)
     elif not (reading.in_table and source[span.start : span.end] == source.strip()):
-        message = "a display formula within a sentence; write $...$, or give it lines of its own"
+        message = "a display formula within a sentence; write $...$, or put it on its own lines"
         reading.warn(reading.place(state, span.start), "math", message)
 
 
@@ -173,20 +165,22 @@ def _unclosed(state: StateInline, start: int) -> bool:
         state.pos = spaced.end()
         return True
     if spaced and spaced["before"] and spaced["after"]:
-        message = "dollars with spaces inside are text; write $x$ for a formula, \\$ for a dollar"
+        message = "dollars with spaces inside are text; write $x$ for a formula, \\$ for a dollar sign"
         reading.warn(place, "math", message)
     elif opening and opening[0] not in {"$", "$`", "\\\\(", "\\\\["}:
         closing = mathtext.closing_of(opening[0])
         if source.startswith(closing, opening.end()):
-            reading.fault(place, "math", f"{opening[0]}{closing} holds no formula; remove it")
+            reading.fault(place, "math", f"{opening[0]}{closing} is an empty formula; remove it")
             return _as_it_is(state, start, opening.end() + len(closing), False)
-        blank = ", and leave no blank line in it" if opening[0] == "$$" else ""
-        reading.fault(place, "math", f"{opening[0]} opens math that is not closed; end it with {closing}{blank}")
+        blank = ", without a blank line in it" if opening[0] == "$$" else ""
+        reading.fault(place, "math", f"{opening[0]} opens a formula that is not closed; end it with {closing}{blank}")
         state.pending += opening[0]
         state.pos = opening.end()
         return True
     elif (digit := _DIGIT_BEHIND.match(source, start, state.posMax)) and not digit["tex"][0].isdigit():
-        message = f"{digit[0]} is no formula, since a digit follows; write \\({digit['tex']}\\), or \\$ for a dollar"
+        message = (
+            f"{digit[0]} is not a formula, since a digit follows; write \\({digit['tex']}\\), or \\$ for a dollar sign"
+        )
         if mathtext.reads_as_prose(digit["tex"]):
             reading.warn(place, "math", message)
             return False
@@ -196,13 +190,11 @@ def _unclosed(state: StateInline, start: int) -> bool:
         state.pos = digit.end()
         return True
     elif digit and digit["tex"].isalnum():
-        message = (
-            f"{digit[0]} is text, since a digit follows; write \\({digit['tex']}\\) for a formula, \\$ for a dollar"
-        )
+        message = f"{digit[0]} is text, since a digit follows; write \\({digit['tex']}\\) for a formula, \\$ for a dollar sign"
         reading.warn(place, "math", message)
     elif _ALMOST.match(source, start, state.posMax):
         reading.warn(
-            place, "math", "this dollar opens no formula, since none closes it; write \\$ if a dollar is meant"
+            place, "math", "this $ does not open a formula, since it is not closed; write \\$ for a dollar sign"
         )
     return False
 
@@ -258,7 +250,7 @@ def tex_words(state: StateInline, silent: bool) -> bool:
         return False
     opening = CALLED.match(source, start, state.posMax)
     if (opening and opening["name"] in KINDS) or tex_reference(source, start, state.posMax):
-        message = "calls and references are read in the text of pages alone; write the number out"
+        message = "calls and references are only read in the text of pages; write the number"
         reading.fault(start, "reference", f"{message} (in {source!r})")
     elif (remark := latex.of_tex(source, start)) and remark.certain:
         reading.fault(start, "markdown", f"{remark.message} (in {source!r})")
@@ -306,7 +298,7 @@ def _set_apart(state: StateInline, silent: bool) -> bool:
     start, source, reading = state.pos, state.src, reading_of(state)
     if source.startswith("{{{", start) and CALLED.match(source, start + 1, state.posMax):
         if not silent:
-            reading.fault(reading.place(state, start), "reference", "a call has two braces on each side, and no third")
+            reading.fault(reading.place(state, start), "reference", "a call has two braces on each side, not three")
         return _as_it_is(state, start, start + 1, silent)
     end = source.find("}}", start, state.posMax) + 2
     within = reading.code_depth and end > 1 and CALLED.match(source, start, state.posMax)
@@ -350,7 +342,7 @@ def _unread(name: str, text: str) -> str:
     if end < 0 or (0 <= again < end and _CLOSED.match(text)):
         return f"{name}(...) is not closed; end it with }}}}"
     curled = re.search("[“”„‟«»‘’]", text[:end])
-    return f'{curled[0]} is no quote that is read here; write {name}("...")' if curled else ""
+    return f'{curled[0]} is not read as a quote here; write {name}("...")' if curled else ""
 
 
 def _push_call(state: StateInline, found: Call, start: int, end: int) -> None:
@@ -358,11 +350,11 @@ def _push_call(state: StateInline, found: Call, start: int, end: int) -> None:
     shift = reading.place(state, start) - start
     call = Call(found.name, found.arguments, found.options, reading.origin(found.offset + shift))
     if KINDS[call.name].is_block:
-        message = f"{call.name}(...) stands on a line of its own, between blank lines or at the start of a list item"
+        message = f"{call.name}(...) must be on its own line, between blank lines or at the start of a list item"
         reading.fault(found.offset + shift, "reference", message)
     said = _SAID.search(state.src[:start]) if call.name == "ref" and not call.options else None
     if said:
-        message = f"ref(...) says Figure, Section or Equation itself; leave out {said['word']!r} before it"
+        message = f"ref(...) writes Figure, Section or Equation itself; remove {said['word']!r} before it"
         reading.warn(found.offset + shift, "reference", message)
     state.push("call", "", 0).meta = {"call": call}
     reading.calls.append(call)
@@ -391,16 +383,16 @@ def other_dialects(state: StateInline, silent: bool) -> bool:
         reading.fault(place, "markdown", message)
         reading.told = place + end - at
     elif (apart := _APART.match(source, at)) and normalizeReference(apart["name"]) in state.env.get("references", {}):
-        reading.warn(place, "link", f"{apart[0]} is no link: leave no space between ] and [")
+        reading.warn(place, "link", f"{apart[0]} is not a link: remove the space between ] and [")
     elif stray := _STRAY.match(source, at):
         noted = "[^" in source[source.rfind("[", 0, source.rfind("[^", 0, at) + 1) : at]
-        message = f"{stray[0]} makes no link of what stands before it, since that holds a link or a note"
+        message = f"{stray[0]} does not make a link of the text before it, since that has a link or a note in it"
         (reading.fault if noted else reading.warn)(place, "markdown", message)
     elif entity := _ENTITY.match(source, at):
-        reading.warn(place, "markdown", f"{entity[0]} is no character of HTML; write the character itself")
+        reading.warn(place, "markdown", f"{entity[0]} is not a character in HTML; write the character itself")
     elif source[at] == "<" and (tag := _TAG.match(source, at)) and tag["name"].lower() in ELEMENTS:
         named = calls_of(source[at : at + 200])
-        message = f"{tag[0].strip()} begins no tag that can be read, so it is text; see to its quotes, or write &lt;"
+        message = f"{tag[0].strip()} is not a valid tag, so it is text; check its quotes, or write &lt;"
         (reading.fault if named else reading.warn)(place, "html", message)
     elif source.startswith("<!--", at):
         reading.fault(place, "html", open_comment(reading.text, place))

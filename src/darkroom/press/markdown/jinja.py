@@ -86,9 +86,9 @@ def expand(text: str, kept: Ranges) -> Expanded:
         error = _syntax_error(environment, template)
         place = template.line(error.lineno)
         called = template.call_on(error.lineno)
-        message = f"{error.message}; Jinja's braces that are meant as text go into `code`"
+        message = f"{error.message}; put Jinja's braces into `code` if they are meant as text"
         if called:
-            message = f"{called[1]}(...) cannot be read ({error.message}); quotes within quotes are written ' or \\\""
+            message = f"{called[1]}(...) cannot be read ({error.message}); write quotes within quotes as ' or \\\""
         raise Wrong([(called[0] if called else place, "jinja", message)]) from None
     except (RecursionError, TooCostly) as costly:
         raise Wrong([(template.line(_line_within(costly)), "cost", _said(costly))]) from None
@@ -99,7 +99,9 @@ def expand(text: str, kept: Ranges) -> Expanded:
     except RecursionError as error:
         raise Wrong([(template.line(_line_within(error)), "cost", _said(error))]) from None
     except TemplateError as error:
-        as_text = "; Jinja's braces that are meant as text go into `code`" if isinstance(error, UndefinedError) else ""
+        as_text = (
+            "; put Jinja's braces into `code` if they are meant as text" if isinstance(error, UndefinedError) else ""
+        )
         raise Wrong([(template.line(_line_of(error)), "jinja", f"{error}{as_text}")]) from None
     except MemoryError as error:
         raise Wrong([(template.line(_line_of(error)), "cost", NO_MEMORY)]) from None
@@ -108,7 +110,7 @@ def expand(text: str, kept: Ranges) -> Expanded:
     except Exception as error:  # an expression of the page's author
         raise Wrong([(template.line(_line_of(error)), "jinja", f"{error}")]) from None
     if len(made) > LONGEST:
-        message = f"Jinja makes {len(made)} characters of this page; {LONGEST} are the most"
+        message = f"Jinja makes {len(made)} characters of this page; the limit is {LONGEST}"
         raise Wrong([(template.line(1), "cost", message)])
     return template.expanded(made)
 
@@ -353,9 +355,9 @@ def _check_size(operator: str, left: Any, right: Any) -> None:
     """
     for one, other in ((left, right), (right, left)):
         if operator == "*" and isinstance(one, int) and hasattr(other, "__len__") and one * len(other) > LONGEST:
-            raise TooCostly(f"{one} times {len(other)} characters or items is too much for a page")
+            raise TooCostly(f"{one} times {len(other)} characters or items is too long for a page")
     if operator == "**" and isinstance(left, int) and isinstance(right, int) and left.bit_length() * right > 10_000:
-        raise TooCostly("a power of so many digits is too much for a page")
+        raise TooCostly("this power has too many digits for a page")
 
 
 def _offsets(environment: Environment, source: str) -> Iterator[int]:
@@ -393,11 +395,9 @@ def _bad_calls(tree: nodes.Template, template: _Template) -> Iterator[Complaint]
     from jinja2 import nodes
 
     for taken in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
-        yield template.line(taken.lineno), "jinja", "a page takes in no other file; write the text here"
+        yield template.line(taken.lineno), "jinja", "a page cannot include other files; write the text here"
     for node in _computed_with(tree):
-        message = (
-            f"{node.node.name}(...) is put into the page as it is, and nothing is computed with it; use its options"
-        )
+        message = f"{node.node.name}(...) cannot be used in an expression; use its options"
         yield template.find(node.lineno, node.node.name), "reference", message
     for node in tree.find_all(nodes.Call):
         name = node.node.name if isinstance(node.node, nodes.Name) else ""

@@ -1,4 +1,4 @@
-r"""LaTeX where Markdown belongs: commands, spaces and accents in prose, environments that KaTeX does not have."""
+r"""LaTeX instead of Markdown: commands, spaces and accents in prose, environments that KaTeX lacks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from darkroom.press.markdown.dialects import PICTURE
 
 
 class Remark(NamedTuple):
-    """What is to be said of TeX in prose; *certain* where it cannot be meant as it stands."""
+    """A message about TeX in prose; *certain* if it cannot be meant literally."""
 
     message: str
     certain: bool = True
@@ -20,8 +20,8 @@ _INSTEAD = {
     "cite": '{{ cite("key") }}', "citep": '{{ cite("key") }}', "citet": '{{ cite("key", text=True) }}',
     "textbf": "**...**", "textit": "*...*", "emph": "*...*", "texttt": "`...`", "section": "## ...", "subsection": "### ...",
     "footnote": "[^1], and [^1]: ... below", "href": "[text](address)", "url": "<address>", "includegraphics": PICTURE,
-    **dict.fromkeys(("newcommand", "renewcommand", "def", "DeclareMathOperator"), "it within $...$, or under [macros] above"),
-    "label": "{#name} behind a heading, or \\label within a formula", "paragraph": "**...**",
+    **dict.fromkeys(("newcommand", "renewcommand", "def", "DeclareMathOperator"), "it in a formula, or under [macros]"),
+    "label": "{#name} after a heading, or \\label in a formula", "paragraph": "**...**",
 }  # fmt: skip
 _SWITCHES = {
     "bf": "**...**", "bfseries": "**...**", "it": "*...*", "itshape": "*...*", "em": "*...*", "sl": "*...*", "tt": "`...`",
@@ -54,7 +54,7 @@ _BREAK = re.compile(r"\\\\[ \t]*(?=\n)")
 
 
 def of_tex(text: str, at: int) -> Remark | None:
-    """What to say of a backslash of LaTeX's at *at* of prose."""
+    """A message for a LaTeX backslash at *at* of prose."""
     if text[max(at - 1, 0) : at] == "\\":
         return None
     if _EXPRESSION.match(text, at):
@@ -67,15 +67,15 @@ def of_tex(text: str, at: int) -> Remark | None:
 def _of_sign(text: str, at: int) -> Remark | None:
     """The same of a backslash before anything but a letter."""
     if text.startswith("\\\\begin{", at):
-        return Remark("\\\\begin opens no formula; write one backslash, \\begin{...}")
+        return Remark("\\\\begin does not open a formula; write one backslash, \\begin{...}")
     if found := _ACCENT.match(text, at):
-        return Remark(f"{found[0]} is an accent of TeX's; write the letter itself", found[0].endswith("}"))
+        return Remark(f"{found[0]} is a TeX accent; write the letter itself", found[0].endswith("}"))
     if found := _SPACE.match(text, at):
         before = text[at - 1]
         certain = before in ".$})%" or (before.isdigit() and found["sign"] != ":" and not found["blank"])
-        return Remark(f"{found[0].strip()} is a space of TeX's; write &nbsp;, or &thinsp; for a thin one", certain)
+        return Remark(f"{found[0].strip()} is a TeX space; write &nbsp;, or &thinsp; for a thin one", certain)
     if _BREAK.match(text, at):
-        return Remark("\\\\ ends no line; write one backslash, or two spaces, at its end", False)
+        return Remark("\\\\ does not end a line; write one backslash, or two spaces, at its end", False)
     return None
 
 
@@ -83,14 +83,14 @@ def _of_command(name: str, after: str, path: re.Match[str] | None) -> Remark | N
     if path and not path["word"]:
         return None
     if (name in _INSTEAD and after) or name in _SWITCHES:
-        return Remark(f"\\{name} is LaTeX's; write {_INSTEAD.get(name) or _SWITCHES[name]}", not path)
+        return Remark(f"\\{name} is LaTeX; write {_INSTEAD.get(name) or _SWITCHES[name]}", not path)
     if name in _NOTHING:
         return Remark(f"\\{name} has no meaning on a page; remove it", not path)
     if name in _MATHS or after in {"_", "^", "{"}:
         instead = f"write $\\{name}{after}...$ for a formula, or `\\{name}`"
         return Remark(f"\\{name} is TeX outside of a formula; {instead}", not path)
     if len(name) > 1 and not path:
-        return Remark(f"\\{name} stays as it is; write $\\{name}$ for a formula, or `\\{name}`", False)
+        return Remark(f"\\{name} is printed as text; write $\\{name}$ for a formula, or `\\{name}`", False)
     return None
 
 
@@ -98,7 +98,7 @@ _TIED = frozenset("section figure table equation chapter page appendix theorem l
 
 
 def of_tie(text: str, at: int) -> Remark | None:
-    """What to say of a tilde at *at* of prose that is a space of TeX's, as in ``Fig.~1``."""
+    """A message for a tilde at *at* of prose that is a TeX space, as in ``Fig.~1``."""
     found = re.search(r"[\w.]*\w[\w.]*\Z", text[max(at - 40, 0) : at])
     before, after = (found[0] if found else ""), text[at + 1 : at + 2]
     if not before or not re.match(r"[\w(\[\\{$]", after) or re.match(r"~[^\s~]{1,3}~", text[at : at + 5]):
@@ -108,7 +108,7 @@ def of_tie(text: str, at: int) -> Remark | None:
     measured = before[-1].isdigit() and after.isalpha()
     if not (named or measured or (before.isalpha() and after.isalpha())):
         return None
-    return Remark("~ is a space of TeX's; write &nbsp; for one that does not break", named or measured)
+    return Remark("~ is a TeX space; write &nbsp; for one that does not break", named or measured)
 
 
 _ENVIRONMENTS = {
@@ -119,14 +119,14 @@ _ENVIRONMENTS = {
     **dict.fromkeys(("subequations", "IEEEeqnarray", "empheq", "dmath"), "align"), "displaymath": "equation*",
     **dict.fromkeys(("tikzpicture", "tikzcd", "wrapfigure", "subfigure", "minipage"), PICTURE), "table": "a table of |",
     **dict.fromkeys(("definition", "corollary", "proposition", "remark", "example", "abstract"), "> ... or ## ..."),
-    "description": "a term, and : and its text below it", "center": "nothing: figures stand in the middle",
+    "description": "a term, and : and its text below it", "center": "nothing: figures are centred",
     "verbatim": "a fence of ```", "lstlisting": "a fence of ```", "minted": "a fence of ```", "quote": "> ...",
 }  # fmt: skip
 
 
 _COMMANDS = {
     "mbox": "\\text", "mathds": "\\mathbb", "mathbbm": "\\mathbb", "bbold": "\\mathbb", "unicode": "the character itself",
-    "require": "nothing: what it would load is there", "sideset": "{}_a^b\\sum", "nicefrac": "a/b", "sfrac": "a/b",
+    "require": "nothing: its commands are available", "sideset": "{}_a^b\\sum", "nicefrac": "a/b", "sfrac": "a/b",
     "ensuremath": "nothing", "intertext": "two formulas with text between", "nonumber": "\\notag", "*": "*",
     "SI": "10\\,\\mathrm{m}", "si": "\\mathrm{m}", "qty": "10\\,\\mathrm{m}", "unit": "\\mathrm{m}", "num": "the number",
     "ang": "90^\\circ", "abs": "\\lvert ... \\rvert", "norm": "\\lVert ... \\rVert", "dv": "\\frac{d}{dx}",
@@ -142,32 +142,32 @@ _ALIKE = {  # characters that fonts of formulas lack, and what is meant by them
 _UNKNOWN = re.compile(r'Unrecognized Unicode character "(.+)" \((\d+)\)', re.DOTALL)
 _TEXT = re.compile(r'Unicode text character "(.+)" used in math mode', re.DOTALL)
 _EXPECTED = {
-    "Expected 'EOF', got '&'": "& parts columns within aligned, cases or a matrix; write \\& for the character",
-    "Expected 'EOF', got '#'": "# numbers what a macro takes; write \\# for the character",
-    "Expected 'EOF', got '_'": "_ stands in no text; write \\_ for the character",
-    "Expected 'EOF', got '^'": "^ stands in no text; take what is raised out of \\text",
+    "Expected 'EOF', got '&'": "& separates columns in aligned, cases or a matrix; write \\& for the character",
+    "Expected 'EOF', got '#'": "# marks the arguments of a macro; write \\# for the character",
+    "Expected 'EOF', got '_'": "_ is not allowed in \\text; write \\_ for the character",
+    "Expected 'EOF', got '^'": "^ is not allowed in \\text; move the superscript out of it",
     "Expected 'EOF', got '}'": "} closes nothing here; write \\} for the character",
     "Expected 'EOF', got '\\right'": "\\right closes nothing here; write \\left before it",
     "Expected '\\right', got 'EOF'": "\\left is not closed; end it with \\right, or \\right. for nothing",
     "Expected '}', got 'EOF'": "{ is not closed; end it with }, or write \\{ for the character",
     "Unexpected end of input in a macro argument, expected '}'": "{ is not closed; end it with }",
-    "Can't use function '$' in math mode": "$ stands in no formula; write \\$ for the character",
-    "Unexpected character: '\\'": "this backslash stands before nothing; remove it",
+    "Can't use function '$' in math mode": "$ is not allowed in a formula; write \\$ for the character",
+    "Unexpected character: '\\'": "there is nothing after this backslash; remove it",
     "Double subscript": "two subscripts at once; write x_{ab} or {x_a}_b",
     "Double superscript": "two superscripts at once; write x^{ab} or {x^a}^b",
 }
 
 
 def of_math(message: str) -> str:
-    """KaTeX's complaint about what it does not have, with what to write."""
+    """KaTeX's message, with what to write instead where that is known."""
     name = message.removeprefix("No such environment: ")
     command = message.removeprefix("Undefined control sequence: \\")
     if unknown := _UNKNOWN.search(message):
         sign, code = unknown[1], int(unknown[2])
         seen = sign.isprintable() and not sign.isspace()
-        shown = sign if seen else f"the character U+{code:04X}, which is not seen,"
+        shown = sign if seen else f"the invisible character U+{code:04X}"
         meant = "write " + _ALIKE.get(sign, f"\\text{{{sign}}}")
-        return f"{shown} is not known in formulas; {meant if seen else 'remove it'}"
+        return f"{shown} is not supported in formulas; {meant if seen else 'remove it'}"
     if words := _TEXT.search(message):
         alike = _ALIKE.get(words[1]) or f"\\text{{{words[1]}}} in a formula"
         return f"{words[1]} is text; write {alike}"

@@ -83,7 +83,7 @@ def _unused(tokens: Iterable[Token], labels: Mapping[str, int], reading: Reading
             line = reading.line(token.map[0])
             place = reading.lines[token.map[0]] + max(line.find("[^"), 0)
             if label in seen:
-                reading.fault(place, "markdown", f"the note [^{label}] is there twice")
+                reading.fault(place, "markdown", f"the note [^{label}] is defined twice")
             elif label not in labels:
                 reading.fault(place, "markdown", f"nothing refers to the note [^{label}]; refer to it, or remove it")
             seen.add(label)

@@ -110,7 +110,7 @@ def _in_front(meta: Meta, front: str) -> Iterator[tuple[int, str, str]]:
             yield (
                 place,
                 "front-matter",
-                f"{found[0]!r} in {name!r}: calls and notes are read in the text alone; write it out",
+                f"{found[0]!r} in {name!r}: calls and notes are only read in the text; write it out",
             )
         if "\\" in value:
             yield from ((place, rule, message) for _, rule, message in read_label(value).faults)
@@ -145,7 +145,7 @@ def _unseen(text: str) -> Iterator[tuple[int, str, str]]:
     for found in _UNSEEN.finditer(text):
         start = text.rfind("\n", 0, found.start())
         if start != line or found.start() == 0:
-            message = f"U+{ord(found[0]):04X} is a character that is not seen; remove it"
+            message = f"U+{ord(found[0]):04X} is an invisible character; remove it"
             yield found.start(), "page", message
         line = start
 
@@ -155,7 +155,7 @@ def _front_matter(text: str, path: str) -> tuple[Meta, int, list[Fault]]:
     unknown = Meta(Path(path).stem, "")
     opening = re.match(r"\+\+\+[ \t]*\n", text)
     if not opening:
-        message = 'a page opens with front matter: +++, title = "...", description = "...", +++'
+        message = 'a page starts with front matter: +++, title = "...", description = "...", +++'
         return unknown, 0, [Fault(path, 1, 1, "front-matter", message)]
     closing = re.compile(r"^\+\+\+[ \t]*$\n?", re.MULTILINE).search(text, opening.end())
     if not closing:

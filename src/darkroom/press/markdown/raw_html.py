@@ -59,13 +59,13 @@ def _html(reading: Reading, content: str, starts: list[tuple[int, int]]) -> Iter
             if not told and (found := _MARKDOWN.search(text)):
                 told = True
                 message = (
-                    f"{found[0]!r} stays as it is, since Markdown is not read within HTML; leave a blank line before it"
+                    f"{found[0]!r} is printed as text, since Markdown is not read in HTML; leave a blank line before it"
                 )
                 reading.warn(place(piece.start + found.start()), "markdown", message)
             yield from _html_text(reading, text, lambda index, begin=piece.start: place(begin + index))  # type: ignore[misc]
 
 
-IN_DRAWING = "a formula is not set within <svg>; write its letters, or set it beside the drawing"
+IN_DRAWING = "formulas are not set in <svg>; write plain characters, or put the formula outside the drawing"
 _VERBATIM = frozenset({"pre", "code", "samp", "tt", "script", "style", "textarea", "svg"})
 _MARKDOWN = re.compile(
     r"\*\*(?=\S)[^*\n]+(?<=\S)\*\*|(?<![*\w])\*(?=[^\s*])[^*\n]+(?<=[^\s*])\*(?![*\w])"
@@ -78,7 +78,7 @@ _BEGUN = re.compile(r"</?[A-Za-z][^\s<>]{0,20}")
 
 def _begins_no_tag(text: str) -> str:
     """What to say of what browsers take for a tag and its rules do not."""
-    return f"{text} begins no tag that can be read; see to its quotes and its >, or write &lt; for the character"
+    return f"{text} is not a valid tag; check its quotes and its >, or write &lt; for the character"
 
 
 _OPEN = re.compile(r"<(?:[?]|!\[CDATA\[|![A-Za-z])")
@@ -92,7 +92,7 @@ def _check_comment(reading: Reading, text: str, place: int) -> None:
 def open_comment(text: str, at: int) -> str:
     """What to say of a comment that begins at *at* of a page and does not end where it would have to."""
     if "-->" in text[at:]:
-        return "this comment ends where its paragraph, quote or HTML does; begin it on a line of its own"
+        return "this comment ends with its paragraph, quote or HTML; start it on its own line"
     return "this comment is not closed; end it with -->, or write &lt;!-- for the characters"
 
 
@@ -122,7 +122,7 @@ def _html_text(reading: Reading, text: str, place: Place) -> Iterator[Token]:
             reading.fault(place(begin), "html", _begins_no_tag(begun[0]))
             continue
         if found[0].startswith("[") or (found[0][0] == "<" and _OPEN.match(text, begin)):
-            note = f"{found[0]}: notes are not read within HTML; leave a blank line before the text, or write it below"
+            note = f"{found[0]}: notes are not read in HTML; leave a blank line before the text, or move the note"
             message = note if found[0][0] == "[" else f"{found[0]} is not closed; write &lt; for the character"
             reading.fault(place(begin), "markdown" if found[0][0] == "[" else "html", message)
             continue

@@ -167,12 +167,12 @@ def make_formula(
     calls, wrong = mathtext.calls_in(source)
     plain = Formula(source, display, lines)
     for found in _JINJA_IN_TEX.finditer(source):
-        message = f"{found[0]} stays as it is in a formula: Jinja does nothing there"
+        message = f"{found[0]} is printed in a formula: Jinja does nothing there"
         reading.warn(plain.place(found.start()), "math", message)
     for index, message, certain in mathtext.doubtful(source, display) if re.search(r"[&\\<]", source) else ():
         (reading.fault if certain else reading.warn)(plain.place(index), "math", message)
     for index in wrong:
-        message = 'a number in math is called by literals alone, such as {{ param("part/name", "epochs") }}'
+        message = 'a call in a formula takes only literals, such as {{ param("part/name", "epochs") }}'
         reading.fault(plain.place(index), "reference", message)
     placed = tuple((index, reading.origin(offset)) for index, offset in lines)
     reading.calls += [

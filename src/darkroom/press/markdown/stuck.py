@@ -1,4 +1,4 @@
-"""Where in a page something stood that took too much time, memory or depth: told by what was being done at that moment."""
+"""Where in a page something took too much time, memory or depth, found from what was being done at that moment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def message_of(error: BaseException) -> str:
 
 
 def offset_of(error: BaseException) -> int:
-    """The offset in the page's file of what was read or rendered when *error* was raised; 0 where nobody knows."""
+    """The offset in the page's file of what was read or rendered when *error* was raised; 0 if unknown."""
     found, trace = 0, error.__traceback__
     while trace is not None:
         found = _place(trace.tb_frame.f_locals) or found

@@ -42,7 +42,7 @@ def read_text(text: str, origin: Place) -> Document:
     tokens = _parser().parseInline(text, {"reading": reading})[0].children or []
     for token in tokens:
         if token.type == "footnote_ref":
-            reading.faults.append((token.meta["at"], "markdown", "a note is for the text of a page; write it there"))
+            reading.faults.append((token.meta["at"], "markdown", "notes are only allowed in the text of a page"))
     return _document(tokens, reading)
 
 
@@ -136,7 +136,7 @@ def _inline(state: StateCore) -> None:
             if _is_deep(token.children):
                 token.children = [Token("text", "", 0, content=token.content)]
                 if "short" not in state.env:
-                    message = f"marks are nested more than {DEEPEST} deep in this paragraph; take it apart"
+                    message = f"markup is nested more than {DEEPEST} deep in this paragraph; split it"
                     reading.fault(reading.at(0), "markdown", message)
             if "short" in state.env:
                 _finish_short(token)
@@ -177,7 +177,7 @@ LONGEST = 20_000  # characters of a paragraph: what is read in it takes time by 
 def _refuse_long(reading: Reading, token: Token) -> None:
     """A paragraph that is too long is text, and nothing in it is looked at."""
     token.children = [Token("text", "", 0, content=token.content)]
-    message = f"this paragraph or cell has {len(token.content)} characters; {LONGEST} is the most; take it apart"
+    message = f"this paragraph or cell has {len(token.content)} characters; the limit is {LONGEST}; split it"
     reading.fault(reading.at(0), "cost", message)
 
 
@@ -208,8 +208,8 @@ def _finish_inline(reading: Reading, token: Token, before: tuple[str, str]) -> N
     for number, child in enumerate(token.children or (), 1):
         if child.type == "name":
             at_end = before[1] == "heading_open" and number == len(token.children or ())
-            message = "a name such as {#here} stands at the end of a heading or a display formula"
+            message = "a name such as {#here} goes at the end of a heading or a display formula"
             if at_end and token.level > 1:
-                message = "a heading within a list, quote or note has no anchor; take its name out"
+                message = "a heading in a list, quote or note has no anchor; remove its name"
             if not at_end or token.level > 1:
                 reading.faults.append((child.meta["at"], "markdown", message))

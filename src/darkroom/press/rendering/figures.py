@@ -200,7 +200,7 @@ class PageFigures:
     def _check_texts(self, figure: str, texts: Sequence[str]) -> None:
         path, line = self._texts.where
         if not all(text.strip() for text in texts[1:]):
-            message = f"a picture of {figure} has no alt text; say what is to be seen"
+            message = f"a picture of {figure} has no alt text; describe what it shows"
             self.faults.append(Fault(path, line, 1, "alt", message))
         for text in texts:
             if found := PLACEHOLDER.search(text):

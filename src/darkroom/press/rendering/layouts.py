@@ -103,7 +103,7 @@ class Layouts:
                 size=size,
             ).strip()
         except jinja2.TemplateNotFound as error:
-            raise Refused(Fault(self._path, 1, 1, "template", f"no template templates/{error.name}")) from None
+            raise Refused(Fault(self._path, 1, 1, "template", f"templates/{error.name} does not exist")) from None
         except (RecursionError, MemoryError, TooCostly, Refused):
             raise
         except Exception as error:  # of whoever wrote the layout

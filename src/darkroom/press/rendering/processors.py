@@ -121,7 +121,7 @@ class Links(Treeprocessor):
         elif element.tag == "a" and not element.get("href", "#").startswith("#fn"):
             element.set("href", self._lead("a", "href", element.get("href", ""), at))
             if self.own and not len(element) and not "".join(element.itertext()).strip():
-                message = "this link has no text, so nobody sees it; write [text](address)"
+                message = "this link has no text; write [text](address)"
                 self.page.faults.append(self.page.page.fault(max(at, 0), "link", message))
         self._inside(element)
         return self.page.number_of(element.get("href", "")) if element.tag == "a" and self.own else ""
@@ -140,7 +140,7 @@ class Links(Treeprocessor):
         if piece is None or piece.tag == "":
             return ""
         if piece.tag == "!--":
-            message = f"{content[:20]!r} means nothing on a page; remove it, or write it as `code`"
+            message = f"{content[:20]!r} has no meaning on a page; remove it, or write it as `code`"
             self.page.faults.append(self.page.page.fault(at, "html", message))
             return ""
         if self._is_unknown(piece, at, content):
@@ -168,7 +168,7 @@ class Links(Treeprocessor):
             name = content[1 : len(piece.tag) + 1]
             near = nearest(piece.tag, ELEMENTS, 0.8) if name.islower() and len(name) > 5 else ""
             instead = near or f"; write &lt;{name}> if it is text, > [!NOTE] for a callout"
-            message = f"<{name}> is no element of HTML{instead}"
+            message = f"<{name}> is not an HTML element{instead}"
             self.page.faults.append(self.page.page.fault(at, "html", message))
         return True
 

@@ -213,7 +213,7 @@ class PageRenderer:
         begin = begin if begin >= 0 else at
         address, wrong = self._address(target.strip()), ""
         if not target.strip():
-            wrong = f"{attribute} is empty, so this leads nowhere; write an address"
+            wrong = f"{attribute} is empty; write an address"
         elif shows_a_file(element, attribute) and address.startswith(("#", "?")):
             wrong = f"{target} is a place on this page, not a file"
         elif not _ELSEWHERE.match(target):
@@ -246,7 +246,7 @@ class PageRenderer:
         if target.strip() and (url in {address for address, _ in self.index.sections.values()} or url in self._files):
             return False
         identity = owner if owner in catalogue else owner.rpartition("/")[0]
-        message = f"{owner}: a text links to {target[:80]!r}, which leads nowhere; it is shown without the link"
+        message = f"{owner}: a text links to {target[:80]!r}, which does not exist; it is shown without the link"
         place = f"{self.context.outputs}/{identity}/manifest.json"
         self.texts.warnings.append(Fault(place, 1, 1, "link", message))
         return True
@@ -301,7 +301,7 @@ class PageRenderer:
         adorns = known.get("role") in {"presentation", "none"} or known.get("aria-hidden") == "true"
         if not known.get("alt", "").strip() and not (adorns and "alt" in known):
             place = self.page.text.find(source, at, at + 400) if source else at
-            message = f"{source} has no alt text; write ![what is seen]({source})" if source else "<img> has no src"
+            message = f"{source} has no alt text; write ![what it shows]({source})" if source else "<img> has no src"
             self.faults.append(self.page.fault(place if place >= 0 else at, "alt", message))
         size = self.context.images.get(self._named(source.strip()))
         given = (

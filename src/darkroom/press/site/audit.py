@@ -1,4 +1,4 @@
-"""How the experiments stand: what is stale, missing or damaged, what nobody made, and what nobody shows."""
+"""The audit of experiments: what is stale, missing, damaged or undeclared, and which figures no page shows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from darkroom.press.typeset.vetting import LARGEST, fault_of, is_published
 
 
 def judge_experiments(sources: Sources, index: Index, findings: Findings) -> None:
-    """Report experiments that are not as they should be, and figures that no page shows."""
+    """Report experiments that are not fresh, and figures that no page shows."""
     waited_for, shown = _waited_for(sources), _called_for(sources)
     unseen: list[str] = []
     for experiment in sources.catalogue.experiments.values():
@@ -28,11 +28,11 @@ def judge_experiments(sources: Sources, index: Index, findings: Findings) -> Non
         if experiment.digest:
             sources.inputs.vet(experiment.folder / NAME)
         if experiment.state == "orphan":
-            message = f"no experiment declares {experiment.id}; delete its outputs or restore the code"
+            message = f"{experiment.id} has outputs but is not declared; delete its outputs or restore the code"
             findings.warnings.append(Fault(place, 1, 1, "orphan", message))
         elif experiment.state != FRESH and experiment.id not in waited_for:
             if not experiment.digest and experiment.id not in shown:
-                unseen.append(experiment.id)  # nothing published lacks it
+                unseen.append(experiment.id)  # no published page needs it
                 continue
             message = f"{experiment.id} is {_described(experiment)}; run python build.py run {experiment.id}"
             findings.problems.append(Fault(place, 1, 1, experiment.state, message))
@@ -50,10 +50,10 @@ def damaged_figures(sources: Sources, index: Index, findings: Findings) -> dict[
             if figure and figure.kind not in index.kinds:
                 full = f"{experiment.id}/{name.rpartition('/')[2]}"
                 template = f"templates/figures/{figure.kind}.html"
-                damaged[full] = f"there is no {template}"
+                damaged[full] = f"{template} does not exist"
                 if index.is_borrowed:
                     message = (
-                        f"{full}: its own {template} is not used, since the project is not trusted; it is left out"
+                        f"{full}: its own {template} is not used, since the project is untrusted; the figure is left out"
                     )
                     findings.problems.append(Fault(_place(sources, experiment), 1, 1, "theme", message))
                 continue
@@ -69,7 +69,7 @@ def damaged_figures(sources: Sources, index: Index, findings: Findings) -> dict[
 def damaged_text(owner: str, problem: str, context: Context) -> Fault:
     """What is said of a figure, or of an experiment's record, with a text that cannot be shown."""
     identity = owner if owner in context.index.catalogue.experiments else owner.rpartition("/")[0]
-    return _damage(f"{context.outputs}/{identity}/manifest.json", f"{owner}: {problem}; mend it there and build again")
+    return _damage(f"{context.outputs}/{identity}/manifest.json", f"{owner}: {problem}; fix it there and build again")
 
 
 def _first_altered(experiment: StoredExperiment, figure: Figure, sources: Sources) -> tuple[str, str] | None:
@@ -78,7 +78,7 @@ def _first_altered(experiment: StoredExperiment, figure: Figure, sources: Source
     for file in figure.files:
         path = f"{experiment.id}/{file.path}"
         if file.bytes > LARGEST:
-            return file.path, f"of {file.bytes:,} bytes; a file of a figure may have {LARGEST:,}"
+            return file.path, f"too large: {file.bytes:,} bytes; a file of a figure may have {LARGEST:,}"
         digest = inputs.digest_within(outputs, path, file.bytes)
         if digest != file.sha256:
             if digest:
@@ -109,7 +109,7 @@ def raw_files(sources: Sources) -> dict[str, str]:
 def _never_run(sources: Sources, unseen: Sequence[str]) -> Iterator[Fault]:
     """One line for all experiments without outputs that no page asks for."""
     if unseen:
-        message = f"no outputs, and no page that shows any: {', '.join(unseen)}; run python build.py run ID"
+        message = f"no outputs, and no page that shows them: {', '.join(unseen)}; run python build.py run ID"
         yield Fault(sources.places.shown(sources.places.outputs), 1, 1, "missing", message)
 
 

@@ -1,4 +1,4 @@
-"""What is remembered of a site as published, so that the next build can keep the pages that would be the same."""
+"""The cache of a published site, from which the next build keeps unchanged pages."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Made(msgspec.Struct, frozen=True):
 class CachedPage(msgspec.Struct, frozen=True):
     """A page.
 
-    ``source`` is the digest of its Markdown and ``key`` that of all it depends on; ``fonts`` are the files of KaTeX that
-    its formulas need; ``anchors`` and ``links`` are there to be checked.
+    ``source`` is the digest of its Markdown and ``key`` that of all it depends on; ``fonts`` are the files of KaTeX
+    that its formulas need; ``anchors`` and ``links`` are there to be checked.
     """
 
     source: str
@@ -47,8 +47,8 @@ class CachedPage(msgspec.Struct, frozen=True):
 class SiteCache(msgspec.Struct, frozen=True):
     """All pages of the last build by address, and what was made along with them.
 
-    That is its card, if it had one, its record with the digest of what it tells, and the schema of that with the digest of
-    what decides it.
+    That is its card, if it had one, its record with the digest of what it tells, and the schema of that with the
+    digest of what decides it.
     """
 
     pages: dict[str, CachedPage]

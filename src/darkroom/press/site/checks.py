@@ -1,4 +1,4 @@
-"""What a site must hold to: links lead somewhere, pictures and pages are light, nothing comes from elsewhere."""
+"""Rules for a site: links lead somewhere, pictures and pages are small, nothing is loaded from other hosts."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ def _doubles(page: PageFacts, url: str, source: Callable[[str], Page]) -> Iterat
         )
         at = place(text, places[-1]) if places else (1, 1)
         first = f", on line {place(text, places[0])[0]} first" if len(places) > 1 else ""
-        message = f"the anchor {anchor!r} is there twice{first}; name one heading {{#...}}, or change an id"
+        message = f"the anchor {anchor!r} is used twice{first}; name one heading with {{#...}}, or change an id"
         yield Fault(page.path, *at, "anchor", message)
 
 
 def _weight(page: PageFacts) -> Iterator[Fault]:
     total = page.bytes + page.eager_bytes
     if total > PAGE_LIMIT:
-        message = f"the page weighs {total / 1e6:.2f} MB before lazy images; the limit is {PAGE_LIMIT / 1e6:.1f} MB"
+        message = f"the page loads {total / 1e6:.2f} MB without lazy images; the limit is {PAGE_LIMIT / 1e6:.1f} MB"
         yield Fault(page.path, 1, 1, "size", message)
 
 
@@ -84,13 +84,13 @@ def broken(link: LinkUse, url: str, files: set[str], anchors: Mapping[str, froze
     """What is wrong with a link of the page at *url* of a site that holds *files* and pages with *anchors*, or ""."""
     if _ELSEWHERE.match(link.target):
         if link.element in {"a", "area"}:
-            fault = f"{link.target[:80]!r} is no address of a page; links lead to https:, http:, mailto: or tel:"
+            fault = f"{link.target[:80]!r} is not a link that is allowed; use https:, http:, mailto: or tel:"
             return "" if leads_to_pages(link.target) else fault
         if link.element == "link" or link.target.startswith("data:"):
             return ""
-        return f"{link.target} is loaded from elsewhere; keep it in templates/static"
+        return f"{link.target} is loaded from another host; put it in templates/static"
     if link.target.startswith("/"):
-        return f"{link.target} is not relative; the site may stand under any path"
+        return f"{link.target} is not relative; write a relative address, since the site may be under any path"
     return _lost(link, url, files, anchors)
 
 
@@ -139,6 +139,6 @@ def picture_faults(files: Iterable[tuple[str, int]], folder: str) -> list[Fault]
     """A fault for each picture among *files*, (path in *folder*, bytes), that is too heavy."""
     heavy = {path: count for path, count in files if count > IMAGE_LIMIT and is_picture(path)}
     return [
-        Fault(f"{folder}/{path}", 1, 1, "size", f"the picture weighs {count / 1e6:.2f} MB; the limit is 0.8 MB")
+        Fault(f"{folder}/{path}", 1, 1, "size", f"the picture has {count / 1e6:.2f} MB; the limit is 0.8 MB")
         for path, count in sorted(heavy.items())
     ]

@@ -1,4 +1,7 @@
-"""A page's key: a digest of all that its HTML depends on. A page whose key is that of the last build stays as it is."""
+"""A page's key: a digest of all that its HTML depends on.
+
+A page with the key of the last build is not rendered again.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ def _shared(sources: Sources, context: Context) -> Iterator[str]:
 
 
 def _libraries() -> Iterator[str]:
-    """Files that change when a library that has a say in the output does."""
+    """Files that change when a library that affects the output does."""
     for name, file in (
         ("markdown", "__meta__.py"), ("markdown_it", "__init__.py"), ("mdit_py_plugins", "__init__.py"),
         ("pygments", "__init__.py"), ("jinja2", "__init__.py"),

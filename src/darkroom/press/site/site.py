@@ -57,11 +57,11 @@ def make_site(
 
     Raises:
         ContentError: with every fault found; in strict mode what is stale, missing or damaged is one.
-        UsageError: KaTeX cannot be had.
+        UsageError: KaTeX is not available.
     """
     findings = Findings(strict)
     sources = read_sources(places, inputs, cache, statuses, findings)
-    if findings.faults:  # without these nothing can be told of references
+    if findings.faults:  # without these references cannot be checked
         findings.faults += [fault for page in sources.read for fault in page.faults]
         findings.warnings += [warning for page in sources.read for warning in page.warnings]
         findings.stop()
@@ -226,18 +226,18 @@ def _card(
         return card, compose(card.rows)
     except ValueError as error:
         owner = catalogue.figure(name)
-        if owner and name not in index.spots:  # where a page shows it, that has been told
+        if owner and name not in index.spots:  # already reported if a page shows it
             place = sources.places.shown(owner[0].folder / "manifest.json")
             findings.problems.append(Fault(place, 1, 1, "damaged", f"{error}; restore it or rerun with --force"))
         return None, b""
 
 
 def _without_policy(sources: Sources) -> Iterator[Fault]:
-    """Layouts of pages that let a browser run whatever a page holds."""
+    """Layouts of pages without a policy, which let a browser run anything in a page."""
     for name in sorted({outline.meta.layout for outline in sources.outlines.values()}):
         path = sources.places.theme / "layouts" / f"{name}.html"
         if sources.inputs.digest(path) and not _has_policy(sources, f"layouts/{name}.html", set()):
-            message = "the layout has no Content-Security-Policy, so that scripts run wherever they come from; add one"
+            message = "the layout has no Content-Security-Policy, so scripts from anywhere would run; add one"
             yield Fault(sources.places.shown(path), 1, 1, "policy", message)
 
 
@@ -258,7 +258,7 @@ def _has_policy(sources: Sources, name: str, seen: set[str]) -> bool:
 
 
 def _check_references(page: Page, index: Index, findings: Findings) -> tuple[Fault, ...]:
-    """Report what a page calls for and cannot have; gives its warnings, which in strict mode are faults as well."""
+    """Report calls of a page that fail; returns its warnings, which in strict mode are faults as well."""
     faults, warnings = page_calls.check(page, index)
     findings.faults += [*page.faults, *faults]
     warnings = [*page.warnings, *warnings]
@@ -381,7 +381,7 @@ def _schema(sources: Sources, cache: SiteCache, kept: Callable[[str], bool]) -> 
 def _faults_of_site(
     sources: Sources, files: Mapping[str, Content], records: Mapping[str, CachedPage]
 ) -> Iterator[Fault]:
-    """Links that lead nowhere, what is too heavy, and what would be a file and a folder."""
+    """Broken links, files that are too large, and paths that would be a file and a folder."""
     shown, places = sources.places.shown, sources.places
     fonts = {file for record in records.values() for file in record.fonts}
     weights = {asset.target: len(asset.content) for asset in sources.static.values()}
@@ -395,7 +395,7 @@ def _faults_of_site(
     known = {*files, *sources.outlines}
     for url, path in sources.paths.items():
         for folder in [str(parent) for parent in PurePosixPath(url).parents if str(parent) in known]:
-            message = f"the page would lie in a folder {folder}, which is a file of the site; rename its folder"
+            message = f"the page would be in a folder {folder}, which is a file of the site; rename the page's folder"
             yield Fault(shown(path), 1, 1, "page", message)
     yield from checks.faults_of(pages, known, sources.page)
     yield from standalone.faults_of(sources.static, known, pages, shown(places.theme / "static"))

@@ -97,8 +97,8 @@ def read_sources(
     """Read it all; a page whose text the last build knew is not taken apart again.
 
     Raises:
-        ContentError: a file of the templates cannot be read, or is no file.
-        UsageError: npm packages cannot be had.
+        ContentError: a file of the templates cannot be read, or is not a file.
+        UsageError: npm packages are not available.
     """
     findings.faults += tree.faults_of(places.templates, places.root, places.shown, texts=places.borrowed is None)
     findings.stop()
@@ -142,7 +142,7 @@ def _own_pictures(places: Places, inputs: Inputs, findings: Findings) -> dict[st
         if not pictures.is_picture(name):
             continue
         digest = inputs.digest_within(places.root, path.relative_to(places.root).as_posix())
-        fault = inputs.fault_of(path, fault_of) if digest else "a link, or no file"
+        fault = inputs.fault_of(path, fault_of) if digest else "a link, or not a file"
         if fault:
             findings.faults.append(Fault(places.shown(path), 1, 1, "picture", f"{fault}; put a picture there"))
         else:
@@ -162,7 +162,7 @@ def _sizes(static: Mapping[str, Asset], places: Places, findings: Findings, fold
 def _read_site(places: Places, inputs: Inputs) -> SiteSettings:
     path = places.templates / "site.toml"
     if not inputs.digest(path):
-        raise ContentError([Fault(places.shown(path), 1, 1, "site", "there is no site.toml; write one")])
+        raise ContentError([Fault(places.shown(path), 1, 1, "site", "site.toml is missing; write one")])
     return read_site(
         tree.decode(inputs.read(path), places.shown(path)), places.shown(path), os.environ.get("DARKROOM_BASE_URL")
     )
@@ -229,7 +229,7 @@ def _read_pages(
         pages[url] = _read_page(places, inputs, path, url)
         outlines[url] = pages[url].outline
     if "index.html" not in paths:
-        message = "there is no index.md, which every page links to; write one"
+        message = "index.md, to which every page links, is missing; write one"
         findings.faults.append(Fault(places.shown(folder), 1, 1, "page", message))
     published = {url: outline for url, outline in outlines.items() if not outline.meta.draft}
     return published, {url: paths[url] for url in published}, {url: pages[url] for url in pages if url in published}
@@ -249,7 +249,7 @@ def _with_our_layout(page: Page, places: Places) -> Page:
     name = page.outline.meta.layout
     if places.borrowed is None or name in {path.stem for path in (places.theme / "layouts").glob("*.html")}:
         return page
-    message = f"its own layout {name!r} is not used, since the project is not trusted; the page is shown in ours"
+    message = f"its own layout {name!r} is not used, since the project is untrusted; the page has Darkroom's layout"
     meta = msgspec.structs.replace(page.outline.meta, layout="page")
     return msgspec.structs.replace(
         page,

@@ -1,7 +1,7 @@
 """HTML among the static files, which is published as it is: it has a policy of its own, and its links lead somewhere.
 
-Pages that are rendered have the policy of their layout. A file of HTML that stands beside them is of the same origin, so
-one without a policy would be the way around it.
+Pages that are rendered have the policy of their layout. A file of HTML that stands beside them is of the same origin,
+so one without a policy would be the way around it.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ def _without_policy(text: str, path: str) -> Iterator[Fault]:
             first = piece.start
     else:
         message = (
-            f'no Content-Security-Policy; write <meta http-equiv="Content-Security-Policy" content="{POLICY}"> '
-            "first in its head, or stricter"
+            f'there is no Content-Security-Policy; write <meta http-equiv="Content-Security-Policy" content="{POLICY}"> '
+            "first in its head, or a stricter one"
         )
         yield Fault(path, 1, 1, "policy", message)
         return
     if first >= 0:
-        message = "the Content-Security-Policy does not hold for what stands before it; put it first in the head"
+        message = "the Content-Security-Policy does not apply to what comes before it; put it first in the head"
         yield Fault(path, *place(text, first), "policy", message)
 
 
@@ -66,7 +66,7 @@ def _links(text: str, path: str, url: str, files: set[str], anchors: Mapping[str
         message = checks.broken(link, url, files, {**anchors, url: frozenset(own)})
         if "leads nowhere" in message or message.startswith(("no picture", "no file")):
             message = (
-                f"{link.target} leads nowhere: files of static/ are published under other names; put it into this one"
+                f"{link.target} leads nowhere: files of static/ are published under other names; embed it in this file"
             )
         if message:
             yield Fault(path, *place(text, max(text.find(link.target), 0)), "link", message)

@@ -99,9 +99,9 @@ class _Reader:
             )
             return address, bare.end()
         if bare and bare[1] and bare.end() < len(self.css):
-            self.faults.append((at - 3, "an address with a blank, a quote or a bracket in it; put it in quotes"))
+            self.faults.append((at - 3, "an address with a space, a quote or a bracket in it; put it in quotes"))
         if function == "src":
-            self.faults.append((at - 3, "browsers do not know src(); write url()"))
+            self.faults.append((at - 3, "browsers do not support src(); write url()"))
         self._open.append((mark, at, function))
         return None, at + 1
 

@@ -136,8 +136,8 @@ class _Patience:
         return self._left < 0
 
 
-_TOO_LONG = f"a formula of more than {LONGEST:,} characters; take it apart"
-_TOO_COSTLY = "KaTeX takes more time or memory for this formula than it may; take it apart"
+_TOO_LONG = f"a formula of more than {LONGEST:,} characters; split it"
+_TOO_COSTLY = "KaTeX needs too much time or memory for this formula; split it"
 _PROBES = [Equation("x", shown, ((r"\probe", ""),)) for shown in (False, True)]  # which are on no page
 _STALLS = 6  # of all tasks of a build that follow from one another
 

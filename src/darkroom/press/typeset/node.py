@@ -125,7 +125,7 @@ class NodeTask:
         if little := _too_little():
             return little
         what = self._reason or (
-            f"it ended with {code}{', as when memory runs out' if code == -9 else ''}"
+            f"it ended with {code}{', possibly out of memory' if code == -9 else ''}"
             if code
             else f"{lost} of {len(self._equations)} formulas unanswered"
         )
@@ -152,7 +152,7 @@ class NodeTask:
             if said > self._limit:
                 self._reason = f"it printed more than {self._limit // 1_000_000} MB"
             elif clock.own_s > SILENCE_S or clock.all_s > LONGEST_S:
-                self._reason = f"it said nothing for {SILENCE_S:g} seconds"
+                self._reason = f"it printed nothing for {SILENCE_S:g} seconds"
             if self._reason:
                 self._kill()
                 return
@@ -208,7 +208,7 @@ class _Clock:
 def _too_little() -> str:
     """What is said where less is allowed than Node needs, or ""."""
     said = too_little(_ADDRESSES) or too_few_files(_FILES)
-    return said and f"Node cannot work on formulas: {said}"
+    return said and f"Node cannot typeset formulas: {said}"
 
 
 def _line(value: Any) -> bytes:

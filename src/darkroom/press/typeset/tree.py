@@ -63,7 +63,7 @@ def decode(content: bytes, shown: str, rule: str = "encoding") -> str:
         before = content[: error.start].decode("utf-8-sig", errors="replace")
         raise ContentError([Fault(shown, *_place(before), rule, "not UTF-8; save the file as UTF-8")]) from None
     if "\0" in text:
-        message = "a NUL, which no text has; save the file as UTF-8"
+        message = "a NUL character; save the file as UTF-8"
         raise ContentError([Fault(shown, *_place(text.partition("\0")[0]), rule, message)])
     return text
 
@@ -72,7 +72,7 @@ def _place(before: str) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
-_POINTED = "a pointer of git-LFS, not the file itself; fetch it with git lfs pull"
+_POINTED = "a Git LFS pointer, not the file itself; fetch it with git lfs pull"
 
 
 class _Problem(msgspec.Struct, frozen=True):
@@ -108,8 +108,8 @@ class _Walk:
             name = composed(entry.name.casefold())
             if names.setdefault(name, entry.name) != entry.name:
                 same = composed(entry.name) == composed(names[name])
-                how = "nothing that is seen" if same else "case alone, which not every system tells apart"
-                self._report(entry.path, f"a name that differs from that of {names[name]!r} in {how}")
+                how = "the Unicode form of its characters" if same else "case, which some systems ignore"
+                self._report(entry.path, f"a name that differs from {names[name]!r} only in {how}")
             if not entry.name.startswith(".") and entry.name != "node_modules":
                 self._entry(entry, above)
 
@@ -149,9 +149,9 @@ class _Walk:
         except OSError as error:
             return f"a link that cannot be followed ({error.strerror})"
         if real != self.root and not real.startswith(f"{self.root}{os.sep}"):
-            return f"a link that leads out of the project (to {real}); put the file itself there"
+            return f"a link out of the project (to {real}); replace it by the file itself"
         if real in above or any(folder.startswith(f"{real}{os.sep}") for folder in above):
-            return f"a link to a folder that it lies in ({real})"
+            return f"a link to a folder that contains it ({real})"
         return ""
 
     def _report(self, path: str, problem: str) -> None:
@@ -163,7 +163,7 @@ def _of_name(name: str) -> str:
         length = len(name.encode())
     except UnicodeEncodeError:
         return _of_bytes(os.fsencode(name))
-    return f"a name of {length} bytes; the most is {LONGEST}" if length > LONGEST else ""
+    return f"a name of {length} bytes; the limit is {LONGEST}" if length > LONGEST else ""
 
 
 def _of_bytes(name: bytes) -> str:
@@ -178,7 +178,7 @@ def _of_file(path: str, found: os.stat_result) -> str:
     if not stat.S_ISREG(found.st_mode):
         return f"{_KINDS.get(stat.S_IFMT(found.st_mode), 'something')}, not a file"
     if found.st_size > LARGEST:
-        return f"a file of {found.st_size:,} bytes; the most is {LARGEST:,}, which is also what GitHub takes"
+        return f"a file of {found.st_size:,} bytes; the limit is {LARGEST:,}, which is also GitHub's"
     if not os.access(path, os.R_OK):
         return "cannot be read: Permission denied"
     if 100 <= found.st_size <= 1024:

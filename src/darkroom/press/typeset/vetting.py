@@ -1,4 +1,4 @@
-"""What of somebody's outputs is fit to be published: pictures that are pictures, drawings without scripts, plain data.
+"""What outputs may be published: valid pictures, drawings without scripts, plain data.
 
 A manifest vouches for the bytes of a file and for nothing else: a picture is decoded to its end. A drawing (SVG) that is
 opened by itself runs its scripts with the rights of the site, so one is published only where all that it holds is known to
@@ -40,7 +40,7 @@ def fault_of(path: str, content: bytes | None = None) -> str:
     """
     suffix = PurePosixPath(path).suffix.lower()
     if suffix not in _KINDS:
-        return f"of a kind that is not published ({suffix or 'no suffix'})"
+        return f"of a type that is not published ({suffix or 'no suffix'})"
     try:
         content = read_plain(path, LARGEST) if content is None else content
     except (OSError, ValueError) as error:
@@ -56,10 +56,10 @@ def _fault_of_picture(content: bytes, suffix: str) -> str:
     """Why a picture is not to be published, or "": it is decoded to its end."""
     kind = suffix[1:].upper()
     if not content.startswith(_OPENINGS[suffix]):
-        return f"no {kind} picture"
+        return f"not a {kind} picture"
     if suffix in {".png", ".gif"}:
         if len(content) < 24:
-            return f"no {kind} picture: it is cut short"
+            return f"not a {kind} picture: it is truncated"
         width, height = (
             struct.unpack(">II", content[16:24]) if suffix == ".png" else struct.unpack("<HH", content[6:10])
         )
@@ -68,9 +68,9 @@ def _fault_of_picture(content: bytes, suffix: str) -> str:
     if suffix == ".png":
         chunks = _chunks(content)
         if not chunks or _is_plainly_whole(chunks):
-            return "" if chunks else "no PNG picture: the picture is cut short or damaged"
+            return "" if chunks else "not a PNG picture: it is truncated or damaged"
     fault = judge(content, suffix).fault
-    return fault and f"no {kind} picture: {fault}"
+    return fault and f"not a {kind} picture: {fault}"
 
 
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by the colour type of a PNG
@@ -191,11 +191,11 @@ class _Drawing:
         try:
             parser.Parse(content, True)
         except expat.ExpatError as error:
-            return self.fault or f"it is no XML ({error})"
+            return self.fault or f"it is not valid XML ({error})"
         except _Stop:
             return self.fault
         if self._within & self._used:
-            return "what is used holds other uses"
+            return "<use> elements are nested"
         return self.fault
 
     def _refuse(self, what: str) -> None:
@@ -205,7 +205,7 @@ class _Drawing:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         space, _, local = name.rpartition(" ")
         if not self._open and name != f"{_SVG} svg":
-            self._refuse(f"<{local}> in place of <svg>")
+            self._refuse(f"<{local}> instead of <svg>")
         described = space in _DESCRIPTIONS and local in _DESCRIBED and any(each == _METADATA for each, _ in self._open)
         if not ((space == _SVG and local in _ELEMENTS) or described) or len(self._open) > 200:
             self._refuse(f"<{local[:40]}>")
