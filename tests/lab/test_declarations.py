@@ -145,7 +145,7 @@ BROKEN = {
     ),
     "a figure of one experiment twice": (
         GOOD + '@good.figure(caption="c", alt="a")\n@good.figure(caption="d", alt="a")\ndef b(results): ...',
-        "13:2", "'b' is declared for 'good' twice; remove one of the two",
+        "13:2", "'b' is declared for 'good' twice; remove one",
     ),
     "a decorator between two of declaration": (
         GOOD + "@good.metric\n@np.vectorize\n@good.metric\ndef b(results): ...",

@@ -58,7 +58,7 @@ def test_works_that_would_be_cited_alike_have_letters() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("@article{a, title={T}, year=1, author={A B}}\n@book{a, title={T}, year=1, author={A B}}", "2:1 bibliography: 'a' is given twice; remove one"),
+        ("@article{a, title={T}, year=1, author={A B}}\n@book{a, title={T}, year=1, author={A B}}", "2:1 bibliography: 'a' is defined twice; remove one"),
         ("\n@misc{a, title={T}, year=1}", "2:1 bibliography: 'a' has no author; add it"),
         ("@misc{a, author={A}, year=1,\n title={M\\unknown ller}}", "2:10 bibliography: a: \\unknown is not supported here; write the characters in UTF-8 (in title)"),
         ("@misc{a,\n title={T", '2:8 bibliography: a: the value of title is not a closed {...}, a closed "..." or a number'),
@@ -453,9 +453,9 @@ def test_what_cannot_be_shown_is_refused_at_its_place(fields: str, problem: str)
     (fault,) = caught.value.faults
     assert fault.message == f"key: {problem}"
     given = fields.partition("{")[2]
-    before = {"a blank": "https://e.com/a", "\\foo": given[:-5], "MathML": "50% "}
+    before = {"the address has a space in it; remove": "https://e.com/a", "\\foo": given[:-5], "MathML": "50% "}
     start = next((text for opening, text in before.items() if problem.startswith(opening)), "")
-    start = "https://e.com/" if "one address" in problem else start
+    start = "https://e.com/" if "only one address" in problem else start
     whole = "@article{key, " + "".join(
         f"{name} = {{{text}}}, "
         for name, text in (("author", "A B"), ("title", "T"), ("year", "2001"))
@@ -565,7 +565,7 @@ def test_every_fault_of_a_file_is_told_at_once() -> None:
         "r.bib:6:23 bibliography: five: ', J.' is not a name; write Family, Given; join names by `and`; put organizations in braces (in author)",
         "r.bib:6:60 bibliography: five: 'javascript:alert(1)' is not an address; write all of it, with https:// (in url)",
         "r.bib:7:3 bibliography: an entry opens with @kind{key,",
-        "r.bib:8:1 bibliography: 'three' is given twice; remove one",
+        "r.bib:8:1 bibliography: 'three' is defined twice; remove one",
         'r.bib:10:10 bibliography: three: the value of note is not a closed {...}, a closed "..." or a number',
     ]
 

@@ -244,7 +244,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
 
 DOUBTFUL: dict[str, tuple[str, list[str]]] = {
     "display in a sentence": ("Let \\[x\\] be\n\nLet \\begin{equation}a\\end{equation} be", [f"1:5 math: {DISPLAY}", f"3:5 math: {DISPLAY}"]),
-    "a price or a formula": ("$5$10", ["1:1 math: $5$ is text, since a digit follows; write \\(5\\) for a formula, \\$ for a dollar sign"]),
+    "a price or a formula": ("$5$10", ["1:1 math: $5$ is text, since a digit follows; write \\(5\\) for a formula, \\$ for a dollar"]),
     "unknown TeX": ("a \\mycmd b", ["1:3 markdown: \\mycmd is printed as text; write $\\mycmd$ for a formula, or `\\mycmd`"]),
     "a path or TeX": ("src\\in", ["1:4 markdown: \\in is TeX outside of a formula; write $\\in...$ for a formula, or `\\in`"]),
     "TeX's line break": ("a \\\\\nb", ["1:3 markdown: \\\\ does not end a line; write one backslash, or two spaces, at its end"]),
@@ -261,7 +261,7 @@ DOUBTFUL: dict[str, tuple[str, list[str]]] = {
         "1:25 markdown: '*this*' is printed as text, since Markdown is not read in HTML; leave a blank line before it",
     ]),
     "a link in a link": ("[a [b](c)](d)", ["1:10 markdown: ](d) does not make a link of the text before it, since that has a link or a note in it"]),
-    "a lone backtick": ("a `b", ["1:3 markdown: ` does not open code, since it is not closed; write \\` for the character"]),
+    "a lone backtick": ("a `b", ["1:3 markdown: ` opens no code, since it is not closed; write \\` for the character"]),
     "bold with spaces": ("** a ** b and ~~ c ~~", [
         "1:1 markdown: ** is not markup here, since there is a space inside it; write **word**",
         "1:15 markdown: ~~ is not markup here, since there is a space inside it; write ~~word~~",
@@ -346,7 +346,7 @@ DOUBTFUL: dict[str, tuple[str, list[str]]] = {
     "cells over lines": ("| a | b |\n|---|---|\n| c\nd | e |\n| f |", [
         "3:1 markdown: this row has no | at its end; a cell cannot continue on the next line, write <br> in it",
     ]),
-    "a table of tabs": ("a\tb\n1\t2", [f"1:1 markdown: if this is a table, separate its cells with |, and {DELIMITER}"]),
+    "a table of tabs": ("a\tb\n1\t2", [f"1:1 markdown: if this is a table, use | between cells and {DELIMITER}"]),
     "a tree of files": ("├── a\n└── b", ["1:1 markdown: these lines will be joined; put them into a fence of ```"]),
     "a command": ("$ pip install x\nCollecting", ["1:1 markdown: put a command into a fence of ```, which keeps its lines"]),
     "headings of full width": ("＃ a", ["1:1 markdown: a heading starts with ##, in half-width characters"]),

@@ -157,9 +157,9 @@ UNSEEN = {
     "a JPEG without its last mark": (encoded(".jpg")[:-2], "the picture is truncated"),
     "a JPEG of a mark": (b"\xff\xd8\xff", "its format is unknown"),
     "a TIFF": (encoded(".tiff"), "it is TIFF, which browsers do not show; save it as PNG, JPEG, WebP or AVIF"),
-    "a JPEG 2000": (encoded(".jp2"), "it holds JPEG2000, which browsers do not show"),
+    "a JPEG 2000": (encoded(".jp2"), "it is JPEG2000, which browsers do not show"),
     "a HEIC": (b"\0\0\0\x18ftypheic" + bytes(40), "it is HEIC, which browsers do not show; save it as PNG, JPEG"),
-    "a PDF": (b"%PDF-1.4\n", "it holds PDF, which browsers do not show"),
+    "a PDF": (b"%PDF-1.4\n", "it is PDF, which browsers do not show"),
     "20,000 x 20,000": (
         huge(20_000, 20_000),
         "20,000 x 20,000 pixels; the limits are 20,000 per side and 64,000,000 in all",
@@ -182,13 +182,13 @@ LOADS = "since an SVG in a page loads nothing"
     ("inner", "column", "fault"),
     [
         ('<image href="photo.png"/>', 0, f"'photo.png' is not shown, {LOADS}; embed it with data: instead"),
-        ('<use xlink:href="https://e.com/a.svg#b"/>', 0, f"'https://e.com/a.svg#b' is not shown, {LOADS}; embed it by"),
+        ('<use xlink:href="https://e.com/a.svg#b"/>', 0, f"'https://e.com/a.svg#b' is not shown, {LOADS}; embed it with"),
         (
             "<style>a {} @import url(https://e.com/f);</style>",
             12,
-            f"'@import url(https://e.com/f)' is not read, {LOADS}",
+            f"'@import url(https://e.com/f)' is not loaded, {LOADS}",
         ),
-        ("<style>@font-face { src: url('f.woff2') }</style>", 25, f"\"url('f.woff2')\" is not read, {LOADS}; embed it"),
+        ("<style>@font-face { src: url('f.woff2') }</style>", 25, f"\"url('f.woff2')\" is not loaded, {LOADS}; embed it"),
         ('<?xml-stylesheet href="a.css"?>', 0, f"<?xml-stylesheet?> is not loaded, {LOADS}; write <style> in it"),
     ],
 )

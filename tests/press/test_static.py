@@ -367,14 +367,14 @@ def test_html_among_static_files_has_a_policy_and_leads_somewhere(project: Proje
 @pytest.mark.parametrize(
     ("name", "content", "faults"),
     [
-        ("a.html", "<h1>x</h1>", ["1:1 policy:  does not existContent-Security-Policy; write <meta "]),
-        ("a.HTM", f"<!-- {POLICY} --><h1>x</h1>", ["1:1 policy:  does not existContent-Security-Policy; write <meta "]),
+        ("a.html", "<h1>x</h1>", ["1:1 policy: there is no Content-Security-Policy; write <meta "]),
+        ("a.HTM", f"<!-- {POLICY} --><h1>x</h1>", ["1:1 policy: there is no Content-Security-Policy; write <meta "]),
         (
             "sub/a.xhtml",
             f"<p/>\n<script>1</script>{POLICY}",
             ["2:1 policy: the Content-Security-Policy does not apply to what comes before it; put it first"],
         ),
-        ("a.html", "<meta http-equiv=Content-Security-Policy content=''>", ["1:1 policy: no Content-Security-Policy;"]),
+        ("a.html", "<meta http-equiv=Content-Security-Policy content=''>", ["1:1 policy: there is no Content-Security-Policy;"]),
         (
             "a.html",
             POLICY + "\n <script src='style.css'></script><img src=a.png><a href='#none'>x</a><a href=/x>y</a>",
@@ -438,7 +438,7 @@ def test_two_names_that_look_alike_are_a_fault(project: Project) -> None:
     for form in ("NFC", "NFD"):
         (project.root / "templates/static" / normalize(form, "bär.png")).write_bytes(png())
     project.page("Text.")
-    with pytest.raises(ContentError, match=r"differs from that of '.*' only in the Unicode form"):
+    with pytest.raises(ContentError, match=r"differs from '.*' only in the Unicode form"):
         project.build()
 
 
@@ -447,7 +447,7 @@ def test_two_names_that_differ_in_case_are_a_fault(project: Project) -> None:
     for name in ("dog.png", "Dog.PNG"):
         (project.root / "templates/static" / name).write_bytes(png())
     project.page("Text.")
-    with pytest.raises(ContentError, match=r"differs from that of '.*' only in case"):
+    with pytest.raises(ContentError, match=r"differs from '.*' only in case"):
         project.build()
 
 

@@ -179,7 +179,7 @@ WRONG: dict[str, tuple[str, tuple[str, ...]]] = {
         "10:1 math: \\begin{align} opens a formula that is not closed; end it with \\end{align}",
     )),
     "fence": ("```\ncode", ("5:1 code: this fence is not closed; end it with ```",)),
-    "note": ("a[^missing]", ("5:2 markdown: there is no note [^missing]; write [^missing]: ... on a line of its own",)),
+    "note": ("a[^missing]", ("5:2 markdown: there is no note [^missing]; write [^missing]: ... on its own line",)),
     "note-unused": ("[^d]: See", ("5:1 markdown: nothing refers to the note [^d]; refer to it, or remove it",)),
     "reference": ("[b][ref]", ("5:1 markdown: [b][ref] leads nowhere; write [ref]: address below",)),
     "kramdown": ("![x](a.png){: width=50%}\n\n{:toc}", (
@@ -276,7 +276,7 @@ WRONG: dict[str, tuple[str, tuple[str, ...]]] = {
     )),
     "page-as-figure": ('{{ ref("note") }}', ("5:4 reference: 'note' is a page; write [text](note.md)",)),
     "cited-as-in-pandoc": ("As @ho2020 says, @somebody does not.", (
-        '5:4 reference: @ho2020 is not a citation here; write {{ cite("ho2020", text=True) }}',
+        '5:4 reference: @ho2020 is not a citation; write {{ cite("ho2020", text=True) }}',
     )),
     "marks": ('{{ code("pkg.mod.f", mark="9") }}', ("5:4 reference: there are no lines 9 to mark: the code has 3, counted from 1",)),
     "fault-in-loop": ("{% for n in [1] %}\n\nText $\\nope$.\n{% endfor %}", ("7:7 math: Undefined control sequence: \\nope",)),
@@ -285,7 +285,7 @@ WRONG: dict[str, tuple[str, tuple[str, ...]]] = {
 DOUBTFUL: dict[str, tuple[str, tuple[str, ...]]] = {
     "mid-sentence": ("Let $$x_0$$ be", ("5:5 math: a display formula within a sentence; write $...$, or put it on its own lines",)),
     "prices": ("$50 to $100; 35$", ("5:8 math: '$100; 35$' is set as a formula; write \\$ for a dollar sign",)),
-    "spaced": ("a $ b c $ d", ("5:3 math: dollars with spaces inside are text; write $x$ for a formula, \\$ for a dollar sign sign",)),
+    "spaced": ("a $ b c $ d", ("5:3 math: dollars with spaces inside are text; write $x$ for a formula, \\$ for a dollar sign",)),
     "indented": ("text\n\n    $$x$$", (
         "7:5 markdown: this is code, since it is indented by four spaces or more; indent it less if it is not, or use a fence",
     )),
@@ -395,7 +395,7 @@ def test_the_opening_paragraph_is_text_of_the_page(project: Project) -> None:
     assert [str(each).removeprefix("templates/pages/index.md:") for each in caught.value.faults] == [
         "2:10 front-matter: '{{' in 'title': calls and notes are only read in the text; write it out",
         "4:13 markdown: ==x== is not supported; write <mark>...</mark>",
-        "4:18 markdown: there is no note [^1]; write [^1]: ... on a line of its own",
+        "4:18 markdown: there is no note [^1]; write [^1]: ... on its own line",
         "4:26 reference: unknown metric 'part_b/a/n'; did you mean 'part_b/a/m'?",
     ]
 

@@ -1,4 +1,4 @@
-"""How well a picture agrees with a prompt, by the model's own account."""
+"""How well a picture agrees with a prompt, as estimated by the model itself."""
 
 from __future__ import annotations
 

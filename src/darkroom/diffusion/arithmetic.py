@@ -1,4 +1,4 @@
-"""What a device computes quickly in, and how much at once."""
+"""Which number types are fast on a device, and how much fits into its memory at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def has_bfloat16(device: str) -> bool:
     A CPU does if it has the instructions (others emulate bfloat16, ten times slower than float32) and if they are the
     faster ones: on AMD's Zen 4 they are twice as fast as float32, with AMX more, on Intel's CPUs without AMX half as
     fast. NVIDIA's GPUs do from Ampere on (compute capability 8). A T4 does not, though ``torch.cuda.is_bf16_supported``
-    says yes of it, which counts emulation.
+    returns True for it, since it counts emulation.
     """
     if device == "cpu":
         return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()) and _bfloat16_is_faster_here()
@@ -46,7 +46,7 @@ def _seconds_to_convolve(images: Tensor, weights: Tensor) -> float:
 
 @contextmanager
 def exact_float32() -> Iterator[None]:
-    """Let what is float32 be computed in float32 on NVIDIA's GPUs too, whose convolutions otherwise keep 10 bits (TF32)."""
+    """Compute float32 in full precision on NVIDIA's GPUs too, whose convolutions otherwise use TF32 (10 bits)."""
     kept = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     try:
@@ -70,8 +70,8 @@ def training_dtype(device: str) -> torch.dtype:
     """The type that networks are trained in, under autocast; float32 for none.
 
     bfloat16 where the device has it; float16 on NVIDIA's GPUs before Ampere whose tensor cores multiply in it (compute
-    capability 7: Volta, Turing), many times as quickly as in float32. Its range is too small for gradients: they want their
-    loss scaled (Micikevicius et al. 2018, section 3.2).
+    capability 7: Volta, Turing), many times faster than in float32. Its range is too small for gradients, so their loss is
+    scaled (Micikevicius et al. 2018, section 3.2).
     """
     if has_bfloat16(device):
         return torch.bfloat16
@@ -92,7 +92,7 @@ def fitting(device: str, most: int, bytes_each: float) -> int:
     """How many rows go through a network at once: *most*, or fewer where a GPU's memory is short.
 
     Half of what is free there holds them; fewer are a power of 2, so that a little more or less free memory changes nothing.
-    On a CPU it is *most*: what fits its caches is decided by whoever asks.
+    On a CPU it is *most*: the caller decides what fits its caches.
 
     Args:
         bytes_each: how much memory the device needs for one row, at the peak.
@@ -104,7 +104,7 @@ def fitting(device: str, most: int, bytes_each: float) -> int:
 
 
 def _free_bytes(device: str) -> int:
-    """What is free on a GPU, what torch has set aside there and not given out included."""
+    """The free memory of a GPU, including what torch has reserved and not allocated."""
     if device == "cuda":
         kept = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
         return int(torch.cuda.mem_get_info()[0] + kept)

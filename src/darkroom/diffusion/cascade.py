@@ -1,7 +1,7 @@
 """Making a text-to-image cascade of DeepFloyd IF's shape from nothing: its parts, what they learn, how they are saved.
 
-The parts are diffusers' and transformers' own classes with DeepFloyd's settings at another size, so what is trained here
-loads there: ``IFPipeline.from_pretrained``. With :mod:`~darkroom.diffusion.pretrained`, the only importer of both.
+The parts are diffusers' and transformers' own classes with DeepFloyd's settings at another size, so models trained
+here load there: ``IFPipeline.from_pretrained``. With :mod:`~darkroom.diffusion.pretrained`, the only importer of both.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Shape:
 
     Args:
         widths: channels of the U-Net at each size, halving from one to the next.
-        attention: at how many of the smallest sizes the U-Net looks at the words.
+        attention: at how many of the smallest sizes the U-Net attends to the words.
         head: channels of an attention head.
         text: width of the text encoder; it has two layers.
     """
@@ -72,7 +72,7 @@ class TextToImage(nn.Module):
 
 
 def make_tokenizer(captions: Sequence[str]) -> Any:
-    """A T5 tokenizer whose words are those of *captions*; other words are spelt."""
+    """A T5 tokenizer whose words are those of *captions*; other words are split into letters."""
     from transformers import T5Tokenizer
 
     words = sorted({word for caption in captions for word in caption.lower().split()})
@@ -148,7 +148,7 @@ def make_scheduler() -> Any:
 def save_stage(folder: Path, tokenizer: Any, text_encoder: nn.Module, unet: nn.Module) -> None:
     """A pipeline's folder, the U-Net in half precision; a stage II where it takes six channels.
 
-    The text encoder stays as it is: transformers loads what it finds, and diffusers float32 unless told otherwise.
+    The text encoder keeps its type: transformers loads what it finds, and diffusers float32 by default.
     """
     from diffusers import IFPipeline, IFSuperResolutionPipeline
 
@@ -186,13 +186,14 @@ class Captions:
 class TextToImageLoss:
     """The hybrid loss (Nichol and Dhariwal 2021, eq. 16) of a network that predicts the velocity, with capped weights.
 
-        L = min(SNR + 1, cap) / (SNR + 1) |velocity - prediction|^2 + N / 1000 L_vb,    SNR = alpha_bar / (1 - alpha_bar)
+        L = min(SNR + 1, cap) / (SNR + 1) |velocity - prediction|^2 + N / 1000 L_vb,    SNR = alpha_bar / (1 -
+        alpha_bar)
 
     with L_vb a term of the variational bound, which has N = T / stride of them.
 
-    Velocity and weights (Salimans and Ho 2022, section 4; capped in the manner of Hang et al. 2023) make an error of x_0
-    count as min(SNR + 1, cap). An error of eps at the noisiest times would count for next to nothing, though it is all
-    that colours and layout depend on: small networks that predict eps give them at random.
+    Velocity and weights (Salimans and Ho 2022, section 4; capped in the manner of Hang et al. 2023) make an error of
+    x_0 count as min(SNR + 1, cap). An error of eps at the noisiest times would count for next to nothing, though it is
+    all that colours and layout depend on: small networks that predict eps give them at random.
 
     Args:
         schedule: t is drawn evenly from 1, ..., T.
@@ -200,10 +201,10 @@ class TextToImageLoss:
         drop: the share of captions that is dropped.
         cap: on the weight of an error of x_0.
         side: pictures are made smaller to this side by averaging.
-        pooled: how many times smaller that is than the pictures that the process is of. Averaging takes noise down by the
-            same factor, so what is learnt at a time is what that time of the larger process needs. Small pictures are there
-            for what is decided while there is much noise: times are drawn with a density that grows with t, and the
-            bound, which belongs to the larger process, is left out.
+        pooled: how many times smaller that is than the pictures that the process is of. Averaging takes noise down by
+            the same factor, so what is learnt at a time is what that time of the larger process needs. Small pictures
+            are there for what is decided while there is much noise: times are drawn with a density that grows with t,
+            and the bound, which belongs to the larger process, is left out.
         larger: stage II: pictures of ``side`` are learnt given themselves at side // *larger*, enlarged and noised.
         stride: of the bound's steps, see :func:`~darkroom.diffusion.likelihood.variational_terms`.
     """
@@ -242,7 +243,7 @@ class TextToImageLoss:
         return (weight * simple + self.schedule.T / self.stride / 1000 * bound).mean()
 
     def _condition(self, x_0: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """What stage I would have given, roughly: the picture made smaller, enlarged again, and noised."""
+        """Roughly the output of stage I: the picture made smaller, enlarged again, and noised."""
         small = interpolate(x_0, (self.side // self.larger,) * 2, mode="area")  # type: ignore[operator]
         enlarged = interpolate(small, (self.side, self.side), mode="bilinear", align_corners=True)
         levels = torch.randint(0, self.schedule.T // 2, (len(x_0),), generator=generator, device=x_0.device)

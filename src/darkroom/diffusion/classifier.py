@@ -1,4 +1,4 @@
-"""A small convolutional network that reads digits: the judge of what the diffusion models draw."""
+"""A small convolutional classifier of digits, which judges samples of the diffusion models."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Classifier(nn.Module):
         self.head = nn.Linear(64, CLASSES)
 
     def features(self, images: Tensor) -> Tensor:
-        """What the last layer sees, shape (B, 64): the space in which Frechet distances are taken."""
+        """The input of the last layer, shape (B, 64): the features for Frechet distances."""
         return self.body(images)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Denoisers: from a noisy image and its time to the noise in it and the clean image behind it.
 
-A prediction is a coroutine: :meth:`Denoiser.predict` yields what it wants to know of networks and is sent the answers.
+A prediction is a coroutine: :meth:`Denoiser.predict` yields queries to networks and is sent their outputs.
 So however denoisers are nested, everything that one step asks of a network goes through it as one batch:
 :func:`together` runs predictions side by side, and :func:`evaluate` joins what they ask.
 """
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a denoiser says of x_t: the noise *eps* in it and the clean image *x_0*, each of x_t's shape.
+    """A denoiser's prediction for x_t: the noise *eps* in it and the clean image *x_0*, each of x_t's shape.
 
     A network with learned variance also says *v*, of that shape: how large the noise of the next step should be, from
     0 (the posterior's own variance) to 1 (beta), by :func:`~darkroom.diffusion.sample.log_variance`.
@@ -71,7 +71,7 @@ def answered(predicting: Generator[list[Query], list[Tensor], T]) -> T:
             try:
                 outputs = evaluate(queries)
             except Exception as error:
-                queries = predicting.throw(error)  # where it was asked: what was opened there is closed
+                queries = predicting.throw(error)  # raised inside, so that contexts opened there are closed
             else:
                 queries = predicting.send(outputs)
     except StopIteration as finished:
@@ -80,7 +80,7 @@ def answered(predicting: Generator[list[Query], list[Tensor], T]) -> T:
 
 
 def together(*predictions: Predicting) -> Generator[list[Query], list[Tensor], list[Prediction]]:
-    """All *predictions*, side by side: what they ask at the same time is asked at once."""
+    """Run all *predictions* together: queries that they make at the same time go through networks as one batch."""
     results: dict[int, Prediction] = {}
     answers: dict[int, list[Tensor] | None] = dict.fromkeys(range(len(predictions)))
     while True:
@@ -196,7 +196,7 @@ class DataPredictor(Predictor):
 
 @dataclass(frozen=True, eq=False)
 class Revised(Denoiser):
-    """A denoiser that goes over what another one predicts."""
+    """A denoiser that revises the predictions of another one."""
 
     inner: Denoiser
 
@@ -253,7 +253,7 @@ class Refitted(Revised):
 
 @dataclass(frozen=True, eq=False)
 class PosteriorMean(Denoiser):
-    """The exact denoiser of a finite data set: no network, and nothing better can be had in squared error.
+    """The exact denoiser of a finite data set, without a network: the optimum in squared error.
 
     With data x^(1), ..., x^(N), each as likely as the next,
 
@@ -279,7 +279,7 @@ class PosteriorMean(Denoiser):
 
 @dataclass(frozen=True, eq=False)
 class GaussianDenoiser(Denoiser):
-    """The exact denoiser of data x_0 ~ N(mean, std^2 I): what samplers are tested with, since all of it is known.
+    """The exact denoiser of data x_0 ~ N(mean, std^2 I): used to test samplers, since everything about it is known.
 
     E[x_0 | x_t] = mean + alpha_t std^2 (x_t - alpha_t mean) / (alpha_t^2 std^2 + sigma_t^2)
     """

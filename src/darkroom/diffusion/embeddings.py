@@ -1,7 +1,7 @@
-"""Embeddings of prompts from a file: a dictionary from prompts to what a text encoder makes of them.
+"""Embeddings of prompts from a file: a dictionary from prompts to the outputs of a text encoder.
 
-The file is one that ``torch.save`` wrote (``.pth``, ``.pt``), such as the course's generator of prompt embeddings gives, or a
-safetensors file whose tensors are named by their prompts.
+The file is one that ``torch.save`` wrote (``.pth``, ``.pt``), such as the course's generator of prompt embeddings
+gives, or a safetensors file whose tensors are named by their prompts.
 """
 
 from __future__ import annotations

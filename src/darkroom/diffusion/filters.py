@@ -32,7 +32,7 @@ class Split:
 
 
 def low_high(sigma: float = 2.0, kernel: int = 33) -> Split:
-    """Low frequencies, by a Gaussian of *sigma* pixels, and high ones: what is seen from afar and from near."""
+    """Low frequencies, by a Gaussian of *sigma* pixels, and high ones: visible from far away and from close up."""
     return Split(("low", "high"), (lambda images: gaussian_blur(images, sigma, kernel),))
 
 

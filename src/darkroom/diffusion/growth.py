@@ -1,4 +1,4 @@
-"""Networks that begin where another ended: a text-to-image U-Net for pictures of twice the side, or for stage II.
+"""Networks that are initialised from another: a text-to-image U-Net for pictures of twice the side, or for stage II.
 
 What has been learnt of small pictures stays where it is, inside, one level further down (progressive growing, Karras et
 al. 2018). Around it comes a level that at first only averages on the way in and repeats pixels on the way out. Inside,
@@ -19,8 +19,8 @@ def grown(unet: nn.Module) -> nn.Module:
     """A U-Net with a further level in front, as wide as the first, that begins where *unet* ended.
 
     It sees pictures of 2 N as *unet*, one of :func:`~darkroom.diffusion.cascade.make_unet` for sides of N, sees their
-    averages over 2 x 2 pixels, and repeats its answer over as many: exactly, up to rounding. For that its first and last
-    convolutions take every second pixel of 5 x 5, until they learn to take all.
+    averages over 2 x 2 pixels, and repeats its answer over as many: exactly, up to rounding. For that its first and
+    last convolutions take every second pixel of 5 x 5, until they learn to take all.
     """
     config = unet.config
     larger = _like(
@@ -50,8 +50,8 @@ def grown(unet: nn.Module) -> nn.Module:
 def conditioned(unet: nn.Module, side: int) -> nn.Module:
     """A U-Net of stage II, for pictures of *side*, that begins as *unet* of stage I.
 
-    What it is given beside x_t, an enlarged picture in three more channels and the level of that picture's noise, counts
-    for nothing until it learns to use it.
+    What it is given beside x_t, an enlarged picture in three more channels and the level of that picture's noise,
+    counts for nothing until it learns to use it.
     """
     second = _like(unet, sample_size=side, in_channels=6, class_embed_type="timestep")
     rest = {name: value for name, value in unet.state_dict().items() if name != "conv_in.weight"}
@@ -65,7 +65,7 @@ def conditioned(unet: nn.Module, side: int) -> nn.Module:
 
 
 def _like(unet: nn.Module, **changed: object) -> Any:
-    """A new network of *unet*'s class and configuration, but for what is *changed*."""
+    """A new network of *unet*'s class and configuration, except for what is *changed*."""
     config = {key: value for key, value in unet.config.items() if not key.startswith("_")}
     return type(unet).from_config(config | changed)
 

@@ -65,7 +65,7 @@ class Anagram(Denoiser):
 
     Args:
         parts: for each view, who looks and how.
-        weights: w_i, which sum to 1; by default all alike. More for one view makes it win where they quarrel.
+        weights: w_i, which sum to 1; by default all alike. A larger weight favours a view where they conflict.
 
     Raises:
         ValueError: weights that are not one a part, or do not sum to 1; denoisers of different processes.

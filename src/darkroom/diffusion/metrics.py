@@ -1,4 +1,4 @@
-"""How good pictures are, in numbers. numpy alone; arrays in, numbers out."""
+"""Metrics of pictures, in numpy: arrays in, numbers out."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
         a, b: features, shapes (N, F) and (M, F), with N, M > F for covariances of full rank.
 
     Returns:
-        d^2, at least 0. It is biased upwards for small N, so compare it with the distance between real sets of that size.
+        d^2, at least 0. It is biased upwards for small N, so compare it with the distance between real sets of that
+        size.
     """
     a, b = a.astype(np.float64), b.astype(np.float64)
     A, B = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
@@ -47,8 +48,8 @@ def mirror_symmetry(images: np.ndarray) -> np.ndarray:
         images: shape (B, H, W, C).
 
     Returns:
-        shape (B,), in [-1, 1]: 1 where they are equal, -1 where one is the negative of the other about the mean; 1 for an
-        image of one colour.
+        shape (B,), in [-1, 1]: 1 where they are equal, -1 where one is the negative of the other about the mean; 1 for
+        an image of one colour.
     """
     away = images.astype(np.float64)
     away -= away.mean((1, 2), keepdims=True)

@@ -6,7 +6,7 @@ transformer: :func:`load_flow` reads it, by a :class:`Convention` that says how 
 A cascade is two pipelines. Stage I turns an embedded prompt into 64 x 64 pictures (``IFPipeline``); stage II makes them
 larger (``IFSuperResolutionPipeline``). Of each, this module takes the U-Net and the noise schedule, as a
 :class:`Stage` whose denoisers compose and sample like all others; of stage I also the text encoder, as
-:class:`Prompts`, which keeps what it has encoded and lets the encoder go before a U-Net is loaded.
+:class:`Prompts`, which caches embeddings and releases the encoder before a U-Net is loaded.
 
 Pictures are (B, 3, N, N) in [-1, 1]. diffusers counts its timesteps from 0, where a schedule's time 1 is.
 """
@@ -46,11 +46,6 @@ from darkroom.diffusion.sample import Noise, Variance
 from darkroom.diffusion.schedules import Schedule
 
 TOKENS = 77
-DEEPFLOYD = {
-    "deepfloyd-m": ("DeepFloyd/IF-I-M-v1.0", "DeepFloyd/IF-II-M-v1.0"),
-    "deepfloyd-l": ("DeepFloyd/IF-I-L-v1.0", "DeepFloyd/IF-II-L-v1.0"),
-    "deepfloyd-xl": ("DeepFloyd/IF-I-XL-v1.0", "DeepFloyd/IF-II-L-v1.0"),
-}
 _VARIANCES: dict[str, Variance] = {"fixed_small": "small", "fixed_large": "large", "learned_range": "learned"}
 _PREDICTIONS = ("epsilon", "v_prediction")
 _WEIGHTY = {"unet", "text_encoder", "transformer"}  # parts that have weights
@@ -59,7 +54,7 @@ _ROOM = 1.3  # what a network needs beside its weights
 
 
 class ModelUnavailable(RuntimeError):
-    """A model cannot be had or used; the message says what to do."""
+    """A model cannot be loaded or used; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +96,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Convention:
-    """How a network of flow matching is asked and read, which its files do not say.
+    """The convention of a flow-matching network, which its files do not define.
 
     Args:
-        prediction: what it returns: "velocity", "data" or "noise". A velocity is x_0 - eps where the network's own time rises
-            towards the data, and eps - x_0 where it falls, whatever the scale of that time.
+        prediction: what it returns: "velocity", "data" or "noise". A velocity is x_0 - eps where the network's own
+            time rises towards the data, and eps - x_0 where it falls, whatever the scale of that time.
         times: what it is told at noise and at the data, such as (0, 1), (1, 0) or (1000, 0).
         noise_scale: the standard deviation of the noise that it was trained with.
         side: N of its pictures; 0 for what its configuration says.
@@ -138,7 +133,7 @@ class Stage:
         threshold: quantile and limit that estimates of x_0 are held to; None where they are left alone.
         noising: stage II only: the schedule that pictures from stage I are noised by.
         prediction: how the network's output is read.
-        bytes_each: about how much memory a row of a batch takes on its way through the network; 0 where nobody knows.
+        bytes_each: about how much memory a row of a batch takes on its way through the network; 0 if unknown.
     """
 
     network: Callable[..., Tensor]
@@ -218,7 +213,7 @@ class Prompts:
         """Embeddings of *prompts*, shape (N, tokens, D), float32, on the device; "" is the null prompt.
 
         Raises:
-            ModelUnavailable: a prompt is not in the cache and there is no text encoder to be had.
+            ModelUnavailable: a prompt is not in the cache and no text encoder is available.
         """
         return self.conditions(prompts)[0]
 
@@ -226,7 +221,7 @@ class Prompts:
         """What a network is told of *prompts*: their embeddings and, if it is masked, which tokens are there, (N, tokens).
 
         Raises:
-            ModelUnavailable: a prompt is not in the cache and there is no text encoder to be had.
+            ModelUnavailable: a prompt is not in the cache and no text encoder is available.
         """
         if self.given is not None:
             return (torch.stack(self._looked_up(prompts)).to(self.device),)
@@ -321,7 +316,7 @@ class Prompts:
 
 
 def load_stage(source: Source, device: str = "cpu", *, dtype: torch.dtype | None = None) -> Stage:
-    """The U-Net and the schedules of a pipeline; a stage II where it has an ``image_noising_scheduler``.
+    """The U-Net and the schedules of a pipeline; a stage II if it has an ``image_noising_scheduler``.
 
     Args:
         source: the pipeline.
@@ -330,7 +325,7 @@ def load_stage(source: Source, device: str = "cpu", *, dtype: torch.dtype | None
             Its weights are of that type too, but float32 under bfloat16, which is autocast.
 
     Raises:
-        ModelUnavailable: the model cannot be had, does not fit, lacks tensors or has others, or is of another kind.
+        ModelUnavailable: the model cannot be loaded, does not fit into memory, or has other tensors or another kind.
     """
     from diffusers import DDPMScheduler, UNet2DConditionModel
 
@@ -362,11 +357,11 @@ def load_flow(
     """A network of flow matching in pixel space, from a pipeline's folder: its ``transformer``.
 
     Args:
-        convention: how it is asked and read.
+        convention: its inputs and output.
         dtype: of its weights and arithmetic; by default bfloat16 on CUDA, else float32.
 
     Raises:
-        ModelUnavailable: the model cannot be had, does not fit, lacks tensors or has others, or is of another kind.
+        ModelUnavailable: the model cannot be loaded, does not fit into memory, or has other tensors or another kind.
     """
     if convention.prediction not in _READINGS:
         raise ModelUnavailable(
@@ -511,7 +506,7 @@ class _UNet:
 
 
 def _quick_dtype(device: str) -> torch.dtype:
-    """What a device computes fastest in, of what suits sampling."""
+    """The fastest number type of a device for sampling."""
     if device == "cuda":
         return torch.float16
     return torch.bfloat16 if has_bfloat16(device) else torch.float32
@@ -542,7 +537,7 @@ def schedule_of(scheduler: Any) -> Schedule:
 
 
 def _variance(folder: Path, scheduler: Any, unet: Any) -> Variance:
-    """The sampler's word for the scheduler's variance, checked against what the network gives."""
+    """The sampler's name for the scheduler's variance, checked against the network's outputs."""
     kind = scheduler.variance_type
     if scheduler.prediction_type not in _PREDICTIONS or kind not in _VARIANCES:
         raise ModelUnavailable(
@@ -625,7 +620,7 @@ def _downloaded(source: Source, parts: Sequence[str], half: bool) -> Path:
 
 
 def _check_room(source: Source, files: Sequence[Path], device: str) -> None:
-    """Refuse what cannot fit before reading gigabytes."""
+    """Refuse a model that cannot fit into memory before reading gigabytes."""
     needed = _ROOM * sum(path.stat().st_size for path in files)
     if device == "cuda":
         free = torch.cuda.mem_get_info()[0]

@@ -1,11 +1,11 @@
-"""Processes: how data turns into noise, stated once for all samplers, denoisers and objectives.
+"""Processes: how data turns into noise, defined once for all samplers, denoisers and objectives.
 
 With x_0 the data and eps standard normal noise, a process is two coefficients of time,
 
     x_t = alpha_t x_0 + sigma_t eps
 
 (Kingma et al. 2021, "Variational Diffusion Models", eq. 1), and the direction in which sampling goes: from
-:attr:`Process.noise_time`, where nothing but noise is left, or nearly so, to :attr:`Process.data_time`, where
+:attr:`Process.noise_time`, where only noise is left, or nearly so, to :attr:`Process.data_time`, where
 alpha = 1 and sigma = 0. The schedules of DDPM (:mod:`~darkroom.diffusion.schedules`) and the straight line of flow
 matching (:mod:`~darkroom.diffusion.flow`) are two of them.
 
@@ -50,8 +50,8 @@ class Posterior:
 class Process(ABC):
     """A Gaussian process x_t = alpha_t x_0 + sigma_t eps.
 
-    Times are numbers, or tensors with one for each of the batch. What depends on them alone is float64, and becomes of the
-    images' type before it is moved to them.
+    Times are numbers, or tensors with one for each of the batch. What depends on them alone is float64, and becomes of
+    the images' type before it is moved to them.
     """
 
     noise_time: float

@@ -1,9 +1,9 @@
 """Samplers: generators that walk from noise to data and yield every step.
 
-They speak to the denoiser's :class:`~darkroom.diffusion.process.Process` alone, so each of them samples along a DDPM
-schedule and along the straight line of flow matching. A sampler never prints, draws or keeps what it has yielded.
-Randomness comes from a :class:`Noise`, which holds one generator a sample: image k is the same whatever batch it is drawn
-in (up to the arithmetic of the network).
+They only use the denoiser's :class:`~darkroom.diffusion.process.Process`, so each of them samples along a DDPM
+schedule and along the straight line of flow matching. A sampler never prints, plots or stores what it yields.
+Randomness comes from a :class:`Noise`, which holds one generator a sample: image k is the same whatever batch it is
+drawn in (up to the arithmetic of the network).
 """
 
 from __future__ import annotations
@@ -64,12 +64,12 @@ def ddpm(
 ) -> Iterator[Step]:
     """Ancestral sampling (Ho et al. 2020, algorithm 2), over all times or any subsequence of them.
 
-    From t to the next time s, nearer to the data, x_s is drawn from the posterior q(x_s | x_t, x_0) with the estimate of
-    x_0 in x_0's place (:meth:`~darkroom.diffusion.process.Process.posterior`), and with one of these variances:
+    From t to the next time s, nearer to the data, x_s is drawn from the posterior q(x_s | x_t, x_0) with the estimate
+    of x_0 in x_0's place (:meth:`~darkroom.diffusion.process.Process.posterior`), and with one of these variances:
 
     - "large": that of q(x_t | x_s) at the scale of x_s, which is beta in Part B of the course;
     - "small": the posterior's own;
-    - "learned": what the network says between the two (:func:`log_variance`);
+    - "learned": what the network predicts between the two (:func:`log_variance`);
     - "none": no noise at all, and the mean of :func:`ddim`.
 
     All of it is of the strided process: beta is that of the stride. The step that reaches the data adds no noise.
@@ -94,8 +94,8 @@ def ddim(
 
         x_s = alpha_s x_0 + sigma_s eps
 
-    Along the straight line this is Euler's method for the flow. Arguments are those of :func:`ddpm`; *noise* is drawn from
-    once, for x_T, and not at all where *x_T* is given.
+    Along the straight line this is Euler's method for the flow. Arguments are those of :func:`ddpm`; *noise* is drawn
+    from once, for x_T, and not at all where *x_T* is given.
     """
     return ddpm(denoiser, noise, x_T=x_T, times=times, variance="none")
 
@@ -123,8 +123,8 @@ def heun(
 ) -> Iterator[Step]:
     """Heun's method: an Euler step, then the same step with the mean of the velocities at its two ends.
 
-    Of second order, at two evaluations a step; the step that reaches the data is Euler's, since denoisers are not defined
-    there (Karras et al. 2022, algorithm 1). Arguments are those of :func:`ddim`.
+    Of second order, at two evaluations a step; the step that reaches the data is Euler's, since denoisers are not
+    defined there (Karras et al. 2022, algorithm 1). Arguments are those of :func:`ddim`.
     """
     process = denoiser.process
     x_t = noise.draw() if x_T is None else x_T
@@ -145,9 +145,9 @@ def dpm_solver(
 
         x_s = sigma_s / sigma_t x_t + alpha_s (1 - e^-h) D,    D = x_0 + h / (2 h') (x_0 - x_0')
 
-    with h the step in log(alpha / sigma), and h' and x_0' those of the step before. Of first order, with D = x_0, are the
-    first step, which has none before it, the one after it where that began with noise alone (h' is infinite), and the one
-    that reaches the data (h is). Arguments are those of :func:`ddim`.
+    with h the step in log(alpha / sigma), and h' and x_0' those of the step before. Of first order, with D = x_0, are
+    the first step, which has none before it, the one after it where that began with noise alone (h' is infinite), and
+    the one that reaches the data (h is). Arguments are those of :func:`ddim`.
     """
     process = denoiser.process
     x_t = noise.draw() if x_T is None else x_T
@@ -222,7 +222,8 @@ def inpaint(
         x_t <- m x_t + (1 - m) (alpha_t x_orig + sigma_t eps)
 
     and at the end by the original itself, so that nothing outside has changed. What is put in knows nothing of the hole
-    as it is; only after another step, from x_s noised back to t, do the two agree. So each step is done *repeats* times.
+    as it is; only after another step, from x_s noised back to t, do the two agree. So each step is done *repeats*
+    times.
 
     Args:
         originals: shape (B, C, H, W).
@@ -294,7 +295,7 @@ def log_variance(process: Process, v: Tensor | None, t: float, s: float) -> Tens
 
 
 def last(steps: Iterator[Step]) -> Step:
-    """The last step of a sampler, the others let go as they come."""
+    """The last step of a sampler; the others are discarded."""
     step = next(steps)
     for step in steps:  # noqa: B007
         pass

@@ -1,12 +1,12 @@
 """Training: one generator that yields as it goes, and the objectives that it minimises.
 
-What makes it quick: the data set stays on the device as bytes; batches, times and noise are drawn there; the network
+For speed, the data set stays on the device as bytes; batches, times and noise are drawn there; the network
 runs in bfloat16 or float16 (autocast) with channels last where the device is quick in it; Adam is fused; losses stay on
-the device until they are reported; on CUDA a whole step is captured once as a graph and replayed. In float16 the loss is
-scaled, and a step whose gradients overflow is left out, all of it on the device.
+the device until they are reported; on CUDA a whole step is captured once as a graph and replayed. In float16 the loss
+is scaled, and a step whose gradients overflow is left out, all of it on the device.
 
-What makes it repeatable: the draws of step n come from a generator seeded by (seed, n) alone. A run that is taken up
-from a checkpoint at any step therefore goes on, on the CPU bit for bit, as if it had never stopped. Networks that draw
+For reproducibility, the draws of step n come from a generator seeded by (seed, n) alone. A run that is resumed from
+a checkpoint at any step therefore continues as if it had never stopped, on the CPU bit for bit. Networks that draw
 noise of their own, such as dropout, would not, and are refused.
 """
 
@@ -77,12 +77,12 @@ class Report:
 
     @property
     def finished_epoch(self) -> int | None:
-        """The number of the epoch that has just ended, from 1, or None in the midst of one."""
+        """The number of the epoch that has just ended, from 1, or None during an epoch."""
         return int(self.epoch) if self.epoch == int(self.epoch) else None
 
 
 class Objective(Protocol):
-    """What a network learns: the random draws of a batch, kept apart from the loss so that a graph can hold the loss."""
+    """What a network learns: random draws of a batch, separate from the loss so that the loss can be captured as a graph."""
 
     def draw(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Everything that the loss needs, for images (B, 1, H, W) in [0, 1] and labels (B,)."""
@@ -224,7 +224,7 @@ class Trainer:
     Args:
         network: trained in place, on *device*.
         images: uint8, shape (N, H, W) or (N, C, H, W).
-        labels: whole numbers, shape (N,): what the objective makes of them.
+        labels: whole numbers, shape (N,), whose meaning the objective defines.
 
     Attributes:
         average: the network with the moving average of its weights; the network itself where there is none.
@@ -365,7 +365,7 @@ class Trainer:
 
     @torch.no_grad()
     def _follow(self) -> None:
-        """Move the average towards the weights, faster at first, when there is little to remember."""
+        """Move the average towards the weights, faster at first."""
         if self.recipe.averaging is None:
             return
         kept = min(self.recipe.averaging, (1 + self.step) / (10 + self.step))

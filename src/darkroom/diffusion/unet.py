@@ -8,7 +8,7 @@
     w = UpBlock(2D, D)(v | b)     28 x 28
     y = Conv2d(ConvBlock(2D, D)(w | a))
 
-where ``|`` joins channels. The unconditional network has none of t1, t2, c1, c2; the time-conditioned one has the
+where ``|`` joins channels. The unconditional network has no t1, t2, c1, c2; the time-conditioned one has the
 shifts (or, for flow matching, t1 and t2 as factors); the class-conditioned one has both.
 """
 
@@ -197,11 +197,11 @@ class ResidualBlock(ConvBlock):
 
 
 class ResidualTimeUNet(TimeScaledUNet):
-    """The time-conditioned network with its time told more finely, or with residual blocks, or both.
+    """The time-conditioned network with a finer encoding of time, residual blocks, or both.
 
     Args:
         width: D.
-        sinusoids: how many features a time is told by; 0 for the number alone, as in the course.
+        sinusoids: how many features encode a time; 0 for the number alone, as in the course.
         residual: whether blocks of two convolutions add their input to their output.
     """
 

@@ -5,8 +5,8 @@ standard normal noise into standard normal noise. Every view here moves whole pi
 
     v(x)_i = s x_order(i),    s = 1 or -1,
 
-which is orthogonal exactly if ``order`` is a permutation. A new view needs only its order; what is no permutation is
-refused, whatever it looks like.
+which is orthogonal exactly if ``order`` is a permutation. A new view only needs its order; anything but a permutation
+is refused.
 
 Works on numpy arrays and torch tensors alike, (..., H, W) with H = W, channels and all; nothing here imports torch.
 """

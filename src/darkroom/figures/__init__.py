@@ -1,4 +1,4 @@
-"""Arrays to figures: contact sheets, grids of tiles, plots, matrices, diagrams, films, tables, and pictures to handle.
+"""Arrays to figures: contact sheets, grids, plots, matrices, diagrams, films, tables, and interactive pictures.
 
 Every function returns a :class:`Drawing`, whose bytes depend on its arguments alone (and, for PNG, on the host's zlib).
 Nothing here knows of experiments or pages, and importing it costs next to nothing beyond numpy.

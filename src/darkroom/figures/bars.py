@@ -57,7 +57,7 @@ def bar_plot(
     width: int = 640,
     height: int = 320,
 ) -> Drawing:
-    """Bars from zero, one of each kind in every group, with their heights above them where there is room.
+    """Bars from zero, one of each kind in every group, with their heights above them if there is room.
 
     Args:
         groups: names along x, plain text.

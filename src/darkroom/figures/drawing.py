@@ -1,4 +1,4 @@
-"""What a figure is once it is drawn: a kind of template, what that template needs, and the files it shows."""
+"""A drawn figure: the kind of its template, what that template needs, and the files it shows."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def animation(
     fps: float = 20.0,
     labels: Sequence[str] = (),
 ) -> Drawing:
-    """Looping GIFs side by side, each with its last frame as a PNG for those who want no motion, and a strip for paper.
+    """Looping GIFs side by side, each with its last frame as a PNG for reduced motion, and a strip for paper.
 
     Every frame stays a frame of its own, equal neighbours too, so that frames and time are in step. The last frame
     keeps all its grey levels (255 of 256, where frames are equal); those before it are drawn with 64, or as many fewer

@@ -38,7 +38,7 @@ def tiles(
         scale: CSS pixels a pixel, >= 1.
 
     Raises:
-        FigureError: ragged rows, headings of another number, a picture that is none, a missing alternative text.
+        FigureError: ragged rows, a wrong number of headings, an invalid picture, a missing alternative text.
     """
     grid = [list(row) for row in images]
     width = _checked_width(grid, rows, columns, scale)

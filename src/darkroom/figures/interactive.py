@@ -1,4 +1,4 @@
-"""Pictures that the reader handles: slid through, compared, turned, stepped back from. Without scripts, all are shown."""
+"""Interactive pictures: with sliders, compared, turned, or seen from a distance. Without scripts, all are shown."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def slides(
         scale: CSS pixels a pixel, >= 1.
 
     Raises:
-        FigureError: labels of another number, a picture that is none, a missing alternative text.
+        FigureError: a wrong number of labels, an invalid picture, a missing alternative text.
     """
     if not len(pictures) or len(labels) != len(pictures):
         raise FigureError(f"slides: {len(labels)} labels for {len(pictures)} pictures; give one each, at least one")
@@ -75,7 +75,7 @@ def compare(
     """Two pictures of one size, one over the other, parted by an edge that the reader moves.
 
     Raises:
-        FigureError: sizes that differ, a picture that is none, a missing alternative text.
+        FigureError: sizes that differ, an invalid picture, a missing alternative text.
     """
     shapes = [as_picture(picture, "compare").shape[:2] for picture in (before, after)]
     if shapes[0] != shapes[1]:
@@ -113,7 +113,7 @@ def distances(
     """Hybrid pictures, each large, smaller and small, or under a slider that steps back from all of them.
 
     Raises:
-        FigureError: headings or texts of another number, a picture that is none, a missing alternative text.
+        FigureError: a wrong number of headings or texts, an invalid picture, a missing alternative text.
     """
     if not len(pictures) or not len(pictures) == len(headings) == len(alts):
         raise FigureError(

@@ -262,8 +262,8 @@ _BRACES: tuple[tuple[str, Callable[[str], str]], ...] = (
         r"(?i)\{:\s*toc\b[^}\n]*\}|\{toc\}",
         lambda text: f"{text} is kramdown; contents are made automatically, and toc = false hides them",
     ),
-    (r"\{:{1,2}[^{}\n]*\}", lambda text: _of_attributes(text, "kramdown's")),
-    (r"\{(?:[.#][A-Za-z]|[\w-]+=)[^{}\n]*\}", lambda text: _of_attributes(text, "Pandoc's")),
+    (r"\{:{1,2}[^{}\n]*\}", lambda text: _of_attributes(text, "kramdown")),
+    (r"\{(?:[.#][A-Za-z]|[\w-]+=)[^{}\n]*\}", lambda text: _of_attributes(text, "Pandoc")),
     (
         r"\{[ \t]+[.#][A-Za-z][^{}\n]*\}|\{#(?![ \t])[^A-Za-z{}\n#-][^{}\n#]*\}",
         lambda text: (

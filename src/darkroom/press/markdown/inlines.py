@@ -33,7 +33,9 @@ def placed(rule: Callable[[StateInline, bool], bool]) -> Callable[[StateInline, 
         reading = reading_of(state)
         if silent or index >= len(state.tokens):
             if not silent and state.src[start] == "`" and "short" not in state.env:
-                message = f"{state.src[start : state.pos]} does not open code, since it is not closed; write \\` for the character"
+                message = (
+                    f"{state.src[start : state.pos]} opens no code, since it is not closed; write \\` for the character"
+                )
                 reading.warn(reading.place(state, start), "markdown", message)
             return True
         token = state.tokens[index]
@@ -190,7 +192,9 @@ def _unclosed(state: StateInline, start: int) -> bool:
         state.pos = digit.end()
         return True
     elif digit and digit["tex"].isalnum():
-        message = f"{digit[0]} is text, since a digit follows; write \\({digit['tex']}\\) for a formula, \\$ for a dollar sign"
+        message = (
+            f"{digit[0]} is text, since a digit follows; write \\({digit['tex']}\\) for a formula, \\$ for a dollar"
+        )
         reading.warn(place, "math", message)
     elif _ALMOST.match(source, start, state.posMax):
         reading.warn(

@@ -146,7 +146,7 @@ class Pending:
     """Equations of which some are still with Node."""
 
     def __init__(self, katex: Katex, known: Typeset, missing: list[Equation]) -> None:
-        self._katex, self._known, self._missing = katex, known, missing
+        self._katex, self._known = katex, known
         processes = min(2, processors()) if len(missing) > BATCH else 1
         shares = [missing[i::processes] for i in range(processes)] if missing else []
         self._running = [NodeTask(node(), katex.script, katex.macros, share) for share in shares]
