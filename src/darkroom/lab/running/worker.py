@@ -124,10 +124,10 @@ class _Worker:
     def _call(self, recipe: ExperimentRecipe, function: Callable[..., Any], run: Run, place: OutputFolder) -> object:
         parameters = {name: results.as_tuples(value) for name, value in self.job.parameters.items()}
         edges = self._edges(recipe)
-        handle = {recipe.handle: run} if recipe.handle else {}
+        own = {recipe.run_parameter: run} if recipe.run_parameter else {}
         os.chdir(place.fresh_work())
         try:
-            return function(**handle, **edges, **parameters)
+            return function(**own, **edges, **parameters)
         finally:
             os.chdir(self.root)
 

@@ -177,7 +177,7 @@ class _Reader:
             raise self.fault(device[0], f'unknown device={device[1]!r}; write device="cpu" or device="gpu"')
         minutes = self._minutes("minutes", options.get("minutes", (decorator, 1)))
         on_gpu = self._minutes("gpu_minutes", options.get("gpu_minutes", (decorator, minutes)))
-        edges, parameters, handle = self._signature(node, "run")
+        edges, parameters, run_parameter = self._signature(node, "run")
         declared = DeclaredExperiment(
             name=node.name,
             line=node.lineno,
@@ -185,7 +185,7 @@ class _Reader:
             device=str(device[1]),
             minutes=minutes,
             gpu_minutes=on_gpu,
-            handle=handle,
+            run_parameter=run_parameter,
             edges=edges,
             parameters=parameters,
             figures=[self._drawing(*each) for each in drawings if each[2] == "figure"],
@@ -202,8 +202,8 @@ class _Reader:
         return float(value)
 
     def _drawing(self, node: ast.FunctionDef, decorator: ast.expr, kind: str) -> DeclaredDrawing:
-        edges, parameters, handle = self._signature(node, "results")
-        if not handle:
+        edges, parameters, first = self._signature(node, "results")
+        if not first:
             raise self.fault(node, f"{kind} {node.name!r} takes no results; write def {node.name}(results: Results)")
         texts = {"caption": "", "alt": ""}
         if kind == "figure":
@@ -245,22 +245,22 @@ class _Reader:
             raise self.fault(node, f'experiment {node.name!r} has no docstring; open it with """What it shows."""')
         return " ".join(docstring.strip().split("\n\n")[0].split())
 
-    def _signature(self, node: ast.FunctionDef, handle: str) -> tuple[list[AnyEdge], list[Parameter], str]:
+    def _signature(self, node: ast.FunctionDef, first: str) -> tuple[list[AnyEdge], list[Parameter], str]:
         arguments = node.args
         if arguments.vararg or arguments.kwarg or arguments.posonlyargs:
             raise self.fault(node, f"{node.name!r} takes *args, **kwargs or /; name every edge and parameter instead")
         without = len(arguments.args) - len(arguments.defaults)
         for each in arguments.args[1 if without else 0 : without]:
-            raise self.fault(each, self._unbound(each.arg, handle))
+            raise self.fault(each, self._unbound(each.arg, first))
         first = arguments.args[0].arg if without else ""
         bound = zip(arguments.args[without:], arguments.defaults, strict=True)
         edges = [self._edge(each, default) for each, default in bound]
         named = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
         return edges, [self._parameter(each, default) for each, default in named], first
 
-    def _unbound(self, name: str, handle: str) -> str:
+    def _unbound(self, name: str, first: str) -> str:
         return (
-            f"parameter {name!r} has no default (only the first, {handle!r}, may have none); "
+            f"parameter {name!r} has no default (only the first, {first!r}, may have none); "
             f"write {name}: Results = upstream(...), or a literal after *, such as {name}: int = 1"
         )
 

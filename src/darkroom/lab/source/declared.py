@@ -31,7 +31,7 @@ class DeclaredDrawing(msgspec.Struct, frozen=True, kw_only=True):
 class DeclaredExperiment(msgspec.Struct, frozen=True, kw_only=True):
     """An experiment as its source declares it.
 
-    ``name`` is that of its function; ``handle`` names the parameter that takes the ``Run``, or is "".
+    ``name`` is that of its function; ``run_parameter`` is the name of the parameter that takes the ``Run``, or "".
     """
 
     name: str
@@ -40,7 +40,7 @@ class DeclaredExperiment(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     minutes: float
     gpu_minutes: float
-    handle: str
+    run_parameter: str
     edges: list[AnyEdge]
     parameters: list[Parameter]
     figures: list[DeclaredDrawing] = []
