@@ -98,10 +98,10 @@ def test_a_path_that_is_no_text_is_told(workshop: Workshop, tmp_path: Path) -> N
     """Of the project, or of a folder that the call names."""
     name = os.fsdecode(b"\xff")
     done = workshop.call("status", "--outputs", f"{tmp_path}/{name}", code=2)
-    assert done.stderr == f"{tmp_path}/\\xff: a path that is not UTF-8; rename the folder\n"
+    assert done.stderr == f"{tmp_path}/\\xff: the path is not UTF-8; rename the folder\n"
     workshop.root.rename(tmp_path / name)
     moved = Workshop(tmp_path / name, workshop.probe)
-    assert moved.call("status", code=2).stderr == f"{tmp_path}/\\xff: a path that is not UTF-8; rename the folder\n"
+    assert moved.call("status", code=2).stderr == f"{tmp_path}/\\xff: the path is not UTF-8; rename the folder\n"
 
 
 def test_memory_that_runs_out_is_said(workshop: Workshop) -> None:
