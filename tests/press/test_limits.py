@@ -70,19 +70,28 @@ def test_a_page_that_costs_much_is_built_or_refused_soon(
     assert time.process_time() - began < 6
 
 
+def slow(around: str) -> object:
+    """What stands around signs, tried along with what is slow."""
+    return pytest.param(around, marks=pytest.mark.slow)
+
+
 SIGNS = ["{%", "{%-", "{{", "{#", "{{ [", r"\(", r"\[", r"\\(", "$a{", "$", "$$ ", r"\begin{a}", "[", "![", "`a", "<a "]
 LINES = ["{%\n", "{#\n", "> {%\n", "$$\n", "\\[\n", "\\begin{a}\n", "$$ {\n", "$\n- a\n", "`\n", "|a\n", "{{ figure(\n"]
 
 
 @pytest.mark.parametrize("text", [sign * (19_900 // len(sign)) for sign in SIGNS], ids=SIGNS)
-@pytest.mark.parametrize("around", ["%s", "<div>\n%s", 'a "%s"', "- %s"], ids=["text", "html", "quotes", "item"])
+@pytest.mark.parametrize(
+    "around", ["%s", "<div>\n%s", slow('a "%s"'), slow("- %s")], ids=["text", "html", "quotes", "item"]
+)
 def test_signs_that_nothing_closes_take_little_time(text: str, around: str) -> None:
     """In a paragraph as long as one may be; of the processor, whatever else it has to do."""
     _read_soon(around % text)
 
 
 @pytest.mark.parametrize("text", [line * (40_000 // len(line)) for line in LINES], ids=LINES)
-@pytest.mark.parametrize("around", ["%s", "<div>\n%s", "x\n%s\n\n$$ \\] }} %%} #} `"], ids=["text", "html", "closed"])
+@pytest.mark.parametrize(
+    "around", ["%s", slow("<div>\n%s"), "x\n%s\n\n$$ \\] }} %%} #} `"], ids=["text", "html", "closed"]
+)
 def test_lines_that_nothing_closes_take_little_time(text: str, around: str) -> None:
     """Also where what would close them stands behind them all."""
     _read_soon(around % text)
