@@ -182,13 +182,21 @@ LOADS = "since an SVG in a page loads nothing"
     ("inner", "column", "fault"),
     [
         ('<image href="photo.png"/>', 0, f"'photo.png' is not shown, {LOADS}; embed it with data: instead"),
-        ('<use xlink:href="https://e.com/a.svg#b"/>', 0, f"'https://e.com/a.svg#b' is not shown, {LOADS}; embed it with"),
+        (
+            '<use xlink:href="https://e.com/a.svg#b"/>',
+            0,
+            f"'https://e.com/a.svg#b' is not shown, {LOADS}; embed it with",
+        ),
         (
             "<style>a {} @import url(https://e.com/f);</style>",
             12,
             f"'@import url(https://e.com/f)' is not loaded, {LOADS}",
         ),
-        ("<style>@font-face { src: url('f.woff2') }</style>", 25, f"\"url('f.woff2')\" is not loaded, {LOADS}; embed it"),
+        (
+            "<style>@font-face { src: url('f.woff2') }</style>",
+            25,
+            f"\"url('f.woff2')\" is not loaded, {LOADS}; embed it",
+        ),
         ('<?xml-stylesheet href="a.css"?>', 0, f"<?xml-stylesheet?> is not loaded, {LOADS}; write <style> in it"),
     ],
 )
