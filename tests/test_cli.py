@@ -271,7 +271,7 @@ def test_serving_draws_and_publishes_what_changes(project: Workshop) -> None:
         project.edit(BASE, "The *total*.", "The *total* (")
         _until(address, "The <em>total</em> (", project.root / BASE)
         project.edit(BASE, "@base.metric", "@bas.metric")
-        _until(address, "is no experiment of this file", project.root / BASE)
+        _until(address, "is not an experiment of this file", project.root / BASE)
         project.edit(BASE, "@bas.metric", "@base.metric")
         project.edit(BASE, "The *total* (", "The *total* again")
         _until(address, "The <em>total</em> again", project.root / BASE)
