@@ -171,7 +171,7 @@ def test_an_interrupt_is_one_line(tries: int, workshop: Workshop) -> None:
     rng = random.Random(20)
     first, _, rest = (SOURCES.parent / "build.py").read_text().partition("from pathlib")
     assert "_signal.SIGINT" in first
-    workshop.write("build.py", f"import os\nos.write(1, b'begun')\n{first}from pathlib{rest}")
+    workshop.write("build.py", f"{first}import os\nos.write(1, b'begun')\nfrom pathlib{rest}")
     for number in range(tries):
         with heeding_interrupts():
             process = subprocess.Popen(

@@ -22,6 +22,7 @@ from darkroom.diffusion.flow import StraightLine  # noqa: E402
 from darkroom.diffusion.sample import ddpm, last, sdedit  # noqa: E402
 from tests.devices import samplings, trainings  # noqa: E402
 from tests.devices.pretend import PASCAL, TURING, RefusedByDevice, pretended  # noqa: E402
+from tests.devices.test_scaling import scaled, training  # noqa: E402
 
 DIGITS = "noise, of digits"
 WORDS = "text to image"
@@ -43,6 +44,19 @@ def captured_in_float16(name: str) -> tuple[str, Check]:
 @cache
 def resumed(name: str, kind: str = "cuda") -> tuple[str, Check]:
     return kind, lambda digits: trainings.check_resumed(name, trainings.EVERYTHING, digits, "cuda")
+
+
+@cache
+def rescaled() -> tuple[str, Check]:
+    """A training in float16 that goes on, from a scale that is not the one that trainings begin with."""
+
+    def check(digits: Any) -> None:
+        first, second = scaled(digits, 2.0**4), training(digits)
+        next(first.run(1))
+        second.restore(trainings.stored(first.state()))
+        assert second.scaler.get_scale() == first.scaler.get_scale()
+
+    return "float16", check
 
 
 @cache
@@ -152,7 +166,7 @@ FAULTS: dict[str, tuple[str, str, str, tuple[str, Check]]] = {
         f"{TRAINER}.state",
         '**({"scaling": scaling} if scaling else {}),',
         "",
-        resumed("denoising", "float16"),
+        rescaled(),
     ),
     "digits left on the CPU": (
         f"{TRAINER}.__init__",
