@@ -30,8 +30,12 @@ pytestmark = pytest.mark.benchmark
 BUILD = """
 import json, sys
 from pathlib import Path
-from darkroom.core.manifest import Status
-from darkroom.press.build import SiteRequest, build, current
+try:
+    from darkroom.core.manifest import Status
+    from darkroom.press.build import SiteRequest, build, current
+except ImportError:  # a checkout from before modules were moved
+    from darkroom.lab.manifest import Status
+    from darkroom.press.publish import SiteRequest, build, current
 root = Path(sys.argv[1])
 statuses = [Status(**status) for status in json.loads((root / "statuses.json").read_text())]
 request = SiteRequest(root, root / "templates", root / "outputs", root / "site", root / ".darkroom", statuses)
