@@ -520,3 +520,21 @@ def test_a_warm_check_is_quick_and_imports_nothing_heavy(project: Project) -> No
     start = time.perf_counter()
     assert is_current(project.request())
     assert time.perf_counter() - start < 0.05
+
+
+@pytest.mark.parametrize(
+    "call",
+    ['{{ figure("part_b/a/loss") }}', 'It is {{ metric("part_b/a/mse") }}.', '{{ experiments("part_b/a") }}'],
+    ids=["figure", "metric", "experiments"],
+)
+def test_a_page_follows_the_outputs_that_it_calls_for(call: str, project: Project) -> None:
+    """Each kind of call by itself makes its page anew when what it shows has changed."""
+    project.page(call)
+    project.outputs.add("part_b/a", {"loss": plot()}, metrics={"mse": 0.5})
+    project.build()
+    before = project.html()
+    project.outputs.add("part_b/a", {"loss": plot()}, metrics={"mse": 0.25})
+    manifest = project.outputs.folder / "part_b/a/manifest.json"
+    manifest.write_text(manifest.read_text().replace('"seed": 180', '"seed": 7').replace("AMD EPYC", "Another"))
+    project.build()
+    assert project.html() != before
