@@ -15,7 +15,8 @@ Expect: things that one can name, coarse at 32 x 32; at 64 x 64, things that a s
 
 A step at 32 x 32 costs half of one at 64 x 64. Stage II goes on from ``stage_1_grown`` too.
 
-Results of each: ``loss`` (steps,); ``pipeline``, the folder that stock diffusers loads.
+Results of each: ``loss`` (steps,); ``pipeline``, the folder that stock diffusers loads. That of ``stage_1_small`` serves
+the next phase alone, and is temporary.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from experiments.pocket_if import banks, panels
 from experiments.pocket_if.world import GENERIC, World
 
 
-@experiment(device="gpu", minutes=85, gpu_minutes=3)
+@experiment(device="gpu", minutes=85, gpu_minutes=3, temporary=("pipeline",))
 def stage_1_small(
     run: Run,
     emoji: Dataset = dataset("emoji"),

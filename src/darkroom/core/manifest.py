@@ -156,7 +156,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     ``inputs`` maps each edge, such as ``dataset:mnist`` or ``upstream:part_b/denoiser``, to its digest; ``code`` maps
     each first-party definition that the experiment reaches to its own; ``results`` is the digest that downstream keys
-    use; ``model`` is the name of the model that it uses, or empty.
+    use; ``model`` is the name of the model that it uses, or empty. ``temporary`` names the results that only other
+    experiments read: git ignores their files, and outputs are whole without them.
     """
 
     version: int
@@ -174,12 +175,20 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     provenance: Provenance
     accepted: Annotated[list[Acceptance], Few] = []
     model: Text = ""
+    temporary: Annotated[list[Text], Few] = []
 
     def __post_init__(self) -> None:
         check_id(self.experiment)
         for name in (*self.figures, *self.metrics):
             check_name(name)
+        for name in self.temporary:
+            check_path(name)
         _check_places(list(_placed(self)))
+
+
+def is_temporary(manifest: Manifest, path: str) -> bool:
+    """Whether the file at *path* is of a temporary result."""
+    return any(path == f"{name}.safetensors" or path.startswith(f"{name}/") for name in manifest.temporary)
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):

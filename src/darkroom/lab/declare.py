@@ -53,6 +53,7 @@ class Experiment:
     device: str
     minutes: float
     gpu_minutes: float
+    temporary: tuple[str, ...] = ()
     figures: dict[str, Function] = field(default_factory=dict)
     metrics: dict[str, Function] = field(default_factory=dict)
 
@@ -81,7 +82,11 @@ class Experiment:
 
 
 def experiment(
-    *, device: str = "cpu", minutes: float = 1.0, gpu_minutes: float | None = None
+    *,
+    device: str = "cpu",
+    minutes: float = 1.0,
+    gpu_minutes: float | None = None,
+    temporary: tuple[str, ...] = (),
 ) -> Callable[[Function], Experiment]:
     """Declare an experiment.
 
@@ -89,6 +94,9 @@ def experiment(
         device: "cpu" never uses a GPU; "gpu" uses one if there is one, else the CPU.
         minutes: rough cost on two CPU cores.
         gpu_minutes: rough cost on a small GPU, such as a T4; by default the same.
+        temporary: names of results, folders or groups of arrays, that only other experiments read, such as the weights
+            of a phase of a training. Git ignores their files; where they are absent, the outputs are whole, and a run
+            that reads them makes them again first.
 
     Raises:
         DeclarationError: its file breaks a rule of declarations; one line per fault, with path:line:column.
@@ -97,7 +105,12 @@ def experiment(
     def declare(function: Function) -> Experiment:
         _validate(function)
         return Experiment(
-            _identity(function), function, device, minutes, minutes if gpu_minutes is None else gpu_minutes
+            _identity(function),
+            function,
+            device,
+            minutes,
+            minutes if gpu_minutes is None else gpu_minutes,
+            temporary,
         )
 
     return declare

@@ -9,6 +9,8 @@ States:
     missing    there are none
     waiting    an upstream must run first
     damaged    a file is missing, altered, or of another version
+
+A temporary result that is absent is no damage; what reads it has it made again.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ import msgspec
 
 from darkroom.core.digests import Digests
 from darkroom.core.errors import DamagedOutputs
-from darkroom.core.manifest import NAME, Manifest, SourcePlace, Status, StoredFile, read
+from darkroom.core.manifest import NAME, Manifest, SourcePlace, Status, StoredFile, is_temporary, read
 from darkroom.core.paths import links_among
 from darkroom.lab.outputs.folders import DEEPEST
 from darkroom.lab.source.declared import DrawingRecipe, ExperimentRecipe
@@ -62,7 +64,10 @@ class DrawingVerdict(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """The state of an experiment; ``key`` is empty where an upstream has no results yet."""
+    """The state of an experiment; ``key`` is empty where an upstream has no results yet.
+
+    ``absent`` are its temporary results that are not here.
+    """
 
     recipe: ExperimentRecipe
     state: str
@@ -73,6 +78,7 @@ class Verdict(msgspec.Struct, frozen=True):
     manifest: Manifest | None
     figures: Mapping[str, DrawingVerdict] = {}
     metrics: Mapping[str, DrawingVerdict] = {}
+    absent: tuple[str, ...] = ()
 
     @property
     def must_run(self) -> bool:
@@ -160,7 +166,7 @@ class Planner:
 
     def judge(self, recipe: ExperimentRecipe, upstreams: Mapping[str, Verdict]) -> Verdict:
         """The state of one experiment, given those of its upstreams."""
-        manifest, faults = self._outputs(recipe)
+        manifest, faults, absent = self._outputs(recipe)
         parameters = {each.name: each.value for each in recipe.parameters} | dict(self.overrides.get(recipe.id, {}))
         inputs = {edge.name: edge.digest(self) for edge in recipe.edges}
         key = "" if "" in inputs.values() else experiment_key(recipe, parameters, inputs)
@@ -171,7 +177,7 @@ class Planner:
             return verdict
         figures = {each.name: self._judge_figure(verdict, each) for each in recipe.figures}
         metrics = {each.name: self._judge_metric(verdict, each) for each in recipe.metrics}
-        return Verdict(recipe, state, tuple(reasons), key, parameters, inputs, manifest, figures, metrics)
+        return Verdict(recipe, state, tuple(reasons), key, parameters, inputs, manifest, figures, metrics, absent)
 
     def forget(self, identity: str) -> None:
         """Forget what is known of an experiment's outputs, so that they are read again."""
@@ -242,14 +248,20 @@ class Planner:
                 self._manifests[identity] = error
         return self._manifests[identity]
 
-    def _outputs(self, recipe: ExperimentRecipe) -> tuple[Manifest | None, list[str]]:
-        """The manifest of an experiment, and which of its files are damaged."""
+    def _outputs(self, recipe: ExperimentRecipe) -> tuple[Manifest | None, list[str], tuple[str, ...]]:
+        """The manifest of an experiment, which of its files are damaged, and which temporary results are absent."""
         manifest = self._manifest(recipe.id)
         if isinstance(manifest, DamagedOutputs):
-            return None, [NAME]
+            return None, [NAME], ()
         if manifest is None:
-            return None, []
-        return manifest, self._altered(recipe.id, manifest.files)
+            return None, [], ()
+        faults = self._altered(recipe.id, manifest.files)
+        gone = [path for path in faults if is_temporary(manifest, path) and not self._exists(recipe.id, path)]
+        absent = dict.fromkeys(path.partition("/")[0].removesuffix(".safetensors") for path in gone)
+        return manifest, [path for path in faults if path not in gone], tuple(absent)
+
+    def _exists(self, identity: str, path: str) -> bool:
+        return os.path.lexists(f"{os.fspath(self.outputs)}/{identity}/{path}")
 
     def _altered(self, identity: str, files: Sequence[StoredFile]) -> list[str]:
         """The files of an experiment that are not what its manifest says, or only linked to."""
@@ -315,6 +327,8 @@ def experiment_key(recipe: ExperimentRecipe, parameters: Mapping[str, Any], inpu
 
 def is_described(manifest: Manifest, recipe: ExperimentRecipe) -> bool:
     """Whether the manifest agrees with the current sources."""
+    if manifest.temporary != recipe.temporary:
+        return False
     if manifest.summary != recipe.summary or manifest.source != SourcePlace(recipe.path, recipe.line):
         return False
     lines = {each.name: each.line for each in recipe.figures}

@@ -52,7 +52,12 @@ def _row(verdict: Verdict) -> tuple[str, ...]:
     known = status(verdict)
     when = (known.finished_at or "").replace("T", " ")[:16]
     took = "" if known.duration_s is None else duration(known.duration_s)
-    return known.id, known.state, _short(verdict.reasons), when, known.device or "", took
+    return known.id, known.state, _short(verdict.reasons) or _without(verdict), when, known.device or "", took
+
+
+def _without(verdict: Verdict) -> str:
+    """The temporary results that are not here."""
+    return f"without its {', '.join(verdict.absent)} (temporary)" if verdict.absent else ""
 
 
 def _drawing_row(drawing: DrawingVerdict) -> tuple[str, ...]:
@@ -78,6 +83,7 @@ def _details(verdict: Verdict) -> str:
     lines += [f"  because   {reason}" for reason in verdict.reasons]
     lines += [f"  with      {name} = {value}" for name, value in verdict.parameters.items()]
     lines += [f"  from      {edge.name}" for edge in recipe.edges]
+    lines += [f"  lacks     {name}, temporary: made again by what reads it" for name in verdict.absent]
     if known.duration_s is not None:
         lines.append(f"  run       {known.finished_at} on {known.device}, {duration(known.duration_s)}")
     lines += [f"  draws     {each.recipe.name}: {in_words(each.state, each.reasons)}" for each in _drawings(verdict)]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darkroom.core.errors import DamagedOutputs, ExperimentError, nearest
-from darkroom.core.manifest import ARRAYS, FIGURES, NAME, Manifest, StoredFile, load
+from darkroom.core.manifest import ARRAYS, FIGURES, NAME, Manifest, StoredFile, is_temporary, load
 from darkroom.core.paths import check_path, links_among, read_plain
 
 if TYPE_CHECKING:
@@ -50,6 +50,21 @@ def write_results(folder: Path, returned: object, identity: str, work: Path | No
         files.append(store_file(folder, VALUES, text.encode()))
     files += [store_file(folder, f"{name}.safetensors", _safetensors(group)) for name, group in groups.items()]
     return sorted(files, key=lambda each: each.path)
+
+
+def check_temporary(files: Iterable[StoredFile], temporary: Iterable[str], identity: str) -> None:
+    """Refuse a temporary result that has no file of its own.
+
+    Raises:
+        ExperimentError: one is not among what was returned, or is an array or value that shares a file with others.
+    """
+    own = {each.path.partition("/")[0].removesuffix(".safetensors") for each in files} - _COMMON
+    for name in temporary:
+        if name not in own:
+            offer = nearest(name, own) or f"; it has {', '.join(sorted(own)) or 'none'}"
+            raise ExperimentError(
+                f"{identity}: temporary={name!r} is not a folder or a group of arrays that it returned{offer}"
+            )
 
 
 def _stored_folder(folder: Path, name: str, path: Path, identity: str, work: Path | None) -> Iterator[StoredFile]:
@@ -113,6 +128,7 @@ class Results(Mapping[str, Any]):
         self.parameters: Mapping[str, Any] = {name: as_tuples(value) for name, value in manifest.parameters.items()}
         self._folder = folder
         self._files = {each.path: each for each in manifest.files}
+        self._temporary = {each.path for each in manifest.files if is_temporary(manifest, each.path)}
         self._loaded: dict[str, dict[str, Any]] = {}
 
     def __getitem__(self, name: str) -> Any:
@@ -160,6 +176,8 @@ class Results(Mapping[str, Any]):
     def _verified(self, path: str) -> bytes:
         where = self._folder / path
         advice = f"restore it or run {self.id} again with --force"
+        if path in self._temporary and not os.path.lexists(where):
+            raise DamagedOutputs(f"{where}: temporary, and not here; run {self.id} with --force to make it again")
         if links_among(self._folder, [path]):
             raise DamagedOutputs(f"{where}: it is a link, or reached through one; {advice}")
         try:

@@ -24,6 +24,7 @@ from darkroom.core.manifest import (
     StoredFile,
     decode,
     encode,
+    is_temporary,
     load,
 )
 from darkroom.core.paths import refuse_links
@@ -37,6 +38,7 @@ from darkroom.lab.source.declared import DrawingRecipe, ExperimentRecipe
 from darkroom.lab.source.edges import DATA, MODELS, AnyEdge
 from darkroom.lab.source.weights import Network
 
+IGNORED = ".gitignore"
 _FILE_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
 
 
@@ -133,7 +135,7 @@ def draw(
 def described(
     manifest: Manifest, recipe: ExperimentRecipe, figures: Mapping[str, Figure], metrics: Mapping[str, Metric]
 ) -> Manifest:
-    """The manifest with current values of what is not in keys: the summary, and where things are declared."""
+    """The manifest with current values of what is not in keys: the summary, temporary results, where things stand."""
     import msgspec
 
     lines = {each.name: each.line for each in recipe.figures}
@@ -142,6 +144,7 @@ def described(
         manifest,
         summary=recipe.summary,
         source=SourcePlace(recipe.path, recipe.line),
+        temporary=recipe.temporary,
         figures=placed,
         metrics=dict(metrics),
     )
@@ -158,13 +161,22 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
         decode(content, manifest.experiment)
     except (DamagedOutputs, ValueError) as error:
         raise ExperimentError(f"{manifest.experiment}: its outputs cannot be stored: {error}") from None
+    ignored = sorted(each.path for each in manifest.files if is_temporary(manifest, each.path))
+    if ignored:
+        store_file(folder, IGNORED, "".join(f"/{_escaped(path)}\n" for path in ignored).encode())
     store_file(folder, NAME, content)
+
+
+def _escaped(path: str) -> str:
+    """A path as a pattern of git that matches nothing else."""
+    return re.sub(r"([\\*?\[\]#! ])", r"\\\1", path)
 
 
 def _keep(old: Path, new: Path, manifest: Manifest, recipe: ExperimentRecipe, redrawn: set[str]) -> None:
     """Copy the results, and the figures that are not redrawn."""
     for each in manifest.files:
-        copy_file(old / each.path, new / each.path)
+        if (old / each.path).exists() or not is_temporary(manifest, each.path):
+            copy_file(old / each.path, new / each.path)
     for figure in recipe.figures:
         if figure.name in manifest.figures and figure.name not in redrawn:
             _keep_old(old, new, manifest.figures[figure.name])

@@ -109,16 +109,22 @@ def run_missing(lab: Lab, plan: Plan, show: Display | None = None) -> Outcome:
             outcome.failed[identity] = failures.no_package(identity, lacks)
         elif behind:
             outcome.held_up[identity] = behind[0]
-        elif verdict.recipe.minutes > UNASKED_MINUTES and not (
-            verdict.recipe.device == "gpu" and verdict.recipe.gpu_minutes <= UNASKED_MINUTES and is_gpu_here()
-        ):
-            outcome.unasked[identity] = verdict.recipe.minutes
+        elif (minutes := _minutes(plan, identity, is_gpu_here)) > UNASKED_MINUTES:
+            outcome.unasked[identity] = minutes
         else:
             absent.append(identity)
     if not absent:
         return outcome
     with show or display() as shown:
         return _Schedule(lab, Options(), set(absent), set(absent), {}, shown).work(outcome)
+
+
+def _minutes(plan: Plan, identity: str, is_gpu_here: Callable[[], bool]) -> float:
+    """The rough cost of a run here, with that of the upstreams whose temporary results have to be made again."""
+    recipe = plan.verdicts[identity].recipe
+    on_gpu = recipe.device == "gpu" and recipe.minutes > UNASKED_MINUTES and is_gpu_here()
+    again = [each for each in dict.fromkeys(recipe.upstreams) if plan.verdicts[each].absent]
+    return (recipe.gpu_minutes if on_gpu else recipe.minutes) + sum(_minutes(plan, each, is_gpu_here) for each in again)
 
 
 def matching(project: Project, patterns: Iterable[str]) -> list[str]:
@@ -220,6 +226,7 @@ class _Schedule:
         self.jobs = options.jobs or max(1, len(self.gpus))
         self.taken: dict[str, str] = {}
         self.awaited: set[str] = set()
+        self.wanted: dict[str, str] = {}
         self.idle: list[_Process] = []
 
     def work(self, outcome: Outcome | None = None) -> Outcome:
@@ -280,7 +287,7 @@ class _Schedule:
         held_up = [
             each for each in verdict.recipe.upstreams if each in self.outcome.failed or each in self.outcome.held_up
         ]
-        forced = self.options.force and identity in self.named
+        forced = (self.options.force and identity in self.named) or (identity in self.wanted and verdict.absent)
         lacks = lacking(verdict.recipe)
         if held_up:
             self.outcome.held_up[identity] = held_up[0]
@@ -291,6 +298,10 @@ class _Schedule:
             self._leave(verdict)
         elif lacks:
             self._fail(identity, failures.no_package(identity, lacks))
+        elif absent := [each for each in dict.fromkeys(verdict.recipe.upstreams) if self.verdicts[each].absent]:
+            self.remaining[:0] = [*absent, identity]
+            self.wanted |= dict.fromkeys(absent, identity)
+            self.outcome.fresh = [each for each in self.outcome.fresh if each not in absent]
         else:
             self._launch(verdict)
 
@@ -311,6 +322,8 @@ class _Schedule:
     def _launch(self, verdict: Verdict) -> None:
         identity = verdict.recipe.id
         why = "forced" if verdict.state == FRESH else f"{verdict.state}{_because(verdict)}"
+        if verdict.state == FRESH and identity in self.wanted:
+            why = f"{self.wanted[identity]} reads its {' and '.join(verdict.absent)}, which is temporary and not here"
         self.shown.line(f"{identity}  runs ({why})")
         for place, revision in unpinned(verdict.recipe.edges):
             self.shown.line(

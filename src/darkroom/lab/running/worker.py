@@ -155,6 +155,7 @@ class _Worker:
     ) -> Manifest:
         folder = place.fresh_next()
         files = results.write_results(folder, returned, recipe.id, place.work)
+        results.check_temporary(files, recipe.temporary, recipe.id)
         place.drop_work()
         manifest = Manifest(
             version=VERSION,
@@ -170,6 +171,7 @@ class _Worker:
             metrics={},
             figures={},
             model=recipe.model,
+            temporary=recipe.temporary,
             provenance=self._provenance(run, commit),
         )
         draw.write_manifest(folder, manifest)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import copy
 import math
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
@@ -23,6 +24,7 @@ _SCALARS = ("int", "float", "bool", "str", "None")
 _DRAWINGS = frozenset({"figure", "metric"})
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 MISSING = object()
+_RESULT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 Literal = None | bool | int | float | str | list[Any]
 
@@ -171,7 +173,7 @@ class _Reader:
         owned: Mapping[str, list[tuple[ast.FunctionDef, ast.expr, str]]],
     ) -> Found:
         drawings = owned[node.name]
-        options = self._options(decorator, ("device", "minutes", "gpu_minutes"))
+        options = self._options(decorator, ("device", "minutes", "gpu_minutes", "temporary"))
         device = options.get("device", (decorator, "cpu"))
         if device[1] not in DEVICES:
             raise self.fault(device[0], f'unknown device={device[1]!r}; write device="cpu" or device="gpu"')
@@ -185,6 +187,7 @@ class _Reader:
             device=str(device[1]),
             minutes=minutes,
             gpu_minutes=on_gpu,
+            temporary=self._temporary(*options.get("temporary", (decorator, []))),
             run_parameter=run_parameter,
             edges=edges,
             parameters=parameters,
@@ -200,6 +203,13 @@ class _Reader:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
             raise self.fault(place, f"{name} must be a number, the rough cost; write {name}=2")
         return float(value)
+
+    def _temporary(self, place: ast.AST, value: Any) -> list[str]:
+        """The names of temporary results."""
+        names = value if isinstance(value, list) else []
+        if names != value or not all(isinstance(each, str) and _RESULT.fullmatch(each) for each in names):
+            raise self.fault(place, 'temporary must be a tuple of names of results; write temporary=("weights",)')
+        return names
 
     def _drawing(self, node: ast.FunctionDef, decorator: ast.expr, kind: str) -> DeclaredDrawing:
         edges, parameters, first = self._signature(node, "results")

@@ -31,7 +31,8 @@ class DeclaredDrawing(msgspec.Struct, frozen=True, kw_only=True):
 class DeclaredExperiment(msgspec.Struct, frozen=True, kw_only=True):
     """An experiment as its source declares it.
 
-    ``name`` is that of its function; ``run_parameter`` is the name of the parameter that takes the ``Run``, or "".
+    ``name`` is that of its function, ``temporary`` are results that only other experiments read, and ``run_parameter`` is
+    the name of the parameter that takes the ``Run``, or "".
     """
 
     name: str
@@ -40,6 +41,7 @@ class DeclaredExperiment(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     minutes: float
     gpu_minutes: float
+    temporary: list[str] = []
     run_parameter: str
     edges: list[AnyEdge]
     parameters: list[Parameter]
