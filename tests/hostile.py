@@ -116,7 +116,7 @@ PATHS = {
     "quoted": 'a"onload="x.txt',
     "the_manifest": "manifest.json",
     "the_manifest_in_capitals": "Manifest.JSON",
-    "a_figures": "figures/loss/light.svg",
+    "a_figures": "figures/loss/plot.svg",
     "twice": "results.safetensors",
     "twice_in_capitals": "Results.safetensors",
     "file_and_folder": "results.safetensors/x",
@@ -144,14 +144,14 @@ MANIFESTS: dict[str, Change] = {
     "figure_out": _renamed("loss", "../../loss"),
     "figure_spaced": _renamed("loss", "lo ss"),
     "figure_named_otherwise": _renamed("loss", "gain"),
-    "figure_file_elsewhere": lambda m: m["figures"]["loss"]["files"][0].update(path="figures/grid/light.svg"),
-    "figure_file_deeper": lambda m: m["figures"]["loss"]["files"][0].update(path="figures/loss/a/light.svg"),
-    "figure_file_hidden": lambda m: m["figures"]["loss"]["files"][0].update(path="figures/loss/.light.svg"),
+    "figure_file_elsewhere": lambda m: m["figures"]["loss"]["files"][0].update(path="figures/grid/plot.svg"),
+    "figure_file_deeper": lambda m: m["figures"]["loss"]["files"][0].update(path="figures/loss/a/plot.svg"),
+    "figure_file_hidden": lambda m: m["figures"]["loss"]["files"][0].update(path="figures/loss/.plot.svg"),
     "kind_path": _figure("loss", kind="../layouts/page"),
     "kind_empty": _figure("loss", kind=""),
     **{f"layout_empty_{name}": _figure(name, layout={}) for name in ("loss", "grid", "film", "numbers", "slid", "far")},
     "layout_list": _figure("loss", layout=[]),
-    "layout_text": _figure("loss", layout="light.svg"),
+    "layout_text": _figure("loss", layout="plot.svg"),
     "layout_null": _figure("grid", layout=None),
     "layout_no_scale": _without("grid", "scale"),
     "layout_no_rows": _without("grid", "rows"),
@@ -166,7 +166,7 @@ MANIFESTS: dict[str, Change] = {
     "layout_rows_null": _layout("grid", rows=[None]),
     "layout_rows_deep": _layout("numbers", rows=[[[[1]]]]),
     "layout_cells_text": _layout("grid", rows=[{"heading": "a", "cells": "abc"}]),
-    "layout_file_elsewhere": _cell(file="../loss/light.svg"),
+    "layout_file_elsewhere": _cell(file="../loss/plot.svg"),
     "layout_file_absent": _cell(file="absent.png"),
     "layout_file_number": _cell(file=3),
     "layout_no_panels": _layout("film", panels=[]),
@@ -315,21 +315,20 @@ FILMS: dict[str, bytes] = {
 
 FOLDERS: dict[str, Callable[[Path], object]] = {
     **{
-        f"drawing_{name}": lambda f, c=each: rewritten(f, "figures/loss/light.svg", c)
-        for name, each in DRAWINGS.items()
+        f"drawing_{name}": lambda f, c=each: rewritten(f, "figures/loss/plot.svg", c) for name, each in DRAWINGS.items()
     },
     **{
         f"picture_{name}": lambda f, c=each: rewritten(f, "figures/grid/r0c0.png", c) for name, each in PICTURES.items()
     },
     **{f"film_{name}": lambda f, c=each: rewritten(f, _FILM, c) for name, each in FILMS.items()},
-    "linked_figure_file": lambda folder: _linked(folder, "figures/loss/light.svg"),
+    "linked_figure_file": lambda folder: _linked(folder, "figures/loss/plot.svg"),
     "linked_figure": lambda folder: _linked(folder, "figures/loss"),
     "linked_figures": lambda folder: _linked(folder, "figures"),
     "linked_manifest": lambda folder: _linked(folder, "manifest.json"),
     "manifest_a_folder": lambda folder: ((folder / "manifest.json").unlink(), (folder / "manifest.json").mkdir()),
     "manifest_a_pipe": lambda folder: ((folder / "manifest.json").unlink(), os.mkfifo(folder / "manifest.json")),
-    "figure_a_pipe": lambda f: ((f / "figures/loss/light.svg").unlink(), os.mkfifo(f / "figures/loss/light.svg")),
-    "figure_a_folder": lambda f: ((f / "figures/loss/light.svg").unlink(), (f / "figures/loss/light.svg").mkdir()),
+    "figure_a_pipe": lambda f: ((f / "figures/loss/plot.svg").unlink(), os.mkfifo(f / "figures/loss/plot.svg")),
+    "figure_a_folder": lambda f: ((f / "figures/loss/plot.svg").unlink(), (f / "figures/loss/plot.svg").mkdir()),
     **{f"manifest_{name}": lambda f, c=each: (f / "manifest.json").write_bytes(c) for name, each in CONTENTS.items()},
 }
 

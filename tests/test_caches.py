@@ -150,7 +150,7 @@ READ = (
     "templates/package-lock.json", "templates/site.toml", "templates/references.bib", "templates/typeset.mjs",
     "templates/pages/index.md", "templates/layouts/page.html", "templates/static/style.css", "templates/static",
     "templates/pages", "templates", "experiments/data.toml", "experiments/models.toml", "experiments/part_b/a.py",
-    "experiments/outputs/part_b/a/manifest.json", "experiments/outputs/part_b/a/figures/loss/light.svg",
+    "experiments/outputs/part_b/a/manifest.json", "experiments/outputs/part_b/a/figures/loss/plot.svg",
     "experiments/outputs/part_b/a/figures", "experiments/outputs/.scratch", "site", "site/.darkroom-files",
     "site/index.html", "src", "src/a.py",
 )  # fmt: skip

@@ -156,7 +156,7 @@ def _vet(path: Path) -> None:
     except UnicodeDecodeError:
         return
     if path.suffix == ".svg" and vetting.is_plain(drawing):
-        made = svg.inline(drawing, drawing, "p", "l")
+        made = svg.inline(drawing, "p", "l")
         assert "<script" not in made and "javascript:" not in made and not made.count("<!--")
 
 
@@ -215,7 +215,7 @@ def _corpora(place: Path) -> dict[str, tuple[list[bytes], Reader]]:
     pages = [path.read_bytes() for path in sorted((ROOT / "templates/pages").glob("*.md"))]
     sources = [path.read_bytes() for path in sorted((ROOT / "experiments/part_b").glob("*.py"))[:6]]
     font = next((ROOT / "templates/node_modules/katex/dist/fonts").glob("KaTeX_Size4-Regular.woff2")).read_bytes()
-    drawings = [path.read_bytes() for path in sorted((ROOT / "experiments/outputs").rglob("light.svg"))[:3]]
+    drawings = [path.read_bytes() for path in sorted((ROOT / "experiments/outputs").rglob("plot.svg"))[:3]]
     known = seal(json.dumps({"files": {"/x": [1, 2, 3, 4, 5, "a"]}, "whole": {}}).encode())
     module = partial(module_record, module="experiments.a", path="experiments/a.py")
     lists = [(ROOT / "experiments" / name).read_bytes() for name in ("data.toml", "models.toml")]

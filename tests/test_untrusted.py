@@ -74,7 +74,7 @@ def test_a_stranger_is_built_without_running_or_writing_anything_of_theirs(stran
     assert _tree(stranger.root) == before
     assert _tree(tmp_path / "treasure") == {"file": hashlib.sha256(b"kept").hexdigest()}
     page = (site / "index.html").read_text()
-    assert "Text, and" in page and "strict-dynamic" in page and "loss-light" in page
+    assert "Text, and" in page and "strict-dynamic" in page and "loss-plot" in page
     assert not any(b"EVIL" in path.read_bytes() for path in site.rglob("*") if path.is_file())
     assert list(site.glob("assets/seen.*.png")) and not list(site.glob("assets/own*.js"))
     again = _call("--untrusted", stranger.root, "--site", site, cwd=tmp_path, cache=tmp_path / "cache")

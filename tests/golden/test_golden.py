@@ -39,7 +39,7 @@ def project_of(case: str, root: Path) -> Project:
         outputs.add("part_b/stale", {"loss": plot()}, state="stale", reasons=("params: epochs",))
         outputs.state("part_b/missing", "missing", figures=("loss",))
         altered = outputs.add("part_b/altered", {"loss": replace(plot(), caption="Altered.")})
-        (altered / "figures/loss/dark.svg").unlink()
+        (altered / "figures/loss/plot.svg").unlink()
         truncated = outputs.add("part_b/truncated", {"loss": plot()})
         (truncated / "manifest.json").write_bytes((truncated / "manifest.json").read_bytes()[:100])
     return Project(root, outputs)

@@ -167,6 +167,23 @@ def test_a_figure_that_fails_costs_no_results(workshop: Workshop) -> None:
     assert workshop.plan().verdicts["part_x/base"].to_draw == ["curve"]
 
 
+def test_a_figure_that_another_version_drew_is_drawn_again(fresh: Workshop) -> None:
+    """Where its layout is no longer that of its kind: nothing is run, and the results are what they were."""
+    path = fresh.outputs / "part_x/base/manifest.json"
+    before = json.loads(path.read_bytes())
+    older = json.loads(path.read_bytes())
+    layout = older["figures"]["curve"]["layout"]
+    layout["headings"] = layout.pop("columns")
+    path.write_text(json.dumps(older), "utf-8")
+    fresh.calls()
+
+    assert fresh.states() == {} and fresh.plan().verdicts["part_x/base"].to_draw == ["curve"]
+    fresh.call(code=1)  # there are no pages
+
+    assert fresh.calls() == {"curve": 1}
+    assert json.loads(path.read_bytes()) == before
+
+
 def test_a_run_records_where_it_comes_from(fresh: Workshop) -> None:
     """A manifest holds seed, versions, device, times, memory, parameters, inputs and the digest of every file."""
     manifest = _manifest(fresh, "part_x/base")

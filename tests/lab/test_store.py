@@ -475,3 +475,16 @@ def test_a_file_that_is_not_there_has_no_digest(tmp_path: Path) -> None:
 
     assert Digests(tmp_path / "cache").of(str(tmp_path / "none")) is None
     assert Digests(tmp_path / "cache").of(str(tmp_path / "cache" / "below")) is None
+
+
+def test_a_file_is_vouched_for_by_who_read_it(tmp_path: Path) -> None:
+    """As long as neither it nor the code that read it changes."""
+    path = tmp_path / "file"
+    path.write_text("one")
+    digests = Digests(tmp_path / "cache")
+
+    digests.vouch(str(path), "reader")
+
+    assert digests.is_vouched(str(path), "reader") and not digests.is_vouched(str(path), "later reader")
+    path.write_text("other")
+    assert not digests.is_vouched(str(path), "reader")

@@ -99,10 +99,10 @@ def tiles(columns: int = 3, rows: int = 2, shade: int = 0, scale: int = 2) -> Dr
 
 
 def plot() -> Drawn:
-    """A plot in two variants, with its data."""
+    """A plot in the colours of both themes, with its data."""
     table = {"columns": ["epoch", "loss $\\mathcal{L}$"], "rows": [[1, 0.0118], [5, "0.0083"]]}
-    layout = {"light": "light.svg", "dark": "dark.svg", "width": 480, "height": 240, "table": table}
-    return Drawn("plot", layout, {"light.svg": svg("#333"), "dark.svg": svg("#ddd")}, "Loss.", "A falling curve.")
+    layout = {"file": "plot.svg", "width": 480, "height": 240, "table": table}
+    return Drawn("plot", layout, {"plot.svg": svg("light-dark(#333,#ddd)")}, "Loss.", "A falling curve.")
 
 
 def animation(panels: int = 2) -> Drawn:

@@ -86,7 +86,7 @@ def test_whatever_changes_is_noticed(project: Project, change: str) -> None:
         "site.toml": templates / "site.toml",
         "references": templates / "references.bib",
         "manifest": project.root / "experiments/outputs/part_b/a/manifest.json",
-        "figure": project.root / "experiments/outputs/part_b/a/figures/loss/light.svg",
+        "figure": project.root / "experiments/outputs/part_b/a/figures/loss/plot.svg",
         "site file": project.site / "index.html",
     }
     if change in edits:

@@ -128,13 +128,13 @@ def test_a_figure_that_is_not_fresh_says_so(project: Project) -> None:
 def test_a_damaged_figure_is_not_shown(project: Project) -> None:
     """A file that is not what the manifest says is replaced by a note; strict makes it a fault."""
     folder = project.outputs.add("part_b/a", {"loss": plot()})
-    (folder / "figures/loss/light.svg").write_text("<svg/>")
+    (folder / "figures/loss/plot.svg").write_text("<svg/>")
     project.page('{{ figure("part_b/a/loss") }}')
     report = project.build()
     assert "<svg" not in project.html()
-    assert "figures/loss/light.svg is altered" in project.html()
-    path = "experiments/outputs/part_b/a/figures/loss/light.svg"
-    message = "part_b/a/loss: figures/loss/light.svg is altered; restore the file or rerun the experiment with --force"
+    assert "figures/loss/plot.svg is altered" in project.html()
+    path = "experiments/outputs/part_b/a/figures/loss/plot.svg"
+    message = "part_b/a/loss: figures/loss/plot.svg is altered; restore the file or rerun the experiment with --force"
     assert [str(warning) for warning in report.warnings] == [f"{path}:1:1 damaged: {message}"]
     with pytest.raises(ContentError, match="is altered"):
         project.build(strict=True)
@@ -195,7 +195,7 @@ def test_a_bad_formula_in_a_text_of_a_figure_is_damage(text: str, project: Proje
         r"'\\nope', a text from experiments/part_b/a.py:40; fix it there and build again"
     )
     assert [str(each) for each in project.build().warnings] == [expected]
-    assert "r0c0" not in project.html() and "light" in project.html()
+    assert "r0c0" not in project.html() and 'aria-label="A falling curve."' in project.html()
     assert '<figure class="absent' in project.html() and '<figure class="absent' in project.html("other")
     project.page("Text of another page.", "third")
     assert [str(each) for each in project.build().warnings] == [expected]

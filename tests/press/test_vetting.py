@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.press.typeset import svg, vetting
+from darkroom.press.typeset import vetting
 from darkroom.press.typeset.pictures import judge
 from darkroom.press.typeset.vetting import fault_of, is_plain
 from tests.hostile import FILMS
@@ -16,7 +16,7 @@ from tests.press.samples import png
 
 def fault(folder: Path, drawing: str) -> str:
     """What is said of *drawing* as a file of a figure."""
-    path = folder / "light.svg"
+    path = folder / "plot.svg"
     path.write_text(drawing, encoding="utf-8")
     return fault_of(str(path))
 
@@ -43,10 +43,29 @@ def test_a_description_is_published_and_never_set_into_a_page(tmp_path: Path) ->
     assert not is_plain(drawing) and is_plain(drawing.replace(said, ""))
 
 
-def test_styles_become_attributes_of_their_own_kind_alone() -> None:
-    """A declaration that names a handler or a link is dropped."""
-    made = svg._attributes("fill: red; onclick: alert(1); href: //e.example; stroke-width:2; src:x; id: y")
-    assert made == ' fill="red" stroke-width="2"'
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<style>path { fill: red }</style><path d='M 1 2 L 3 4'/>",
+        '<path style="fill: red" d="M 1 2 L 3 4"/>',
+        '<path STYLE = "fill: red" d="M 1 2 L 3 4"/>',
+        '<g xmlns:dc="http://purl.org/dc/elements/1.1/" fill="red"><path d="M 1 2 L 3 4"/></g>',
+        '<g dc:title="a"><path d="M 1 2 L 3 4"/></g>',
+    ],
+)
+def test_a_drawing_with_styles_or_names_of_its_own_is_a_picture(body: str, tmp_path: Path) -> None:
+    """The page's policy forbids styles, and a drawing in a page has no namespaces: it is published as a file."""
+    drawing = f"{HEAD.replace('<svg', f'<svg xmlns:dc={chr(34)}{DUBLIN}{chr(34)}')}{body}</svg>"
+    assert not fault(tmp_path, drawing)
+    assert not is_plain(drawing)
+
+
+def test_what_its_first_tag_has_and_what_it_says_do_not_matter(tmp_path: Path) -> None:
+    """The page writes the tag anew, and text is no attribute."""
+    first = HEAD.replace("<svg", '<svg style="color-scheme:light dark" xmlns:xlink="http://www.w3.org/1999/xlink"')
+    drawing = f'{first}<text xml:space="preserve">the style = a:b="c"</text><use xlink:href="#a"/></svg>'
+    assert not fault(tmp_path, drawing)
+    assert is_plain(drawing)
 
 
 def _saved(kind: str, **options: object) -> bytes:

@@ -75,15 +75,15 @@ class Digests:
         self._used[path] = entry
         return entry.sha256
 
-    def is_vouched(self, path: str) -> bool:
-        """Whether the file at *path* is unchanged since it was verified."""
-        return path in self._whole and self._whole[path] == self.of(path, links=False)
+    def is_vouched(self, path: str, readers: str) -> bool:
+        """Whether the file at *path* is unchanged since *readers*, a digest of code, verified it."""
+        return path in self._whole and self._whole[path] == f"{self.of(path, links=False)} {readers}"
 
-    def vouch(self, path: str) -> None:
-        """Record that the file at *path*, as it is now, has been verified."""
+    def vouch(self, path: str, readers: str) -> None:
+        """Record that *readers*, a digest of code, have verified the file at *path* as it is now."""
         digest = self.of(path, links=False)
-        if digest and self._whole.get(path) != digest:
-            self._whole[path], self._changed = digest, True
+        if digest and self._whole.get(path) != f"{digest} {readers}":
+            self._whole[path], self._changed = f"{digest} {readers}", True
 
     def save(self) -> None:
         """Save new digests, if there are any; failing to write the cache is ignored."""

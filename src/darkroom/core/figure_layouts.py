@@ -40,6 +40,10 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         """Every file that it names."""
         yield from ()
 
+    def alts(self) -> Iterator[str]:
+        """The alternative text of every picture in it; a plot has that of its figure."""
+        yield from ()
+
 
 class Tile(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A picture of a grid."""
@@ -68,6 +72,10 @@ class Tiles(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
         """Every picture."""
         return (cell.file for row in self.rows for cell in row.cells if cell)
 
+    def alts(self) -> Iterator[str]:
+        """That of every picture."""
+        return (cell.alt for row in self.rows for cell in row.cells if cell)
+
 
 class Data(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a plot shows, as a table."""
@@ -84,10 +92,9 @@ class PlotSeries(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=
 
 
 class Plot(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A plot in the colours of both themes."""
+    """A plot, one drawing in the colours of both themes."""
 
-    light: str
-    dark: str
+    file: str
     width: Pixels
     height: Pixels
     table: Data | None
@@ -95,8 +102,8 @@ class Plot(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     csv: str = ""
 
     def files(self) -> Iterator[str]:
-        """The two drawings, and the values."""
-        return (name for name in (self.light, self.dark, self.csv) if name)
+        """The drawing, and the values."""
+        return (name for name in (self.file, self.csv) if name)
 
 
 class FilmPanel(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -125,6 +132,10 @@ class Animation(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=T
         """Every film with its stills."""
         for panel in self.panels:
             yield from (name for name in (panel.animation, panel.still, panel.strip) if name)
+
+    def alts(self) -> Iterator[str]:
+        """That of every film."""
+        return (panel.alt for panel in self.panels)
 
 
 class Grid(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -160,6 +171,10 @@ class Slides(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True
         """Every picture."""
         return (each.file for each in self.slides)
 
+    def alts(self) -> Iterator[str]:
+        """That of every picture."""
+        return (each.alt for each in self.slides)
+
 
 class Compare(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Two pictures, one over the other."""
@@ -169,6 +184,10 @@ class Compare(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
     def files(self) -> Iterator[str]:
         """Both pictures."""
         return (each.file for each in self.sides)
+
+    def alts(self) -> Iterator[str]:
+        """Those of both pictures."""
+        return (each.alt for each in self.sides)
 
 
 class Turned(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -189,6 +208,10 @@ class TurningLayout(Layout, frozen=True, forbid_unknown_fields=True, omit_defaul
         """Every picture, as it is and as it is seen."""
         return (tile.file for panel in self.panels for tile in (panel.picture, panel.seen))
 
+    def alts(self) -> Iterator[str]:
+        """Those of every picture, as it is and as it is seen."""
+        return (tile.alt for panel in self.panels for tile in (panel.picture, panel.seen))
+
 
 class Headed(Tile, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A picture under a heading."""
@@ -204,6 +227,10 @@ class Distances(Layout, frozen=True, forbid_unknown_fields=True, omit_defaults=T
     def files(self) -> Iterator[str]:
         """Every picture."""
         return (each.file for each in self.panels)
+
+    def alts(self) -> Iterator[str]:
+        """That of every picture."""
+        return (each.alt for each in self.panels)
 
 
 KINDS: dict[str, type[Layout]] = {

@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,6 +38,8 @@ NAME = "manifest.json"
 ARRAYS = "results.safetensors"
 FIGURES = "figures"
 LARGEST = 64_000_000  # bytes of a manifest
+READERS = tuple(Path(__file__).with_name(f"{name}.py") for name in ("manifest", "figure_layouts", "paths"))
+"""What decides whether a manifest is whole."""
 
 MOST = 2_000  # files, parameters, figures or versions of one experiment
 
@@ -217,16 +220,18 @@ def encode(manifest: Manifest) -> bytes:
     return (json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def load(folder: Path) -> Manifest | None:
-    """The manifest in *folder*, or None where there is none.
+def load(folder: Path, *, drawable: bool = False) -> Manifest | None:
+    """The manifest in *folder*, or None where there is none; *drawable* as in :func:`read`.
 
     Raises:
         DamagedOutputs: it is truncated, of another version, or does not fit the schema.
     """
-    return read(folder / NAME, folder.as_posix())
+    return read(folder / NAME, folder.as_posix(), drawable=drawable)
 
 
-def read(path: Path, owner: str, shown: Path | str = "", *, known: bool = False) -> Manifest | None:
+def read(
+    path: Path, owner: str, shown: Path | str = "", *, known: bool = False, drawable: bool = False
+) -> Manifest | None:
     """The manifest at *path*, or None where there is none.
 
     Args:
@@ -234,12 +239,13 @@ def read(path: Path, owner: str, shown: Path | str = "", *, known: bool = False)
         owner: an id, or a path that ends in one: what the manifest has to be of.
         shown: the path as messages name it.
         known: that it was valid when last read, and has not changed.
+        drawable: that figures can be drawn again, so those whose layout does not fit their kind are left out.
 
     Raises:
         DamagedOutputs: it is truncated, of another version or experiment, does not fit the schema, or is no plain file.
     """
     try:
-        manifest = decode(read_plain(path, LARGEST), shown or path, known=known)
+        manifest = decode(read_plain(path, LARGEST), shown or path, known=known, drawable=drawable)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -253,27 +259,34 @@ def read(path: Path, owner: str, shown: Path | str = "", *, known: bool = False)
 
 
 ADVICE = "restore the file or rerun the experiment with --force"
+DRAW_ADVICE = "restore the file, or build without --no-run, which draws the figure again"
 
 
-def decode(content: bytes, path: Path | str, *, known: bool = False) -> Manifest:
+def decode(content: bytes, path: Path | str, *, known: bool = False, drawable: bool = False) -> Manifest:
     """The manifest that *content* holds; *path* is for the message. If it is *known* to be valid, layouts are read later.
+
+    If its figures are *drawable*, those whose layout does not fit their kind are left out: another version drew them.
 
     Raises:
         DamagedOutputs: it is truncated, of another version, or does not fit the schema.
     """
-    advice = ADVICE
     try:
         manifest, version = _decoded(content)
         if manifest and version == VERSION:
-            for name, figure in () if known else manifest.figures.items():
+            if known:
+                return manifest
+            if drawable:
+                return _with_fitting_figures(manifest)
+            for name, figure in manifest.figures.items():
                 _check_layout(name, figure)
             return manifest
     except RecursionError:
-        raise DamagedOutputs(f"{os.fspath(path)}: lists or objects are nested too deeply; {advice}") from None
+        raise DamagedOutputs(f"{os.fspath(path)}: lists or objects are nested too deeply; {ADVICE}") from None
     except msgspec.ValidationError as error:
+        advice = DRAW_ADVICE if isinstance(error, UnfitLayout) else ADVICE
         raise DamagedOutputs(f"{os.fspath(path)}: does not fit manifest version {VERSION}: {error}; {advice}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DamagedOutputs(f"{os.fspath(path)}: not valid JSON ({error}); {advice}") from None
+        raise DamagedOutputs(f"{os.fspath(path)}: not valid JSON ({error}); {ADVICE}") from None
     raise DamagedOutputs(
         f"{os.fspath(path)}: manifest version {version}, but this Darkroom reads version {VERSION}; "
         "use the Darkroom that wrote it or rerun the experiment with --force"
@@ -296,7 +309,20 @@ def _check_layout(name: str, figure: Figure) -> None:
     try:
         _ = figure.layout
     except ValueError as error:
-        raise msgspec.ValidationError(f"figure {name!r}, a {figure.kind!r}: {error}") from None
+        raise UnfitLayout(f"figure {name!r}, a {figure.kind!r}: {error}") from None
+
+
+def _with_fitting_figures(manifest: Manifest) -> Manifest:
+    fitting = {}
+    for name, figure in manifest.figures.items():
+        with suppress(UnfitLayout):
+            _check_layout(name, figure)
+            fitting[name] = figure
+    return manifest if len(fitting) == len(manifest.figures) else msgspec.structs.replace(manifest, figures=fitting)
+
+
+class UnfitLayout(msgspec.ValidationError):
+    """A layout that is not that of its kind."""
 
 
 class _Versioned(msgspec.Struct):

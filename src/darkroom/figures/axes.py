@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LINE_HEIGHT = 16
+PLOT = "plot.svg"
 _LEGEND_ROW = 20
 _HEAD, _GAP = 30, 8
 _HALF_X = 4.5  # from the baseline to the middle of lower-case letters
@@ -300,22 +301,21 @@ def _draw_swatch(canvas: Canvas, label: Label, left: float, middle: float) -> No
 
 
 def plot(
-    files: dict[str, bytes],
+    drawing: bytes,
     width: int,
     height: int,
     table: dict[str, Json] | None,
     readings: list[Json] | None = None,
     csv: bytes = b"",
 ) -> Drawing:
-    """The drawing of one plot or diagram, its data as a table for the page, and all of it as comma-separated values.
+    """One plot or diagram as SVG, its data as a table for the page, and all of it as comma-separated values.
 
     ``readings`` are the values that can be read off where they are drawn: for each series its name and its points, each
     as [x, y, text of x, text of y] with x and y in CSS pixels from the upper left corner.
     """
-    pages: dict[str, Json] = {"light": "light.svg", "dark": "dark.svg"}
-    layout: dict[str, Json] = {**pages, "width": width, "height": height, "table": table}
+    layout: dict[str, Json] = {"file": PLOT, "width": width, "height": height, "table": table}
     layout |= {"readings": readings} if readings else {}
-    return Drawing("plot", layout | ({"csv": CSV} if csv else {}), files | ({CSV: csv} if csv else {}))
+    return Drawing("plot", layout | ({"csv": CSV} if csv else {}), {PLOT: drawing} | ({CSV: csv} if csv else {}))
 
 
 def read_off(axes: Axes, height: int, points: Iterable[tuple[float, float]]) -> list[list[float]]:

@@ -95,7 +95,7 @@ def bar_plot(
         draw_references(canvas, axes, references)
         for kind, values in enumerate(heights):
             _draw_bars(canvas, axes, (kind, len(bars)), values, texts[kind] if numbered else (), references)
-        files = canvas.files(f"{y_label} by {x_label}" if x_label else y_label)
+        drawing = canvas.document(f"{y_label} by {x_label}" if x_label else y_label)
         readings: list[Json] = []
         for index, (one_kind, values, told) in enumerate(zip(bars, heights, texts, strict=True)):
             tops = read_off(axes, height, zip(_centres(index, len(bars), len(groups)), values, strict=True))
@@ -104,7 +104,7 @@ def bar_plot(
     columns = [x_label, *(kind.label for kind in bars)]
     rows: list[Json] = [[g, *(shown(h[i], format) for h in heights)] for i, g in enumerate(groups)]
     csv = as_csv(columns, [[group, *(h[i] for h in heights)] for i, group in enumerate(groups)])
-    return plot(files, width, height, {"columns": [*columns], "rows": rows}, readings, csv)
+    return plot(drawing, width, height, {"columns": [*columns], "rows": rows}, readings, csv)
 
 
 def _centres(index: int, kinds: int, groups: int) -> Floats:
@@ -207,7 +207,7 @@ def histogram(
         for i, (at, density) in enumerate(curves, len(heights)):
             colour = canvas.ink(SERIES[i])
             axes.plot(at, np.maximum(density, y.low), color=colour, linewidth=1.5, linestyle=DASHES, zorder=3)
-        files = canvas.files(f"Distribution of {x_label}")
+        drawing = canvas.document(f"Distribution of {x_label}")
         bins_of = [_counted(axes, height, edges, h, y.low) for h in heights]
     readings: list[Json] = [{"name": s.label, "points": b} for s, b in zip(samples, bins_of, strict=True)]
     rows = [
@@ -216,7 +216,7 @@ def histogram(
         for low, high, density in zip(edges[:-1], edges[1:], h, strict=True)
     ]
     csv = as_csv(["sample", f"{x_label}, from", "to", "density"], rows)
-    return plot(files, width, height, _summary(samples, values), readings, csv)
+    return plot(drawing, width, height, _summary(samples, values), readings, csv)
 
 
 def _counted(axes: Axes, height: int, edges: Floats, heights: Floats, floor: float) -> list[Json]:

@@ -1,4 +1,4 @@
-"""A matplotlib figure measured in CSS pixels, drawn once and written as SVG for a light and for a dark page."""
+"""A matplotlib figure measured in CSS pixels, written as one SVG in the colours of light and of dark pages."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from darkroom.figures.drawing import FigureError
 from darkroom.figures.palette import FONT_FAMILY, FONT_SIZE, INK, Paint, escaped
+from darkroom.figures.tidy import tidied
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +42,7 @@ def own_style() -> Iterator[None]:
 class Canvas:
     """A drawing of *width* by *height* CSS pixels; positions are counted from the lower left corner.
 
-    A colour is a stand-in until the files are written, so that both pages get the same geometry.
+    A colour is a stand-in until the file is written: matplotlib knows no colour that depends on the page.
     """
 
     def __init__(self, width: int, height: int) -> None:
@@ -99,34 +100,41 @@ class Canvas:
             Rectangle((x, y), width, height, transform=None, color=self.ink(paint), alpha=alpha, linewidth=0)
         )
 
-    def files(self, title: str) -> dict[str, bytes]:
-        """``light.svg`` and ``dark.svg``, with transparent background; *title* is for screen readers."""
+    def document(self, title: str) -> bytes:
+        """The drawing as SVG with transparent background; *title* is for screen readers."""
         from matplotlib.backends.backend_svg import FigureCanvasSVG
 
         buffer = io.StringIO()
         canvas: Any = FigureCanvasSVG(self.figure)
         canvas.print_svg(buffer, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-        content = self._tidied(buffer.getvalue(), title)
-        return {"light.svg": self._painted(content, "light"), "dark.svg": self._painted(content, "dark")}
+        elements = tidied(self._measured(buffer.getvalue()).removesuffix("</svg>"))
+        return document((self.width, self.height), title, self._painted(elements))
 
-    def _tidied(self, content: str, title: str) -> str:
+    def _measured(self, content: str) -> str:
+        """What stands within ``<svg>``, and its end, with numbers to a hundredth of a pixel."""
         body = re.sub(_PROLOG, "", content, flags=re.DOTALL).split(">", 1)[1]
         body = re.sub(_SIZE_AND_FAMILY, r"font-size: \1", body)
         body = re.sub(r' transform="rotate\(-?0 [^"]*\)"', "", body)
         body = re.sub(_GEOMETRY, lambda match: f' {match[1]}="{_compact(match[2])}"', body)
-        return opening(self.width, self.height, title) + re.sub(r"\n\s*", "\n", body)
+        return re.sub(r"\n\s*", "\n", body).strip()
 
-    def _painted(self, content: str, page: str) -> bytes:
+    def _painted(self, content: str) -> str:
         for paint, stand_in in self._stand_ins.items():
-            content = content.replace(stand_in, getattr(paint, page))
-        return content.encode()
+            content = content.replace(stand_in, paint.css)
+        return content
 
 
-def opening(width: int, height: int, title: str) -> str:
-    """The first tag of an SVG document of that many CSS pixels, with its title and its lettering."""
-    names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
-    size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
-    return f'<svg {names} {size} role="img" font-family="{FONT_FAMILY}">\n<title>{escaped(title)}</title>'
+def document(size: tuple[int, int], title: str, elements: str, description: str = "") -> bytes:
+    """A file of SVG, as wide and high in CSS pixels as *size* says; its colours follow the page that shows it.
+
+    *title* and *description* are for screen readers.
+    """
+    width, height = size
+    frame = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img"'
+    look = f'font-family="{FONT_FAMILY}" stroke-linejoin="round" style="color-scheme:light dark"'
+    told = [f"<title>{escaped(title)}</title>", *([f"<desc>{escaped(description)}</desc>"] if description else [])]
+    lines = [f'<svg xmlns="http://www.w3.org/2000/svg" {frame} {look}>', *told, elements, "</svg>\n"]
+    return "\n".join(lines).encode()
 
 
 def _compact(geometry: str) -> str:

@@ -128,10 +128,10 @@ def line_plot(
         for curve in curves:
             _draw(canvas, axes, curve)
         draw_references(canvas, axes, references)
-        files = canvas.files(f"{y_label} by {x_label}")
+        drawing = canvas.document(f"{y_label} by {x_label}")
         readings = [_readings(axes, height, curve, format) for curve in curves]
     return plot(
-        files, width, height, _table(curves, x_label, y_label, format), readings, _csv(curves, x_label, y_label)
+        drawing, width, height, _table(curves, x_label, y_label, format), readings, _csv(curves, x_label, y_label)
     )
 
 

@@ -127,15 +127,13 @@ def network(blocks: Sequence[Block], edges: Sequence[Edge], *, title: str, descr
         boxes, height = _placed(graph, _ACROSS - (width - _WIDEST))
         operations, width = _placed_operations(graph, boxes)
     words = description or "; ".join(_in_words(graph, edge) for edge in graph.edges)
-    files = {}
-    for page in ("light", "dark"):
-        svg = Svg(page)
-        _draw(svg, graph, boxes, operations)
-        files[f"{page}.svg"] = svg.document((width, height), title, words)
+    svg = Svg()
+    _draw(svg, graph, boxes, operations)
+    drawing = svg.document((width, height), title, words)
     rows: list[Json] = [
         [*(graph.blocks[n].label for n in (e.source, e.target)), _times(e.shape), e.kind] for e in edges
     ]
-    return plot(files, width, height, {"columns": ["from", "to", "shape", "how"], "rows": rows})
+    return plot(drawing, width, height, {"columns": ["from", "to", "shape", "how"], "rows": rows})
 
 
 def _checked(blocks: Sequence[Block], edges: Sequence[Edge]) -> _Graph:

@@ -61,11 +61,11 @@ def heat_map(
             for c, text in enumerate(texts[r]):
                 share = float(values[r, c] / (values.max() or 1)) ** 0.5
                 _draw_cell(canvas, left + (c + 0.5) * cell, middle, cell, (text, share))
-        files = canvas.files(f"{x_label} by {y_label}")
+        drawing = canvas.document(f"{x_label} by {y_label}")
     rows: list[Json] = [[label, *(shown(v, format) for v in values[r])] for r, label in enumerate(row_labels)]
     columns = [f"{y_label} ↓ {x_label} →", *column_labels]
     csv = as_csv(columns, [[label, *values[r]] for r, label in enumerate(row_labels)])
-    return plot(files, canvas.width, canvas.height, {"columns": [*columns], "rows": rows}, csv=csv)
+    return plot(drawing, canvas.width, canvas.height, {"columns": [*columns], "rows": rows}, csv=csv)
 
 
 def _checked(matrix: npt.ArrayLike, row_labels: Sequence[str], column_labels: Sequence[str]) -> Floats:

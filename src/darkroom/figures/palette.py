@@ -15,6 +15,11 @@ class Paint(NamedTuple):
     light: str
     dark: str
 
+    @property
+    def css(self) -> str:
+        """It as a colour of CSS that the page decides on, such as ``light-dark(#1f2328,#e8eaed)``."""
+        return self.light if self.light == self.dark else f"light-dark({self.light},{self.dark})"
+
 
 INK = Paint("#1f2328", "#e8eaed")
 MUTED = Paint("#59606a", "#a7aeb8")

@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +27,7 @@ import msgspec
 
 from darkroom.core.digests import Digests
 from darkroom.core.errors import DamagedOutputs
-from darkroom.core.manifest import NAME, Manifest, SourcePlace, Status, StoredFile, is_temporary, read
+from darkroom.core.manifest import NAME, READERS, Manifest, SourcePlace, Status, StoredFile, is_temporary, read
 from darkroom.core.paths import links_among
 from darkroom.lab.outputs.folders import DEEPEST
 from darkroom.lab.source.declared import DrawingRecipe, ExperimentRecipe
@@ -239,14 +240,25 @@ class Planner:
 
     def _manifest(self, identity: str) -> Manifest | DamagedOutputs | None:
         if identity not in self._manifests:
-            path = f"{os.fspath(self.outputs)}/{identity}/{NAME}"
-            known = self.digests.is_vouched(path)
             try:
-                self._manifests[identity] = read(Path(path), identity, known=known)
-                self.digests.vouch(path)
+                self._manifests[identity] = self._read(f"{os.fspath(self.outputs)}/{identity}/{NAME}", identity)
             except DamagedOutputs as error:
                 self._manifests[identity] = error
         return self._manifests[identity]
+
+    def _read(self, path: str, identity: str) -> Manifest | None:
+        """A manifest, without the figures that another version has drawn and this one draws again."""
+        try:
+            manifest = read(Path(path), identity, known=self.digests.is_vouched(path, self._readers))
+        except DamagedOutputs:
+            return read(Path(path), identity, drawable=True)
+        self.digests.vouch(path, self._readers)
+        return manifest
+
+    @cached_property
+    def _readers(self) -> str:
+        """The digest of the code that decides whether a manifest is whole."""
+        return sha256("".join(str(self.digests.of(os.fspath(path))) for path in READERS).encode()).hexdigest()
 
     def _outputs(self, recipe: ExperimentRecipe) -> tuple[Manifest | None, list[str], tuple[str, ...]]:
         """The manifest of an experiment, which of its files are damaged, and which temporary results are absent."""

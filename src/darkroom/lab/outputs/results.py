@@ -198,7 +198,7 @@ def open_results(outputs: Path, identity: str) -> Results:
         DamagedOutputs: there are none, or their manifest is damaged.
     """
     folder = outputs / identity
-    found = load(folder)
+    found = load(folder, drawable=True)
     if found is None:
         raise DamagedOutputs(f"{folder / NAME}: {identity} has no outputs; run {identity} first")
     return Results(folder, found)

@@ -102,7 +102,7 @@ def draw(
     Returns:
         what is wrong with each one that failed, by name.
     """
-    manifest = load(place.folder)
+    manifest = load(place.folder, drawable=True)
     if manifest is None:
         return {}
     stored = [each.path for each in manifest.files]

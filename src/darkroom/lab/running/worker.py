@@ -134,7 +134,7 @@ class _Worker:
     def _holds_this(self, place: OutputFolder) -> bool:
         """Whether the stored outputs came from a run with this key."""
         with suppress(DamagedOutputs):
-            manifest = load(place.folder)
+            manifest = load(place.folder, drawable=True)
             return manifest is not None and manifest.key == self.job.key
         return False
 

@@ -147,12 +147,6 @@ def manifests(outputs: Path) -> Iterator[Path]:
         folders[:] = [name for name in folders if name != NAME]
 
 
-def manifest_readers() -> list[Path]:
-    """What decides whether a manifest is whole."""
-    core = Path(__file__).parents[2] / "core"
-    return [core / f"{name}.py" for name in ("manifest", "figure_layouts", "paths")]
-
-
 def read_catalogue(
     outputs: Path,
     statuses: Sequence[Status],

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from darkroom.core.figure_layouts import Animation, Plot, Tiles
+from darkroom.core.figure_layouts import Animation, Layout, Plot, Tiles
 from darkroom.core.manifest import Figure, Manifest, StoredFile
 from darkroom.core.units import duration
 from darkroom.press.content.catalogue import FRESH, StoredExperiment
@@ -111,14 +111,16 @@ def _tiles_width(layout: Tiles) -> int:
 
 def alt_texts(figure: Figure) -> list[str]:
     """Every alternative text of a figure: its own, and those of all pictures in its layout."""
-    return [figure.alt, *_texts_of(msgspec.to_builtins(figure.layout))]
+    layout = figure.layout
+    return [figure.alt, *(layout.alts() if isinstance(layout, Layout) else _alts_within(layout))]
 
 
-def _texts_of(layout: object) -> Iterator[str]:
+def _alts_within(layout: object) -> Iterator[str]:
+    """Those in the layout of a project's own kind: wherever a mapping names a file."""
     if isinstance(layout, Mapping):
         if layout.keys() & {"alt", "file", "animation"}:
             yield str(layout.get("alt", ""))
         layout = list(layout.values())
     if isinstance(layout, list):
         for each in layout:
-            yield from _texts_of(each)
+            yield from _alts_within(each)

@@ -156,20 +156,19 @@ class PageFigures:
             shown.append(self._first.setdefault(uses[name].sha256, uses[name]))
             return self._root + shown[-1].target
 
-        def inline(light: str, dark: str) -> Markup:
-            """Two variants of a plot as one SVG in the page; nothing where they are no such pair."""
+        def inline(name: str) -> Markup:
+            """A plot as SVG in the page; nothing where it is to be a picture."""
             try:
-                paths = (self._context.results / uses[name].source for name in (light, dark))
-                one, other = (read_plain(path, LARGEST).decode("utf-8") for path in paths)
+                drawing = read_plain(self._context.results / uses[name].source, LARGEST).decode("utf-8")
             except ValueError:  # no text
                 return Markup("")
-            if not (light.endswith(".svg") and dark.endswith(".svg") and is_plain(one) and is_plain(other)):
+            if not (name.endswith(".svg") and is_plain(drawing)):
                 return Markup("")
-            return Markup(svg.inline(one, other, shared["anchor"], figure.alt))
+            return Markup(svg.inline(drawing, shared["anchor"], figure.alt))
 
-        def drawn_later(light: str, dark: str, readings: object) -> str:
+        def drawn_later(name: str, readings: object) -> str:
             """The address of the same SVG as a file, with what can be read off it; nothing where there is no such SVG."""
-            drawing = svg.standing_alone(str(inline(light, dark)), readings).encode()
+            drawing = svg.standing_alone(str(inline(name)), readings).encode()
             if not drawing:
                 return ""
             target = hashed(f"{short}.svg", drawing, f"figures/{experiment.id}")

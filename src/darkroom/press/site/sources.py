@@ -11,10 +11,10 @@ import msgspec
 
 from darkroom.core import caches
 from darkroom.core.errors import ContentError, Fault
-from darkroom.core.manifest import Status
+from darkroom.core.manifest import READERS, Status
 from darkroom.press.typeset import pictures, tree
 from darkroom.press.typeset.static_files import Asset, hashed, read_static
-from darkroom.press.content.catalogue import Catalogue, manifest_readers, manifests, read_catalogue
+from darkroom.press.content.catalogue import Catalogue, manifests, read_catalogue
 from darkroom.press.faults import fault
 from darkroom.press.files import Places
 from darkroom.press.limits import TooCostly, bounded
@@ -206,7 +206,7 @@ def _read_catalogue(places: Places, inputs: Inputs, statuses: Sequence[Status], 
     for folder in sorted({parent for path in paths for parent in (path.parent, path.parent.parent)}):
         inputs.list_folder(folder)
     digests = {path: inputs.digest(path) or "-" for path in paths}
-    readers = [inputs.is_known(path) for path in manifest_readers()]
+    readers = [inputs.is_known(path) for path in READERS]
     known = [path for path in paths if inputs.is_vetted(path)] if all(readers) else []
     return read_catalogue(places.outputs, statuses, digests, model, known)
 

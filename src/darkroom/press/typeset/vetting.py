@@ -255,14 +255,18 @@ def is_plain(drawing: str) -> bool:
     """Whether a drawing that is fit to be published can be set into a page: every ``<`` in it opens an element.
 
     Comments, sections of plain text and declarations are read in another way in HTML, quotes are taken for double ones, and
-    there are no namespaces: what an element is, its name alone says.
+    there are no namespaces: what an element is, its name alone says. The page's policy forbids styles within it; those of
+    its first tag, which the page writes anew, do not count.
     """
     body = drawing.partition("?>")[2] if drawing.startswith("<?xml") else drawing
-    if not set(_NAME.findall(body)) <= _ELEMENTS - {"metadata"}:
+    if not set(_NAME.findall(body)) <= _ELEMENTS - {"metadata", "style"}:
         return False
-    return "<!" not in body and "<?" not in body and not _SINGLE.search(body) and not _CLOSING.search(body)
+    if "<!" in body or "<?" in body or _SINGLE.search(body) or _CLOSING.search(body):
+        return False
+    return not _FOREIGN.search(body.partition(">")[2])
 
 
+_FOREIGN = re.compile(r"""<[^>]*?\s(?:style|(?!xml:|xlink:href\b)[^\s=:<>"'/]+:[^\s=:<>"'/]+)\s*=""", re.IGNORECASE)
 _NAME = re.compile(r"<([^\s/>!?]+)")
 _SINGLE = re.compile(r"=\s*'")
 _CLOSING = re.compile(r'="[^"]*>[^"]*"')
