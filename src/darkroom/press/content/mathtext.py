@@ -14,6 +14,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 
 import msgspec
@@ -95,14 +96,14 @@ def span_at(text: str, start: int, end: int | None = None) -> Span | None:
         return None
     mark, inner = opening[0], opening.end()
     if opening["name"]:
-        closed = _environment_end(text, start, end, opening["name"])
+        closed = _signs(text).environment_end(start, end, opening["name"])
         return Span(start, start, closed, closed, True) if closed else None
     if mark == "$":
         close = _closing(text, inner, end, "$")
     elif mark == "$$":
         close = _closing(text, inner, end, "$$")
     elif mark == "$`":
-        close = text.find("`$", inner, end)
+        close = _signs(text).code_closing(inner, end)
     else:
         close = _closing(text, inner, end, _CLOSING[mark])
     if close < 0 or not text[inner:close].strip():
@@ -113,15 +114,6 @@ def span_at(text: str, start: int, end: int | None = None) -> Span | None:
 def closing_of(opening: str) -> str:
     """What has to follow *opening* somewhere."""
     return _CLOSING.get(opening) or opening.replace("begin", "end")
-
-
-def _environment_end(text: str, start: int, end: int, name: str) -> int:
-    depth = 0
-    for edge in re.compile(rf"\\(begin|end)\{{{re.escape(name)}\}}").finditer(text, start, end):
-        depth += 1 if edge[1] == "begin" else -1
-        if depth == 0:
-            return edge.end()
-    return 0
 
 
 def _closing(text: str, start: int, end: int, mark: str) -> int:
@@ -159,6 +151,8 @@ class _Signs:
                 if sign == "$" and text.startswith("$$", at):
                     self._marks["$$"].append(at)
         self._mark_depths = {mark: [self.depth(at) for at in places] for mark, places in self._marks.items()}
+        self._code_marks = [found.start() for found in re.finditer(r"`\$", text)]
+        self._environments = _environments(text)
         self._shallower = {mark: _next_smaller(depths) for mark, depths in self._mark_depths.items()}
 
     def depth(self, at: int) -> int:
@@ -180,11 +174,38 @@ class _Signs:
             return None
         return marks[index] if mark != "$" or self._is_closed(text, start, marks[index]) else -1
 
+    def code_closing(self, start: int, end: int) -> int:
+        """Where what a dollar and a backtick opened before *start* is closed, or -1."""
+        index = bisect_left(self._code_marks, start)
+        return self._code_marks[index] if index < len(self._code_marks) and self._code_marks[index] + 2 <= end else -1
+
+    def environment_end(self, start: int, end: int, name: str) -> int:
+        """Where the environment ends that begins at *start*, or 0."""
+        begins, ends, shallower = self._environments.get(name, ([], [], []))
+        index = bisect_left(begins, start)
+        last = shallower[index] if index < len(begins) and begins[index] == start else len(begins)
+        return ends[last] if last < len(begins) and ends[last] <= end else 0
+
     def _is_closed(self, text: str, start: int, at: int) -> bool:
         """Whether the dollar at *at* can close a formula; code holds tighter."""
         if at == start or text[at - 1].isspace() or self.has_code(start, at):
             return False
         return not text[at + 1 : at + 2].isdigit() or _COMMAND.search(text, start, at) is not None
+
+
+_EDGE = re.compile(r"\\(?P<edge>begin|end)\{(?P<name>[A-Za-z]+\*?)\}")
+
+
+def _environments(text: str) -> dict[str, tuple[list[int], list[int], list[int]]]:
+    """By name, where ``\\begin{..}`` and ``\\end{..}`` start and end, and which is the next that is one level further out."""
+    edges: dict[str, list[re.Match[str]]] = {}
+    for found in _EDGE.finditer(text):
+        edges.setdefault(found["name"], []).append(found)
+    known = {}
+    for name, all_of_it in edges.items():
+        levels = [*accumulate(1 if found["edge"] == "begin" else -1 for found in all_of_it)]
+        known[name] = [each.start() for each in all_of_it], [each.end() for each in all_of_it], _next_smaller(levels)
+    return known
 
 
 def _next_smaller(numbers: Sequence[int]) -> list[int]:
@@ -204,16 +225,26 @@ def _signs(text: str) -> _Signs:
 
 def spans(text: str) -> Iterator[Span]:
     """The formulas of a text of one paragraph, code and escapes left out."""
-    at = 0
-    while found := re.compile(r"[`$\\]").search(text, at):
+    span, at = next_span(text, 0, len(text))
+    while span:
+        yield span
+        span, at = next_span(text, at, len(text))
+
+
+_SPECIAL = re.compile(r"[`$\\]")
+
+
+def next_span(text: str, at: int, limit: int) -> tuple[Span | None, int]:
+    """The first formula from *at* on that begins before *limit*, if there is one, and where to look for the next."""
+    while found := _SPECIAL.search(text, at, limit):
         at = found.start()
         if span := span_at(text, at):
-            yield span
-            at = span.end
-        elif text[at] == "`":
+            return span, span.end
+        if text[at] == "`":
             at = _behind_code(text, at)
         else:
             at += 2 if text[at] == "\\" else 1
+    return None, max(at, limit)
 
 
 def _behind_code(text: str, at: int) -> int:

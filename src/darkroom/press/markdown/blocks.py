@@ -3,16 +3,14 @@ r"""Rules of the block parser: formulas and calls on their own lines, tables, pa
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Callable
-from itertools import accumulate
 
 from markdown_it.rules_block import StateBlock, lheading, table
 from markdown_it.rules_block.table import escapedSplit
 
 from darkroom.press.content import mathtext
 from darkroom.press.content.calls import CALLED, KINDS, Call, literal_call
-from darkroom.press.markdown.reading import make_formula, reading_of, within
+from darkroom.press.markdown.reading import LineRun, make_formula, reading_of, within
 
 _VAIN = 200_000  # lines looked through for the end of formulas that have none: then no more are looked for
 NESTING = 90  # levels of lists and quotes
@@ -253,23 +251,20 @@ def paragraph(state: StateBlock, start: int, end: int, silent: bool) -> bool:
 
 def _in_formula(state: StateBlock, start: int, line: int) -> bool:
     """Whether *line* is within a formula that begins in the paragraph that begins at *start* and is closed in it."""
-    reading = reading_of(state)
-    key = (state.src, start, state.bMarks[start], state.tShift[start], state.lineMax)
-    known, last, begins, spans = reading.formulas
-    if key != known or not start < line <= last:
-        if reading.vain > _VAIN:
-            return False
-        last = line
+    run = _run_of(state, start)
+    return run.holds(start, state.bMarks[start] + state.tShift[start], line)
+
+
+def _run_of(state: StateBlock, start: int) -> LineRun:
+    """The lines up to the next blank one: looked through once, and not by each paragraph and heading among them."""
+    runs = reading_of(state).runs
+    offset = state.bMarks[start] + state.tShift[start]
+    run = runs.get(state.lineMax)
+    if run is None or not run.reaches(start, offset):
+        last = start
         while last < state.lineMax and not state.isEmpty(last):
             last += 1
-        texts = [state.src[state.bMarks[n] + state.tShift[n] : state.eMarks[n]] for n in range(start, last)]
-        begins = [0, *accumulate(len(text) + 1 for text in texts)]
-        spans = list(mathtext.spans("\n".join(texts))) if _MAY_OPEN.search("\n".join(texts)) else []
-        reading.vain += len(texts)
-        reading.formulas = (key, last, begins, spans)
-    end = begins[line - start] - 1
-    index = bisect_left(spans, (end,)) - 1
-    return index >= 0 and end < spans[index].end
-
-
-_MAY_OPEN = re.compile(r"[$\\]")
+        offsets = [state.bMarks[number] + state.tShift[number] for number in range(start, last)]
+        texts = [state.src[at : state.eMarks[number]] for number, at in enumerate(offsets, start)]
+        run = runs[state.lineMax] = LineRun(start, offsets, texts)
+    return run

@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from markdown_it.rules_inline import StateInline
@@ -23,6 +24,42 @@ Place = Callable[[int], int]
 _JINJA_IN_TEX = re.compile(r"\{\{ (?!metric|param)[^{}\\]+ \}\}|\{%.*?%\}")
 
 
+class LineRun:
+    """Lines without a blank one between them, and the formulas in them.
+
+    Args:
+        first: the number of the first line.
+        offsets: where each line begins in the text of the page, behind the marks of quotes.
+        texts: the lines from there on.
+    """
+
+    def __init__(self, first: int, offsets: list[int], texts: list[str]) -> None:
+        self._first, self._offsets = first, offsets
+        self._begins = [0, *accumulate(len(text) + 1 for text in texts)]
+        self._text = "\n".join(texts)
+        self._from = self._at = -1
+        self._span: mathtext.Span | None = None
+
+    def reaches(self, line: int, offset: int) -> bool:
+        """Whether what begins at *offset* of the page, in that line, is part of it."""
+        number = line - self._first
+        return 0 <= number < len(self._offsets) and self._offsets[number] <= offset
+
+    def holds(self, start: int, offset: int, line: int) -> bool:
+        """Whether the beginning of *line* is within a formula, of those from *offset* in the line *start* on.
+
+        Asked for one *start*, the lines ascend.
+        """
+        number = start - self._first
+        at = self._begins[number] + offset - self._offsets[number]
+        if at != self._from:
+            self._from, self._at, self._span = at, at, None
+        end = self._begins[line - self._first] - 1
+        while self._at < end:
+            self._span, self._at = mathtext.next_span(self._text, self._at, end)
+        return self._span is not None and self._span.start < end < self._span.end
+
+
 @dataclass
 class Reading:
     """A text as it is read: what is wrong with it, and what was found in it.
@@ -31,8 +68,8 @@ class Reading:
     paragraph is read, ``content`` is its text, ``starts`` where its lines begin (in it, in the text), ``marked`` the
     ranges of it that are no prose, and ``in_table`` whether it is a cell; up to ``told`` of the text a fault says all.
     ``code_depth`` is how many elements of HTML are open in which all is code, ``drawing_depth`` the same of drawings;
-    ``vain`` counts the lines that were looked through for the end of a formula that has none, and ``formulas`` are those
-    of the paragraph that was last looked through for them.
+    ``vain`` counts the lines that were looked through for the end of a formula that has none, and ``runs`` are the
+    lines without a blank one between them that were looked through for formulas, by the line that their quote ends at.
     ``pinned`` is the offset that everything stands at, or -1, where what is read is not part of the text.
     """
 
@@ -53,7 +90,7 @@ class Reading:
     code_depth: int = 0
     drawing_depth: int = 0
     vain: int = 0
-    formulas: tuple[tuple[object, ...], int, list[int], list[mathtext.Span]] = ((), 0, [], [])
+    runs: dict[int, LineRun] = field(default_factory=dict)
     _cell: tuple[int, int] = (-1, 0)
 
     def __post_init__(self) -> None:
