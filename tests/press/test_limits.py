@@ -97,6 +97,22 @@ def test_lines_that_nothing_closes_take_little_time(text: str, around: str) -> N
     _read_soon(around % text)
 
 
+RUNS = [
+    "Head\n---\n",
+    "Head $x$ \\(\n---\n",
+    "- cost $5 a\n",
+    "> $5\na\n# h\n",
+    "|a|\n|-|\n# h\n",
+    "|$a|\n|-|\n|`b`|\n# h\n",
+]
+
+
+@pytest.mark.parametrize("text", [run * 8000 for run in RUNS], ids=RUNS)
+def test_long_runs_of_blocks_without_blank_lines_take_little_time(text: str) -> None:
+    """Each heading, item, quote and table is looked through once, and not the whole run again from each of them."""
+    _read_soon(text)
+
+
 def _read_soon(body: str) -> Page:
     content = f'+++\ntitle = "a"\ndescription = "b"\n+++\n{body}\n'.encode()
     began = time.process_time()

@@ -236,6 +236,54 @@ def test_fonts_films_and_sounds_are_what_they_are_called(name: str, content: byt
     assert pictures.look_at(whole, tmp_path, "static") == ({}, [])
 
 
+def mp4(*codings: str, kind: bytes = b"vide") -> bytes:
+    """An MP4 with a track for each coding, as far as that says."""
+
+    def box(name: bytes, *inner: bytes) -> bytes:
+        return struct.pack(">I", 8 + sum(map(len, inner))) + name + b"".join(inner)
+
+    def track(coding: str) -> bytes:
+        handler = box(b"hdlr", bytes(8), kind, bytes(12))
+        table = box(b"stsd", bytes(4), struct.pack(">I", 1), box(coding.encode(), bytes(78)))
+        return box(b"trak", box(b"tkhd", bytes(4)), box(b"mdia", handler, box(b"minf", box(b"stbl", table))))
+
+    head = box(b"ftyp", b"isom", bytes(4))
+    return head + box(b"mdat", b"moov") + box(b"moov", box(b"mvhd", bytes(4)), *map(track, codings))
+
+
+@pytest.mark.parametrize(
+    ("content", "coding"),
+    [
+        (mp4("avc1"), ""),
+        (mp4("hvc1"), ""),
+        (mp4("mp4v", "av01"), ""),
+        (mp4("mp4v", kind=b"soun"), ""),
+        (mp4(), ""),
+        (mp4("mp4v"), "MPEG-4 Part 2"),
+        (mp4("apcn"), "ProRes"),
+        (mp4("rle "), "rle "),
+        (mp4("mp4v")[:-70], "MPEG-4 Part 2"),
+        (mp4("mp4v")[:60] + bytes(200), ""),
+    ],
+)
+def test_films_are_coded_as_browsers_play(content: bytes, coding: str, tmp_path: Path) -> None:
+    """What video writers make by default, such as MPEG-4 Part 2, is an MP4 that stays black."""
+    _, faults = pictures.look_at({"v.mp4": content}, tmp_path, "static")
+    said = f"static/v.mp4:1:1 file: browsers do not play {coding}; save the film as H.264, VP9 or AV1"
+    assert list(map(str, faults)) == [said] * bool(coding)
+    assert pictures.look_at({"v.bin": content}, tmp_path, "static") == ({}, [])
+
+
+def test_any_bytes_of_a_film_give_a_verdict() -> None:
+    """Boxes that are cut, of any size, or within themselves."""
+    rng = np.random.default_rng(2)
+    for _ in range(300):
+        content = bytearray(mp4("mp4v", "avc1"))
+        for _ in range(rng.integers(1, 9)):
+            content[rng.integers(0, len(content))] = rng.integers(0, 256)
+        assert isinstance(pictures.of_other("v.mp4", bytes(content[: rng.integers(0, len(content))])), str)
+
+
 SVG = 'xmlns="http://www.w3.org/2000/svg"'
 
 

@@ -242,7 +242,8 @@ WRONG: dict[str, tuple[str, tuple[str, ...]]] = {
         "![x](c.tiff) ![x](c.pdf) ![x](clip.mp4) ![x](note.md) ![x](#a)\n\n"
         '<img src="note.html" alt="x"> <video src="pic.png"></video>\n\n'
         '<video src="clip.mp4" poster="c.tiff"></video> <picture><source srcset="pic.png 1x, c.tiff 2x"></picture>\n\n'
-        '{{ picture("c.pdf", alt="x") }}', (
+        '{{ picture("c.pdf", alt="x") }}\n\n'
+        '<video src="c.mov"></video> ![x](c.mov) <video><source src="c.ogv"></video> [x](c.mov)\n\n{{ picture("c.mov", alt="x") }}', (
         "5:6 link: c.tiff is not a picture that browsers show; save it as PNG, JPEG, WebP or SVG, or write [text](c.tiff)",
         "5:19 link: c.pdf is not a picture that browsers show; save it as PNG, JPEG, WebP or SVG, or write [text](c.pdf)",
         '5:31 link: clip.mp4 is a film; write {{ picture("clip.mp4", caption="...", alt="...") }}',
@@ -253,6 +254,10 @@ WRONG: dict[str, tuple[str, tuple[str, ...]]] = {
         "9:31 link: c.tiff is not a picture that browsers show; save it as PNG, JPEG, WebP or SVG, or write [text](c.tiff)",
         "9:85 link: c.tiff is not a picture that browsers show; save it as PNG, JPEG, WebP or SVG, or write [text](c.tiff)",
         "11:4 reference: browsers do not show c.pdf; save it as PNG, JPEG, WebP, SVG or MP4",
+        "13:13 link: most browsers do not play c.mov; save it as MP4 or WebM",
+        "13:34 link: c.mov is a film that most browsers do not play; save it as MP4 or WebM, or write [text](c.mov)",
+        "13:62 link: most browsers do not play c.ogv; save it as MP4 or WebM",
+        "15:4 reference: most browsers do not play c.mov; save it as MP4 or WebM",
     )),
     "empty-links": ("[h]() ![x]() [](note.md) <a href=''>x</a>", (
         "5:1 link: href is empty; write an address",

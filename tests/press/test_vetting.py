@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import random
+import shutil
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from darkroom.press.typeset import vetting
+from darkroom.core.sealed import user_folder
+from darkroom.press.typeset import vetted, vetting
 from darkroom.press.typeset.pictures import judge
+from darkroom.press.typeset.vetted import Vetted
 from darkroom.press.typeset.vetting import fault_of, is_plain
 from tests.hostile import FILMS
-from tests.press.samples import png
+from tests.press.projects import Project
+from tests.press.samples import plot, png
 
 
 def fault(folder: Path, drawing: str) -> str:
@@ -149,3 +154,58 @@ def test_common_pictures_are_looked_at_without_pillow(tmp_path: Path, monkeypatc
     monkeypatch.setattr(vetting, "judge", lambda content, name: pytest.fail(f"{name} was decoded"))
     (tmp_path / "a.png").write_bytes(png())
     assert fault_of(str(tmp_path / "a.png")) == ""
+
+
+def test_what_was_found_fit_is_remembered_across_projects(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """By what is in a file and by its suffix, for this user, and no longer than the rules that it was found fit by."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    asked: list[str] = []
+    monkeypatch.setattr(
+        vetting, "fault_of", lambda path, content: asked.append(Path(path).name) or fault_of(path, content)
+    )
+    project.outputs.add("part_b/a", {"loss": plot(), "drawn": plot()})
+    project.page('{{ figure("part_b/a/loss") }}')
+
+    def judged() -> list[str]:
+        """The files that are looked at when nothing is left of the project's own caches."""
+        shutil.rmtree(project.root / "site", ignore_errors=True)
+        shutil.rmtree(project.root / ".darkroom", ignore_errors=True)
+        asked.clear()
+        project.build()
+        return sorted(asked)
+
+    first = judged()
+    assert first and judged() == []
+    memory = Path(user_folder()) / "vetted.json"
+    memory.write_bytes(memory.read_bytes() + b" ")  # somebody else's
+    assert judged() == first and judged() == []
+    monkeypatch.setattr(vetted, "_judges", lambda: "stricter")
+    assert judged() == first and judged() == []
+
+
+def test_what_was_found_unfit_is_not_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nor is a file fit under another suffix, or in another state; those asked for last are kept."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(vetted, "MOST", 2)
+    for name, content in {
+        "a.png": png(),
+        "b.png": png(2),
+        "c.png": png(3),
+        "a.gif": png(),
+        "d.png": png(4)[:-9],
+    }.items():
+        (tmp_path / name).write_bytes(content)
+
+    def faults(*names: str) -> list[bool]:
+        known = Vetted()
+        paths = [tmp_path / name for name in names]
+        found = [known.fault_of(str(path), None, sha256(path.read_bytes()).hexdigest()) for path in paths]
+        known.keep()
+        return [bool(fault) for fault in found]
+
+    assert faults("a.png", "a.gif", "d.png") == [False, True, True] == faults("a.png", "a.gif", "d.png")
+    assert faults("b.png", "a.png", "c.png") == [False] * 3
+    monkeypatch.setattr(vetting, "fault_of", lambda *_: "asked")
+    assert faults("a.png", "c.png", "b.png", "a.gif") == [False, False, True, True]

@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
-from darkroom.press.typeset.pictures import FILMS, SOUNDS, SUFFIXES
+from darkroom.press.typeset.films import FILMS, SOUNDS, UNPLAYED
+from darkroom.press.typeset.pictures import SUFFIXES
 
 _BARE = re.compile(
     r"(?<![\w/:@.-])(?:https?://|www\.(?=[\w-]+\.))(?=\w)[^\s<>\[\]`\"\\$|{}\u3001-\u301f\uff01-\uff1f]+", re.IGNORECASE
@@ -101,7 +102,7 @@ def unfit(element: str, attribute: str, name: str) -> str:
     """Why an element shows nothing of a file of the site, judged by its suffix, or ""."""
     suffix, where = PurePosixPath(name).suffix.lower(), (element, attribute)
     if where in _FILMS and suffix not in FILMS | SOUNDS:
-        return f"browsers do not play {name}; save it as MP4 or WebM"
+        return f"{'most ' * (suffix in UNPLAYED)}browsers do not play {name}; save it as MP4 or WebM"
     if where == ("track", "src") and suffix != ".vtt":
         return f"browsers do not show the subtitles in {name}; save them as WebVTT, .vtt"
     return f"{name} is {_instead(suffix, name)}" if where in _PICTURES and suffix not in SUFFIXES else ""
@@ -111,6 +112,8 @@ def _instead(suffix: str, name: str) -> str:
     """What a file is that is no picture, and what to write."""
     if suffix in FILMS:
         return f'a film; write {{{{ picture("{name}", caption="...", alt="...") }}}}'
+    if suffix in UNPLAYED:
+        return f"a film that most browsers do not play; save it as MP4 or WebM, or write [text]({name})"
     if suffix in SOUNDS:
         return f'a sound; write <audio src="{name}" controls></audio>'
     if suffix in {".html", ".md"}:

@@ -197,7 +197,7 @@ _EDGE = re.compile(r"\\(?P<edge>begin|end)\{(?P<name>[A-Za-z]+\*?)\}")
 
 
 def _environments(text: str) -> dict[str, tuple[list[int], list[int], list[int]]]:
-    """By name, where ``\\begin{..}`` and ``\\end{..}`` start and end, and which is the next that is one level further out."""
+    r"""By name, where ``\begin{..}`` and ``\end{..}`` begin and end, and which is the next that is one level further out."""
     edges: dict[str, list[re.Match[str]]] = {}
     for found in _EDGE.finditer(text):
         edges.setdefault(found["name"], []).append(found)

@@ -35,7 +35,8 @@ from darkroom.press.content.outlines import Heading, Outline, Page
 from darkroom.press.content.references import Index, Mention
 from darkroom.press.content.settings import SiteSettings
 from darkroom.press.content.works import Entry, bibtex
-from darkroom.press.typeset.pictures import FILMS, SUFFIXES
+from darkroom.press.typeset.films import FILMS, UNPLAYED
+from darkroom.press.typeset.pictures import SUFFIXES
 from darkroom.press.typeset.typography import escape
 
 WIDTHS = ("text", "middle", "page", "screen")
@@ -196,7 +197,10 @@ class PictureCall(_Shown):
         name, alt = self.name, str(self.options.get("alt", ""))
         if name not in index.static:
             raise Unknown(f"no file {name!r} in templates/static{nearest(name, index.static)}")
-        if PurePosixPath(name).suffix.lower() not in SUFFIXES | FILMS:
+        suffix = PurePosixPath(name).suffix.lower()
+        if suffix in UNPLAYED:
+            raise Unknown(f"most browsers do not play {name}; save it as MP4 or WebM")
+        if suffix not in SUFFIXES | FILMS:
             raise Unknown(f"browsers do not show {name}; save it as PNG, JPEG, WebP, SVG or MP4")
         if named := calls_of(alt):
             raise Unknown(f"{named} is not read in alt; write it out")

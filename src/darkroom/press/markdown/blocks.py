@@ -120,27 +120,48 @@ _UNDER_HEADER = re.compile(r"[>|:\s\d.)+*-]*")  # with the marks of quotes and l
 def bar_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """A GitHub table, in which a bar in a formula or code does not separate cells."""
     under = state.src[state.bMarks[start + 1] : state.eMarks[start + 1]] if start + 2 <= end else ""
-    if "-" not in under or not _UNDER_HEADER.fullmatch(under):
+    header = state.src[state.bMarks[start] : state.eMarks[start]]
+    if "-" not in under or "|" not in header or not _UNDER_HEADER.fullmatch(under):
         return False
-    last = start
-    while last < (start + 2 if silent else end) and not state.isEmpty(last):
-        last += 1
+    if not _table_without_bars(state, start, start + 2, end, True):
+        return False
+    if silent:
+        return True
+    _table_without_bars(state, start, _end_of_table(state, start, end), end, False)
+    _check_rows(state, start)
+    return True
+
+
+def _table_without_bars(state: StateBlock, start: int, last: int, end: int, silent: bool) -> bool:
+    """The table that begins at *start*, read without the bars in formulas and code before the line *last*."""
     region = (state.bMarks[start], state.eMarks[last - 1])
     text = state.src[slice(*region)]
-    hidden, before = text, len(state.tokens)
+    hidden = text
     if "|" in text and ("$" in text or "`" in text or "\\(" in text):
         hidden = "\n".join(map(_without_bars, text.split("\n")))
-    whole = state.src
+    if hidden == text:
+        return table(state, start, end, silent)
+    whole, before = state.src, len(state.tokens)
     state.src = whole[: region[0]] + hidden + whole[region[1] :]
     try:
-        found = table(state, start, end, silent)
-        if found and not silent:
-            _check_rows(state, start)
-        return found
+        return table(state, start, end, silent)
     finally:
         state.src = whole
-        for token in state.tokens[before:] if hidden != text else ():
+        for token in state.tokens[before:]:
             token.content = token.content.replace("\0", "|")  # no text has this character: it is replaced beforehand
+
+
+def _end_of_table(state: StateBlock, start: int, end: int) -> int:
+    """The line behind a table: the first that is blank, code, out of its list, or begins another block."""
+    rules = state.md.block.ruler.getRules("blockquote")
+    before, state.parentType = state.parentType, "table"
+    line = start + 2
+    while line < end and state.sCount[line] >= state.blkIndent and not state.isEmpty(line):
+        if state.is_code_block(line) or any(rule(state, line, end, True) for rule in rules):
+            break
+        line += 1
+    state.parentType = before
+    return line
 
 
 def _check_rows(state: StateBlock, start: int) -> None:

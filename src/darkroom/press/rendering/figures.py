@@ -37,7 +37,7 @@ from darkroom.press.rendering.context import Context
 from darkroom.press.rendering.layouts import Layouts
 from darkroom.press.rendering.texts import Texts, Told
 from darkroom.press.typeset import svg
-from darkroom.press.typeset.pictures import FILMS
+from darkroom.press.typeset.films import FILMS
 from darkroom.press.typeset.static_files import hashed
 from darkroom.press.typeset.vetting import is_plain
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from darkroom.core.errors import Fault
 from darkroom.core.manifest import NAME, Figure
@@ -13,7 +14,8 @@ from darkroom.press.rendering.context import Context
 from darkroom.press.content.page_calls import kinds_in
 from darkroom.press.content.references import Index
 from darkroom.press.site.sources import Findings, Sources
-from darkroom.press.typeset.vetting import LARGEST, fault_of, is_published
+from darkroom.press.typeset.vetted import Vetted
+from darkroom.press.typeset.vetting import LARGEST, is_published
 
 
 def judge_experiments(sources: Sources, index: Index, findings: Findings) -> None:
@@ -42,7 +44,7 @@ def judge_experiments(sources: Sources, index: Index, findings: Findings) -> Non
 
 def damaged_figures(sources: Sources, index: Index, findings: Findings) -> dict[str, str]:
     """Report shown figures whose files are not those that the manifest names; gives what is wrong, by id and name."""
-    damaged = {}
+    damaged, vetted = {}, Vetted()
     for name in index.spots:
         found = sources.catalogue.figure(name)
         for experiment in (found[0], *sources.catalogue.by_other_models(name)) if found else ():
@@ -57,12 +59,13 @@ def damaged_figures(sources: Sources, index: Index, findings: Findings) -> dict[
                     )
                     findings.problems.append(Fault(_place(sources, experiment), 1, 1, "theme", message))
                 continue
-            wrong = figure and _first_altered(experiment, figure, sources)
+            wrong = figure and _first_altered(experiment, figure, sources, vetted)
             if wrong:
                 full = f"{experiment.id}/{name.rpartition('/')[2]}"
                 damaged[full] = f"{wrong[0]} is {wrong[1]}"
                 place = sources.places.shown(experiment.folder / wrong[0])
                 findings.problems.append(_damage(place, f"{full}: {damaged[full]}"))
+    vetted.keep()
     return damaged
 
 
@@ -72,7 +75,9 @@ def damaged_text(owner: str, problem: str, context: Context) -> Fault:
     return _damage(f"{context.outputs}/{identity}/manifest.json", f"{owner}: {problem}; fix it there and build again")
 
 
-def _first_altered(experiment: StoredExperiment, figure: Figure, sources: Sources) -> tuple[str, str] | None:
+def _first_altered(
+    experiment: StoredExperiment, figure: Figure, sources: Sources, vetted: Vetted
+) -> tuple[str, str] | None:
     """The first of a figure's files that is not the one that its manifest names, or not fit to be published, and why."""
     outputs, inputs = os.fspath(sources.places.outputs), sources.inputs
     for file in figure.files:
@@ -85,7 +90,7 @@ def _first_altered(experiment: StoredExperiment, figure: Figure, sources: Source
                 return file.path, "altered"
             links = links_among(outputs, [f"{experiment.id}/{each.path}" for each in figure.files])
             return (links[0].removeprefix(f"{experiment.id}/"), "a link") if links else (file.path, "missing")
-        if fault := inputs.fault_of(f"{outputs}/{path}", fault_of):
+        if fault := inputs.fault_of(f"{outputs}/{path}", partial(vetted.fault_of, digest=digest)):
             return file.path, fault
     return None
 

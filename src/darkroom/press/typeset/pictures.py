@@ -20,13 +20,12 @@ from darkroom.core import caches
 from darkroom.core.errors import Fault
 from darkroom.press.inputs import sha256
 from darkroom.press.limits import TooCostly, bounded
+from darkroom.press.typeset.films import unplayed_coding
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Opened
 
 SUFFIXES = frozenset({".png", ".apng", ".jpg", ".jpeg", ".jfif", ".gif", ".webp", ".svg", ".avif", ".bmp", ".ico"})
-FILMS = frozenset({".mp4", ".webm", ".ogv", ".m4v", ".mov"})
-SOUNDS = frozenset({".mp3", ".wav", ".ogg", ".oga", ".m4a", ".aac", ".flac", ".opus"})
 WIDEST = 20_000  # pixels
 MOST = 64_000_000
 _LONGEST_TEXT = 32 << 20  # bytes of what programs note in a PNG, such as the workflow that made it
@@ -39,7 +38,6 @@ _OPENINGS: dict[str, tuple[bytes, ...]] = {
     ".otf": (b"OTTO", b"\0\1\0\0"),
     ".mp4": (),
     ".m4v": (),
-    ".mov": (b"\0\0",),
     ".webm": (b"\x1aE\xdf\xa3",),
     ".ogg": (b"OggS",),
     ".ogv": (b"OggS",),
@@ -103,10 +101,12 @@ def look_at(contents: Mapping[str, bytes], cache: Path, shown: str) -> tuple[dic
 
 
 def of_other(name: str, content: bytes) -> str:
-    """Why a font, a film or a sound is none, judged by how it opens, or ""."""
-    openings = _OPENINGS.get(PurePosixPath(name).suffix.lower())
+    """Why a font, a film or a sound is none, judged by how it opens, or is not played by browsers, or ""."""
+    suffix = PurePosixPath(name).suffix.lower()
+    openings = _OPENINGS.get(suffix)
     if openings is None or content[4:8] == b"ftyp" or (content and content.startswith(openings)):
-        return ""
+        coding = unplayed_coding(content) if suffix in {".mp4", ".m4v"} else ""
+        return coding and f"browsers do not play {coding}; save the film as H.264, VP9 or AV1"
     found = (
         "the file is empty" if not content else "it is HTML or XML" if content.lstrip()[:1] == b"<" else "it is not one"
     )
