@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import accumulate
 
 from markdown_it import MarkdownIt
@@ -30,6 +30,9 @@ from darkroom.press.markdown.inline_checks import definitions, links_in_links, s
 from darkroom.press.markdown.reading import Place, Reading, reading_of
 
 
+_SHORT_TEXTS = 2048  # captions and labels that are read once: their formulas are asked for before they are set
+
+
 def read(text: str, origin: Place = lambda offset: offset) -> Document:
     """Read a page's text; *origin* gives the offset in the file of one in the text."""
     reading = Reading(text, origin)
@@ -47,11 +50,13 @@ def read_text(text: str, origin: Place) -> Document:
     return _document(tokens, reading)
 
 
+@lru_cache(maxsize=_SHORT_TEXTS)
 def read_line(text: str) -> Document:
     """Read a caption: emphasis, links, code and formulas. It may be somebody else's: HTML and pictures are text."""
     return _read_short(_line_parser(), text)
 
 
+@lru_cache(maxsize=_SHORT_TEXTS)
 def read_label(text: str) -> Document:
     """Read a short text that has formulas and code, and no other markup."""
     return _read_short(_label_parser(), text)

@@ -40,9 +40,20 @@ class Formulas:
         self._places, self._inputs, self._site = places, inputs, site
         self._made: Typeset = {}
         self._asked: set[Equation] = set()
+        self._begun: set[str] = set()
         self._pending: list[Pending] = []
         self._katex: Katex | None = None
         self._style: MathStyle | None = None
+
+    def begin(self, pages: Iterable[Page], index: Index) -> None:
+        """Have Node work on what is known of the formulas of *pages* before they are rendered, of each page once.
+
+        Raises:
+            UsageError: KaTeX is not installed and cannot be, or Node cannot be started.
+        """
+        new = [page for page in pages if page.outline.url not in self._begun]
+        self._begun.update(page.outline.url for page in new)
+        self.start(each for page in new for each in equations_of(page, index))
 
     def start(self, equations: Iterable[Equation]) -> None:
         """Have Node work on *equations* in the background, while something else is done.

@@ -22,7 +22,7 @@ from darkroom.press.content import page_calls
 from darkroom.press.rendering.social_card import Card, card_of, compose
 from darkroom.press.rendering.context import Context, Link, Rendered
 from darkroom.press.files import Content, Copy, Kept, Places, digest_of, size_of
-from darkroom.press.rendering.formulas import Formulas, equations_of
+from darkroom.press.rendering.formulas import Formulas
 from darkroom.press.site.keys import page_keys
 from darkroom.press.content.links import scan
 from darkroom.press.typeset.katex_style import font_parts
@@ -68,7 +68,7 @@ def make_site(
     index = _index(sources)
     with closing(Formulas(places, inputs, sources.site)) as formulas:
         # Pages that were not known are going to be rendered: Node works on them while outputs are looked through.
-        formulas.start(each for page in sources.read for each in equations_of(page, index))
+        formulas.begin(sources.read, index)
         return _composed(sources, index, cache, kept, findings, formulas)
 
 
@@ -278,7 +278,7 @@ def _render(
 
     A text of a manifest that cannot be typeset is damage: the page is rendered once more without what it belongs to.
     """
-    formulas.start(each for page in pages for each in equations_of(page, context.index))
+    formulas.begin(pages, context.index)
     rendered = render_pages(pages, context)
     formulas.typeset(use.equation for page in rendered for use in page.uses)
     if damage := formulas.damage(rendered):
