@@ -38,6 +38,11 @@ DELIMITER = "write a line |---|---| with as many cells below its header"
 WITHIN = "is a link within a link; move it after the link, or remove the outer one"
 
 WRONG: dict[str, tuple[str, list[str]]] = {
+    "sizes as in Obsidian": ("![a|200](b.png) ![c | 100x50](d.png \"e\")", [
+        '1:1 markdown: |200 is Obsidian; write {{ picture("name.png", alt="...", width="text") }}',
+        '1:17 markdown: | 100x50 is Obsidian; write {{ picture("name.png", alt="...", width="text") }}',
+    ]),
+    "contents": ("[[toc]]", ["1:1 markdown: contents are made automatically; toc = false hides them"]),
     # comments
     "comment open": ("a <!-- b\n\nc", [f"1:3 html: {OPEN}"]),
     "comment open, block": ("a\n\n<!-- b\n\nc", [f"3:1 html: {OPEN}"]),
@@ -243,6 +248,15 @@ WRONG: dict[str, tuple[str, list[str]]] = {
 }  # fmt: skip
 
 DOUBTFUL: dict[str, tuple[str, list[str]]] = {
+    "text in a paragraph of HTML": ("<p>a <b>b</b>\n\nc</p>\n\n<div><p>d</p><P class=x>e\n\n- f\n\n</P></div>", [
+        f"{line}:1 html: a browser ends this <p> where the text below it starts; write <div> instead, or remove the blank line"
+        for line in (1, 5)
+    ]),
+    "an address that ends early": ("https://e.com/a\\_b, https://e.com/`c`", [
+        "1:1 link: this address ends before \\; write all of it between < and >",
+        "1:21 link: this address ends before `; write all of it between < and >",
+    ]),
+    "a tag over lines": ("a <b\nid='c'\n>d", ["1:3 html: <b id= is not a valid tag, so it is text; check its quotes, or write &lt;"]),
     "display in a sentence": ("Let \\[x\\] be\n\nLet \\begin{equation}a\\end{equation} be", [f"1:5 math: {DISPLAY}", f"3:5 math: {DISPLAY}"]),
     "a price or a formula": ("$5$10", ["1:1 math: $5$ is text, since a digit follows; write \\(5\\) for a formula, \\$ for a dollar"]),
     "unknown TeX": ("a \\mycmd b", ["1:3 markdown: \\mycmd is printed as text; write $\\mycmd$ for a formula, or `\\mycmd`"]),
@@ -392,6 +406,8 @@ INNOCENT = {
     "expressions": "\\d{4}, \\w+ and \\s*",
     "lists": "-1\n-2\n\na. m. and p. m.\n\ni.e. this, (1) here and (2) there\n\n> > quote",
     "calls": 'As in {{ ref("a") }}, Eq. \\eqref{b}: {% set x = metric("a/b") %}{{ x }} {{ metric("c/d") if 1 else "" }}',
+    "pictures and paragraphs": "![p(x|0)](b.png) ![a|2](c.png)\n\n<p>a <b>b</b>\nc</p>\n\nd\n\n<p>e<div>\n\nf\n\n</div>",
+    "addresses with signs": "https://e.com/a?b=$1&c={d}|e and $x$, https://e.com/$y$ (https://e.com/{f})",
     "definitions of addresses": "[a], [b][], [c][D]\n\n[a]: x.md\n[B]: y.md\n[d]: z.md",
     "characters": "AT&T, a & b; &nbsp; &amp; &#8212; a < b, <3, x<y>z",
     "captions": '{{ picture("a.png", caption="$\\theta$, {{ metric("a/b") }}", alt="a") }}'.replace('"a/b"', "'a/b'"),

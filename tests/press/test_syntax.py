@@ -57,7 +57,7 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "fence-deep-in-item": ("- a\n\n    ```\n    x\n      y\n    ```", ("<code>x\n  y\n</code>",), ()),
     "fence-in-quote": ("> ```python\n> x = 1\n> ```", ('<code class="language-python">',), ("&gt;",)),
     "table-after-text": ("text\n| a | b |\n|---|---|\n| 1 | 2 |", ("<p>text</p>", "<th>a</th>", "<td>2</td>"), ("|",)),
-    "bars-in-cells": ("| $|x|$ | `a|b` | c \\| d |\n|---|---|---|\n| 1 | 2 | 3 |", ("<th>[|x|]</th>", "<code>a|b</code>", "c | d"), ()),
+    "bars-in-cells": ("| $|x|$ | `a|b` | c \\| d |\n|---|---|---|\n| $|y|$ | `c|d` | 3 |", ("<th>[|x|]</th>", "<code>a|b</code>", "c | d", "<td>[|y|]</td>\n<td><code>c|d"), ()),
     "formula-in-note": (
         "a[^d]\n\n[^d]: See\n\n    $$x=y$$\n\n    end.",
         ('<li id="fn-d">\n<p>See</p>\n<div class="equation" tabindex="0">[x=y]</div>\n<p>end.',), (),
@@ -103,6 +103,10 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         ('<a href="https://e.com/x--y_a_b?q=1">https://e.com/x--y_a_b?q=1</a>', '(<a href="https://e.com/~u/a~b_(c)">',
          '<a href="http://www.x.org">www.x.org</a>', '<em><a href="https://e.com/a">', "<code>https://c.d</code>",
          '<a href="right.html">https://i.n</a>', '<a href="http://localhost:8080">', '<a href="mailto:me@x.org">me@x.org</a>, C://x'), ("–",),
+    ),
+    "addresses-with-signs": (
+        "https://e.com/a?b=$1&c={d}|e, $x$ (https://e.com/f$), https://e.com/{{ 1 + 1 }}/g",
+        ('<a href="https://e.com/a?b=$1&amp;c={d}|e">https://e.com/a?b=$1&amp;c={d}|e</a>', "[x]", '(<a href="https://e.com/f$">', '<a href="https://e.com/2/g">'), (),
     ),
     "mail": (
         "(a.b+c@d.co.uk), mailto:e@f.org. git@github.com:g/h.git react@18.2.0 A@B `i@j.com` [k@l.com](right.md) m@n.com/o",
@@ -256,7 +260,7 @@ WRONG: dict[str, tuple[str, tuple[str, ...]]] = {
         "11:4 reference: browsers do not show c.pdf; save it as PNG, JPEG, WebP, SVG or MP4",
         "13:13 link: most browsers do not play c.mov; save it as MP4 or WebM",
         "13:34 link: c.mov is a film that most browsers do not play; save it as MP4 or WebM, or write [text](c.mov)",
-        "13:62 link: most browsers do not play c.ogv; save it as MP4 or WebM",
+        "13:61 link: most browsers do not play c.ogv; save it as MP4 or WebM",
         "15:4 reference: most browsers do not play c.mov; save it as MP4 or WebM",
     )),
     "empty-links": ("[h]() ![x]() [](note.md) <a href=''>x</a>", (
@@ -280,8 +284,9 @@ WRONG: dict[str, tuple[str, tuple[str, ...]]] = {
         "11:4 anchor: the anchor 'b' is used twice, on line 9 first; name one heading with {#...}, or change an id",
     )),
     "page-as-figure": ('{{ ref("note") }}', ("5:4 reference: 'note' is a page; write [text](note.md)",)),
-    "cited-as-in-pandoc": ("As @ho2020 says, @somebody does not.", (
+    "cited-as-in-pandoc": ("As @ho2020 says, @somebody does not, [see @ho2020, p. 3].", (
         '5:4 reference: @ho2020 is not a citation; write {{ cite("ho2020", text=True) }}',
+        '5:38 markdown: [see @ho2020, p. 3] is a Pandoc citation; write {{ cite("key") }}',
     )),
     "marks": ('{{ code("pkg.mod.f", mark="9") }}', ("5:4 reference: there are no lines 9 to mark: the code has 3, counted from 1",)),
     "fault-in-loop": ("{% for n in [1] %}\n\nText $\\nope$.\n{% endfor %}", ("7:7 math: Undefined control sequence: \\nope",)),
@@ -307,7 +312,7 @@ def stocked(root: Path) -> Project:
     (root / "templates/static/clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
     for name in ("what?.png", "100%.png"):
         (root / "templates/static" / name).write_bytes(png())
-    for name in ("c.tiff", "c.pdf"):
+    for name in ("c.tiff", "c.pdf", "c.mov", "c.ogv"):
         (root / "templates/static" / name).write_bytes(b"x")
     (root / "src/pkg").mkdir(parents=True)
     (root / "src/pkg/mod.py").write_text('def f(x):\n    """Doc."""\n    return x\n\n\nclass C:\n    pass\n')

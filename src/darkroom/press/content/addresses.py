@@ -11,7 +11,9 @@ from darkroom.press.typeset.films import FILMS, SOUNDS, UNPLAYED
 from darkroom.press.typeset.pictures import SUFFIXES
 
 _BARE = re.compile(
-    r"(?<![\w/:@.-])(?:https?://|www\.(?=[\w-]+\.))(?=\w)[^\s<>\[\]`\"\\$|{}\u3001-\u301f\uff01-\uff1f]+", re.IGNORECASE
+    r"(?<![\w/:@.-])(?:https?://|www\.(?=[\w-]+\.))(?=\w)"
+    r"(?:[^\s<>\[\]`\"\\${\u3001-\u301f\uff01-\uff1f]|\$(?![^\s$]*\$)|\{(?![{%#]))+",  # no formula, no call
+    re.IGNORECASE,
 )
 
 

@@ -12,6 +12,7 @@ from markdown_it.token import Token
 
 from darkroom.core.errors import nearest
 from darkroom.press.content import listings
+from darkroom.press.content.markup import pieces
 from darkroom.press.markdown import dialects
 from darkroom.press.markdown.raw_html import check_html
 from darkroom.press.markdown.reading import Reading, make_formula
@@ -229,17 +230,31 @@ def check_indents(reading: Reading, tokens: Sequence[Token]) -> None:
             token.content = re.sub(rf"(?m)^ {{1,{extra[-1][1]}}}", "", token.content)
 
 
-_PARAGRAPH = re.compile(r"\s*<p(?:\s[^<>]*)?>\s*\Z", re.IGNORECASE)
-
-
 def check_paragraphs(reading: Reading, tokens: Sequence[Token]) -> None:
     """Blocks within ``<p>``, which a browser ends where the first of them begins."""
     for token, behind in pairwise(tokens):
-        if token.type == "html_block" and behind.type in _STARTS and _PARAGRAPH.fullmatch(token.content):
+        if token.type == "html_block" and behind.type in _STARTS and _leaves_paragraph(token.content):
             message = (
                 "a browser ends this <p> where the text below it starts; write <div> instead, or remove the blank line"
             )
             reading.warn(_start(reading, token), "html", message)
+
+
+def _leaves_paragraph(content: str) -> bool:
+    """Whether the last tag of a block of its own, in HTML, opens a paragraph that nothing in the block closes."""
+    inside = False
+    for piece in pieces(content):
+        if piece.tag in _ENDS_PARAGRAPH:
+            inside = piece.tag == "p" and not piece.closes
+    return inside
+
+
+_ENDS_PARAGRAPH = frozenset(  # HTML, 13.1.2.4
+    (  # noqa: SIM905
+        "address article aside blockquote center dd details dialog dir div dl dt fieldset figcaption figure footer form "
+        "h1 h2 h3 h4 h5 h6 header hgroup hr li main menu nav ol p pre search section table tbody td tfoot th thead tr ul"
+    ).split()
+)
 
 
 def _check_term(reading: Reading, number: int, lead: _Lead, follows: bool) -> None:

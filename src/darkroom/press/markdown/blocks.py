@@ -127,9 +127,7 @@ def bar_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
         return False
     if silent:
         return True
-    _table_without_bars(state, start, _end_of_table(state, start, end), end, False)
-    _check_rows(state, start)
-    return True
+    return _table_without_bars(state, start, _end_of_table(state, start, end), end, False)
 
 
 def _table_without_bars(state: StateBlock, start: int, last: int, end: int, silent: bool) -> bool:
@@ -139,15 +137,17 @@ def _table_without_bars(state: StateBlock, start: int, last: int, end: int, sile
     hidden = text
     if "|" in text and ("$" in text or "`" in text or "\\(" in text):
         hidden = "\n".join(map(_without_bars, text.split("\n")))
-    if hidden == text:
-        return table(state, start, end, silent)
     whole, before = state.src, len(state.tokens)
-    state.src = whole[: region[0]] + hidden + whole[region[1] :]
+    if hidden != text:
+        state.src = whole[: region[0]] + hidden + whole[region[1] :]
     try:
-        return table(state, start, end, silent)
+        found = table(state, start, end, silent)
+        if found and not silent:
+            _check_rows(state, start)
+        return found
     finally:
         state.src = whole
-        for token in state.tokens[before:]:
+        for token in state.tokens[before:] if hidden != text else ():
             token.content = token.content.replace("\0", "|")  # no text has this character: it is replaced beforehand
 
 

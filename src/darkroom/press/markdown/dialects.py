@@ -330,7 +330,7 @@ _TEXTS: Mapping[str, tuple[tuple[str, str], ...]] = {
         (r"\[(?:see |cf\. |e\.g\.,? )?-?@[\w:-][^\]\n]*\]", '{0} is a Pandoc citation; write {{{{ cite("key") }}}}'),
         (r"(?<=!)\[\[[^\[\]\n]+\]\]", f"!{{0}} is an Obsidian picture; write {_braced(PICTURE)}"),
         (r"\[(?:name|time|color)=[^\[\]\n]+\]", "{0} is HackMD; write it as text"),
-        (r"\[\[[A-Za-z#][^\[\]\n]*\]\]", "{0} is a wiki link; write [text](page.md)"),
+        (r"\[\[(?!(?i:toc)\]\])[A-Za-z#][^\[\]\n]*\]\]", "{0} is a wiki link; write [text](page.md)"),
         (r"\[(?:[^\[\]\\]|\\.)*\]\[((?:[^\[\]\\]|\\.)+)\]", "{0} leads nowhere; write [{1}]: address below"),
         (r"\[((?:[^\[\]\\]|\\.)+)\]\[\]", "{0} leads nowhere; write [{1}]: address below"),
         (

@@ -67,6 +67,9 @@ def _check_code(reading: Reading, place: int, named: re.Match[str]) -> None:
         reading.warn(place, "markdown", message)
 
 
+_SIZED = re.compile(r"\|\s*\d{2,4}(?:x\d{2,4})?\s*\Z")
+
+
 def _check_values(token: Token, place: int, reading: Reading) -> None:
     """That no call stands in the address, the title or the words of a link or picture, where none is read."""
     children = token.children or ()
@@ -78,6 +81,8 @@ def _check_values(token: Token, place: int, reading: Reading) -> None:
     found += [
         tag for tag in tags for piece in pieces(tag) if piece.tag and piece.tag not in ELEMENTS and "-" not in piece.tag
     ]
+    if token.type == "image" and (sized := _SIZED.search(token.content)):
+        reading.fault(place, "markdown", f"{sized[0]} is Obsidian; write {dialects.WIDTH}")
     for name in filter(None, found):
         reading.fault(place, "reference", f"{name} is not read in an address, a title or alt text; write it out")
 
@@ -212,8 +217,12 @@ def address(state: StateInline, silent: bool) -> bool:
     if not scheme or not found or found[0] != state.pos - len(scheme[0]):
         return False
     if not silent:
+        reading, behind = reading_of(state), state.src[found[1] : found[1] + 1]
+        if behind and behind in "\\`{":
+            message = f"this address ends before {behind}; write all of it between < and >"
+            reading.warn(reading.place(state, found[0]), "link", message)
         state.pending += state.src[state.pos : found[1]]
-        reading_of(state).mark(state, *found)
+        reading.mark(state, *found)
     state.pos = found[1]
     return True
 
@@ -385,6 +394,7 @@ def other_dialects(state: StateInline, silent: bool) -> bool:
         reading.remark(place, remark)
     elif message:
         reading.fault(place, "markdown", message)
+        reading.mark(state, at, end)
         reading.told = place + end - at
     elif (apart := _APART.match(source, at)) and normalizeReference(apart["name"]) in state.env.get("references", {}):
         reading.warn(place, "link", f"{apart[0]} is not a link: remove the space between ] and [")
@@ -396,7 +406,7 @@ def other_dialects(state: StateInline, silent: bool) -> bool:
         reading.warn(place, "markdown", f"{entity[0]} is not a character in HTML; write the character itself")
     elif source[at] == "<" and (tag := _TAG.match(source, at)) and tag["name"].lower() in ELEMENTS:
         named = calls_of(source[at : at + 200])
-        message = f"{tag[0].strip()} is not a valid tag, so it is text; check its quotes, or write &lt;"
+        message = f"{' '.join(tag[0].split())} is not a valid tag, so it is text; check its quotes, or write &lt;"
         (reading.fault if named else reading.warn)(place, "html", message)
     elif source.startswith("<!--", at):
         reading.fault(place, "html", open_comment(reading.text, place))

@@ -29,7 +29,6 @@ from darkroom.press.markdown.block_checks import CHECKS, check_indents, check_pa
 from darkroom.press.markdown.inline_checks import definitions, links_in_links, signs_left
 from darkroom.press.markdown.reading import Place, Reading, reading_of
 
-
 _SHORT_TEXTS = 2048  # captions and labels that are read once: their formulas are asked for before they are set
 
 

@@ -40,7 +40,6 @@ _OPENINGS: dict[str, tuple[bytes, ...]] = {
     ".m4v": (),
     ".webm": (b"\x1aE\xdf\xa3",),
     ".ogg": (b"OggS",),
-    ".ogv": (b"OggS",),
     ".mp3": (b"ID3", b"\xff"),
     ".wav": (b"RIFF",),
 }
