@@ -529,7 +529,7 @@ def test_sentences_end_with_one_full_stop(project: Project) -> None:
 
 
 def test_what_lacks_an_author_may_have_another_name() -> None:
-    """Editors; of a web page its organization or title, and no year."""
+    """Editors; of a web page its organization or title, and no year; of proceedings, which others are a part of, the title."""
     text = "@book{a, editor={A B}, title={T}, date={2001-02}}\n@online{b, organization={OpenAI}, title={T}, url={https://e.com}}\n@misc{c, title={T}, url={https://e.com}}"
     a, b, c = read_bibliography(text, "x").values()
     assert [(e.names, e.year, e.label) for e in (a, b, c)] == [
@@ -537,6 +537,9 @@ def test_what_lacks_an_author_may_have_another_name() -> None:
         ("OpenAI", "n.d.", "OpenAI"),
         ("T", "n.d.", "T"),
     ]
+    text = "@inproceedings{a, author={A B}, title={T}, crossref={p}}\n@proceedings{p, title={ICLR}, publisher={OpenReview}, year=1}"
+    entries = read_bibliography(text, "x")
+    assert [(e.names, e.year, e.venue) for e in entries.values()] == [("A B", "1", "ICLR"), ("ICLR", "1", "OpenReview")]
 
 
 def test_every_fault_of_a_file_is_told_at_once() -> None:

@@ -114,6 +114,13 @@ def test_formulas_have_no_style_attributes(project: Project) -> None:
     assert all(set(re.findall(r"\.([\w-]+)", each)) <= shapes | {"katex"} for each in selectors)
 
 
+def test_a_class_that_a_rule_excludes_need_not_occur(project: Project) -> None:
+    """Accents stand over their letters by such a rule."""
+    project.page("$\\bar\\alpha_t\\ \\hat x\\ \\tilde\\mu$, any page")
+    project.build()
+    assert ".katex .katex-accent .accent-body:not(.accent-full){width:0}" in project.html()
+
+
 @pytest.mark.parametrize(
     ("text", "stays"),
     [

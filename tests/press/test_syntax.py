@@ -218,6 +218,11 @@ WRONG: dict[str, tuple[str, tuple[str, ...]]] = {
     )),
     "open": ("<div>\n\ntext", ("5:1 html: <div> is not closed; end it with </div>",)),
     "closed-twice": ("<div>x</div></div>", ("5:13 html: </div> closes nothing here",)),
+    "no-src": ("<img alt='x'> <img src='' alt='y'>\n\n{{ picture(\"s.mp3\", alt=\"z\") }}", (
+        "5:1 link: <img> has no src; name a picture of templates/static",
+        "5:15 link: src is empty; write an address",
+        '7:4 reference: s.mp3 is a sound; write <audio src="s.mp3" controls></audio>',
+    )),
     "no-alt": ("<img src='pic.png'>", ("5:11 alt: pic.png has no alt text; write ![what it shows](pic.png)",)),
     "picture-alt": ('{{ picture("pic.png", caption="C") }}', (
         "5:4 reference: pic.png has no alt text; write picture('pic.png', caption=\"...\", alt=\"what it shows\")",
@@ -312,6 +317,7 @@ def stocked(root: Path) -> Project:
     (root / "templates/static/clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
     for name in ("what?.png", "100%.png"):
         (root / "templates/static" / name).write_bytes(png())
+    (root / "templates/static/s.mp3").write_bytes(b"ID3")
     for name in ("c.tiff", "c.pdf", "c.mov", "c.ogv"):
         (root / "templates/static" / name).write_bytes(b"x")
     (root / "src/pkg").mkdir(parents=True)

@@ -32,6 +32,7 @@ _VENUES = (
 )  # fmt: skip
 _BODIES = ("organization", "institution", "collaboration", "publisher", "howpublished")
 _NO_WORKS = frozenset({"set", "xdata", "control"})
+_OF_NOBODY = frozenset({"proceedings", "mvproceedings"})  # which need no editor and are called by their title
 _PARTS = frozenset("inbook incollection inproceedings conference inreference suppbook suppcollection".split())  # noqa: SIM905
 _ISSUES = frozenset({"article", "suppperiodical"})
 _INHERITED = frozenset(
@@ -154,7 +155,7 @@ class _Reader:
         online = self.record.kind in _ONLINE and bool(link)
         names, others, role = self._names()
         body = next(filter(None, map(self.text, _BODIES)), "") if online else ""
-        if not names and (body or (online and title)):
+        if not names and (body or ((online or self.record.kind in _OF_NOBODY) and title)):
             names = [Name("", body or title)]
         given = {"author": bool(names), "title": self._has("title"), "year": bool(year) or online}
         for name in (name for name, there in given.items() if not there):

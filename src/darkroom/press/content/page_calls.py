@@ -35,7 +35,7 @@ from darkroom.press.content.outlines import Heading, Outline, Page
 from darkroom.press.content.references import Index, Mention
 from darkroom.press.content.settings import SiteSettings
 from darkroom.press.content.works import Entry, bibtex
-from darkroom.press.typeset.films import FILMS, UNPLAYED
+from darkroom.press.typeset.films import FILMS, SOUNDS, UNPLAYED
 from darkroom.press.typeset.pictures import SUFFIXES
 from darkroom.press.typeset.typography import escape
 
@@ -200,6 +200,8 @@ class PictureCall(_Shown):
         suffix = PurePosixPath(name).suffix.lower()
         if suffix in UNPLAYED:
             raise Unknown(f"most browsers do not play {name}; save it as MP4 or WebM")
+        if suffix in SOUNDS:
+            raise Unknown(f'{name} is a sound; write <audio src="{name}" controls></audio>')
         if suffix not in SUFFIXES | FILMS:
             raise Unknown(f"browsers do not show {name}; save it as PNG, JPEG, WebP, SVG or MP4")
         if named := calls_of(alt):

@@ -299,9 +299,12 @@ class PageRenderer:
         """What an image has beside what its author gave it: size, and that it need not be there at once."""
         source = known.get("src", "")
         adorns = known.get("role") in {"presentation", "none"} or known.get("aria-hidden") == "true"
-        if not known.get("alt", "").strip() and not (adorns and "alt" in known):
-            place = self.page.text.find(source, at, at + 400) if source else at
-            message = f"{source} has no alt text; write ![what it shows]({source})" if source else "<img> has no src"
+        if "src" not in known:
+            message = "<img> has no src; name a picture of templates/static"
+            self.faults.append(self.page.fault(at, "link", message))
+        elif source and not known.get("alt", "").strip() and not (adorns and "alt" in known):
+            place = self.page.text.find(source, at, at + 400)
+            message = f"{source} has no alt text; write ![what it shows]({source})"
             self.faults.append(self.page.fault(place if place >= 0 else at, "alt", message))
         size = self.context.images.get(self._named(source.strip()))
         given = (
