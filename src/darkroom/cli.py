@@ -43,17 +43,17 @@ NEEDED = {
     "pylatexenc", "rich", "safetensors", "watchfiles",
 }  # fmt: skip
 _FOLDERS = {"site": "folder for the site", "outputs": "folder with the outputs", "data": "folder with the data sets"}
+_SWITCHES = {
+    "strict": "fail if anything on the site is stale, missing or damaged",
+    "no-run": "do not import the project's code: run no experiment, draw no figure; show what is missing as missing",
+}
 _BUILD = {
     "command": "build",
-    "strict": False,
-    "no_run": False,
     "untrusted": None,
     "model": "",
+    **{name.replace("-", "_"): False for name in _SWITCHES},
     **dict.fromkeys(_FOLDERS),
 }
-
-
-_NO_RUN = "do not import the project's code: run no experiment, draw no figure; show what is missing as missing"
 
 
 def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> int:
@@ -149,13 +149,13 @@ def _how_to_install(error: ImportError, root: Path) -> str:
 
 
 def _plain_build(given: list[str]) -> SimpleNamespace | None:
-    """The call if it is a build with only ``--strict``, ``--no-run`` and folders; else None."""
+    """The call if it is a build with only switches and folders; else None."""
     call: dict[str, Any] = dict(_BUILD)
     words = iter(given)
     for word in words:
         name, equals, value = word.removeprefix("--").partition("=")
-        if word in {"--strict", "--no-run"}:
-            call[word.removeprefix("--").replace("-", "_")] = True
+        if word.startswith("--") and word[2:] in _SWITCHES:
+            call[name.replace("-", "_")] = True
         elif word.startswith("--") and name in _FOLDERS:
             call[name] = value if equals else next(words, "")
             if not call[name] or call[name].startswith("-"):
@@ -185,9 +185,7 @@ def _parser() -> ArgumentParser:
             raise UsageError(f"build.py: {message}; see build.py --help")
 
     shared = OneLine(add_help=False)
-    shared.add_argument(
-        "--strict", action="store_true", help="fail if anything on the site is stale, missing or damaged"
-    )
+    _add_switch(shared, "strict")
     shared.add_argument(
         "--untrusted",
         metavar="DIR",
@@ -201,7 +199,7 @@ def _parser() -> ArgumentParser:
         description="Build the site: run what is missing and quick, redraw stale figures, render the pages.",
         epilog="exit codes: 0 success, 1 faults in the content, 2 wrong usage, 3 failed experiment, 130 interrupted",
     )
-    parser.add_argument("--no-run", action="store_true", help=_NO_RUN)
+    _add_switch(parser, "no-run")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=OneLine)
     _add_commands(commands, _without_defaults(shared))
     return parser
@@ -211,8 +209,7 @@ def _add_commands(commands: _SubParsersAction[Any], shared: ArgumentParser) -> N
     def add(name: str, what: str) -> ArgumentParser:
         return cast("ArgumentParser", commands.add_parser(name, help=what, description=what, parents=[shared]))
 
-    build = add("build", "build the site (the default)")
-    build.add_argument("--no-run", action="store_true", help=_NO_RUN)
+    _add_switch(add("build", "build the site (the default)"), "no-run")
     _add_run(add("run", "run experiments and what they depend on"))
     status = add("status", "list every experiment: state, reason, last run, device, duration")
     status.add_argument("ids", nargs="*", metavar="ID", help="an id or a glob pattern")
@@ -221,9 +218,13 @@ def _add_commands(commands: _SubParsersAction[Any], shared: ArgumentParser) -> N
     accept.add_argument("ids", nargs="+", metavar="ID", help="an id, or a glob pattern of those that can be accepted")
     accept.add_argument("--reason", required=True, help="why they are still valid; stored in the manifest")
     serve = add("serve", "serve the site; rebuild it and reload the browser on changes")
-    serve.add_argument("--port", type=int, default=8000)
-    serve.add_argument("--no-run", action="store_true", help=_NO_RUN)
+    serve.add_argument("--port", type=int, default=8000, metavar="N", help="port to listen on; by default 8000")
+    _add_switch(serve, "no-run")
     add("check", "check the site and its sources; change nothing")
+
+
+def _add_switch(parser: ArgumentParser, name: str) -> None:
+    parser.add_argument(f"--{name}", action="store_true", help=_SWITCHES[name])
 
 
 def _without_defaults(parser: ArgumentParser) -> Any:

@@ -1,0 +1,83 @@
+"""The command line is described once, in ``cli.py``: what documentation writes of it is checked against that."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from darkroom import cli
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "templates/README.md"]
+PAGES += sorted([*(ROOT / "docs").glob("*.md"), *(ROOT / "templates/pages").glob("*.md")])
+_CALL = re.compile(r"(?:python build\.py|^darkroom)\b([^`\n;&#]*)", re.MULTILINE)
+CALLS = sorted({call.strip() for page in PAGES for call in _CALL.findall(page.read_text("utf-8"))})
+
+
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """The parser of each command, and that of the program as ""."""
+    top = cli._parser()
+    [commands] = [each for each in top._actions if isinstance(each, argparse._SubParsersAction)]
+    return {"": top, **commands.choices}
+
+
+def options(parser: argparse.ArgumentParser) -> set[str]:
+    """The options of a parser but for ``--help``."""
+    return {name for each in parser._actions for name in each.option_strings if name.startswith("--")} - {"--help"}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_call_that_is_documented_is_one(call: str) -> None:
+    """It is parsed without a fault; ID, DIR and the like stand for themselves."""
+    cli._parsed(shlex.split(call))
+
+
+def test_calls_are_found() -> None:
+    """The table of the README and its examples are among them."""
+    assert {"", "status", "run part_b/guidance --set gammas=0,1,3", "--untrusted DIR --site DIR"} <= set(CALLS)
+
+
+def test_every_option_is_documented() -> None:
+    """Somewhere in the README or in ``docs``."""
+    told = set(re.findall(r"--[a-z][a-z-]*", "".join(page.read_text("utf-8") for page in PAGES)))
+    assert set().union(*map(options, parsers().values())) - told == set()
+
+
+def test_every_option_and_command_says_what_it_does() -> None:
+    """In its help; each command has the options that all share, and is one that is run."""
+    found = parsers()
+    assert set(found) - {""} == set(cli._COMMANDS)
+    shared = options(found[""]) - {"--no-run"}
+    for name, parser in found.items():
+        assert shared <= options(parser), name
+        assert all(each.help for each in parser._actions if each.dest != "command"), name
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        [],
+        ["--strict"],
+        ["--no-run", "--strict"],
+        ["--site", "a", "--outputs=b", "--data", "c"],
+        ["--site", "a", "--site", "b"],
+    ],
+    ids=" ".join,
+)
+def test_a_build_that_is_read_without_argparse_is_the_same_call(given: list[str]) -> None:
+    """A warm build does not import argparse; what it reads is what argparse would."""
+    plain, parsed = cli._plain_build(given), cli._parsed(given)
+    assert plain is not None
+    assert {**vars(parsed), "command": "build"} == vars(plain)
+
+
+@pytest.mark.parametrize(
+    "given", [["--strict=1"], ["--no_run"], ["strict"], ["--site"], ["--site", "--strict"], ["status"]]
+)
+def test_other_calls_are_left_to_argparse(given: list[str]) -> None:
+    """Also those that are wrong, which it reports."""
+    assert cli._plain_build(given) is None
