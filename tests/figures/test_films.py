@@ -206,15 +206,14 @@ def test_what_is_no_film_is_refused(panels, options, message):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("labels", [["t = 1"], ["a|b", "c", "d", "e"]])
-def test_labels_that_fit_no_slider_are_refused(labels):
-    """There is one for each frame, and none holds the sign that parts them."""
+def test_labels_that_fit_no_slider_are_refused():
+    """There is one for each frame."""
     frames = np.zeros((4, 3, 3), np.uint8)
-    with pytest.raises(FigureError, match="labels for 4 frames; give one a frame"):
-        animation([Panel("", "Nothing.", frames)], labels=labels)
+    with pytest.raises(FigureError, match="1 labels for 4 frames; give one a frame"):
+        animation([Panel("", "Nothing.", frames)], labels=["t = 1"])
 
 
 def test_labels_are_handed_to_the_page():
     """They stand in the layout, in the order of the frames."""
-    drawing = animation([Panel("", "Nothing.", np.zeros((2, 3, 3), np.uint8))], labels=["t = 1", "t = 0"])
-    assert drawing.layout["labels"] == ["t = 1", "t = 0"]
+    drawing = animation([Panel("", "Nothing.", np.zeros((2, 3, 3), np.uint8))], labels=["t = 1", "a|b"])
+    assert drawing.layout["labels"] == ["t = 1", "a|b"]

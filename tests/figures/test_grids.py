@@ -1,5 +1,6 @@
 import io
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,7 +17,7 @@ def test_the_layout_has_headings_sizes_and_a_file_for_each_picture():
         [[BLACK, None], [WHITE, BLACK]], rows=["a", "$b$"], columns=["1", ""], alt="{row} {column}", scale=4
     )
     assert drawing.kind == "tiles"
-    assert drawing.layout == {
+    assert msgspec.to_builtins(drawing.layout) == {
         "columns": ["1", ""],
         "rows": [
             {"heading": "a", "cells": [{"file": "r1_c1.png", "alt": "a 1", "width": 3, "height": 2}, None]},

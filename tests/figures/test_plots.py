@@ -134,7 +134,7 @@ def test_no_line_crosses_the_number_above_a_bar(aim):
 
 def test_bars_and_bins_can_be_read_off(drawing):
     """What is told lies within the drawing, and has as many points as there are bars or bins."""
-    series = drawing.layout.get("readings", [])
+    series = drawing.layout["readings"]
     assert series or drawing.layout["table"]["columns"][0].startswith("asked for")
     for each in series:
         for x, y, of, value in each["points"]:

@@ -1,4 +1,4 @@
-"""The layouts of figures, a type for each kind: what the template of that kind can rely on.
+"""The layouts of figures, a type for each kind: what drawing gives, manifests store and the template of that kind shows.
 
 A manifest may come with someone else's outputs, so everything in it is checked: sizes are those of pictures, lists are
 no longer than a page can show, and every file that a layout names belongs to the figure.

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from darkroom.core.figure_layouts import Data, Plot, PlotSeries
 from darkroom.figures.canvas import Canvas
-from darkroom.figures.drawing import Drawing, FigureError, Json
+from darkroom.figures.drawing import Drawing, FigureError
 from darkroom.figures.palette import AXIS, FONT_SIZE, GRID, MUTED, NOTE_SIZE, Paint, text_width
 from darkroom.figures.tables import CSV, number_text
 
@@ -304,8 +305,8 @@ def plot(
     drawing: bytes,
     width: int,
     height: int,
-    table: dict[str, Json] | None,
-    readings: list[Json] | None = None,
+    table: Data,
+    readings: Sequence[PlotSeries] = (),
     csv: bytes = b"",
 ) -> Drawing:
     """One plot or diagram as SVG, its data as a table for the page, and all of it as comma-separated values.
@@ -313,9 +314,8 @@ def plot(
     ``readings`` are the values that can be read off where they are drawn: for each series its name and its points, each
     as [x, y, text of x, text of y] with x and y in CSS pixels from the upper left corner.
     """
-    layout: dict[str, Json] = {"file": PLOT, "width": width, "height": height, "table": table}
-    layout |= {"readings": readings} if readings else {}
-    return Drawing("plot", layout | ({"csv": CSV} if csv else {}), {PLOT: drawing} | ({CSV: csv} if csv else {}))
+    layout = Plot(file=PLOT, width=width, height=height, table=table, readings=list(readings), csv=CSV if csv else "")
+    return Drawing("plot", layout, {PLOT: drawing} | ({CSV: csv} if csv else {}))
 
 
 def read_off(axes: Axes, height: int, points: Iterable[tuple[float, float]]) -> list[list[float]]:

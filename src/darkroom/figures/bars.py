@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from darkroom.core.figure_layouts import Cell, Data, PlotSeries
 from darkroom.figures.axes import Axis, Label, Look, axis, checked_numbers, frame, plot, read_off
 from darkroom.figures.canvas import DASHES, Canvas, own_style
 from darkroom.figures.curves import Reference, draw_references
-from darkroom.figures.drawing import Drawing, FigureError, Json
+from darkroom.figures.drawing import Drawing, FigureError
 from darkroom.figures.palette import MUTED, NOTE_SIZE, SERIES, text_width
 from darkroom.figures.tables import as_csv, number_text, shown
 
@@ -96,15 +97,15 @@ def bar_plot(
         for kind, values in enumerate(heights):
             _draw_bars(canvas, axes, (kind, len(bars)), values, texts[kind] if numbered else (), references)
         drawing = canvas.document(f"{y_label} by {x_label}" if x_label else y_label)
-        readings: list[Json] = []
+        readings = []
         for index, (one_kind, values, told) in enumerate(zip(bars, heights, texts, strict=True)):
             tops = read_off(axes, height, zip(_centres(index, len(bars), len(groups)), values, strict=True))
-            points: list[Json] = [[*top, group, text] for top, group, text in zip(tops, groups, told, strict=True)]
-            readings.append({"name": one_kind.label, "points": points})
+            points: list[list[Cell]] = [[*at, group, text] for at, group, text in zip(tops, groups, told, strict=True)]
+            readings.append(PlotSeries(name=one_kind.label, points=points))
     columns = [x_label, *(kind.label for kind in bars)]
-    rows: list[Json] = [[g, *(shown(h[i], format) for h in heights)] for i, g in enumerate(groups)]
+    rows: list[list[Cell]] = [[g, *(shown(h[i], format) for h in heights)] for i, g in enumerate(groups)]
     csv = as_csv(columns, [[group, *(h[i] for h in heights)] for i, group in enumerate(groups)])
-    return plot(drawing, width, height, {"columns": [*columns], "rows": rows}, readings, csv)
+    return plot(drawing, width, height, Data(columns=columns, rows=rows), readings, csv)
 
 
 def _centres(index: int, kinds: int, groups: int) -> Floats:
@@ -209,7 +210,7 @@ def histogram(
             axes.plot(at, np.maximum(density, y.low), color=colour, linewidth=1.5, linestyle=DASHES, zorder=3)
         drawing = canvas.document(f"Distribution of {x_label}")
         bins_of = [_counted(axes, height, edges, h, y.low) for h in heights]
-    readings: list[Json] = [{"name": s.label, "points": b} for s, b in zip(samples, bins_of, strict=True)]
+    readings = [PlotSeries(name=s.label, points=b) for s, b in zip(samples, bins_of, strict=True)]
     rows = [
         [sample.label, low, high, density]
         for sample, h in zip(samples, heights, strict=True)
@@ -219,7 +220,7 @@ def histogram(
     return plot(drawing, width, height, _summary(samples, values), readings, csv)
 
 
-def _counted(axes: Axes, height: int, edges: Floats, heights: Floats, floor: float) -> list[Json]:
+def _counted(axes: Axes, height: int, edges: Floats, heights: Floats, floor: float) -> list[list[Cell]]:
     """What can be read off the bins of one sample."""
     places = read_off(axes, height, zip((edges[:-1] + edges[1:]) / 2, np.maximum(heights, floor), strict=True))
     spans = [f"{shown(float(low))} to {shown(float(high))}" for low, high in pairwise(edges)]
@@ -248,9 +249,9 @@ def _edges(values: Sequence[Floats], bins: int, x_range: tuple[float, float] | N
     return np.linspace(low, high, bins + 1) if low < high else np.linspace(low - 0.5, low + 0.5, bins + 1)
 
 
-def _summary(samples: Sequence[Sample], values: Sequence[Floats]) -> dict[str, Json]:
-    rows: list[Json] = []
+def _summary(samples: Sequence[Sample], values: Sequence[Floats]) -> Data:
+    rows: list[list[Cell]] = []
     for sample, v in zip(samples, values, strict=True):
         quantiles = np.quantile(v, [0.05, 0.5, 0.95])
         rows.append([sample.label, shown(len(v)), *(shown(float(q)) for q in (v.mean(), v.std(), *quantiles))])
-    return {"columns": ["", "values", "mean", "standard deviation", "5%", "median", "95%"], "rows": rows}
+    return Data(columns=["", "values", "mean", "standard deviation", "5%", "median", "95%"], rows=rows)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from darkroom.core.figure_layouts import Cell, Data, PlotSeries
 from darkroom.figures.axes import Axis, Label, axis, checked_numbers, frame, plot, read_off
 from darkroom.figures.canvas import DASHES, Canvas, own_style
-from darkroom.figures.drawing import Drawing, FigureError, Json
+from darkroom.figures.drawing import Drawing, FigureError
 from darkroom.figures.palette import MUTED, PAGE, SERIES, Paint
 from darkroom.figures.tables import as_csv, number_text, shown
 
@@ -245,24 +246,27 @@ def means(values: Floats, starts: npt.NDArray[np.intp]) -> Floats:
     return np.add.reduceat(values, starts) / lengths
 
 
-def _table(curves: Sequence[_Curve], x_label: str, y_label: str, format: str) -> dict[str, Json]:
+def _table(curves: Sequence[_Curve], x_label: str, y_label: str, format: str) -> Data:
     """One row an x where all curves share theirs, else one row a point, named by its curve."""
     first = curves[0].x
     if all(curve.series.style != "noisy" and np.array_equal(curve.x, first) for curve in curves):
-        rows = [[shown(first[i]), *(_value(curve, i, format) for curve in curves)] for i in _thinned(len(first))]
-        return {"columns": [x_label, *(curve.series.label for curve in curves)], "rows": rows}
-    return {"columns": ["", x_label, y_label], "rows": [row for curve in curves for row in _listed(curve, format)]}
+        rows: list[list[Cell]] = [
+            [shown(first[i]), *(_value(curve, i, format) for curve in curves)] for i in _thinned(len(first))
+        ]
+        return Data(columns=[x_label, *(curve.series.label for curve in curves)], rows=rows)
+    rows = [row for curve in curves for row in _listed(curve, format)]
+    return Data(columns=["", x_label, y_label], rows=rows)
 
 
-def _readings(axes: Axes, height: int, curve: _Curve, format: str) -> Json:
+def _readings(axes: Axes, height: int, curve: _Curve, format: str) -> PlotSeries:
     """What can be read off a curve, of a noisy one off its mean."""
     x, y = curve.x, curve.y
     if curve.series.style == "noisy":
         x, y = moving_mean(x, curve.window), moving_mean(y, curve.window)
     chosen = sorted({round(i) for i in np.linspace(0, len(x) - 1, min(len(x), READINGS))})
     places = read_off(axes, height, zip(x[chosen], y[chosen], strict=True))
-    points: list[Json] = [[*at, shown(x[i]), shown(y[i], format)] for i, at in zip(chosen, places, strict=True)]
-    return {"name": curve.series.label, "points": points}
+    points: list[list[Cell]] = [[*at, shown(x[i]), shown(y[i], format)] for i, at in zip(chosen, places, strict=True)]
+    return PlotSeries(name=curve.series.label, points=points)
 
 
 def _csv(curves: Sequence[_Curve], x_label: str, y_label: str) -> bytes:
@@ -287,7 +291,7 @@ def _runs(curve: _Curve) -> tuple[Floats, list[Floats]]:
     return means(curve.x, starts), [means(curve.y, starts), low, high]
 
 
-def _listed(curve: _Curve, format: str) -> list[Json]:
+def _listed(curve: _Curve, format: str) -> list[list[Cell]]:
     name = curve.series.label
     if curve.series.style != "noisy":
         return [[name, shown(curve.x[i]), _value(curve, i, format)] for i in _thinned(len(curve.x))]

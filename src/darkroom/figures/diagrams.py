@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
+from darkroom.core.figure_layouts import Cell, Data
 from darkroom.figures.axes import plot
-from darkroom.figures.drawing import Drawing, FigureError, Json
+from darkroom.figures.drawing import Drawing, FigureError
 from darkroom.figures.palette import AXIS, FONT_SIZE, INK, MUTED, NOTE_SIZE, SERIES, Paint, text_width
 from darkroom.figures.svg import Point, Svg
 
@@ -130,10 +131,10 @@ def network(blocks: Sequence[Block], edges: Sequence[Edge], *, title: str, descr
     svg = Svg()
     _draw(svg, graph, boxes, operations)
     drawing = svg.document((width, height), title, words)
-    rows: list[Json] = [
+    rows: list[list[Cell]] = [
         [*(graph.blocks[n].label for n in (e.source, e.target)), _times(e.shape), e.kind] for e in edges
     ]
-    return plot(drawing, width, height, {"columns": ["from", "to", "shape", "how"], "rows": rows})
+    return plot(drawing, width, height, Data(columns=["from", "to", "shape", "how"], rows=rows))
 
 
 def _checked(blocks: Sequence[Block], edges: Sequence[Edge]) -> _Graph:

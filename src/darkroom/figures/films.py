@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from darkroom.figures.drawing import Drawing, FigureError, Json
+from darkroom.core.figure_layouts import Animation, FilmPanel
+from darkroom.figures.drawing import Drawing, FigureError
 from darkroom.figures.pixels import as_pixels, is_grey, png
 
 if TYPE_CHECKING:
@@ -64,14 +65,14 @@ def animation(
             "give a panel or more, scale >= 1, fps above 0 up to 50, hold_last_s from 0.02 to 600"
         )
     files: dict[str, bytes] = {}
-    shown: list[Json] = [_shown(panel, number, fps, hold_last_s, files) for number, panel in enumerate(panels, 1)]
-    longest = max(panel["frames"] for panel in shown)  # type: ignore[call-overload, index]
-    if labels and (len(labels) != longest or any("|" in label for label in labels)):
-        raise FigureError(f"animation: {len(labels)} labels for {longest} frames; give one a frame, without |")
-    return Drawing("animation", {"panels": shown, "scale": scale, "labels": list(labels)}, files)
+    shown = [_shown(panel, number, fps, hold_last_s, files) for number, panel in enumerate(panels, 1)]
+    longest = max(panel.frames for panel in shown)
+    if labels and len(labels) != longest:
+        raise FigureError(f"animation: {len(labels)} labels for {longest} frames; give one a frame")
+    return Drawing("animation", Animation(panels=shown, scale=scale, labels=list(labels)), files)
 
 
-def _shown(panel: Panel, number: int, fps: float, hold_last_s: float, files: dict[str, bytes]) -> Json:
+def _shown(panel: Panel, number: int, fps: float, hold_last_s: float, files: dict[str, bytes]) -> FilmPanel:
     where = f"animation: panel {number} ({panel.heading!r})"
     frames = _film(panel, where)
     delays = delays_cs(len(frames), fps, hold_last_s)
@@ -80,18 +81,18 @@ def _shown(panel: Panel, number: int, fps: float, hold_last_s: float, files: dic
     files[f"{name}.png"] = png(frames[-1], where)
     strip = _strip(frames)
     files[f"{name}_strip.png"] = png(strip, where)
-    return {
-        "heading": panel.heading,
-        "alt": panel.alt.strip(),
-        "animation": f"{name}.gif",
-        "still": f"{name}.png",
-        "strip": f"{name}_strip.png",
-        "strip_width": strip.shape[1],
-        "width": frames.shape[2],
-        "height": frames.shape[1],
-        "frames": len(frames),
-        "duration_s": sum(delays) / 100,
-    }
+    return FilmPanel(
+        heading=panel.heading,
+        alt=panel.alt.strip(),
+        animation=f"{name}.gif",
+        still=f"{name}.png",
+        strip=f"{name}_strip.png",
+        strip_width=strip.shape[1],
+        width=frames.shape[2],
+        height=frames.shape[1],
+        frames=len(frames),
+        duration_s=sum(delays) / 100,
+    )
 
 
 def _film(panel: Panel, where: str) -> Pixels:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from darkroom.figures.drawing import Drawing, FigureError, Json
+from darkroom.core.figure_layouts import Tile, TileRow, Tiles
+from darkroom.figures.drawing import Drawing, FigureError
 from darkroom.figures.pixels import as_picture, png
 
 if TYPE_CHECKING:
@@ -44,11 +45,11 @@ def tiles(
     width = _checked_width(grid, rows, columns, scale)
     describe = _describer(alt, list(rows) or [""] * len(grid), list(columns) or [""] * width)
     files: dict[str, bytes] = {}
-    laid_out: list[Json] = []
+    laid_out = []
     for r, row in enumerate(grid):
         row_cells = [_cell(picture, r, c, describe, files) for c, picture in enumerate(row)]
-        laid_out.append({"heading": rows[r] if rows else "", "cells": row_cells})
-    layout: dict[str, Json] = {"columns": list(columns) or [""] * width, "rows": laid_out, "scale": scale}
+        laid_out.append(TileRow(heading=rows[r] if rows else "", cells=row_cells))
+    layout = Tiles(columns=list(columns) or [""] * width, rows=laid_out, scale=scale)
     return Drawing("tiles", layout, files)
 
 
@@ -70,7 +71,7 @@ def _checked_width(grid: list[list[Any]], rows: Sequence[str], columns: Sequence
 
 def _cell(
     picture: npt.ArrayLike | None, row: int, column: int, describe: Callable[[int, int], str], files: dict[str, bytes]
-) -> Json:
+) -> Tile | None:
     if picture is None:
         return None
     where = f"tiles: row {row + 1}, column {column + 1}"
@@ -81,7 +82,7 @@ def _cell(
     content = png(pixels, where)
     name = next((known for known, bytes_ in files.items() if bytes_ == content), f"r{row + 1}_c{column + 1}.png")
     files[name] = content
-    return {"file": name, "alt": text, "width": pixels.shape[1], "height": pixels.shape[0]}
+    return Tile(file=name, alt=text, width=pixels.shape[1], height=pixels.shape[0])
 
 
 def _describer(alt: Alt, rows: list[str], columns: list[str]) -> Callable[[int, int], str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 import numpy as np
 
-from darkroom.figures.drawing import Drawing, FigureError, Json
+from darkroom.core.figure_layouts import Compare, Distances, Headed, Labelled, Slides, Tile, Turned, TurningLayout
+from darkroom.figures.drawing import Drawing, FigureError
 from darkroom.figures.pixels import as_picture, png
 
 if TYPE_CHECKING:
@@ -62,11 +63,11 @@ def slides(
     if not len(pictures) or len(labels) != len(pictures):
         raise FigureError(f"slides: {len(labels)} labels for {len(pictures)} pictures; give one each, at least one")
     files: dict[str, bytes] = {}
-    shown: list[Json] = [
-        {"label": label, **_shown(picture, alt.replace("{label}", label), f"slide_{number}", scale, files)}
+    shown = [
+        Labelled(label=label, **_shown(picture, alt.replace("{label}", label), f"slide_{number}", scale, files))
         for number, (picture, label) in enumerate(zip(pictures, labels, strict=True), 1)
     ]
-    return Drawing("slides", {"slides": shown, "start": start % len(shown)}, files)
+    return Drawing("slides", Slides(slides=shown, start=start % len(shown)), files)
 
 
 def compare(
@@ -82,10 +83,8 @@ def compare(
         raise FigureError(f"compare: pictures of {shapes[0]} and {shapes[1]}; make them the same size")
     files: dict[str, bytes] = {}
     named = zip((before, after), labels, alt, ("before", "after"), strict=True)
-    sides: list[Json] = [
-        {"label": label, **_shown(picture, text, name, scale, files)} for picture, label, text, name in named
-    ]
-    return Drawing("compare", {"sides": sides}, files)
+    sides = [Labelled(label=label, **_shown(picture, text, name, scale, files)) for picture, label, text, name in named]
+    return Drawing("compare", Compare(sides=sides), files)
 
 
 def turning(panels: Sequence[Turning], *, scale: int = 4) -> Drawing:
@@ -97,14 +96,14 @@ def turning(panels: Sequence[Turning], *, scale: int = 4) -> Drawing:
     if not panels:
         raise FigureError("turning: no pictures; give one or more")
     files: dict[str, bytes] = {}
-    shown: list[Json] = []
+    shown = []
     for number, panel in enumerate(panels, 1):
         where = f"turning: picture {number} ({panel.heading!r})"
         _check_turn(panel, where)
-        picture = _shown(panel.picture, panel.alt, f"picture_{number}", scale, files)
-        seen = _shown(panel.seen, panel.seen_alt, f"seen_{number}", scale, files)
-        shown.append({"heading": panel.heading, "view": panel.view, "picture": picture, "seen": seen})
-    return Drawing("turning", {"panels": shown}, files)
+        picture = Tile(**_shown(panel.picture, panel.alt, f"picture_{number}", scale, files))
+        seen = Tile(**_shown(panel.seen, panel.seen_alt, f"seen_{number}", scale, files))
+        shown.append(Turned(heading=panel.heading, view=panel.view, picture=picture, seen=seen))
+    return Drawing("turning", TurningLayout(panels=shown), files)
 
 
 def distances(
@@ -120,14 +119,23 @@ def distances(
             f"distances: {len(pictures)} pictures, {len(headings)} headings, {len(alts)} texts; give one each"
         )
     files: dict[str, bytes] = {}
-    shown: list[Json] = [
-        {"heading": heading, **_shown(picture, alt, f"picture_{number}", scale, files)}
+    shown = [
+        Headed(heading=heading, **_shown(picture, alt, f"picture_{number}", scale, files))
         for number, (picture, heading, alt) in enumerate(zip(pictures, headings, alts, strict=True), 1)
     ]
-    return Drawing("distances", {"panels": shown}, files)
+    return Drawing("distances", Distances(panels=shown), files)
 
 
-def _shown(picture: npt.ArrayLike, alt: str, name: str, scale: int, files: dict[str, bytes]) -> dict[str, Json]:
+class _TileFields(TypedDict):
+    """Those of a :class:`Tile`."""
+
+    file: str
+    alt: str
+    width: int
+    height: int
+
+
+def _shown(picture: npt.ArrayLike, alt: str, name: str, scale: int, files: dict[str, bytes]) -> _TileFields:
     pixels = as_picture(picture, name)
     if not alt.strip():
         raise FigureError(f"{name}: no alternative text; say what the picture shows")

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from darkroom.core.figure_layouts import Cell, Data
 from darkroom.figures.axes import plot
 from darkroom.figures.canvas import Canvas, own_style
-from darkroom.figures.drawing import Drawing, FigureError, Json
+from darkroom.figures.drawing import Drawing, FigureError
 from darkroom.figures.palette import INK, MUTED, over, ramp, text_width
 from darkroom.figures.tables import as_csv, number_text, shown
 
@@ -62,10 +63,10 @@ def heat_map(
                 share = float(values[r, c] / (values.max() or 1)) ** 0.5
                 _draw_cell(canvas, left + (c + 0.5) * cell, middle, cell, (text, share))
         drawing = canvas.document(f"{x_label} by {y_label}")
-    rows: list[Json] = [[label, *(shown(v, format) for v in values[r])] for r, label in enumerate(row_labels)]
+    rows: list[list[Cell]] = [[label, *(shown(v, format) for v in values[r])] for r, label in enumerate(row_labels)]
     columns = [f"{y_label} ↓ {x_label} →", *column_labels]
     csv = as_csv(columns, [[label, *values[r]] for r, label in enumerate(row_labels)])
-    return plot(drawing, canvas.width, canvas.height, {"columns": [*columns], "rows": rows}, csv=csv)
+    return plot(drawing, canvas.width, canvas.height, Data(columns=columns, rows=rows), csv=csv)
 
 
 def _checked(matrix: npt.ArrayLike, row_labels: Sequence[str], column_labels: Sequence[str]) -> Floats:

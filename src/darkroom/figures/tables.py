@@ -8,9 +8,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from darkroom.figures.drawing import Drawing, FigureError, Json
-
-Cell = str | int | float
+from darkroom.core.figure_layouts import Cell, Grid
+from darkroom.figures.drawing import Drawing, FigureError
 
 
 def table(
@@ -27,9 +26,10 @@ def table(
     Raises:
         FigureError: rows of other lengths, numbers that are not finite, a format that does not fit.
     """
-    layout = cells(columns, rows, formats, "table")
+    shown_rows = cells(columns, rows, formats, "table")
     files = {CSV: as_csv(columns, rows)}
-    return Drawing("table", {**layout, "heading_column": heading_column, "csv": CSV}, files)
+    layout = Grid(columns=list(columns), rows=shown_rows, heading_column=heading_column, csv=CSV)
+    return Drawing("table", layout, files)
 
 
 CSV = "data.csv"
@@ -46,18 +46,15 @@ def as_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
 
 def cells(
     columns: Sequence[str], rows: Sequence[Sequence[Cell]], formats: Sequence[str], where: str
-) -> dict[str, Json]:
-    """The layout's ``columns`` and ``rows``."""
+) -> list[list[Cell]]:
+    """The layout's ``rows``."""
     if formats and len(formats) != len(columns):
         raise FigureError(f"{where}: {len(formats)} formats for {len(columns)} columns; give one a column, or none")
     specifications = list(formats) or [""] * len(columns)
     for number, row in enumerate(rows, 1):
         if len(row) != len(columns):
             raise FigureError(f"{where}: row {number} has {len(row)} cells, but there are {len(columns)} columns")
-    return {
-        "columns": list(columns),
-        "rows": [[shown(value, spec, where) for value, spec in zip(row, specifications, strict=True)] for row in rows],
-    }
+    return [[shown(value, spec, where) for value, spec in zip(row, specifications, strict=True)] for row in rows]
 
 
 def shown(value: Any, specification: str = "", where: str = "table") -> str:

@@ -13,7 +13,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from darkroom.core.errors import DamagedOutputs, DarkroomError, ExperimentError, UsageError
-from darkroom.core.figure_layouts import read_layout
+from darkroom.core.figure_layouts import Layout, read_layout
 from darkroom.core.manifest import (
     FIGURES,
     NAME,
@@ -206,7 +206,7 @@ def _store_figure(folder: Path, recipe: ExperimentRecipe, drawing: DrawingRecipe
     wrong = next((each for each in drawn.files if not _FILE_NAME.fullmatch(each)), None)
     if wrong is not None:
         raise ExperimentError(f"{name}: file name {wrong!r}; use lower-case letters, digits, _, . and -")
-    layout = checked_value(drawn.layout, f"{drawing.name}.layout", recipe.id)
+    layout = checked_value(_plain(drawn.layout), f"{drawing.name}.layout", recipe.id)
     try:
         read_layout(str(drawn.kind), layout, frozenset(drawn.files))
     except ValueError as error:
@@ -215,6 +215,12 @@ def _store_figure(folder: Path, recipe: ExperimentRecipe, drawing: DrawingRecipe
         store_file(folder, f"{FIGURES}/{drawing.name}/{path}", bytes(drawn.files[path])) for path in sorted(drawn.files)
     ]
     return Figure(key, str(drawn.kind), drawing.caption, drawing.alt, layout, files, drawing.code, drawing.line)
+
+
+def _plain(layout: object) -> object:
+    import msgspec
+
+    return msgspec.to_builtins(layout) if isinstance(layout, Layout) else layout
 
 
 def _metric(recipe: ExperimentRecipe, drawing: DrawingRecipe, value: Any) -> Any:

@@ -182,7 +182,7 @@ class PageFigures:
             kind=figure.kind,
             caption=Markup(self._texts.rich(figure.caption)),
             alt=figure.alt,
-            layout=msgspec.to_builtins(figure.layout),
+            layout=figure.layout,
             width=width,
             badge=badge(experiment),
             made=provenance(manifest, self._context.site.repository),

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import posixpath
 import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import jinja2
+import msgspec
 from jinja2.bccache import Bucket
 from markupsafe import Markup
 
@@ -58,7 +61,7 @@ class Compiled(jinja2.BytecodeCache):
 
 def environment(templates: Path, cache: Path) -> jinja2.Environment:
     """Jinja for the layouts in *templates*, compiled ones kept in *cache*."""
-    return jinja2.Environment(
+    found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates),
         bytecode_cache=Compiled(cache / "jinja"),
         autoescape=True,
@@ -68,6 +71,13 @@ def environment(templates: Path, cache: Path) -> jinja2.Environment:
         auto_reload=False,
         optimized=False,  # which takes a tenth of the time that compiling takes, and gains less
     )
+    found.policies["json.dumps_function"] = _as_json
+    return found
+
+
+def _as_json(value: object, **options: Any) -> str:
+    """JSON for the filter ``tojson``, also of the layouts of figures."""
+    return json.dumps(msgspec.to_builtins(value), **options)
 
 
 class Layouts:

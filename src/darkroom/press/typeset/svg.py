@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+import msgspec
+
 from darkroom.press.typeset.typography import escape
 
 _OPENING = re.compile(r"<svg\b[^>]*>")
@@ -39,5 +41,6 @@ def inline(drawing: str, prefix: str, label: str) -> str:
 
 def standing_alone(drawing: str, readings: object = None) -> str:
     """What :func:`inline` gives, as a file; what can be read off it, *readings*, goes along as ``data-readings``."""
-    told = f' data-readings="{escape(json.dumps(readings, separators=(",", ":")))}"' if readings else ""
+    plain = json.dumps(msgspec.to_builtins(readings), separators=(",", ":"))
+    told = f' data-readings="{escape(plain)}"' if readings else ""
     return drawing.replace("<svg ", f'<svg xmlns="http://www.w3.org/2000/svg"{told} ', 1)
