@@ -42,6 +42,11 @@ WRONG: dict[str, tuple[str, list[str]]] = {
         '1:1 markdown: |200 is Obsidian; write {{ picture("name.png", alt="...", width="text") }}',
         '1:17 markdown: | 100x50 is Obsidian; write {{ picture("name.png", alt="...", width="text") }}',
     ]),
+    "titles of callouts": ("!!! note inline end\n    a\n\n??? tip 'B'\n    c\n\n!!! tip \"D\" e\n    f\n\n!!! tip inline \"G\"\n    h", [
+        "1:1 markdown: 'inline end' is MkDocs; remove it, or write a title in double quotes",
+        "4:1 markdown: 'B' is not a title; write !!! tip \"Title\"",
+        "7:1 markdown: \"D\" e is not a title; write !!! tip \"Title\"",
+    ]),
     "contents": ("[[toc]]", ["1:1 markdown: contents are made automatically; toc = false hides them"]),
     # comments
     "comment open": ("a <!-- b\n\nc", [f"1:3 html: {OPEN}"]),

@@ -105,8 +105,9 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
          '<a href="right.html">https://i.n</a>', '<a href="http://localhost:8080">', '<a href="mailto:me@x.org">me@x.org</a>, C://x'), ("–",),
     ),
     "addresses-with-signs": (
-        "https://e.com/a?b=$1&c={d}|e, $x$ (https://e.com/f$), https://e.com/{{ 1 + 1 }}/g",
-        ('<a href="https://e.com/a?b=$1&amp;c={d}|e">https://e.com/a?b=$1&amp;c={d}|e</a>', "[x]", '(<a href="https://e.com/f$">', '<a href="https://e.com/2/g">'), (),
+        "https://e.com/a?b=$1&c={d}|e, $x$ (https://e.com/f$), https://e.com/{{ 1 + 1 }}/g https://e.com/?h=1&amp;i=2 <https://e.com/?j&amp;k>",
+        ('<a href="https://e.com/?h=1&amp;i=2">', '<a href="https://e.com/?j&amp;k">https://e.com/?j&amp;k</a>',
+         '<a href="https://e.com/a?b=$1&amp;c={d}|e">https://e.com/a?b=$1&amp;c={d}|e</a>', "[x]", '(<a href="https://e.com/f$">', '<a href="https://e.com/2/g">'), (),
     ),
     "mail": (
         "(a.b+c@d.co.uk), mailto:e@f.org. git@github.com:g/h.git react@18.2.0 A@B `i@j.com` [k@l.com](right.md) m@n.com/o",

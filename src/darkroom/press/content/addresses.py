@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -78,6 +79,14 @@ def bare_address(text: str, start: int = 0) -> tuple[int, int] | None:
         else:
             return found.start(), end
     return None
+
+
+def unescaped(address: str) -> str:
+    """An address in text with the characters that its entities, such as ``&amp;``, stand for."""
+    return _ENTITY.sub(lambda found: html.unescape(found[0]), address)
+
+
+_ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]*|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 
 
 def bare_mail(text: str, start: int = 0) -> tuple[int, int] | None:

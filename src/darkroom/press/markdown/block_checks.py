@@ -133,6 +133,11 @@ def _check_admonition(reading: Reading, token: Token) -> None:
     if kind not in dialects.ADMONITIONS:
         near = nearest(kind, dialects.ADMONITIONS) or f"; known are {', '.join(dialects.CALLOUTS)}"
         reading.fault(place, "markdown", f"unknown kind of callout {kind!r}{near}")
+    title = token.info.strip()[len(kind) :].strip()
+    if title in {"inline", "end", "inline end"}:
+        reading.fault(place, "markdown", f"{title!r} is MkDocs; remove it, or write a title in double quotes")
+    elif title[:1] in ("'", '"') and not re.fullmatch(r'"[^"]*"', title):
+        reading.fault(place, "markdown", f'{title} is not a title; write !!! {kind} "Title"')
     if token.map[1] <= first + 1:
         reading.fault(place, "markdown", "this callout has no text; indent its text by four spaces")
 

@@ -11,7 +11,7 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
 from darkroom.press.content import listings, mathtext
-from darkroom.press.content.addresses import bare_address
+from darkroom.press.content.addresses import bare_address, unescaped
 from darkroom.press.content.calls import CALLED, KINDS, Call, calls_of, literal_call, tex_reference
 from darkroom.press.content.markup import ELEMENTS, pieces
 from darkroom.press.content.mathtext import Span
@@ -46,6 +46,10 @@ def placed(rule: Callable[[StateInline, bool], bool]) -> Callable[[StateInline, 
             reading.warn(reading.place(state, start), "markdown", message)
         if token.type == "code_inline" and len(token.markup) > 2 and (named := _NAMED.match(state.src, start)):
             _check_code(reading, reading.place(state, start), named)
+        if token.markup == "autolink" and "&" in state.tokens[index + 1].content:
+            whole = unescaped(state.tokens[index + 1].content)
+            state.tokens[index + 1].content = whole
+            token.attrs["href"] = state.md.normalizeLink(whole)
         if token.type in {"code_inline", "html_inline"} or token.markup == "autolink":
             reading.mark(state, start, state.pos)
             if token.type == "html_inline":
@@ -221,7 +225,7 @@ def address(state: StateInline, silent: bool) -> bool:
         if behind and behind in "\\`{":
             message = f"this address ends before {behind}; write all of it between < and >"
             reading.warn(reading.place(state, found[0]), "link", message)
-        state.pending += state.src[state.pos : found[1]]
+        state.pending += unescaped(state.src[state.pos : found[1]])
         reading.mark(state, *found)
     state.pos = found[1]
     return True
