@@ -40,14 +40,23 @@ class Pipeline:
         weights: the stage's folder, or its name on the hub.
         prompts: all that will be used. Those that have not been encoded before are encoded together, and the text
             encoder is let go before the network is loaded: DeepFloyd's is larger than the network.
+        times: that sampling goes along, descending; by default the course's.
         cache: where embeddings of prompts are kept; by default the user's cache.
     """
 
-    def __init__(self, run: Run, weights: Weights, prompts: Sequence[str] = (), *, cache: Path | None = None) -> None:
+    def __init__(
+        self,
+        run: Run,
+        weights: Weights,
+        prompts: Sequence[str] = (),
+        *,
+        times: Sequence[int] = TIMES,
+        cache: Path | None = None,
+    ) -> None:
         source = Source(weights.name, weights.revision or None)
         kept = cache or Path(platformdirs.user_cache_dir("darkroom")) / "embeddings"
         convention = _convention(weights)
-        self.run, self.device = run, run.device
+        self.run, self.device, self.times = run, run.device, tuple(times)
         self._source, self._convention = source, convention
         reader = weights.text or weights
         encoder = Source(reader.name, reader.revision or None)
@@ -87,14 +96,17 @@ class Pipeline:
         """Noise of the stage's size, sample k from its own seed."""
         return Noise(list(seeds), (3, self.side, self.side), self.device)
 
-    def steps(self, denoiser: Denoiser, seeds: Sequence[int], times: Sequence[int] = TIMES) -> Iterator[Step]:
-        """Ancestral sampling from pure noise with the stage's own variance; progress is reported."""
-        finished = self.stage.finished(denoiser)
+    def steps(self, denoiser: Denoiser, seeds: Sequence[int], times: Sequence[int] = ()) -> Iterator[Step]:
+        """Ancestral sampling from pure noise with the stage's own variance; progress is reported.
+
+        It goes along *times*, by default the pipeline's.
+        """
+        finished, times = self.stage.finished(denoiser), times or self.times
         return self.reported(
             ddpm(finished, self.noise(seeds), times=times, variance=self.stage.variance), len(times) - 1
         )
 
-    def sample(self, denoiser: Denoiser, seeds: Sequence[int], times: Sequence[int] = TIMES) -> np.ndarray:
+    def sample(self, denoiser: Denoiser, seeds: Sequence[int], times: Sequence[int] = ()) -> np.ndarray:
         """What :meth:`steps` ends with, uint8 (B, side, side, 3)."""
         return to_bytes(last(self.steps(denoiser, seeds, times)).x_t)
 

@@ -38,10 +38,10 @@ def edited(
     import torch
 
     from darkroom.diffusion.sample import last, sdedit
-    from experiments.cascade import TIMES, seeds_of, to_bytes
+    from experiments.cascade import seeds_of, to_bytes
 
-    if strange := [level for level in levels if not 0 <= level < len(TIMES) - 1]:
-        raise ValueError(f"i_start {strange[0]} is out of range; choose from 0 to {len(TIMES) - 2}")
+    if strange := [level for level in levels if not 0 <= level < len(pipeline.times) - 1]:
+        raise ValueError(f"i_start {strange[0]} is out of range; choose from 0 to {len(pipeline.times) - 2}")
     originals = torch.cat([pipeline.load_picture(path) for path in pictures])
     asked = [prompt for prompt in prompts for _ in levels]
     denoiser = pipeline.stage.finished(pipeline.denoiser(asked, gamma))
@@ -50,11 +50,11 @@ def edited(
         denoiser,
         pipeline.noise(seeds),
         originals.repeat_interleave(len(levels), 0),
-        [TIMES[level] for level in levels] * len(pictures),
-        times=TIMES[min(levels) :],
+        [pipeline.times[level] for level in levels] * len(pictures),
+        times=pipeline.times[min(levels) :],
         variance=pipeline.stage.variance,
     )
-    end = last(pipeline.reported(walk, len(TIMES) - 1 - min(levels)))
+    end = last(pipeline.reported(walk, len(pipeline.times) - 1 - min(levels)))
     shown = to_bytes(originals)
     edits = to_bytes(end.x_t).reshape(len(pictures), len(levels), *shown.shape[1:])
     differences = (edits.astype(np.float64) - shown[:, None]) / 255

@@ -46,7 +46,7 @@ def inpainting(
     import torch
 
     from darkroom.diffusion.sample import inpaint, last
-    from experiments.cascade import TIMES, Pipeline, seeds_of, to_bytes
+    from experiments.cascade import Pipeline, seeds_of, to_bytes
 
     pipeline = Pipeline(run, stage_1, [prompt, *names])
     originals = torch.cat([pipeline.load_picture(path) for path in (chapel, sailboat, tree)])
@@ -58,11 +58,11 @@ def inpainting(
             pipeline.noise(seeds_of(seed, len(originals) * each)),
             originals.repeat_interleave(each, 0),
             masks.repeat_interleave(each, 0),
-            times=TIMES,
+            times=pipeline.times,
             variance=pipeline.stage.variance,
             repeats=repeats,
         )
-        filled = to_bytes(last(pipeline.reported(walk, len(TIMES) - 1)).x_t)
+        filled = to_bytes(last(pipeline.reported(walk, len(pipeline.times) - 1)).x_t)
         return filled.reshape(len(originals), each, *filled.shape[1:])
 
     return {

@@ -39,11 +39,11 @@ def iterative(
     """
     from darkroom.diffusion.filters import gaussian_blur
     from darkroom.diffusion.sample import ddpm
-    from experiments.cascade import TIMES, Pipeline, noised, to_bytes
+    from experiments.cascade import Pipeline, noised, to_bytes
 
     pipeline = Pipeline(run, stage_1, [prompt])
     original = pipeline.load_picture(picture)
-    times = TIMES[i_start:]
+    times = pipeline.times[i_start:]
     x_t = noised(pipeline, original, times[0] - 1, seed)
     asked = pipeline.stage.finished(pipeline.denoiser(prompt, gamma=1))
     walk = ddpm(asked, pipeline.noise([seed + 1]), x_T=x_t, times=times, variance=pipeline.stage.variance)

@@ -35,7 +35,7 @@ def logo(
     import torch
 
     from darkroom.diffusion.sample import last, sdedit
-    from experiments.cascade import TIMES, Pipeline, seeds_of, to_bytes
+    from experiments.cascade import Pipeline, seeds_of, to_bytes
     from experiments.part_a.choosing import agreements
 
     pipeline = Pipeline(run, stage_1, [prompt])
@@ -46,11 +46,11 @@ def logo(
         denoiser,
         pipeline.noise(seeds * len(levels)),
         torch.cat([original] * (len(levels) * seeds_each)),
-        [TIMES[level] for level in levels for _ in seeds],
-        times=TIMES[min(levels) :],
+        [pipeline.times[level] for level in levels for _ in seeds],
+        times=pipeline.times[min(levels) :],
         variance=pipeline.stage.variance,
     )
-    drawn = to_bytes(last(pipeline.reported(walk, len(TIMES) - 1 - min(levels))).x_t)
+    drawn = to_bytes(last(pipeline.reported(walk, len(pipeline.times) - 1 - min(levels))).x_t)
     scores = agreements(pipeline, drawn, prompt, seeds * len(levels))
     return {
         "sketch": to_bytes(original)[0],

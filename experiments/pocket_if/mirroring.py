@@ -42,7 +42,7 @@ def mirroring(
     from darkroom.diffusion.denoise import Refitted
     from darkroom.diffusion.sample import ddim, last
     from darkroom.lab import Weights
-    from experiments.cascade import TIMES, Pipeline, seeds_of, to_bytes
+    from experiments.cascade import Pipeline, seeds_of, to_bytes
     from experiments.pocket_if.banks import smaller
 
     world = World(emoji, subjects, sets, mirrored=0.0)
@@ -52,8 +52,8 @@ def mirroring(
     for name, model in (("before", before), ("after", after)):
         pipeline = Pipeline(run, Weights(str(model["pipeline"])))
         denoiser, noise = Refitted(pipeline.stage.finished(pipeline.denoiser(prompts, gamma))), pipeline.noise(seeds)
-        walk = ddim(denoiser, noise, x_T=noise.draw() / 2, times=(*TIMES, 0))
-        drawn[name] = to_bytes(last(pipeline.reported(walk, len(TIMES))).x_t)
+        walk = ddim(denoiser, noise, x_T=noise.draw() / 2, times=(*pipeline.times, 0))
+        drawn[name] = to_bytes(last(pipeline.reported(walk, len(pipeline.times))).x_t)
     own = [world.picture(seed, k, subject=name, style="emoji").pixels for k, name in enumerate(world.subjects)]
     return {
         **drawn,

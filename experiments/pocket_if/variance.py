@@ -53,20 +53,20 @@ def variance(
     from darkroom.diffusion.likelihood import fitting_variance
     from darkroom.diffusion.sample import log_variance
     from darkroom.lab import Weights
-    from experiments.cascade import TIMES, Pipeline, seeds_of
+    from experiments.cascade import Pipeline, seeds_of
     from experiments.pocket_if.banks import draw
 
     pipelines = {
         name: Pipeline(run, Weights(str(model["pipeline"]))) for name, model in zip(RUNS, (before, after), strict=True)
     }
-    side = pipelines["after"].side
+    side, times = pipelines["after"].side, pipelines["after"].times
     bank = draw(World(emoji, subjects, sets, mirrored=0.0), seed, pictures, side)
     x_0 = torch.from_numpy(bank.images).to(run.device).float() / 127.5 - 1
-    drawn, fitting = np.zeros((2, len(TIMES) - 1)), np.zeros((2, len(TIMES) - 1))
+    drawn, fitting = np.zeros((2, len(times) - 1)), np.zeros((2, len(times) - 1))
     for row, pipeline in enumerate(pipelines.values()):
         schedule, denoiser = pipeline.stage.process, pipeline.denoiser(bank.captions, gamma=1)
-        for column, (t, s) in enumerate(pairwise(TIMES)):
-            run.progress(row * len(TIMES) + column, 2 * len(TIMES), unit="times")
+        for column, (t, s) in enumerate(pairwise(times)):
+            run.progress(row * len(times) + column, 2 * len(times), unit="times")
             with torch.inference_mode():
                 found = denoiser(schedule.noised(x_0, t, pipeline.noise(seeds_of(seed, pictures)).draw()), t)
                 said = log_variance(schedule, found.v, t, s).mean().item()
@@ -74,7 +74,7 @@ def variance(
             drawn[row, column], fitting[row, column] = np.exp(said / 2), fitting_variance(schedule, t, s, mse) ** 0.5
     seeds = seeds_of(seed, len(shown))
     return {
-        "times": np.array(TIMES[:-1]),
+        "times": np.array(times[:-1]),
         "drawn": drawn,
         "fitting": fitting,
         **{name: pipeline.sample(pipeline.denoiser(shown, gamma), seeds) for name, pipeline in pipelines.items()},

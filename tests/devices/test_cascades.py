@@ -108,8 +108,7 @@ def test_as_many_pictures_are_drawn_at_once_as_memory_allows(cascade, tmp_path, 
     with pretended("cuda", capability=TURING):
         handle = Handle()
         handle.device = "cuda"
-        pipeline = Pipeline(handle, Weights(str(cascade[0])), PROMPTS, cache=tmp_path)
-        monkeypatch.setattr("experiments.cascade.Pipeline.sample.__defaults__", (FEW,))
+        pipeline = Pipeline(handle, Weights(str(cascade[0])), PROMPTS, times=FEW, cache=tmp_path)
         one, other = (pipeline.denoiser(prompt, 1.0) for prompt in PROMPTS)
         asked = [Anagram(((one, identity), (other, flip))), Anagram(((other, identity), (one, flip))), one]
         each = [pipeline.sample(denoiser, [1, 2, 3, 4, 5, 6, 7, 8]) for denoiser in asked]

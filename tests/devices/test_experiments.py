@@ -23,7 +23,7 @@ from tests.diffusion.cascades import save_cascade  # noqa: E402
 from tests.experiments import test_part_a_sections as part_a  # noqa: E402
 from tests.experiments import test_part_b as part_b  # noqa: E402
 from tests.experiments import test_pocket_if as pocket_if  # noqa: E402
-from tests.experiments.handles import Handle, Stored, as_stored  # noqa: E402
+from tests.experiments.handles import Handle, Stored, as_stored, in_steps  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 DEVICES = {"Ampere": ("cuda", AMPERE), "Turing": ("cuda", TURING), "Apple": ("mps", AMPERE)}
@@ -66,8 +66,7 @@ def ran(device: Pretended | None, tmp_path_factory: pytest.TempPathFactory) -> R
         patch.setattr("platformdirs.user_cache_dir", lambda name: str(root / "cache"))
         part_b.run_all(followed(part_b.computed))
         part_a.run_all(followed(part_a.computed), save_cascade(root / "cascade"))
-        patch.setattr("experiments.cascade.TIMES", pocket_if.FEW_TIMES)
-        patch.setattr("experiments.cascade.Pipeline.sample.__defaults__", (pocket_if.FEW_TIMES,))
+        in_steps(patch, pocket_if.FEW_TIMES)
 
         def trained(experiment: Any, *inputs: Any) -> Stored:
             return pocket_if.run(experiment, root / experiment.id, patch, Handle(), *inputs)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 
@@ -55,3 +57,10 @@ def detached(state: Any) -> Any:
     if isinstance(state, torch.Tensor):
         return state.detach().cpu().numpy().copy()
     return state.copy() if isinstance(state, np.ndarray) else state
+
+
+def in_steps(patch: pytest.MonkeyPatch, times: Sequence[int]) -> None:
+    """Have experiments make pipelines that go along *times*."""
+    from experiments.cascade import Pipeline
+
+    patch.setattr("experiments.cascade.Pipeline", partial(Pipeline, times=times))

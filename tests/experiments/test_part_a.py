@@ -48,6 +48,18 @@ def test_a_picture_is_its_seed_s_whatever_else_is_drawn(pipeline):
     assert pipeline.run.told[-1] == (2, 2)
 
 
+def test_a_pipeline_goes_along_its_own_times(pipeline):
+    """Unless it is given others; the course's are the default."""
+    from experiments.cascade import TIMES
+
+    assert pipeline.times == TIMES
+    few, denoiser = (991, 500, 1), pipeline.denoiser("a hat", gamma=1)
+    given = pipeline.sample(denoiser, [3], few)
+    pipeline.times = few
+    assert np.array_equal(pipeline.sample(denoiser, [3]), given) and pipeline.run.told[-1] == (2, 2)
+    assert pipeline.sample_each([denoiser] * 2, [3]).shape == (2, 1, 16, 16, 3) and pipeline.run.told[-1] == (2, 2)
+
+
 def test_gamma_one_is_the_prompt_alone(pipeline):
     """With gamma = 1 the null prompt is not asked."""
     from darkroom.diffusion.guidance import Guided

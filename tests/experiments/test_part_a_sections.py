@@ -27,7 +27,7 @@ from experiments.part_a.sdedit import sdedit
 from experiments.part_a.setup import setup
 from experiments.part_a.text_guided import text_guided
 from experiments.part_a.upsampled import upsampled
-from tests.experiments.handles import Handle, Stored
+from tests.experiments.handles import Handle, Stored, in_steps
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
@@ -62,8 +62,7 @@ def computed(experiment: Any, *inputs: Any) -> Stored:
     parameters = {**experiment.function.__kwdefaults__, **TINY.get(name, {})}
     with pytest.MonkeyPatch.context() as short:
         if name in HASTY:
-            short.setattr("experiments.cascade.TIMES", FEW_TIMES)
-            short.setattr("experiments.cascade.Pipeline.sample.__defaults__", (FEW_TIMES,))
+            in_steps(short, FEW_TIMES)
         return Stored(experiment.function(Handle(), *inputs, **parameters), parameters)
 
 

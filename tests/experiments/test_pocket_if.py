@@ -31,7 +31,7 @@ from experiments.pocket_if.stage_1 import (
 from experiments.pocket_if.stage_2 import stage_2
 from experiments.pocket_if.variance import variance
 from experiments.pocket_if.world import FRAMED, GENERIC, SCENES, SETS, SIDE, STYLES, World
-from tests.experiments.handles import Handle, Killed, Stored
+from tests.experiments.handles import Handle, Killed, Stored, in_steps
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("resvg_py")
@@ -251,8 +251,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[object, S
     torch.set_num_threads(1)
     patch, root = pytest.MonkeyPatch(), tmp_path_factory.mktemp("pocket")
     patch.setattr("platformdirs.user_cache_dir", lambda name: str(root / "cache"))
-    patch.setattr("experiments.cascade.TIMES", FEW_TIMES)
-    patch.setattr("experiments.cascade.Pipeline.sample.__defaults__", (FEW_TIMES,))
+    in_steps(patch, FEW_TIMES)
     done: dict[str, tuple[object, Stored]] = {}
 
     def add(experiment: object, *inputs: object) -> Stored:
