@@ -237,6 +237,18 @@ def test_the_declared_sets_of_this_project_are_whole() -> None:
     assert all(each.name in url for each in mnist.files for url in each.urls)
 
 
+WHOLE = f"""[tiny]
+title = "T"
+source = "S"
+licence = "L"
+
+[[tiny.files]]
+name = "n"
+bytes = 3
+sha256 = "{"0" * 64}"
+"""
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -247,6 +259,9 @@ def test_the_declared_sets_of_this_project_are_whole() -> None:
         (f"a = {'9' * 5000}", "not valid TOML: a number has more than 64 bits"),
         ("tiny = 3", "'tiny' is not a table; write a data set as [tiny]"),
         ("[tiny]\ntitle = 'x'\nfiles = []", "data set 'tiny' has no valid 'source'"),
+        ("[tiny]\n[Tiny]\n[x]\n[X]", "data sets 'tiny' and 'Tiny', 'x' and 'X' have the same name on some systems"),
+        (WHOLE.replace("tiny", "Node"), "'Node' is a folder of Darkroom's own in the user's cache"),
+        (WHOLE + WHOLE.partition("\n\n")[2].replace('"n"', '"N"'), "files 'n' and 'N' have the same name"),
     ],
 )
 def test_a_broken_declaration_is_told(tmp_path: Path, content: str, message: str) -> None:

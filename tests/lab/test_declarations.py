@@ -252,6 +252,31 @@ PROJECT_FAULTS = {
         'from darkroom.lab import experiment\n@experiment()\ndef alone():\n    """X."""\n',
         "experiments/part_x/bad.py:3:1: experiment 'part_x/alone' is declared in experiments/part_x/alone.py too",
     ),
+    "a name that another has in another case": (
+        'from darkroom.lab import experiment\n@experiment()\ndef Alone():\n    """X."""\n',
+        "experiments/part_x/bad.py:3:1: experiment 'part_x/Alone': 'part_x/alone' and 'part_x/Alone' have the same name",
+    ),
+    "a name that is a part of another": (
+        'from darkroom.lab import experiment\n@experiment()\ndef part_x():\n    """X."""\n',
+        "experiment 'part_x/alone' would be stored among the outputs of 'part_x'; rename one of the two",
+    ),
+    "a name that is a device of Windows": (
+        'from darkroom.lab import experiment\n@experiment()\ndef aux():\n    """X."""\n',
+        "experiments/part_x/bad.py:3:1: 'part_x/aux' is a path that some file systems cannot store; rename it",
+    ),
+    "the name of the folder of figures": (
+        'from darkroom.lab import experiment\n@experiment()\ndef figures():\n    """X."""\n',
+        "bad.py:3:1: experiment 'part_x/figures': 'figures' is where figures are stored; rename it",
+    ),
+    "figures that differ in case": (
+        (
+            "from darkroom.lab import experiment\n"
+            '@experiment()\ndef bad():\n    """X."""\n'
+            '@bad.figure(caption="c", alt="a")\ndef loss(results): ...\n'
+            '@bad.figure(caption="c", alt="a")\ndef Loss(results): ...\n'
+        ),
+        "experiments/part_x/bad.py:8:1: figure 'Loss': 'loss' and 'Loss' have the same name on some systems",
+    ),
     "experiments that wait for each other": (
         (
             "from darkroom.lab import Results, experiment, upstream\n"
@@ -267,13 +292,23 @@ PROJECT_FAULTS = {
 def test_what_one_file_cannot_show_is_told_by_the_project(workshop: Workshop, name: str) -> None:
     """Rules between files are kept too: upstreams, data sets, ids and cycles."""
     source, message = PROJECT_FAULTS[name]
-    workshop.write("experiments/part_x/bad.py", source)
+    workshop.write("experiments/bad.py" if "def part_x" in source else "experiments/part_x/bad.py", source)
 
     with pytest.raises(DeclarationError) as caught:
         workshop.lab()
 
     assert message in str(caught.value)
     assert workshop.call("status", code=2).stderr.strip() == str(caught.value)
+
+
+def test_folders_of_experiments_that_differ_in_case_are_told_at_each(workshop: Workshop) -> None:
+    """All of them at once, also where no two experiments have the same name."""
+    one = 'from darkroom.lab import experiment\n@experiment()\ndef {}():\n    """X."""\n'
+    workshop.write("experiments/Part_X/other.py", one.format("first") + one.format("second"))
+    with pytest.raises(DeclarationError) as caught:
+        workshop.lab()
+    assert len(str(caught.value).splitlines()) >= 2
+    assert all("'Part_X' and 'part_x' have the same name" in line for line in str(caught.value).splitlines())
 
 
 @pytest.fixture

@@ -159,6 +159,20 @@ def test_a_model_is_asked_for_by_its_folder(drawing: Workshop, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("my model", "the folder is named 'my model'; use letters, digits, _ and - only"),
+        ("Hubbed", "experiments/models.toml has a model 'hubbed'; rename the folder"),
+        ("hubbed", "experiments/models.toml has a model 'hubbed'; rename the folder"),
+    ],
+)
+def test_a_model_s_folder_has_a_name_of_its_own(drawing: Workshop, tmp_path: Path, name: str, complaint: str) -> None:
+    """It names the variants: one that could not be stored, or is another model's, is refused before anything runs."""
+    (tmp_path / "at" / name / "stage_1").mkdir(parents=True)
+    assert complaint in drawing.call("run", "part_z/drawn", "--model", str(tmp_path / "at" / name), code=2).stderr
+
+
+@pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
         (["--model", "hubed"], "no such model or folder; did you mean 'hubbed'?"),
@@ -270,6 +284,8 @@ def test_a_project_without_models_says_so(workshop: Workshop) -> None:
         ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = 5', "network of model 'hubbed' is not a table"),
         ('title = "Hubbed"', 'title = "Hubbed"\nonly = "part_z/drawn"', "only of model 'hubbed' is not a list"),
         ("part_z/trained", "part_z/traned", "'part_z/traned', which is not an experiment; did you mean 'part_z/trained'?"),
+        ("[hubbed]", "[Small]", "models 'small' and 'Small' have the same name on some systems; rename one"),
+        ("[hubbed]", f"[{'x' * 150}]", "use letters, digits, _ and -"),
         ("[hubbed]", "[hubbed", "not valid TOML"),
     ],
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -102,6 +103,32 @@ def test_a_folder_from_elsewhere_is_refused(tmp_path: Path, path: str, complaint
     (tmp_path / "work" / "void").mkdir(parents=True)
     with pytest.raises(ExperimentError, match=f"part_x/it: .*{complaint}"):
         write_results(tmp_path, {"model": Path(path)}, "part_x/it", tmp_path / "work")
+
+
+@pytest.mark.parametrize(
+    ("returned", "complaint"),
+    [
+        ({"A": {"w": np.ones(1)}, "a": {"w": np.ones(1)}}, "the results 'A.safetensors' and 'a.safetensors' have the"),
+        ({"Results": {"w": np.ones(1)}, "x": np.ones(1)}, "'results.safetensors' and 'Results.safetensors' have the"),
+        (
+            {"results.json": Path("model"), "x": 1},
+            "the results 'results.json' have the same file name, here or on some",
+        ),
+        ({"manifest.json": Path("model")}, "the result 'manifest.json' has a name that Darkroom uses; rename it"),
+        ({"Figures": Path("model")}, "the result 'Figures' has a name that Darkroom uses; rename it"),
+        ({"m": Path("model")}, "in the folder model, 'A' and 'a' have the same name on some systems; rename one"),
+    ],
+)
+def test_results_of_one_file_name_are_refused(tmp_path: Path, returned: dict[str, Any], complaint: str) -> None:
+    """Before anything is written, also where only other systems take two names for one."""
+    (tmp_path / "work" / "model").mkdir(parents=True)
+    (tmp_path / "work" / "model" / "A").write_text("1")
+    if "m" in returned:
+        (tmp_path / "work" / "model" / "a").write_text("2")
+    (tmp_path / "outputs").mkdir()
+    with pytest.raises(ExperimentError, match=re.escape(complaint)):
+        write_results(tmp_path / "outputs", returned, "part_x/it", tmp_path / "work")
+    assert not list((tmp_path / "outputs").iterdir())
 
 
 def test_the_same_results_are_the_same_bytes(tmp_path: Path) -> None:
@@ -291,6 +318,17 @@ def test_a_move_that_was_cut_short_is_taken_back(tmp_path: Path) -> None:
 
     assert (place.folder / "file").read_text() == "old"
     assert places.interrupted(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["previous", "next", "work", "lock"])
+def test_an_experiment_may_be_named_as_a_folder_of_others(tmp_path: Path, name: str) -> None:
+    """Its own move is finished all the same, and the folder that it lies in is not taken for an experiment."""
+    place = OutputFolder(tmp_path, f"part_x/{name}")
+    (place.previous / "previous").mkdir(parents=True)  # a result of that name
+    (place.previous / "manifest.json").write_text("{}")
+    (place.scratch / "lock").write_text("")
+    (place.previous / "previous/manifest.json").write_text("{}")
+    assert places.interrupted(tmp_path) == [f"part_x/{name}"]
 
 
 # Checkpoints --------------------------------------------------------------------------------------------------------------

@@ -359,13 +359,12 @@ def test_less_than_is_text_in_html(project: Project) -> None:
     project.build()
 
 
-def test_a_page_lies_in_no_file(project: Project) -> None:
-    """A folder that is called as a page is told at the page in it."""
+@pytest.mark.parametrize("folder", ["index.html", "Index.HTML", "record.JSON"])
+def test_a_page_lies_in_no_file(folder: str, project: Project) -> None:
+    """A folder that is called as a file of the site, here or on other systems, is told at the page in it."""
     project.page("Text.")
-    project.page("Text.", "index.html/x")
-    with pytest.raises(
-        ContentError, match=r"pages/index\.html/x\.md:1:1 page: the page would be in a folder index\.html"
-    ):
+    project.page("Text.", f"{folder}/x")
+    with pytest.raises(ContentError, match=rf"pages/{folder}/x\.md:1:1 page: the page would be in a folder {folder}"):
         project.build()
 
 
@@ -389,6 +388,24 @@ def test_a_figure_of_an_unknown_kind_is_one_fault(project: Project) -> None:
     assert [str(fault) for fault in caught.value.faults] == [
         "templates/pages/index.md:5:4 template: part_b/a/loss is of kind 'own', but templates/figures/own.html does not exist"
     ]
+
+
+def test_outputs_that_differ_in_case_are_told(project: Project) -> None:
+    """Once for each folder that would be another; a warning, and a fault in strict mode."""
+    sound(project.outputs)
+    outputs = project.root / "experiments/outputs"
+    for name in ("part_b/A", "Part_B/x", "Part_B/y"):
+        shutil.copytree(outputs / "part_b/a", outputs / name)
+        spoil(outputs / name, lambda m, name=name: m.update(experiment=name))
+    project.page("Text.")
+    told = [(w.path, w.message) for w in project.build().warnings if w.rule == "file"]
+    end = "have the same name on some systems, such as macOS; rename or delete one of the two"
+    assert told == [
+        ("experiments/outputs/part_b", f"'Part_B' and 'part_b' {end}"),
+        ("experiments/outputs/part_b/a", f"'part_b/A' and 'part_b/a' {end}"),
+    ]
+    with pytest.raises(ContentError, match="'Part_B' and 'part_b' have the same name"):
+        project.build(strict=True)
 
 
 def test_a_folder_of_outputs_whose_name_is_no_text_is_damaged(project: Project) -> None:

@@ -28,7 +28,7 @@ import msgspec
 from msgspec import Meta
 
 from darkroom.core.errors import DamagedOutputs
-from darkroom.core.paths import check_id, check_name, check_path, read_plain
+from darkroom.core.paths import check_id, check_name, check_path, folded, read_plain, said_alike
 
 if TYPE_CHECKING:
     from darkroom.core.figure_layouts import Layout
@@ -186,6 +186,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             check_name(name)
         for name in self.temporary:
             check_path(name)
+        if same := said_alike(self.figures):
+            raise ValueError(f"the figures {same} have the same name on some systems")
         _check_places(list(_placed(self)))
 
 
@@ -362,24 +364,20 @@ def _check_moments(*moments: str) -> None:
             raise ValueError(f"{moment[:40]!r} is not a time such as 2026-11-27T12:00:00Z")
 
 
-def _folded(path: str) -> str:
-    """A path as compared by file systems that ignore case and Unicode normalisation."""
-    from unicodedata import normalize
-
-    return normalize("NFC", normalize("NFC", path).casefold())
-
-
 def _check_places(paths: list[str]) -> None:
     """Refuse files that would overwrite each other, also on file systems that ignore case.
 
     Raises:
         ValueError: two do.
     """
-    folded = {path.casefold() if path.isascii() else _folded(path) for path in paths}
-    if len(folded) != len(paths):
+    files = {folded(path) for path in paths}
+    if len(files) != len(paths):
         raise ValueError("two files have the same path")
-    folders = {path.rpartition("/")[0] for path in folded}
+    folders = {path.rpartition("/")[0] for path in paths} - {""}
     while folders:
-        if wrong := folders & folded:
+        same = {folded(path) for path in folders}
+        if wrong := same & files:
             raise ValueError(f"{min(wrong)!r} is a file and a folder")
+        if len(same) != len(folders):
+            raise ValueError(f"the folders {said_alike(sorted(folders))} have the same name on some systems")
         folders = {path.rpartition("/")[0] for path in folders} - {""}

@@ -70,6 +70,41 @@ def check_id(identity: str) -> None:
         raise ValueError(f"{identity!r} is not an id of an experiment")
 
 
+def folded(path: str) -> str:
+    """*path* as it is compared by file systems that ignore case or Unicode normalisation, such as those of macOS.
+
+    Paths for which this differs are different files everywhere (Unicode 16, D145: canonical caseless matching).
+    """
+    if path.isascii():
+        return path.lower()
+    from unicodedata import normalize
+
+    return normalize("NFD", normalize("NFD", path).casefold())
+
+
+def alike(paths: Iterable[str]) -> dict[str, str]:
+    """Paths that would be the same, or lie in the same folder, as one before them on some file systems, with that one.
+
+    Both are cut off after the name that differs only in case or in the Unicode form of its characters.
+    """
+    seen: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for path in paths:
+        end = 0
+        while end != -1:
+            end = path.find("/", end + 1)
+            way = path if end == -1 else path[:end]
+            first = seen.setdefault(folded(way), way)
+            if first.rpartition("/")[2] != way.rpartition("/")[2]:  # not only in folders that are alike
+                found.setdefault(way, first)
+    return found
+
+
+def said_alike(paths: Iterable[str]) -> str:
+    """Those of *paths* that are ``alike``, for messages: "'A' and 'a', 'B' and 'b'"; "" if there are none."""
+    return ", ".join(f"{first!r} and {way!r}" for way, first in alike(paths).items())
+
+
 def check_name(name: str) -> None:
     """Refuse what is not the name of a figure or a metric, which is that of a function.
 

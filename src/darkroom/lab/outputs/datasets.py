@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.core.errors import DataUnavailable, UsageError
-from darkroom.core.paths import check_id, check_path, read_toml
+from darkroom.core.paths import check_id, check_path, folded, read_toml, said_alike
 
 VARIABLE = "DARKROOM_DATA"
+_OWN = ("node", "untrusted")  # what else is in the user's cache
 Progress = Callable[[str, int, int], None]
 
 
@@ -148,6 +149,8 @@ def declared(path: Path) -> dict[str, DatasetDeclaration]:
         UsageError: it is not TOML, or a set lacks something.
     """
     content = read_toml(path) or {}
+    if same := said_alike(content):
+        raise UsageError(f"{path}: data sets {same} have the same name on some systems; rename one of each two")
     return {name: _declaration(path, name, table) for name, table in content.items()}
 
 
@@ -160,8 +163,12 @@ def _declaration(path: Path, name: str, table: Mapping[str, Any]) -> DatasetDecl
             for each in table["files"]
         )
         check_id(name)
+        if folded(name).partition("/")[0] in _OWN:
+            raise ValueError(f"{name!r} is a folder of Darkroom's own in the user's cache")
         for each in files:
             _check_file(each)
+        if same := said_alike(each.name for each in files):
+            raise ValueError(f"files {same} have the same name on some systems")
         return DatasetDeclaration(name, str(table["title"]), str(table["source"]), str(table["licence"]), files)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         what = "has no valid" if isinstance(error, KeyError) else "has an invalid value:"

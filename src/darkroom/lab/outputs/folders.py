@@ -197,11 +197,14 @@ def interrupted(outputs: Path) -> list[str]:
 
 def _moving(base: str, folder: str) -> Iterator[str]:
     try:
-        names = [entry.name for entry in os.scandir(f"{base}/{folder}") if entry.is_dir(follow_symlinks=False)]
+        entries = list(os.scandir(f"{base}/{folder}"))
     except OSError:
         return
-    if "previous" in names:
+    names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    is_moved = os.path.lexists(f"{base}/{folder}previous/{MANIFEST}")
+    has_lock = any(entry.name == "lock" and entry.name not in names for entry in entries)
+    if is_moved:
         yield folder.rstrip("/")
-    for name in names if folder.count("/") < DEEPEST else ():
-        if name not in {"previous", "next", "work"}:
-            yield from _moving(base, f"{folder}{name}/")
+    is_scratch = is_moved or has_lock  # of one experiment, and so of no others below
+    for name in names if folder.count("/") < DEEPEST and not is_scratch else ():
+        yield from _moving(base, f"{folder}{name}/")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from darkroom.core.errors import DamagedOutputs, ExperimentError, nearest
 from darkroom.core.manifest import ARRAYS, FIGURES, NAME, Manifest, StoredFile, is_temporary, load
-from darkroom.core.paths import check_path, links_among, read_plain
+from darkroom.core.paths import check_path, folded, links_among, read_plain, said_alike
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,6 +42,8 @@ def write_results(folder: Path, returned: object, identity: str, work: Path | No
         raise ExperimentError(f"{identity}: returned {_kind(returned)}; return a mapping of names to arrays and values")
     folders = {name: value for name, value in returned.items() if isinstance(value, Path)}
     arrays, values, groups = _sorted_out({n: v for n, v in returned.items() if n not in folders}, identity)
+    names = [*folders, *([ARRAYS] if arrays else []), *([VALUES] if values else [])]
+    _check_files([*names, *(f"{name}.safetensors" for name in groups)], identity)
     files = [each for name, path in folders.items() for each in _stored_folder(folder, name, path, identity, work)]
     if arrays:
         files.append(store_file(folder, ARRAYS, _safetensors(arrays)))
@@ -77,6 +79,10 @@ def _stored_folder(folder: Path, name: str, path: Path, identity: str, work: Pat
             "directory and return its relative path"
         )
     found = sorted(each for each in source.rglob("*") if each.is_file())
+    if same := said_alike(each.relative_to(source).as_posix() for each in found):
+        raise ExperimentError(
+            f"{identity}: in the folder {path}, {same} have the same name on some systems; rename one"
+        )
     if not found:
         raise ExperimentError(
             f"{identity}: the folder {path} of {name} is empty; write files into it, or do not return it"
@@ -139,7 +145,7 @@ class Results(Mapping[str, Any]):
             DamagedOutputs: its file is missing or altered.
         """
         if f"{name}.safetensors" in self._files and f"{name}.safetensors" != ARRAYS:
-            return _nested(self._file(f"{name}.safetensors"))
+            return self._group(f"{name}.safetensors")
         if within := [path for path in self._files if path.startswith(f"{name}/")]:
             for path in within:
                 self._verified(path)
@@ -163,6 +169,12 @@ class Results(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"Results({self.id!r}, {list(self)})"
+
+    def _group(self, path: str) -> dict[str, Any]:
+        arrays = self._file(path)
+        if wrong := next((name for name in arrays for way in _ways(name) if way in arrays), ""):
+            raise DamagedOutputs(f"{self._folder / path}: {wrong!r} is both an array and in one; run {self.id} again")
+        return _nested(arrays)
 
     def _file(self, path: str) -> dict[str, Any]:
         if path not in self._loaded:
@@ -246,6 +258,17 @@ def _sorted_out(
         else:
             values[name] = checked_value(value, name, identity)
     return arrays, values, groups
+
+
+def _check_files(names: list[str], identity: str) -> None:
+    """Refuse names of files and folders in the outputs that are taken, or the same on some systems."""
+    if taken := next((name for name in names if folded(name) in {NAME, FIGURES}), ""):
+        raise ExperimentError(f"{identity}: the result {taken!r} has a name that Darkroom uses; rename it")
+    if len({folded(name) for name in names}) != len(names):
+        same = said_alike(names) or next(repr(name) for name in names if names.count(name) > 1)
+        raise ExperimentError(
+            f"{identity}: the results {same} have the same file name, here or on some systems; rename one"
+        )
 
 
 def _check_name(name: object, identity: str) -> None:
@@ -354,6 +377,11 @@ def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
             inner = inner.setdefault(folder, {})
         inner[name] = value
     return nested
+
+
+def _ways(name: str) -> list[str]:
+    """The groups that an array is in: ``a`` and ``a/b`` for ``a/b/c``."""
+    return [name[:at] for at, letter in enumerate(name) if letter == "/"]
 
 
 def copy_file(source: Path, target: Path) -> None:

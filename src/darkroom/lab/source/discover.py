@@ -18,7 +18,8 @@ import msgspec
 from darkroom.core import caches
 from darkroom.core.digests import Digests
 from darkroom.core.errors import DeclarationError, UsageError, nearest
-from darkroom.core.paths import MOST_SOURCE, read_plain
+from darkroom.core.manifest import FIGURES
+from darkroom.core.paths import MOST_SOURCE, alike, check_id, read_plain
 from darkroom.lab.source.declared import DeclaredDrawing, DeclaredExperiment, DrawingRecipe, ExperimentRecipe
 from darkroom.lab.source.edges import DATA, EXPERIMENTS, MODELS, AnyEdge, Unbound
 from darkroom.lab.source.models import declared as declared_models
@@ -233,6 +234,7 @@ class _Linker:
         ]
         for module, each in found:
             self._name(module, each)
+        self._refuse_unfit(found)
         recipes = {self.ids[module, each.name]: self._recipe(module, each) for module, each in found}
         self._refuse_lost(recipes)
         self._refuse_cycles(recipes)
@@ -250,6 +252,29 @@ class _Linker:
                 module, each.line, 1, f"experiment {identity!r} is declared in {other} too; rename one of the two"
             )
         self.ids[module, each.name] = identity
+
+    def _refuse_unfit(self, found: list[tuple[str, DeclaredExperiment]]) -> None:
+        """Refuse experiments and figures whose outputs could not be stored, or would lie in the place of others."""
+        ids = {self.ids[module, each.name]: (module, each.line) for module, each in found}
+        same = alike(ids)
+        for identity, where in ids.items():
+            parts = identity.split("/")
+            cut = ["/".join(parts[: end + 1]) for end in range(len(parts))]
+            try:
+                check_id(identity)
+            except ValueError as error:
+                self._fault(*where, 1, f"{error}; rename it")
+            if FIGURES in parts:
+                self._fault(*where, 1, f"experiment {identity!r}: {FIGURES!r} is where figures are stored; rename it")
+            for way in (each for each in cut if each in same):
+                self._fault(*where, 1, _same_names(f"experiment {identity!r}", way, same[way]))
+            for way in (each for each in cut[:-1] if each in ids):
+                message = f"experiment {identity!r} would be stored among the outputs of {way!r}; rename one of the two"
+                self._fault(*where, 1, message)
+        for module, each in found:
+            lines = {figure.name: figure.line for figure in each.figures}
+            for name, first in alike(lines).items():
+                self._fault(module, lines[name], 1, _same_names(f"figure {name!r}", name, first))
 
     def _recipe(self, module: str, each: DeclaredExperiment) -> ExperimentRecipe:
         reach = self.fingerprints.reach(module, each.name)
@@ -308,6 +333,10 @@ class _Linker:
 
     def _fault(self, module: str, line: int, column: int, message: str) -> None:
         self.faults.append(f"{self.modules[module]}:{line}:{column}: {message}")
+
+
+def _same_names(what: str, name: str, other: str) -> str:
+    return f"{what}: {other!r} and {name!r} have the same name on some systems, such as macOS; rename one of the two"
 
 
 class _Names:

@@ -37,7 +37,7 @@ from typing import Any
 import msgspec
 
 from darkroom.core.errors import UnknownName, UsageError, nearest
-from darkroom.core.paths import read_toml
+from darkroom.core.paths import PART_BYTES, folded, read_toml, said_alike
 from darkroom.lab.source.weights import HEX, Model, Network, TextSource, WeightsSource, is_commit
 
 KINDS = ("upstream", "hub", "folder")
@@ -55,6 +55,8 @@ def declared(path: Path) -> list[Model]:
     models = [_model(path, name, table) for name, table in content.items()]
     if models and models[0].parameters:
         raise UsageError(f"{path}: {models[0].name!r} is the default model; set its parameters in the experiments")
+    if same := said_alike(content):
+        raise UsageError(f"{path}: models {same} have the same name on some systems; rename one of each two")
     for model in models[1:]:
         _check_roles(path, model, models[0])
     return models
@@ -86,9 +88,14 @@ def of_folder(given: str, models: list[Model]) -> Model:
             raise UsageError(
                 f"--model {given}: no {role}/ in that folder; put a pipeline there, written by save_pretrained"
             )
+    name = folder.name
+    if not _is_name(name):
+        raise UsageError(f"--model {given}: the folder is named {name!r}; use letters, digits, _ and - only")
+    if taken := next((each.name for each in models if folded(each.name) == folded(name)), ""):
+        raise UsageError(f"--model {given}: experiments/models.toml has a model {taken!r}; rename the folder")
     text = _text_in(folder)
     sources = {role: WeightsSource("folder", str(folder / role), text=text) for role in roles}
-    return Model(folder.name, folder.name, sources)
+    return Model(name, name, sources)
 
 
 def _text_in(folder: Path) -> TextSource | None:
@@ -192,7 +199,7 @@ def _parameter(declared: Any, model: Model) -> Any:
 def _model(path: Path, name: str, table: Any) -> Model:
     if not isinstance(table, dict) or not isinstance(table.get("title"), str):
         raise UsageError(f'{path}: model {name!r} has no title; write title = "..." under [{name}]')
-    if not name.replace("-", "").replace("_", "").isalnum():
+    if not _is_name(name):
         raise UsageError(f"{path}: model name {name!r}; use letters, digits, _ and -")
     parameters = table.get("parameters", {})
     if not isinstance(parameters, dict):
@@ -205,6 +212,11 @@ def _model(path: Path, name: str, table: Any) -> Model:
     if not isinstance(only, list) or not all(isinstance(each, str) for each in only):
         raise UsageError(f'{path}: only of model {name!r} is not a list of experiments; write only = ["part_a/flow"]')
     return Model(name, table["title"], roles, parameters, only)
+
+
+def _is_name(name: str) -> bool:
+    """Whether *name* can be a model's: it is part of ids, and so of paths."""
+    return name.replace("-", "").replace("_", "").isalnum() and len(name.encode()) <= PART_BYTES // 2
 
 
 def _network(path: Path, model: str, given: Any) -> Network:

@@ -8,7 +8,7 @@ from functools import partial
 
 from darkroom.core.errors import Fault
 from darkroom.core.manifest import NAME, Figure
-from darkroom.core.paths import links_among
+from darkroom.core.paths import alike, links_among
 from darkroom.press.content.catalogue import FRESH, StoredExperiment
 from darkroom.press.rendering.context import Context
 from darkroom.press.content.page_calls import kinds_in
@@ -38,6 +38,7 @@ def judge_experiments(sources: Sources, index: Index, findings: Findings) -> Non
                 continue
             message = f"{experiment.id} is {_described(experiment)}; run python build.py run {experiment.id}"
             findings.problems.append(Fault(place, 1, 1, experiment.state, message))
+    findings.problems.extend(_alike(sources))
     findings.warnings += _never_run(sources, unseen)
     findings.warnings += _unshown(sources, index)
 
@@ -116,6 +117,15 @@ def _never_run(sources: Sources, unseen: Sequence[str]) -> Iterator[Fault]:
     if unseen:
         message = f"no outputs, and no page that shows them: {', '.join(unseen)}; run python build.py run ID"
         yield Fault(sources.places.shown(sources.places.outputs), 1, 1, "missing", message)
+
+
+def _alike(sources: Sources) -> Iterator[Fault]:
+    """Outputs in folders that are one and the same on some systems, where one would take the place of the other."""
+    experiments = sources.catalogue.experiments
+    stored = [identity for identity in experiments if experiments[identity].digest]
+    for way, first in alike(stored).items():
+        message = f"{first!r} and {way!r} have the same name on some systems, such as macOS; rename or delete one of the two"
+        yield Fault(sources.places.shown(sources.places.outputs / way), 1, 1, "file", message)
 
 
 def _unshown(sources: Sources, index: Index) -> Iterator[Fault]:

@@ -15,6 +15,7 @@ import msgspec
 
 from darkroom.core.errors import Fault, nearest
 from darkroom.core.manifest import Status
+from darkroom.core.paths import folded
 from darkroom.core.record import schema, schema_sources
 from darkroom.press.site import checks, standalone
 from darkroom.press.rendering import feeds
@@ -393,8 +394,9 @@ def _faults_of_site(
         for url, record in records.items()
     }
     known = {*files, *sources.outlines}
+    names = {folded(name) for name in known}
     for url, path in sources.paths.items():
-        for folder in [str(parent) for parent in PurePosixPath(url).parents if str(parent) in known]:
+        for folder in [str(parent) for parent in PurePosixPath(url).parents if folded(str(parent)) in names]:
             message = f"the page would be in a folder {folder}, which is a file of the site; rename the page's folder"
             yield Fault(shown(path), 1, 1, "page", message)
     yield from checks.faults_of(pages, known, sources.page)

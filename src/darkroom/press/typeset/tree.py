@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from darkroom.core.errors import ContentError, Fault
+from darkroom.core.paths import folded
 from darkroom.press.typeset.typography import composed
 
 POINTER = b"version https://git-lfs.github.com/spec/"
@@ -105,7 +106,7 @@ class _Walk:
             return
         names: dict[str, str] = {}
         for entry in entries:
-            name = composed(entry.name.casefold())
+            name = folded(entry.name)
             if names.setdefault(name, entry.name) != entry.name:
                 same = composed(entry.name) == composed(names[name])
                 how = "the Unicode form of its characters" if same else "case, which some systems ignore"
