@@ -156,6 +156,41 @@ def test_a_formula_in_a_caption_leads_nowhere(project: Project) -> None:
     assert 'href="javascript' not in project.html() and '<figure class="absent' in project.html()
 
 
+@pytest.mark.parametrize(
+    "tex",
+    [
+        r"\smash{\raisebox{-4000em}{x}}",
+        r"\kern-30em x",
+        r"\hspace{-30em}x",
+        r"\rule{30em}{1em}",
+        r"\rule{1em}{600pt}",
+        r"\mskip-9999mu x",
+        r"\genfrac{}{}{30em}{}{a}{b}",
+        r"\begin{array}{c}a\\[-30em]b\end{array}",
+        r"\def\arraystretch{90}\begin{matrix}a\\b\end{matrix}",
+        r"\begin{matrix}" + r"x\\" * 40 + r"\end{matrix}",
+    ],
+)
+def test_a_formula_of_outputs_has_the_size_of_one(tex: str, project: Project) -> None:
+    """Larger than 20 em, or moved further, it is damage; in a page's own text it is the author's business."""
+    folder = sound(project.outputs)
+    spoil(folder, lambda m: (m["figures"]["loss"].update(caption=f"A ${tex}$"), m.update(summary=f"A ${tex}$")))
+    project.page(f'Text ${tex}$.\n\n{{{{ figure("part_b/a/loss") }}}}\n\n{{{{ experiments("*") }}}}')
+    told = [each.message for each in project.build().warnings if "than 20 em in" in each.message]
+    assert len(told) == 2
+    assert '<figure class="absent' in project.html() and 'class="state damaged"' in project.html()
+    sizes = {
+        r"x_{i_j}",
+        r"\frac{\sum_i^n x}{\sqrt{\frac ab}}",
+        r"\underbrace{a+b}_{c}",
+        r"\left(\begin{matrix}a\\b\\c\end{matrix}\right)",
+    }
+    spoil(folder, lambda m: m["figures"]["loss"].update(caption=" ".join(f"${each}$" for each in sorted(sizes))))
+    assert not [
+        each for each in project.build().warnings if "than 20 em in '" in each.message and "loss" in each.message
+    ]
+
+
 def test_results_are_published_by_what_they_are(project: Project) -> None:
     """Arrays and data are; what a browser would run is not, and is named all the same."""
     folder = sound(project.outputs)

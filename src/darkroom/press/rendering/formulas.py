@@ -26,9 +26,10 @@ from darkroom.press.rendering.layouts import policy_digest
 from darkroom.press.rendering.texts import FORMULAS
 from darkroom.press.typeset.equations import BadTeX, Equation, Typeset, plain
 from darkroom.press.typeset.katex import Katex, Pending
-from darkroom.press.typeset.katex_html import classes_of, rules
+from darkroom.press.typeset.katex_html import classes_of, largest_length, rules
 from darkroom.press.typeset.katex_style import MathStyle, font_parts, not_whole, read_math_style
 
+LARGEST_EM = 20  # of a formula in a text of somebody's outputs; a caption or heading that is read needs a few
 _SHORT = 16  # characters of a formula that fits any line with the marks beside it
 _OPENING, _CLOSING = frozenset("([“‘"), re.compile(r"[,.;:!?)\]”’]*")  # a browser would break the line behind or before
 
@@ -89,12 +90,15 @@ class Formulas:
             pending.end()
 
     def damage(self, pages: Iterable[Rendered]) -> dict[str, str]:
-        """What KaTeX refused in texts of manifests, by the figure or experiment whose they are."""
+        """What KaTeX refused in texts of manifests, or what is too large, by the figure or experiment whose they are."""
         found: dict[str, str] = {}
         for use in (use for page in pages for use in page.uses if use.owner):
             result = self._made[use.equation]
-            if isinstance(result, BadTeX):
-                said = f"{result.message} in {use.equation.tex[:80]!r}, a text from {use.path}:{use.line}"
+            problem = result.message if isinstance(result, BadTeX) else ""
+            if isinstance(result, str) and largest_length(result) > LARGEST_EM:
+                problem = f"something is larger, or moved further, than {LARGEST_EM} em"
+            if problem:
+                said = f"{problem} in {use.equation.tex[:80]!r}, a text from {use.path}:{use.line}"
                 found.setdefault(use.owner, said)
         return found
 

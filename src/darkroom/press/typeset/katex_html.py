@@ -43,6 +43,12 @@ def rules(classes: Iterable[str]) -> str:
     return "".join(f".{name}{{{_declaration(name)}!important}}" for name in names)
 
 
+def largest_length(html: str) -> float:
+    """The largest size or distance that *html*, of a formula, states in its style, in em; which way does not matter."""
+    return max((float(length.replace("D", ".")) for length in _LENGTHS.findall(html)), default=0.0)
+
+
+_LENGTHS = re.compile(r"\bk_[a-z-]+_-?(\d*D?\d+)em\b")
 _CLASSES = re.compile(r'class="([^"]*)"')
 _NAMED = re.compile(r"[a-z-]+_[A-Za-z0-9-]+")
 _AS_NAME = str.maketrans({":": "_", ".": "D", "%": "P", "#": "H", " ": "S"})
