@@ -388,6 +388,26 @@ def test_what_browsers_take_for_a_tag_is_one_or_a_fault(begun: str, around: str,
         project.build()
 
 
+@pytest.mark.parametrize("mark", ["<!--0-->", "<!--999999-->", "<!--style-->", "<!--policy-->"])
+def test_an_attribute_holds_no_mark_of_ours(mark: str, project: Project) -> None:
+    """What stands for a formula, or for its style, until it is put in stands for nothing where a page has written it."""
+    project.page(f"<div title=\"{mark}\">\n\n$x$ and <span title='{mark}'>y</span>\n\n</div>")
+    project.build()
+    shown = mark.replace("<", "&lt;")
+    assert f'<div title="{shown}">' in project.html() and f"<span title='{shown}'>" in project.html()
+    assert project.html().count('<span class="katex-html"') == 1
+
+
+def test_a_name_with_a_line_break_is_one_line(project: Project) -> None:
+    """What comes behind it does not read as a fault of another file."""
+    (project.pages / "a\nb.md:1:1 all is well").mkdir(parents=True)
+    (project.pages / "a\nb.md:1:1 all is well/x.md").write_text("none")
+    project.page("Text.")
+    with pytest.raises(ContentError) as caught:
+        project.build()
+    assert len(str(caught.value).splitlines()) == len(caught.value.faults)
+
+
 def test_less_than_is_text_in_html(project: Project) -> None:
     """Before a space, a digit, and in formulas."""
     project.page("<div>\n1 < 2 and 3 <4 and $a<b$\n</div>\n\n<pre>\nx < y\n</pre>")

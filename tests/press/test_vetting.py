@@ -65,6 +65,36 @@ def test_a_drawing_with_styles_or_names_of_its_own_is_a_picture(body: str, tmp_p
     assert not is_plain(drawing)
 
 
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        "class",
+        "role",
+        "aria-live",
+        "tabindex",
+        "autofocus",
+        "contenteditable",
+        "accesskey",
+        "data-film",
+        "popover",
+        "DATA-x",
+    ],
+)
+def test_a_drawing_that_speaks_to_the_page_is_a_picture(attribute: str, tmp_path: Path) -> None:
+    """To its styles, its scripts or its readers: there, it would have what the page means for its own elements."""
+    drawing = f'{HEAD}<g fill="red"><path d="M 1 2 L 3 4" {attribute}="card"/></g></svg>'
+    assert not fault(tmp_path, drawing)
+    assert not is_plain(drawing) and is_plain(drawing.replace(f'{attribute}="card"', 'opacity="1"'))
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-7", "rot13", "unicode_escape", "no-such", "utf-32", "idna", "base64", "x" * 300]
+)
+def test_a_drawing_in_an_encoding_of_its_own_is_refused(encoding: str, tmp_path: Path) -> None:
+    """Whether Python knows it or not."""
+    assert "save it as UTF-8" in fault(tmp_path, f'<?xml version="1.0" encoding="{encoding}"?>{HEAD}</svg>')
+
+
 def test_what_its_first_tag_has_and_what_it_says_do_not_matter(tmp_path: Path) -> None:
     """The page writes the tag anew, and text is no attribute."""
     first = HEAD.replace("<svg", '<svg style="color-scheme:light dark" xmlns:xlink="http://www.w3.org/1999/xlink"')

@@ -32,7 +32,8 @@ class Fault(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}:{self.column} {self.rule}: {self.message}"
+        path = self.path.replace("\n", "\\n").replace("\r", "\\r")  # a name must not read as another fault
+        return f"{path}:{self.line}:{self.column} {self.rule}: {self.message}"
 
 
 class DarkroomError(Exception):

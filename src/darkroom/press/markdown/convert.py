@@ -200,8 +200,11 @@ class Tree:
         self._raw(self.writer.code(token.content, ""), block=True)
 
     def _html_inline(self, token: Token) -> None:
-        if not token.content.startswith(("<!--", "<?", "<!")) or not token.content.startswith("<!--"):
-            self._raw(token.content, token.meta.get(AT, -1))
+        if not token.content.startswith("<!--"):
+            tag = token.content.replace(
+                "<!--", "&lt;!--"
+            )  # within an attribute, where it must not pass for a formula's mark
+            self._raw(tag, token.meta.get(AT, -1))
 
     def _html_text(self, token: Token) -> None:
         self._raw(token.content, 0)

@@ -158,6 +158,9 @@ _SPACES = frozenset({"", _XLINK, _XML, *_DESCRIPTIONS})  # of attributes
 _OUTWARD = re.compile(r"url\s*\(\s*[\"']?(?!#)|\\|javascript:|expression\s*\(|image-set", re.IGNORECASE)
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*")
 _USES = 50_000
+_ENCODINGS = frozenset(
+    {"utf-8", "utf8", "utf-16", "us-ascii", "ascii", "iso-8859-1", "latin1", "latin-1", "windows-1252"}
+)
 
 
 def _fault_of_drawing(content: bytes) -> str:
@@ -187,16 +190,23 @@ class _Drawing:
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._text
         parser.EntityDeclHandler = lambda *_: self._refuse("entities")
+        parser.XmlDeclHandler = lambda _, encoding, __: self._declared(encoding)
         parser.ProcessingInstructionHandler = lambda *_: self._refuse("a processing instruction")
         try:
             parser.Parse(content, True)
         except expat.ExpatError as error:
             return self.fault or f"it is not valid XML ({error})"
+        except (ValueError, LookupError):  # a declared encoding that expat leaves to Python
+            return "it is not valid XML (its encoding is unknown); save it as UTF-8"
         except _Stop:
             return self.fault
         if self._within & self._used:
             return "<use> elements are nested"
         return self.fault
+
+    def _declared(self, encoding: str | None) -> None:
+        if encoding and encoding.lower() not in _ENCODINGS:
+            self._refuse(f"the encoding {encoding[:40]!r}, which browsers may read in another way; save it as UTF-8")
 
     def _refuse(self, what: str) -> None:
         self.fault = self.fault or f"it holds {what}"
@@ -263,7 +273,28 @@ def is_plain(drawing: str) -> bool:
         return False
     if "<!" in body or "<?" in body or _SINGLE.search(body) or _CLOSING.search(body):
         return False
-    return not _FOREIGN.search(body.partition(">")[2])
+    within = body.partition(">")[2]
+    named = {found for tag in _TAG.findall(within) for found in _ATTRIBUTE.findall(tag)}
+    return named <= _PLAIN_ATTRIBUTES and not _FOREIGN.search(within)
+
+
+_TAG = re.compile(r"<[A-Za-z](?:[^<>\"]|\"[^\"]*\")*>")
+_ATTRIBUTE = re.compile(r"([^\s=<>\"'/]+)\s*=\s*\"[^\"]*\"")
+_PLAIN_ATTRIBUTES = frozenset(  # those that say what is drawn: no classes, roles, or data of the page's own scripts
+    (  # noqa: SIM905
+        "id x y x1 y1 x2 y2 cx cy r rx ry fx fy fr dx dy d points width height viewBox preserveAspectRatio transform href "
+        "xlink:href xml:space xml:lang fill fill-opacity fill-rule stroke stroke-width stroke-opacity stroke-linecap "
+        "stroke-linejoin stroke-miterlimit stroke-dasharray stroke-dashoffset opacity color clip-path clip-rule mask "
+        "clipPathUnits maskUnits maskContentUnits marker-start marker-mid marker-end markerWidth markerHeight markerUnits "
+        "refX refY orient offset stop-color stop-opacity gradientUnits gradientTransform spreadMethod patternUnits "
+        "patternContentUnits patternTransform filter filterUnits primitiveUnits in in2 result type values mode operator "
+        "stdDeviation radius flood-color flood-opacity k1 k2 k3 k4 edgeMode color-interpolation-filters font-family "
+        "font-size font-weight font-style font-variant letter-spacing word-spacing text-anchor text-decoration "
+        "text-rendering dominant-baseline alignment-baseline baseline-shift rotate textLength lengthAdjust startOffset "
+        "method spacing pathLength vector-effect shape-rendering image-rendering color-interpolation paint-order "
+        "visibility display version xmlns xmlns:xlink"
+    ).split()
+)
 
 
 _FOREIGN = re.compile(r"""<[^>]*?\s(?:style|(?!xml:|xlink:href\b)[^\s=:<>"'/]+:[^\s=:<>"'/]+)\s*=""", re.IGNORECASE)
