@@ -5,6 +5,7 @@ What is chosen (``-k``, ``-m``, a folder or file), what prints (``-s``) and what
 
 from __future__ import annotations
 
+import math
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -13,35 +14,26 @@ import pytest
 
 HERE = Path(__file__).parent
 MOST = 4  # a worker with torch takes a gigabyte
-LONGEST = (  # begun first, so that no worker is left alone with one of them
-    "browser/test_audit.py",
-    "browser/test_pages.py",
-    "test_cli.py",
-    "lab/test_run.py",
-    "test_fuzz.py",
-    "test_caches.py",
-    "press/test_hostile.py",
-    "test_surroundings.py",
-    "test_killed.py",
-    "experiments/test_pocket_if.py",
-    "golden/test_golden.py",
-    "experiments/test_part_a_sections.py",
-    "experiments/test_shipped.py",
-    "experiments/test_part_b.py",
-)
+SECONDS = "darkroom/seconds"  # of each file in the last run of all, in pytest's cache
+FIRST = ("browser", "", "experiments", "press", "lab", "golden", "devices", "diffusion")  # where no run was timed yet
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _runs_all(config: pytest.Config) -> bool:
+    """Whether nothing less than all tests of the default run was asked for."""
+    option = config.option
+    chosen = [Path(name).absolute() for name in config.args] != [HERE] or option.keyword
+    return not chosen and option.markexpr.startswith("not slow")
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Workers of ``-n auto``, which pyproject.toml asks for."""
     option = config.option
-    chosen = [Path(name).absolute() for name in config.args] != [HERE] or option.keyword
-    marked = not option.markexpr.startswith("not slow")
-    if chosen or marked or option.capture == "no" or getattr(option, "update_snapshots", False):
+    if not _runs_all(config) or option.capture == "no" or getattr(option, "update_snapshots", False):
         return 0
     return min(_cores(), MOST) if _cores() > 1 else 0
 
@@ -57,14 +49,39 @@ def pytest_xdist_setupnodes() -> None:
             install(folder)
 
 
+class _Stopwatch:
+    """Remembers how long each file took, for the order of the next run."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.seconds: dict[str, float] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        file = report.nodeid.partition("::")[0]
+        self.seconds[file] = self.seconds.get(file, 0.0) + report.duration
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        if exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
+            self.config.cache.set(SECONDS, {file: round(seconds, 1) for file, seconds in self.seconds.items()})
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """A worker has one core, and so have the programs that it starts."""
     if hasattr(config, "workerinput"):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+    elif _runs_all(config) and hasattr(config, "cache"):
+        config.pluginmanager.register(_Stopwatch(config))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Workers begin with the longest files."""
-    if hasattr(config, "workerinput"):
-        place = {HERE / name: number for number, name in enumerate(LONGEST)}
-        items.sort(key=lambda item: place.get(item.path, len(LONGEST)))
+    """Workers begin with the files that took longest, so that none is left alone with one of them."""
+    if not hasattr(config, "workerinput"):
+        return
+    took = config.cache.get(SECONDS, {}) if hasattr(config, "cache") else {}
+
+    def place(item: pytest.Item) -> tuple[float, int]:
+        folder = item.path.relative_to(HERE).parent.as_posix().removeprefix(".")
+        known = took.get(item.nodeid.partition("::")[0], math.inf)
+        return -known, FIRST.index(folder) if folder in FIRST else len(FIRST)
+
+    items.sort(key=place)

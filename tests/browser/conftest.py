@@ -148,16 +148,30 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture
-def page(chromium: Any, address: str) -> Iterator[Any]:
-    """The first page, wide, in the light theme; a message on the console fails the test."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
+@pytest.fixture(scope="session")
+def tab(chromium: Any) -> Iterator[tuple[Any, list[str]]]:
+    """A tab that tests share, each of which opens the first page in it anew; and what is said on its console."""
+    context = chromium.new_context()
     opened = context.new_page()
     said: list[str] = []
     opened.on("console", lambda message: said.append(message.text))
     opened.on("pageerror", lambda error: said.append(str(error)))
+    yield opened, said
+    context.close()
+
+
+@pytest.fixture
+def page(tab: tuple[Any, list[str]], address: str) -> Iterator[Any]:
+    """The first page, wide, in the light theme; a message on the console fails the test."""
+    opened, said = tab
+    opened.set_viewport_size({"width": 1280, "height": 900})
+    opened.emulate_media(color_scheme="light", media="screen", reduced_motion="no-preference")
+    opened.mouse.move(0, 0)
+    said.clear()
     opened.goto(f"{address}index.html")
+    if opened.evaluate("localStorage.length"):
+        opened.evaluate("localStorage.clear()")
+        opened.goto(f"{address}index.html")
     stir(opened)
     yield opened
-    context.close()
     assert said == []

@@ -54,15 +54,16 @@ def own(own_site: Path) -> Iterator[str]:
     yield from serve(own_site)
 
 
-def violations(chromium: Any, tools: Path, address: str, audits: Audits) -> list[str]:
-    """What axe finds on a page, opened once; and that it is wider than its window, at any of the widths."""
-    width = audits[0][0]
-    context = chromium.new_context(
-        viewport={"width": width, "height": 900}, color_scheme="light", bypass_csp=True, reduced_motion="reduce"
-    )
-    page = context.new_page()
+def opened(chromium: Any, address: str, **options: Any) -> Any:
+    """A page in a context of its own, in the light; *options* are the context's."""
+    size = {"width": 1280, "height": 900}
+    page = chromium.new_context(color_scheme="light", **{"viewport": size} | options).new_page()
     page.goto(address)
-    stir(page)
+    return page
+
+
+def violations(page: Any, tools: Path, audits: Audits) -> list[str]:
+    """What axe finds on a page, and that it is wider than its window, at any of the widths."""
     page.evaluate((tools / "axe-core/axe.min.js").read_text("utf-8"))
     broken = []
     for width, by_theme in audits:
@@ -77,7 +78,6 @@ def violations(chromium: Any, tools: Path, address: str, audits: Audits) -> list
             broken += [
                 f"{width} {theme}: {each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"]
             ]
-    context.close()
     return broken
 
 
@@ -85,13 +85,38 @@ Audits = Sequence[tuple[int, Mapping[str, Sequence[str]]]]  # widths, and rules 
 DESK: Audits = [(1280, {"light": RULES, "dark": OF_COLOUR})]  # colours are the same at every width
 
 
-@pytest.mark.parametrize("name", OWN)
-def test_axe_finds_nothing(chromium: Any, tools: Path, own: str, name: str) -> None:
+@pytest.fixture(scope="module", params=OWN)
+def visited(request: pytest.FixtureRequest, chromium: Any, own: str) -> Iterator[tuple[Any, list[str]]]:
+    """A page of this site that has been scrolled to its end and back and seen in the light and the dark; what it said."""
+    page = opened(chromium, "about:blank")
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("response", lambda answer: said.append(answer.url) if answer.status >= 400 else None)
+    page.goto(f"{own}{request.param}.html")
+    page.mouse.wheel(0, 100_000)
+    page.wait_for_load_state("networkidle")
+    page.emulate_media(color_scheme="dark")
+    page.mouse.wheel(0, -100_000)
+    page.wait_for_load_state("networkidle")
+    yield page, said.copy()
+    page.context.close()
+
+
+def test_nothing_is_said_on_the_console(visited: tuple[Any, list[str]]) -> None:
+    """No error, no warning, nothing that the policy refuses, and nothing that is not there, in the light and the dark."""
+    _, said = visited
+    assert said == []
+
+
+def test_axe_finds_nothing(visited: tuple[Any, list[str]], tools: Path) -> None:
     """No page of this site breaks a rule of WCAG 2.2 AA or a best practice, nor one of colour in the dark; none scrolls
     sideways.
     """
-    audits = [*DESK, (768, {}), (320, {"light": RULES})]
-    assert violations(chromium, tools, f"{own}{name}.html", audits) == []
+    page, _ = visited
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    stir(page)
+    assert violations(page, tools, [*DESK, (768, {}), (320, {"light": RULES})]) == []
 
 
 @pytest.mark.slow
@@ -99,14 +124,19 @@ def test_axe_finds_nothing(chromium: Any, tools: Path, own: str, name: str) -> N
 def test_axe_finds_nothing_at_any_width(chromium: Any, tools: Path, own: str, name: str) -> None:
     """Every rule in the light and of colour in the dark, opened at each width anew."""
     for width in (320, 768, 1280):
-        audits = [(width, {"light": RULES, "dark": OF_COLOUR})]
-        assert violations(chromium, tools, f"{own}{name}.html", audits) == []
+        page = opened(chromium, f"{own}{name}.html", viewport={"width": width, "height": 900}, reduced_motion="reduce")
+        stir(page)
+        assert violations(page, tools, [(width, {"light": RULES, "dark": OF_COLOUR})]) == []
+        page.context.close()
 
 
 @pytest.mark.parametrize("name", ["index", "other"])
 def test_axe_finds_nothing_in_any_kind_of_figure(chromium: Any, tools: Path, address: str, name: str) -> None:
     """The same for a page with a figure of every kind, and one with callouts, tasks, code and named formulas."""
-    assert violations(chromium, tools, f"{address}{name}.html", DESK) == []
+    page = opened(chromium, f"{address}{name}.html", reduced_motion="reduce")
+    stir(page)
+    assert violations(page, tools, DESK) == []
+    page.context.close()
 
 
 def pages(*sites: Path) -> list[str]:
@@ -132,28 +162,10 @@ def test_the_nu_validator_finds_no_error(tools: Path, own_site: Path, site: Path
         pytest.skip("no Java to run the Nu validator with")
     jar = tools / "vnu-jar/build/dist/vnu.jar"
     unknown = "CSS: “animation-timeline”.*"  # its list of CSS is older than scroll-driven animations
-    command = [java, "-jar", str(jar), "--errors-only", "--filterpattern", unknown, *pages(own_site, site)]
+    quick = ["-Xss16m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]  # it runs for seconds: to optimise takes longer
+    command = [java, *quick, "-jar", str(jar), "--errors-only", "--filterpattern", unknown, *pages(own_site, site)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stderr == "" and done.returncode == 0
-
-
-@pytest.mark.parametrize("name", OWN)
-def test_nothing_is_said_on_the_console(chromium: Any, own: str, name: str) -> None:
-    """No error, no warning, nothing that the policy refuses, and nothing that is not there, in the light and the dark."""
-    context = chromium.new_context(color_scheme="light", viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("response", lambda answer: said.append(answer.url) if answer.status >= 400 else None)
-    page.goto(f"{own}{name}.html")
-    page.mouse.wheel(0, 100_000)
-    page.wait_for_load_state("networkidle")
-    page.emulate_media(color_scheme="dark")
-    page.mouse.wheel(0, -100_000)
-    page.wait_for_load_state("networkidle")
-    context.close()
-    assert said == []
 
 
 FOCUS = """() => {

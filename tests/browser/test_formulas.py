@@ -6,10 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
-from functools import partial
-from http.server import ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -20,7 +17,7 @@ from darkroom.press.typeset.katex import Katex
 from darkroom.press.typeset.katex_html import classes_of, rules
 from darkroom.press.typeset.katex_style import font_parts, read_math_style
 from darkroom.press.typeset.npm import node
-from tests.browser.conftest import _Quiet
+from tests.browser.conftest import serve
 from tests.press.projects import ROOT, Project
 
 pytestmark = pytest.mark.browser
@@ -118,15 +115,27 @@ def constructs() -> Iterator[str]:
     yield from OTHERS
 
 
-BOXES = """() => [...document.querySelectorAll(".formula")].map((formula) => {
-  const origin = formula.getBoundingClientRect();
-  return [...formula.querySelectorAll(".katex, .katex-html, .katex-html *")].map((each) => {
-    const box = each.getBoundingClientRect();
-    const { color, backgroundColor, borderTopWidth, borderRightWidth, borderBottomWidth } = getComputedStyle(each);
-    return [box.x - origin.x, box.y - origin.y, box.width, box.height, color, backgroundColor,
-            borderTopWidth, borderRightWidth, borderBottomWidth];
+BOXES = """async (names) => {
+  const boxes = (page) => [...page.document.querySelectorAll(".formula")].map((formula) => {
+    const origin = formula.getBoundingClientRect();
+    return [...formula.querySelectorAll(".katex, .katex-html, .katex-html *")].map((each) => {
+      const box = each.getBoundingClientRect(), style = page.getComputedStyle(each);
+      return [box.x - origin.x, box.y - origin.y, box.width, box.height, style.color, style.backgroundColor,
+              style.borderTopWidth, style.borderRightWidth, style.borderBottomWidth];
+    });
   });
-})"""
+  const frames = names.map((name) => Object.assign(document.createElement("iframe"), { src: `${name}.html` }));
+  const loaded = frames.map((frame) => new Promise((done) => frame.addEventListener("load", done)));
+  document.body.replaceChildren(...frames);
+  await Promise.all(loaded);
+  return Promise.all(frames.map(async ({ contentWindow: page }) => {
+    boxes(page); // asks for the fonts
+    await page.document.fonts.ready;
+    return boxes(page);
+  }));
+}"""
+TOGETHER = 40  # pages, each a frame of one: to load one after another takes five times as long
+FRAMES = "<!DOCTYPE html><style>iframe{width:900px;height:900px;border:0}</style><body>"
 FRAME = (
     '<!DOCTYPE html><meta charset="utf-8"><style>body{{margin:20px}}{style}</style>'
     "<body>{formulas}"
@@ -153,6 +162,7 @@ def compared(katex: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     sheet = '</style><link rel="stylesheet" href="dist/katex.css"><style>'
     whole = "".join(f'<div class="formula">{each}</div>' for each in json.loads(made.stdout))
     (folder / "whole.html").write_text(FRAME.format(style=sheet, formulas=whole))
+    (folder / "frames.html").write_text(FRAMES)
     typeset = Katex(ROOT / "templates", folder / "cache", {}).start(Equation(tex, True) for tex in all_tex).finish()
     style = read_math_style((package / "dist/katex.min.css").read_text())
     inputs = Inputs({})
@@ -169,10 +179,8 @@ def compared(katex: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         (folder / f"{number}.html").write_text(
             FRAME.format(style=css, formulas=f'<div class="formula">{content}</div>')
         )
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield all_tex, f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
+    for address in serve(folder):
+        yield all_tex, address
 
 
 def test_every_construct_stands_as_under_katex_s_own_sheet(chromium: Any, compared: tuple[list[str], str]) -> None:
@@ -180,16 +188,13 @@ def test_every_construct_stands_as_under_katex_s_own_sheet(chromium: Any, compar
     all_tex, address = compared
     context = chromium.new_context(viewport={"width": 900, "height": 900})
     page = context.new_page()
-    ready = "document.fonts.ready.then(() => true)"
-
-    def boxes(name: str) -> list[list[list[Any]]]:
-        page.goto(f"{address}{name}.html")
-        page.evaluate(BOXES)  # asks for the fonts
-        page.evaluate(ready)
-        return page.evaluate(BOXES)  # type: ignore[no-any-return]
-
-    whole = boxes("whole")
-    wrong = [tex for number, tex in enumerate(all_tex) if not _alike(boxes(str(number))[0], whole[number])]
+    page.goto(f"{address}frames.html")
+    ours: list[list[list[Any]]] = []
+    for first in range(0, len(all_tex), TOGETHER):
+        names = [str(number) for number in range(len(all_tex))[first : first + TOGETHER]]
+        ours += [formula for (formula,) in page.evaluate(BOXES, names)]
+    ((*whole,),) = page.evaluate(BOXES, ["whole"])
+    wrong = [tex for tex, one, other in zip(all_tex, ours, whole, strict=True) if not _alike(one, other)]
     context.close()
     assert not wrong, "\n".join(wrong)
 
@@ -201,21 +206,30 @@ def _alike(ours: list[list[Any]], theirs: list[list[Any]]) -> bool:
     return all(abs(a - b) <= 0.1 for one, other in pairs for a, b in zip(one[:4], other[:4], strict=True))
 
 
-ASTRAY = r"""() => {
-  const text = document.createTreeWalker(document.querySelector('article p'), NodeFilter.SHOW_TEXT);
-  const pieces = [...document.querySelectorAll('article p .katex-base')], range = document.createRange();
-  let astray = 0, marks = 0;
-  for (let node; (node = text.nextNode()); ) {
-    if (node.parentElement.closest('.katex') || !/^[(.]/.test(node.data)) continue;
-    range.setStart(node, 0);
-    range.setEnd(node, 1);
-    const before = node.data[0] !== '(', mark = range.getBoundingClientRect();
-    const side = pieces.filter((each) => each.compareDocumentPosition(node) & (before ? 4 : 2));
-    const near = side.at(before ? -1 : 0).getBoundingClientRect();
-    astray += before ? mark.left < near.right - 1 : mark.right > near.left + 1;
-    marks += 1;
-  }
-  return [astray, marks];
+ASTRAY = r"""async (widths) => {
+  const frame = Object.assign(document.createElement("iframe"), { src: "site/index.html" });
+  const loaded = new Promise((done) => frame.addEventListener("load", done));
+  document.body.replaceChildren(frame);
+  await loaded;
+  const page = frame.contentDocument;
+  await page.fonts.ready;
+  const range = page.createRange(), pieces = [...page.querySelectorAll("article p .katex-base")];
+  return widths.map((width) => {
+    frame.style.width = `${width}px`;
+    const text = page.createTreeWalker(page.querySelector("article p"), NodeFilter.SHOW_TEXT);
+    let astray = 0, marks = 0;
+    for (let node; (node = text.nextNode()); ) {
+      if (node.parentElement.closest(".katex") || !/^[(.]/.test(node.data)) continue;
+      range.setStart(node, 0);
+      range.setEnd(node, 1);
+      const before = node.data[0] !== "(", mark = range.getBoundingClientRect();
+      const side = pieces.filter((each) => each.compareDocumentPosition(node) & (before ? 4 : 2));
+      const near = side.at(before ? -1 : 0).getBoundingClientRect();
+      astray += before ? mark.left < near.right - 1 : mark.right > near.left + 1;
+      marks += 1;
+    }
+    return [frame.contentWindow.innerWidth, astray, marks];
+  });
 }"""
 
 
@@ -228,13 +242,14 @@ def test_a_mark_beside_a_long_formula_stays_in_its_line(
         "A word before it is said ($a + b + c + d + e + f = g$ or $p(x) = q(x) + r(x) + s(x) + t(x)$. Then on."
     )
     project.build()
+    (project.root / "frames.html").write_text(FRAMES)
     page = chromium.new_page()
-    page.goto((project.site / "index.html").as_uri())
-    page.evaluate("document.fonts.ready.then(() => true)")
-    for width in range(300, 800, 4):
-        page.set_viewport_size({"width": width, "height": 900})
-        assert page.evaluate(ASTRAY) == [0, 2], width
+    for address in serve(project.root):
+        page.goto(f"{address}frames.html")
+        widths = list(range(300, 800, 4))
+        found = page.evaluate(ASTRAY, widths)
     page.close()
+    assert found == [[width, 0, 2] for width in widths]
 
 
 def test_numbered_formulas_scroll_only_where_they_do_not_fit(

@@ -75,9 +75,10 @@ def test_a_film_is_still_until_it_is_played(page: Any) -> None:
 
 
 @pytest.mark.parametrize("motion", ["no-preference", "reduce"])
-def test_a_teaser_plays_once_unless_motion_is_unwanted(page: Any, address: str, motion: str) -> None:
+def test_a_teaser_plays_once_unless_motion_is_unwanted(chromium: Any, address: str, motion: str) -> None:
     """A film that a page asks to play runs through once and rests at its end; with reduced motion it stays still."""
-    page.emulate_media(reduced_motion=motion)
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, reduced_motion=motion)
+    page = context.new_page()
     page.add_init_script("""
       window.told = [];
       const note = () => window.told.push(document.querySelector(".player .controls output")?.textContent);
@@ -93,6 +94,7 @@ def test_a_teaser_plays_once_unless_motion_is_unwanted(page: Any, address: str, 
         page.get_by_role("button", name="Play").wait_for()
         assert "t = 4" in page.evaluate("window.told")  # its first frame, over too soon to be waited for
     assert told.text_content() == "t = 0"
+    context.close()
 
 
 def test_a_film_is_scrubbed_frame_by_frame(page: Any, site: Path) -> None:

@@ -79,7 +79,7 @@ def test_samplers_have_their_orders(process, sampler, order):
 @pytest.mark.parametrize("sampler", [euler, heun, dpm_solver, ddim, ddpm])
 def test_every_sampler_draws_the_data_of_a_flow(sampler):
     """From noise, with the exact denoiser of N(0.4, 0.3^2), samples have that mean and deviation."""
-    noise = Noise(range(4000), (5,))
+    noise = Noise(range(200), (100,))
     end = last(sampler(GaussianDenoiser(torch.tensor(0.4), 0.3, LINE), noise, times=LINE.times(200))).x_t
     assert end.mean().item() == pytest.approx(0.4, abs=0.01)
     assert end.std().item() == pytest.approx(0.3, rel=0.03)
@@ -145,7 +145,7 @@ def test_beyond_the_last_time_of_a_schedule_all_samplers_agree(sampler):
     """Begun in noise alone, where a linear schedule has no matching time, each draws N(0.4, 0.3^2) in any number of steps."""
     flow = as_flow(GaussianDenoiser(torch.tensor(0.4), 0.3, LINEAR))
     for steps in (50, 200):
-        end = last(sampler(flow, Noise(range(2000), (5,)), times=LINE.times(steps))).x_t
+        end = last(sampler(flow, Noise(range(100), (100,)), times=LINE.times(steps))).x_t
         assert end.mean().item() == pytest.approx(0.4, abs=0.02), steps
         assert end.std().item() == pytest.approx(0.3, rel=0.1), steps
 

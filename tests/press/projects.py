@@ -25,22 +25,26 @@ def copy_templates(root: Path) -> Path:
     if (ROOT / "templates/node_modules").exists():
         (target / "node_modules").symlink_to(ROOT / "templates/node_modules")
     for folder in (root / ".darkroom", root / ".darkroom/press"):  # the press's cache, called by itself and by build.py
-        (folder / "fonts").mkdir(parents=True)
-        share_fonts(Path(_fonts().name), folder / "fonts")
+        share(Path(_made().name), folder)
     return target
 
 
 @cache
-def _fonts() -> tempfile.TemporaryDirectory[str]:
-    """The parts of fonts that projects have made, which take a second or two: others begin with them."""
+def _made() -> tempfile.TemporaryDirectory[str]:
+    """What projects have made of what they all have, fonts above all, which take a second or two: others begin with it."""
     return tempfile.TemporaryDirectory()
 
 
-def share_fonts(source: Path, target: Path) -> None:
-    """Give one folder the parts of fonts of another, those that it lacks."""
-    for path in source.iterdir() if source.is_dir() else ():
-        if not path.name.startswith(".") and path.is_file() and not (target / path.name).exists():
-            shutil.copy2(path, target / path.name)
+def share(source: Path, target: Path) -> None:
+    """Give one cache what is in another of parts of fonts, the bibliography and style sheets, and it lacks.
+
+    All of it is found by what it was made of, so that a project with others makes its own.
+    """
+    (target / "fonts").mkdir(parents=True, exist_ok=True)
+    for path in (*source.glob("fonts/*"), source / "references.json", source / "styles.json"):
+        copy = target / path.relative_to(source)
+        if not path.name.startswith(".") and path.is_file() and not copy.exists():
+            shutil.copy2(path, copy)
 
 
 @dataclass
@@ -89,7 +93,7 @@ class Project:
         try:
             return build(self.request(strict))
         finally:
-            share_fonts(self.root / ".darkroom/fonts", Path(_fonts().name))
+            share(self.root / ".darkroom", Path(_made().name))
 
     def html(self, name: str = "index") -> str:
         """A page as published."""

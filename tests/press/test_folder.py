@@ -405,12 +405,12 @@ def test_a_fill_that_fails_midway_is_finished_by_the_next_build(
 
 
 KILLED = """
-import os, sys
+import os, sys, traceback
 from pathlib import Path
 from darkroom.press import build as publish, write as folder
 from tests.press.projects import Project
 from tests.press.samples import Outputs
-root, count, exchange = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "True"
+root, exchange = Path(sys.argv[1]), sys.argv[2] == "True"
 calls = 0
 def watched(original):
     def call(*arguments, **options):
@@ -425,8 +425,16 @@ if not exchange:
 for name in ("link", "unlink", "rename", "replace", "rmdir", "symlink"):
     setattr(os, name, watched(getattr(os, name)))
 publish.exchange, publish._write_file = watched(publish.exchange), watched(publish._write_file)
-Project(root, Outputs(root / "experiments/outputs")).build()
-print(calls)
+for count in map(int, sys.stdin):
+    if child := os.fork():
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        continue
+    try:
+        Project(root, Outputs(root / "experiments/outputs")).build()
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
 """
 
 
@@ -446,20 +454,26 @@ def test_a_kill_at_any_step_loses_nothing(project: Project, exchange: bool) -> N
     (project.site / "here").symlink_to("index.html")
     foreign = {"notes/plan.txt": b"a plan", "here": "index.html"}
     environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
-    for count in range(1, 400):
-        text = f"Text {count}."
-        project.page(text)
-        command = [sys.executable, "-c", KILLED, str(project.root), str(count), str(exchange)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        there = contents(project.site)
-        assert there.items() >= foreign.items() or (not exchange and not there), count
-        if done.returncode != -signal.SIGKILL:
-            assert done.returncode == 0, done.stderr
-            break
-        if count % 3 == 0:
-            project.build()
-            assert contents(project.site).items() >= foreign.items()
-            assert text in project.html()
+    command = [sys.executable, "-c", KILLED, str(project.root), str(exchange)]
+    with subprocess.Popen(
+        command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as builder:
+        assert builder.stdin and builder.stdout
+        for count in range(1, 400):
+            text = f"Text {count}."
+            project.page(text)
+            print(count, file=builder.stdin, flush=True)
+            code = int(builder.stdout.readline())
+            there = contents(project.site)
+            assert there.items() >= foreign.items() or (not exchange and not there), count
+            if code != -signal.SIGKILL:
+                assert code == 0
+                break
+            if count % 3 == 0:
+                project.build()
+                assert contents(project.site).items() >= foreign.items()
+                assert text in project.html()
+        builder.stdin.close()
     assert 5 < count < 399
 
 

@@ -60,14 +60,14 @@ def test_a_page_that_costs_much_is_built_or_refused_soon(
     name: str, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Within the processor's time that a page has, and never by a traceback; where it is refused the fault names the page."""
-    monkeypatch.setattr(limits, "SECONDS", 2.0)
+    monkeypatch.setattr(limits, "SECONDS", 1.0)
     project.page(PAGES[name])
     began = time.process_time()
     try:
         project.build()
     except ContentError as error:
         assert all(str(fault).startswith("templates/pages/index.md:") for fault in error.faults)
-    assert time.process_time() - began < 6
+    assert time.process_time() - began < 5
 
 
 def slow(around: str) -> object:

@@ -155,8 +155,11 @@ COSTLY = {
 
 
 @pytest.mark.parametrize("name", COSTLY)
-def test_tex_that_takes_for_ever_is_a_fault_at_its_place(name: str, project: Project) -> None:
+def test_tex_that_takes_for_ever_is_a_fault_at_its_place(
+    name: str, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The other formulas are not at fault, and neither is Node."""
+    monkeypatch.setattr(node, "SILENCE_S", 2.0)
     project.page("Fonts for $a$ and $b$.")
     project.build()
     project.page(f"Before, $a$.\n\n$${COSTLY[name]}$$\n\nAnd $b$.")
@@ -164,13 +167,14 @@ def test_tex_that_takes_for_ever_is_a_fault_at_its_place(name: str, project: Pro
     with pytest.raises(ContentError) as refused:
         project.build()
     assert re.fullmatch(r"templates/pages/index\.md:7:\d+ math: [^\n]*split it", str(refused.value)), refused.value
-    assert time.monotonic() - began < 150  # about ten seconds, on a machine that does nothing else
+    assert time.monotonic() - began < 150  # a few seconds, on a machine that does nothing else
     project.page("Before, $a$. And $b$.")
     project.build()
 
 
-def test_costly_tex_of_a_caption_is_damage(project: Project) -> None:
+def test_costly_tex_of_a_caption_is_damage(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest of the site is built."""
+    monkeypatch.setattr(node, "SILENCE_S", 2.0)
     spoil(sound(project.outputs), lambda m: m["figures"]["loss"].update(caption=f"${COSTLY['made_long']}$"))
     project.page('Text with $x$.\n\n{{ figure("part_b/a/loss") }}')
     report = project.build()
