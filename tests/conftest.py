@@ -25,7 +25,7 @@ def _cores() -> int:
 def _runs_all(config: pytest.Config) -> bool:
     """Whether nothing less than all tests of the default run was asked for."""
     option = config.option
-    chosen = [Path(name).absolute() for name in config.args] != [HERE] or option.keyword
+    chosen = [Path(name).absolute() for name in config.args] != [HERE] or option.keyword or getattr(option, "lf", False)
     return not chosen and option.markexpr.startswith("not slow")
 
 
@@ -62,7 +62,8 @@ class _Stopwatch:
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         if exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
-            self.config.cache.set(SECONDS, {file: round(seconds, 1) for file, seconds in self.seconds.items()})
+            took = {file: round(seconds, 1) for file, seconds in self.seconds.items()}
+            self.config.cache.set(SECONDS, self.config.cache.get(SECONDS, {}) | took)
 
 
 def pytest_configure(config: pytest.Config) -> None:
