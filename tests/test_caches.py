@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from darkroom.cli import main
 from darkroom.core import caches
+from darkroom.core.digests import RACY_NS, Digests
 from darkroom.core.paths import remove
 from darkroom.press.typeset import npm
 from tests.hostile import sound
@@ -192,6 +194,51 @@ def test_a_file_of_the_project_that_is_something_else_is_not_waited_for(
         remove(path)
         if is_there:
             shutil.move(kept, path)
+
+
+DECLARED = """
+from darkroom.lab import experiment
+
+@experiment(device="cpu", minutes=1)
+def a() -> dict[str, object]:
+    \"\"\"What has outputs.\"\"\"
+    return {}
+"""
+
+
+@pytest.mark.usefixtures("katex")
+def test_a_build_that_changes_nothing_looks_once_at_each_file(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lab and press share what they know of files: of each, the system is asked once, and no figure is read again."""
+    sound(project.outputs)
+    (project.root / "experiments/part_b").mkdir()
+    (project.root / "experiments/part_b/a.py").write_text(DECLARED)
+    project.page('Text with $x$.\n\n{{ figure("part_b/a/loss") }}')
+    assert _build(project.root) == 0
+    time.sleep(2 * RACY_NS / 1e9)
+    assert _build(project.root) == 0  # which reads once more what the first one has just written
+    looks: Counter[str] = Counter()
+    hashed: list[str] = []
+    stat, read = os.stat, Digests._hash
+
+    def counted(path: str | Path | int, *given: object, **more: object) -> os.stat_result:
+        looks[str(path)] += 1
+        return stat(path, *given, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "stat", counted)
+    monkeypatch.setattr(os, "lstat", partial(counted, follow_symlinks=False))
+    monkeypatch.setattr(Digests, "_hash", lambda self, path, *more: (hashed.append(path), read(self, path, *more))[1])
+    assert _build(project.root) == 0
+    monkeypatch.undo()
+
+    assert "nothing to write" in capsys.readouterr().out.splitlines()[-1]
+    files = {path: count for path, count in looks.items() if Path(path).is_file()}
+    outputs = project.root / "experiments/outputs/part_b/a"
+    needed = {outputs / "manifest.json", outputs / "figures/loss/light.svg", project.site / "index.html"}
+    assert needed <= {Path(path) for path in files}
+    assert {path: count for path, count in files.items() if count > 1} == {}
+    assert hashed == []
 
 
 @pytest.mark.parametrize("kind", ["a_pipe", slow("a_socket"), slow("a_folder")])

@@ -161,7 +161,7 @@ def _vet(path: Path) -> None:
 
 
 def _font(place: Path, path: Path) -> None:
-    fonts.part(path, [(0x20, 0x7E)], inputs.Inputs({}), place / "cache")
+    fonts.part(path, [(0x20, 0x7E)], inputs.Inputs(Digests()), place / "cache")
 
 
 def _cache(path: Path) -> None:

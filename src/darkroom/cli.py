@@ -346,6 +346,8 @@ def _lab(call: SimpleNamespace, root: Path) -> Lab:
     data = Path(given).expanduser().absolute() if given else None
     if call.data and not Path(call.data).expanduser().is_dir():
         raise DataUnavailable(f"--data {call.data}: no such folder; give the folder with the data sets")
+    if call.command in {None, "build", "status", "check"}:
+        digests.look_once()  # until something is run or written
     project = discover(root, digests, cache / "lab")
     models = _models(call, project, outputs)
     return Lab(root, outputs, with_variants(project, models), digests, data, models, cache / "lab")
@@ -557,8 +559,10 @@ def _up_to_date(lab: Lab) -> Plan:
     if any(verdict.manifest is None for verdict in plan.verdicts.values()):
         from darkroom.lab.running.schedule import run_missing
 
-        _report_unavailable(run_missing(lab, plan))
-        plan = lab.planner().plan()
+        outcome = run_missing(lab, plan)
+        _report_unavailable(outcome)
+        if outcome.ran or outcome.fresh:
+            plan = lab.planner().plan()
     return _drawn(lab, plan)
 
 
@@ -617,6 +621,7 @@ def _request(call: SimpleNamespace, lab: Lab, plan: Plan) -> SiteRequest:
         theme=_own_theme() if call.untrusted else None,
         statuses=[status(verdict) for verdict in plan.verdicts.values()],
         strict=call.strict,
+        digests=lab.digests,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from darkroom.core.digests import Digests
 from darkroom.press.inputs import Inputs
 from darkroom.press.typeset.equations import Equation
 from darkroom.press.typeset.katex import Katex
@@ -165,7 +166,7 @@ def compared(katex: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     (folder / "frames.html").write_text(FRAMES)
     typeset = Katex(ROOT / "templates", folder / "cache", {}).start(Equation(tex, True) for tex in all_tex).finish()
     style = read_math_style((package / "dist/katex.min.css").read_text())
-    inputs = Inputs({})
+    inputs = Inputs(Digests())
     for number, tex in enumerate(all_tex):
         content = typeset[Equation(tex, True)]
         assert isinstance(content, str), (tex, content)

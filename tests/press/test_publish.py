@@ -19,7 +19,7 @@ import pytest
 from darkroom.core.errors import ContentError, UsageError
 from darkroom.figures import Series, line_plot
 from darkroom.press import build
-from darkroom.press.build import current, is_current
+from darkroom.press.build import current
 from darkroom.press.typeset.static_files import brief_script
 from tests.press.projects import ROOT, Project
 from tests.press.samples import Drawn, animation, plot, table, tiles
@@ -50,7 +50,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 def test_a_second_build_writes_nothing(project: Project) -> None:
     """A site that is up to date is recognised without building; building all the same leaves every file alone."""
     fill(project)
-    assert not is_current(project.request())
+    assert not current(project.request())
     first = project.build()
     assert first.written == first.files
     times = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in project.site.rglob("*") if path.is_file()}
@@ -97,7 +97,7 @@ def test_whatever_changes_is_noticed(project: Project, change: str) -> None:
         project.outputs.state("part_b/a", "stale", ("code: a.b",), ("loss",))
     else:
         shutil.rmtree(project.site)
-    assert not is_current(project.request())
+    assert not current(project.request())
 
 
 def test_touching_a_file_changes_nothing(project: Project) -> None:
@@ -105,7 +105,7 @@ def test_touching_a_file_changes_nothing(project: Project) -> None:
     fill(project).build()
     for path in (project.root / "templates").rglob("*.md"):
         os.utime(path, (1, 1))
-    assert is_current(project.request())
+    assert current(project.request())
 
 
 def test_an_edited_page_is_written_alone(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -502,11 +502,11 @@ def test_a_warm_check_is_quick_and_imports_nothing_heavy(project: Project) -> No
     project.outputs.statuses.clear()
     project.build()
     script = (
-        "import sys\nfrom pathlib import Path\nfrom darkroom.press.build import SiteRequest, is_current\n"
+        "import sys\nfrom pathlib import Path\nfrom darkroom.press.build import SiteRequest, current\n"
         f"root = Path({str(project.root)!r})\n"
         "outputs, cache = root / 'experiments/outputs', root / '.darkroom'\n"
         "request = SiteRequest(root, root / 'templates', outputs, root / 'site', cache, ())\n"
-        "assert is_current(request)\n"
+        "assert current(request)\n"
         "print(sorted({'jinja2', 'markdown', 'numpy', 'PIL', 'sqlite3', 'torch', 'subprocess'} & set(sys.modules)))\n"
     )
     done = subprocess.run(
@@ -518,7 +518,7 @@ def test_a_warm_check_is_quick_and_imports_nothing_heavy(project: Project) -> No
     )
     assert done.stdout.strip() == "[]", done.stderr
     start = time.perf_counter()
-    assert is_current(project.request())
+    assert current(project.request())
     assert time.perf_counter() - start < 0.05
 
 

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from darkroom.core.digests import Digests
 from darkroom.core.errors import ContentError
 from darkroom.press.content.settings import read_site
 from darkroom.press.inputs import Inputs
@@ -40,7 +41,7 @@ def static(folder: Path, **sheets: str) -> tuple[dict[str, Asset], list[str]]:
         path = folder / "static" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(sheets.get(name.removesuffix(".css").replace("/", "_"), name))
-    assets, faults = read_static(folder / "static", Inputs({}), folder, "static")
+    assets, faults = read_static(folder / "static", Inputs(Digests()), folder, "static")
     return assets, list(map(str, faults))
 
 

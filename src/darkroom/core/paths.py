@@ -58,6 +58,14 @@ def _is_short(path: str, parts: list[str]) -> bool:
         return False
 
 
+def is_text(path: str) -> bool:
+    """Whether a path is UTF-8."""
+    try:
+        return path.isascii() or bool(path.encode())
+    except UnicodeEncodeError:
+        return False
+
+
 def check_id(identity: str) -> None:
     """Refuse what is not the id of an experiment, such as ``part_b/denoiser`` or ``part_a/forward@deepfloyd-m``.
 

@@ -27,7 +27,7 @@ import msgspec
 
 from darkroom.core.digests import Digests
 from darkroom.core.errors import DamagedOutputs
-from darkroom.core.manifest import NAME, READERS, Manifest, SourcePlace, Status, StoredFile, is_temporary, read
+from darkroom.core.manifest import NAME, Manifest, SourcePlace, Status, StoredFile, checks, is_temporary, read
 from darkroom.core.paths import links_among
 from darkroom.lab.outputs.folders import DEEPEST
 from darkroom.lab.source.declared import DrawingRecipe, ExperimentRecipe
@@ -157,6 +157,7 @@ class Planner:
         self.root, self.project, self.outputs, self.digests = root, project, outputs, digests
         self.overrides = overrides or {}
         self._manifests: dict[str, Manifest | DamagedOutputs | None] = {}
+        self._rule = checks(digests.of)
 
     def plan(self) -> Plan:
         """The state of everything."""
@@ -248,17 +249,15 @@ class Planner:
 
     def _read(self, path: str, identity: str) -> Manifest | None:
         """A manifest, without the figures that another version has drawn and this one draws again."""
+        digest = self.digests.of(path, links=False)
+        known = digest is not None and self.digests.is_verified(path, self._rule)
         try:
-            manifest = read(Path(path), identity, known=self.digests.is_vouched(path, self._readers))
+            manifest = read(Path(path), identity, known=known)
         except DamagedOutputs:
             return read(Path(path), identity, drawable=True)
-        self.digests.vouch(path, self._readers)
+        if digest is not None:
+            self.digests.verify(path, self._rule)
         return manifest
-
-    @cached_property
-    def _readers(self) -> str:
-        """The digest of the code that decides whether a manifest is whole."""
-        return sha256("".join(str(self.digests.of(os.fspath(path))) for path in READERS).encode()).hexdigest()
 
     def _outputs(self, recipe: ExperimentRecipe) -> tuple[Manifest | None, list[str], tuple[str, ...]]:
         """The manifest of an experiment, which of its files are damaged, and which temporary results are absent."""

@@ -10,7 +10,7 @@ import gc
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from stat import S_IMODE, S_ISDIR
@@ -19,18 +19,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from darkroom.core import caches, locks
+from darkroom.core.digests import Digests
 from darkroom.core.errors import ContentError, Fault, Locked, UsageError, explained
 from darkroom.core.exchange import exchange
 from darkroom.core.manifest import Status
 from darkroom.core.paths import CANNOT_MOVE, copy_file
 from darkroom.press import write
 from darkroom.press.files import MATH, Content, Copy, Kept, Places, digest_of
-from darkroom.press.inputs import BuildRecord, Inputs, Published, Times, has_times, load, stat_of, unchanged
+from darkroom.press.inputs import BuildRecord, Inputs, load, unchanged
 
 if TYPE_CHECKING:
     from darkroom.press.site.site import Site
 
-VERSION = 2  # of what is cached, and of the rules for published files
+VERSION = 3  # of what is cached, and of the rules for published files
 
 
 class SiteRequest(msgspec.Struct, frozen=True):
@@ -39,7 +40,8 @@ class SiteRequest(msgspec.Struct, frozen=True):
     A *site* that is a symbolic link is written where it leads.
 
     ``statuses`` are the states that the plan gives. With ``strict`` what is stale, missing or damaged is a fault.
-    ``theme``, if given, replaces the project's own layouts, templates of figures, static files and packages.
+    ``theme``, if given, replaces the project's own layouts, templates of figures, static files and packages. ``digests``
+    are by default those that the cache holds.
     """
 
     root: Path
@@ -50,6 +52,7 @@ class SiteRequest(msgspec.Struct, frozen=True):
     statuses: Sequence[Status]
     strict: bool = False
     theme: Path | None = None
+    digests: Digests | None = None
 
 
 class BuildReport(msgspec.Struct, frozen=True):
@@ -64,13 +67,10 @@ class BuildReport(msgspec.Struct, frozen=True):
     warnings: tuple[Fault, ...]
 
 
-def is_current(request: SiteRequest) -> bool:
-    """Whether the site is up to date, judged by times and sizes, and by content where those have changed."""
-    return current(request) is not None
-
-
 def current(request: SiteRequest) -> BuildReport | None:
     """The last build's report, if building again would change nothing, else None.
+
+    That is judged by times and sizes of files, and by their content where those have changed.
 
     Raises:
         UsageError: the site is not a folder.
@@ -79,8 +79,13 @@ def current(request: SiteRequest) -> BuildReport | None:
     last = load(_record_path(request))
     if last.identity != _identity(request):
         return None
-    if not unchanged(last.inputs) or not _site_stands(request, last.outputs):
+    digests, site = _digests(request), os.fspath(request.site)
+    if not unchanged(last.inputs, digests):
         return None
+    if not all(digests.is_whole(f"{site}/{target}", digest) for target, digest in last.outputs.items()):
+        return None
+    if request.digests is None:
+        digests.save()
     warnings = tuple(Fault(*fault) for fault in last.warnings)
     return BuildReport(last.pages, len(last.outputs) - 1, 0, warnings)
 
@@ -97,11 +102,12 @@ def build(request: SiteRequest) -> BuildReport:
     write.refuse_sources(request.site, request.root, (request.templates, request.outputs, request.cache))
     _claim_caches(request)
     with _lock(request), _seldom_collecting():
-        last = load(_record_path(request))
-        inputs = Inputs(last.inputs.files if last.identity[:1] == [VERSION] else {})
+        last, digests = load(_record_path(request)), _digests(request)
+        digests.look_again()
+        inputs = Inputs(digests)
         made = _make(request, inputs, last)
         try:
-            written = _publish(request, made, last)
+            written = _publish(request, made, last, digests)
         except OSError as error:
             raise _unwritable(request, error) from None
         _remember(request, made, inputs)
@@ -117,7 +123,7 @@ def compare(request: SiteRequest) -> BuildReport:
     """
     request = _resolved(request)
     _claim_caches(request)
-    made = _make(request, Inputs({}), BuildRecord(), reuse=False)
+    made = _make(request, Inputs(Digests()), BuildRecord(), reuse=False)
     faults = [fault for target, content in made.files.items() for fault in _differs(request, target, content)]
     if faults:
         raise ContentError(faults, made.warnings)
@@ -178,23 +184,22 @@ def _identity(request: SiteRequest) -> list[Any]:
     return [VERSION, *places, request.strict, os.environ.get("DARKROOM_BASE_URL"), digest]
 
 
-def _site_stands(request: SiteRequest, outputs: Mapping[str, Published]) -> bool:
-    root = os.fspath(request.site)
-    return all(has_times(f"{root}/{target}", published.times) for target, published in outputs.items())
+def _digests(request: SiteRequest) -> Digests:
+    return request.digests or Digests(request.cache / "digests.json")
 
 
 def _remember(request: SiteRequest, made: Site, inputs: Inputs) -> None:
     import msgspec
 
-    outputs = {}
+    digests, site = inputs.digests, os.fspath(request.site)
     for target, digest in made.digests.items():
-        times = stat_of(f"{request.site}/{target}")
-        outputs[target] = Published(times or Times(0, 0, 0, 0), digest)
+        digests.note(f"{site}/{target}", digest)
+    digests.save()
     last = BuildRecord(
         identity=_identity(request),
         pages=len(made.cache.pages),
         inputs=inputs.snapshot(),
-        outputs=outputs,
+        outputs=dict(made.digests),
         warnings=[(w.path, w.line, w.column, w.rule, w.message) for w in made.warnings],
     )
     try:
@@ -218,9 +223,7 @@ def _make(request: SiteRequest, inputs: Inputs, last: BuildRecord, reuse: bool =
     pages = read_cache(_pages_path(request)) if reuse and outputs else SiteCache({})
 
     def kept(url: str) -> bool:
-        known = outputs.get(url)
-        path = f"{request.site}/{url}"
-        return known is not None and (has_times(path, known.times) or write.holds(Path(path), known.sha256))
+        return url in outputs and inputs.digests.is_whole(f"{request.site}/{url}", outputs[url])
 
     made = make_site(_places(request), inputs, pages, kept, statuses=request.statuses, strict=request.strict)
     digests = {target: digest_of(content) for target, content in made.files.items()}
@@ -232,26 +235,18 @@ def _make(request: SiteRequest, inputs: Inputs, last: BuildRecord, reuse: bool =
 # Writing --------------------------------------------------------------------------------------------------------------
 
 
-def _publish(request: SiteRequest, made: Site, last: BuildRecord) -> int:
+def _publish(request: SiteRequest, made: Site, last: BuildRecord, digests: Digests) -> int:
     """Make the site hold what was *made*; returns how many files were written."""
     scratch, spare = _scratch(request)
     _put_back(scratch, request.site)
     _sweep(request.cache)
-    old = last.outputs
-    standing = {
-        target: known.sha256 for target, known in old.items() if has_times(f"{request.site}/{target}", known.times)
-    }
-    wanted = made.digests
-    for target, content in made.files.items():  # compared by content: a killed build may have written it again
-        if isinstance(content, Kept) and target not in standing and write.holds(request.site / target, wanted[target]):
-            standing[target] = wanted[target]
-    ours = write.written_by_us(request.site, {target: known.sha256 for target, known in old.items()})
+    wanted, site = made.digests, os.fspath(request.site)
+    standing = {target for target, digest in wanted.items() if digests.is_whole(f"{site}/{target}", digest)}
+    ours = write.written_by_us(request.site, last.outputs)
     others = write.others(request.site, ours, wanted)
-    if not standing:
-        standing = {target: digest for target, digest in wanted.items() if write.holds(request.site / target, digest)}
-    if standing == wanted and _files_in(request.site) <= wanted.keys() | set(others):
+    if len(standing) == len(wanted) and _files_in(request.site) <= wanted.keys() | set(others):
         return 0
-    written = _write(request.site, scratch, made, old, standing)
+    written = _write(request.site, scratch, made, standing)
     try:
         write.carry_over(request.site, scratch, others)
         swap(scratch, request.site)
@@ -298,14 +293,8 @@ def _scratch(request: SiteRequest) -> tuple[Path, bool]:
     return (_record_path(request).with_suffix(".spare") if spare else parent / f".{request.site.name}.new"), spare
 
 
-def _write(
-    site: Path,
-    scratch: Path,
-    made: Site,
-    old: Mapping[str, Published],
-    standing: Mapping[str, str],
-) -> int:
-    """Make *scratch* hold the site as it was *made*: unchanged files there or on the old site are kept or linked.
+def _write(site: Path, scratch: Path, made: Site, standing: Collection[str]) -> int:
+    """Make *scratch* hold the site as it was *made*: files that are *standing* on the old site are linked.
 
     Nothing in *scratch* is written over, since it may be linked to what is on the site now.
     """
@@ -315,12 +304,10 @@ def _write(
     standing_root, new = os.fspath(site), os.fspath(scratch)
     for target, content in made.files.items():
         path = f"{new}/{target}"
-        digest = made.digests[target]
-        stands = standing.get(target) == digest
+        stands = target in standing
         if target in surplus:
             surplus.remove(target)
-            known = old.get(target)
-            if known and known.sha256 == digest and has_times(path, known.times):
+            if stands and _is_same(f"{standing_root}/{target}", path):
                 continue
             os.unlink(path)  # noqa: PTH108  # thousands of files
         above = os.path.dirname(path)  # noqa: PTH120
@@ -359,6 +346,13 @@ def _link(old: str, new: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _is_same(one: str, other: str) -> bool:
+    try:
+        return os.path.samestat(os.lstat(one), os.lstat(other))
+    except OSError:
+        return False
 
 
 def _copy_kept(published: str, path: str) -> None:

@@ -171,6 +171,7 @@ def draw(lab: Lab, plan: Plan, show: Display | None = None) -> list[str]:
     wanted = {identity: verdict.to_draw for identity, verdict in plan.verdicts.items() if verdict.is_behind}
     if not wanted:
         return []
+    lab.digests.look_again()
     shown = show or display()
     faults: list[str] = []
 
@@ -216,6 +217,7 @@ class _Schedule:
     ) -> None:
         self.lab, self.options, self.named, self.shown = lab, options, named, shown
         self.overrides = overrides
+        lab.digests.look_again()
         self.planner = lab.planner(overrides)
         self.verdicts = dict(self.planner.plan().verdicts)
         self.candidates = chosen | _upstream(lab.project, chosen)

@@ -82,7 +82,7 @@ class _Worker:
         self.root, self.outputs = Path(job.root), Path(job.outputs)
         folder = Path(job.data) if job.data else None
         self.values = draw.Values(self.root, self.outputs, folder, self._downloading)
-        self.planner = Planner(self.root, job.project, self.outputs, Digests(Path(os.devnull)))
+        self.planner = Planner(self.root, job.project, self.outputs, Digests())
 
     def work(self) -> None:
         if self.job.experiment:
@@ -117,7 +117,7 @@ class _Worker:
             with suppress(ImportError):
                 importlib.import_module(module)
         for path, digest in self.job.sources.items():
-            if Digests(Path(os.devnull)).of(f"{self.root}/{path}") != digest:
+            if Digests().of(f"{self.root}/{path}") != digest:
                 raise ExperimentError(f"{recipe.id}: {path} changed while the run was starting; run it again")
         return function
 

@@ -19,7 +19,7 @@ from darkroom.core import caches
 from darkroom.core.digests import Digests
 from darkroom.core.errors import DeclarationError, UsageError, nearest
 from darkroom.core.manifest import FIGURES
-from darkroom.core.paths import MOST_SOURCE, alike, check_id, read_plain
+from darkroom.core.paths import MOST_SOURCE, alike, check_id, is_text, read_plain
 from darkroom.lab.source.declared import DeclaredDrawing, DeclaredExperiment, DrawingRecipe, ExperimentRecipe
 from darkroom.lab.source.edges import DATA, EXPERIMENTS, MODELS, AnyEdge, Unbound
 from darkroom.lab.source.models import declared as declared_models
@@ -63,15 +63,18 @@ def discover(root: Path, digests: Digests, cache: Path | None = None) -> Project
     """
     base = os.fspath(root)
     sources = {path: digests.of(f"{base}/{path}", most=_LARGEST) for path in source_files(base)}
-    if wrong := [path for path, digest in sources.items() if digest is None or not _is_text(path)]:
+    if wrong := [path for path, digest in sources.items() if digest is None or not is_text(path)]:
         raise DeclarationError("\n".join(_unread(base, path) for path in wrong))
     sources |= {path: digests.of(f"{base}/{path}") for path in (DATA, MODELS)}
-    whole = sha256(msgspec.json.encode([_machinery(digests), sorted(sources.items(), key=str)])).hexdigest()
+    machinery = _machinery(digests)
+    whole = sha256(msgspec.json.encode([machinery, sorted(sources.items(), key=str)])).hexdigest()
     folder = cache or root / ".darkroom" / "lab"
     known = _read(folder / "project.json")
     if known is not None and known.digest == whole:
         return known
-    project = _read_sources(root, {path: digest for path, digest in sources.items() if digest}, whole, folder)
+    project = _read_sources(
+        root, {path: digest for path, digest in sources.items() if digest}, whole, machinery, folder
+    )
     with suppress(OSError):  # read anew next time
         caches.write(folder / "project.json", msgspec.json.encode(project))
     return project
@@ -79,7 +82,7 @@ def discover(root: Path, digests: Digests, cache: Path | None = None) -> Project
 
 def _unread(base: str, path: str) -> str:
     """The fault of a source that is not a file, is too large, or has a name that is not UTF-8."""
-    if not _is_text(path):
+    if not is_text(path):
         shown = os.fsencode(path).decode("utf-8", "backslashreplace")
         return f"{shown}:1:1: its name is not UTF-8; rename the file"
     try:
@@ -89,14 +92,6 @@ def _unread(base: str, path: str) -> str:
     if size > _LARGEST:
         return f"{path}:1:1: has {size:,} bytes; the limit is {_LARGEST:,}: keep data in data files, not in Python"
     return f"{path}:1:1: is not a file; replace it by one, or remove it"
-
-
-def _is_text(path: str) -> bool:
-    """Whether a path is UTF-8."""
-    try:
-        return path.isascii() or bool(path.encode())
-    except UnicodeEncodeError:
-        return False
 
 
 def source_files(base: str) -> list[str]:
@@ -137,9 +132,10 @@ def _python_files(base: str, folder: str, above: tuple[str, ...]) -> Iterator[st
                 yield from _python_files(base, f"{folder}/{entry.name}", (*above, real))
 
 
-def _machinery(digests: Digests) -> list[str | None]:
+def _machinery(digests: Digests) -> str:
+    """The digests of what reads declarations: what it has read is only used as long as it is the same."""
     here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
-    return [digests.of(f"{here}/{name}.py") for name in _MACHINERY]
+    return "-".join(str(digests.of(f"{here}/{name}.py")) for name in _MACHINERY)
 
 
 def _read(cache: Path) -> Project | None:
@@ -149,20 +145,21 @@ def _read(cache: Path) -> Project | None:
         return None
 
 
-def _read_sources(root: Path, sources: dict[str, str], whole: str, cache: Path) -> Project:
+def _read_sources(root: Path, sources: dict[str, str], whole: str, machinery: str, cache: Path) -> Project:
     """Parse what has changed, then link everything."""
     from darkroom.lab.source.fingerprint import Fingerprints
 
     modules = {module_name(path): path for path in sources if path.endswith(".py") and not path.startswith(_OPAQUE)}
-    records = _records(root, modules, sources, cache / "modules.json")
+    records = _records(root, modules, sources, machinery, cache / "modules.json")
     datasets = _datasets(root)
     models = declared_models(root / MODELS)
     linker = _Linker(modules, records, datasets, models[0] if models else None, Fingerprints(records))
     return Project(whole, linker.recipes(), datasets, modules, sources, models)
 
 
-def _records(root: Path, modules: dict[str, str], sources: dict[str, str], cache: Path) -> dict[str, dict[str, Any]]:
-    machinery = "-".join(str(each) for each in _machinery(Digests(Path(os.devnull))))
+def _records(
+    root: Path, modules: dict[str, str], sources: dict[str, str], machinery: str, cache: Path
+) -> dict[str, dict[str, Any]]:
     known = _read_records(cache, machinery)
     kept, faults = {}, []
     for module, path in modules.items():

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from darkroom.core.digests import sha256
 from darkroom.core.figure_layouts import Animation, Compare, Slides, Tiles
 from darkroom.core.manifest import Figure
 from darkroom.press.content.catalogue import Catalogue
-from darkroom.press.inputs import Inputs, sha256
+from darkroom.press.inputs import Inputs
 from darkroom.press.typeset.vetting import LARGEST, fault_of
 
 if TYPE_CHECKING:

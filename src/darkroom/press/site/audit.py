@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from darkroom.core.errors import Fault
-from darkroom.core.manifest import NAME, Figure
+from darkroom.core.manifest import NAME, Figure, checks
 from darkroom.core.paths import alike, links_among
 from darkroom.press.content.catalogue import FRESH, StoredExperiment
 from darkroom.press.rendering.context import Context
@@ -20,7 +20,7 @@ from darkroom.press.typeset.vetting import LARGEST, is_published
 
 def judge_experiments(sources: Sources, index: Index, findings: Findings) -> None:
     """Report experiments that are not fresh, and figures that no page shows."""
-    waited_for, shown = _waited_for(sources), _called_for(sources)
+    waited_for, shown, rule = _waited_for(sources), _called_for(sources), checks(sources.inputs.digest)
     unseen: list[str] = []
     for experiment in sources.catalogue.experiments.values():
         place = _place(sources, experiment)
@@ -28,7 +28,7 @@ def judge_experiments(sources: Sources, index: Index, findings: Findings) -> Non
             findings.problems.append(_damage(place, experiment.problem))
             continue
         if experiment.digest:
-            sources.inputs.vet(experiment.folder / NAME)
+            sources.inputs.verify(experiment.folder / NAME, rule)
         if experiment.state == "orphan":
             message = f"{experiment.id} has outputs but is not declared; delete its outputs or restore the code"
             findings.warnings.append(Fault(place, 1, 1, "orphan", message))

@@ -11,7 +11,7 @@ import msgspec
 
 from darkroom.core import caches
 from darkroom.core.errors import ContentError, Fault
-from darkroom.core.manifest import READERS, Status
+from darkroom.core.manifest import Status, checks
 from darkroom.press.typeset import pictures, tree
 from darkroom.press.typeset.static_files import Asset, hashed, read_static
 from darkroom.press.content.catalogue import Catalogue, manifests, read_catalogue
@@ -21,7 +21,8 @@ from darkroom.press.limits import TooCostly, bounded
 from darkroom.press.site.cache import SiteCache
 from darkroom.press.content.outlines import Outline, Page
 from darkroom.press.markdown.pages import read_page, url_of
-from darkroom.press.inputs import Inputs, sha256
+from darkroom.core.digests import sha256
+from darkroom.press.inputs import Inputs
 from darkroom.press.content.settings import SiteSettings, read_site
 from darkroom.press.markdown.stuck import message_of, offset_of
 from darkroom.press.typeset.typography import composed
@@ -206,8 +207,8 @@ def _read_catalogue(places: Places, inputs: Inputs, statuses: Sequence[Status], 
     for folder in sorted({parent for path in paths for parent in (path.parent, path.parent.parent)}):
         inputs.list_folder(folder)
     digests = {path: inputs.digest(path) or "-" for path in paths}
-    readers = [inputs.is_known(path) for path in READERS]
-    known = [path for path in paths if inputs.is_vetted(path)] if all(readers) else []
+    rule = checks(inputs.digest)
+    known = [path for path in paths if inputs.is_verified(path, rule)]
     return read_catalogue(places.outputs, statuses, digests, model, known)
 
 

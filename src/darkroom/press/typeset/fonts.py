@@ -11,10 +11,11 @@ import re
 from pathlib import Path
 
 from darkroom.core import caches
+from darkroom.core.digests import Digests, sha256
 from darkroom.core.errors import UsageError
 from darkroom.core.paths import new_file, read_plain, remove
 from darkroom.core.sealed import mark
-from darkroom.press.inputs import Inputs, Times, sha256, stat_of
+from darkroom.press.inputs import Inputs
 from darkroom.press.typeset.npm import FOLDER
 
 VERSION = 2  # of what is made of a font and a range
@@ -64,7 +65,7 @@ def part(font: Path, ranges: list[Range], inputs: Inputs, cache: Path) -> Path:
     """
     key = sha256(f"{VERSION} {inputs.digest(font)} {written(ranges)}".encode())
     path = cache / "fonts" / f"{font.stem}.{key[:10]}{font.suffix}"
-    if not _is_sealed(path):
+    if not _is_sealed(path, inputs.digests):
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished, seal = caches.scratch_of(path), caches.scratch_of(_seal_of(path))
         remove(unfinished)
@@ -89,20 +90,19 @@ def _seal_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.seal")
 
 
-_sealed: dict[str, Times] = {}  # parts that were looked at, and what the file system said of them
-
-
-def _is_sealed(path: Path) -> bool:
-    """Whether a part is there as this user's Darkroom made it; the many pages that need it ask once."""
-    times = stat_of(str(path))
-    if times and _sealed.get(str(path)) == times:
-        return True
+def _is_sealed(path: Path, digests: Digests) -> bool:
+    """Whether a part is there as this user's Darkroom made it; one that has not changed since is not read again."""
+    name = str(path)
     try:
+        if not digests.of(name, links=False):
+            return False
+        if digests.is_verified(name, "sealed"):
+            return True
         sealed = read_plain(_seal_of(path), 1000) == mark(read_plain(path, caches.LARGEST)).encode()
     except (OSError, ValueError):
         return False
-    if sealed and times:
-        _sealed[str(path)] = times
+    if sealed:
+        digests.verify(name, "sealed")
     return sealed
 
 

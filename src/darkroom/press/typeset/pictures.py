@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from darkroom.core import caches
+from darkroom.core.digests import sha256
 from darkroom.core.errors import Fault
-from darkroom.press.inputs import sha256
 from darkroom.press.limits import TooCostly, bounded
 from darkroom.press.typeset.films import unplayed_coding
 

@@ -12,9 +12,10 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
+from darkroom.core.digests import sha256
 from darkroom.core.errors import ContentError, Fault
 from darkroom.press.faults import place
-from darkroom.press.inputs import Inputs, sha256
+from darkroom.press.inputs import Inputs
 from darkroom.press.typeset.fonts import part, read_ranges
 from darkroom.press.typeset.npm import FOLDER, install
 from darkroom.press.typeset.sheets import Sheet, StyleAddress

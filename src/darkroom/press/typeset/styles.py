@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from darkroom.core import caches
-from darkroom.press.inputs import sha256
+from darkroom.core.digests import sha256
 from darkroom.press.typeset.sheets import Sheet
 
 
