@@ -22,6 +22,7 @@ from darkroom.core.errors import (
     DataUnavailable,
     DeviceUnavailable,
     ExperimentError,
+    LimitTooLow,
     Locked,
     UsageError,
     explained,
@@ -102,7 +103,7 @@ def _message(error: Exception, root: Path) -> str | None:
     """The message for an error; None if it is a bug in this program."""
     note = _memory_note()
     if isinstance(error, DarkroomError):
-        return str(error) if isinstance(error, ContentError) or "ulimit" in str(error) else f"{error}{note}"
+        return str(error) if isinstance(error, ContentError | LimitTooLow) else f"{error}{note}"
     if isinstance(error, MemoryError):
         return f"{NO_MEMORY}{note}"
     if isinstance(error, ImportError) and _is_needed(error.name) and not note:

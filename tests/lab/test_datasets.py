@@ -252,10 +252,10 @@ sha256 = "{"0" * 64}"
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("[tiny", "not valid TOML"),
-        (f"{'a.' * 50_000}b = 1", "not valid TOML: more than 50 nested keys (at line 1, column 1)"),
-        (f"x = 'a'\n'b' . \"c\" . {'a .' * 50}b = 1", "nested keys (at line 2, column 1)"),
-        (f"a = [0x{'f' * 5000}]", "not valid TOML: a number has more than 64 bits"),
+        ("[tiny", "data.toml:1:1: not valid TOML: Expected"),
+        (f"{'a.' * 50_000}b = 1", "data.toml:1:1: not valid TOML: more than 50 nested keys"),
+        (f"x = 'a'\n'b' . \"c\" . {'a .' * 50}b = 1", "data.toml:2:1: not valid TOML: more than 50 nested keys"),
+        (f"a = [0x{'f' * 5000}]", "data.toml:1:6: not valid TOML: a number has more than 64 bits"),
         (f"a = {'9' * 5000}", "not valid TOML: a number has more than 64 bits"),
         ("tiny = 3", "'tiny' is not a table; write a data set as [tiny]"),
         ("[tiny]\ntitle = 'x'\nfiles = []", "data set 'tiny' has no valid 'source'"),

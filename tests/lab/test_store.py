@@ -468,7 +468,9 @@ def test_an_unchanged_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest
     first.save()
     reads: list[str] = []
     original = Digests._hash
-    monkeypatch.setattr(Digests, "_hash", lambda self, path, *rest: (reads.append(path), original(self, path, *rest))[1])
+    monkeypatch.setattr(
+        Digests, "_hash", lambda self, path, *rest: (reads.append(path), original(self, path, *rest))[1]
+    )
 
     assert Digests(tmp_path / "cache").of(str(path)) == before
     assert reads == []
@@ -500,7 +502,9 @@ def test_a_file_just_written_is_read_again(tmp_path: Path, monkeypatch: pytest.M
     digests.save()
     reads: list[str] = []
     original = Digests._hash
-    monkeypatch.setattr(Digests, "_hash", lambda self, path, *rest: (reads.append(path), original(self, path, *rest))[1])
+    monkeypatch.setattr(
+        Digests, "_hash", lambda self, path, *rest: (reads.append(path), original(self, path, *rest))[1]
+    )
 
     Digests(tmp_path / "cache").of(str(path))
 

@@ -5,6 +5,7 @@
     ├── UsageError         2   wrong usage or configuration
     │   ├── DeclarationError   an experiment breaks a rule of declarations
     │   ├── UnknownName        no experiment, figure or parameter of that name
+    │   ├── LimitTooLow        the shell allows too little memory or too few open files
     │   ├── DataUnavailable    a data set is missing, damaged or cannot be fetched
     │   ├── DeviceUnavailable  the device or the package that a run needs is not there
     │   └── Locked             another process is working on the same outputs
@@ -87,6 +88,10 @@ class UnknownName(UsageError):
     """No experiment, figure, metric or parameter of that name; the nearest name is offered."""
 
 
+class LimitTooLow(UsageError):
+    """The limits of the shell (``ulimit``) allow less memory, or fewer open files, than are needed."""
+
+
 class DataUnavailable(UsageError):
     """A data set is missing, damaged or cannot be fetched."""
 
@@ -100,9 +105,18 @@ class Locked(UsageError):
 
 
 class DamagedOutputs(DarkroomError):
-    """A manifest or a result file is truncated, altered or of another version."""
+    """A manifest or a result file is truncated, altered or of another version.
+
+    Args:
+        reason: what is wrong, and what to do.
+        place: the file, with which the message then begins.
+    """
 
     exit_code = 1
+
+    def __init__(self, reason: str, place: str = "") -> None:
+        self.reason = reason
+        super().__init__(f"{place}: {reason}" if place else reason)
 
 
 class ExperimentError(DarkroomError):

@@ -232,15 +232,12 @@ def load(folder: Path, *, drawable: bool = False) -> Manifest | None:
     return read(folder / NAME, folder.as_posix(), drawable=drawable)
 
 
-def read(
-    path: Path, owner: str, shown: Path | str = "", *, known: bool = False, drawable: bool = False
-) -> Manifest | None:
+def read(path: Path, owner: str, *, known: bool = False, drawable: bool = False) -> Manifest | None:
     """The manifest at *path*, or None where there is none.
 
     Args:
         path: the file.
         owner: an id, or a path that ends in one: what the manifest has to be of.
-        shown: the path as messages name it.
         known: that it was valid when last read, and has not changed.
         drawable: that figures can be drawn again, so those whose layout does not fit their kind are left out.
 
@@ -248,16 +245,15 @@ def read(
         DamagedOutputs: it is truncated, of another version or experiment, does not fit the schema, or is no plain file.
     """
     try:
-        manifest = decode(read_plain(path, LARGEST), shown or path, known=known, drawable=drawable)
+        manifest = decode(read_plain(path, LARGEST), path, known=known, drawable=drawable)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise DamagedOutputs(f"{os.fspath(shown or path)}: {reason}; {ADVICE}") from None
+        raise DamagedOutputs(f"{reason}; {ADVICE}", os.fspath(path)) from None
     if not f"/{owner}".endswith(f"/{manifest.experiment}"):
-        raise DamagedOutputs(
-            f"{os.fspath(shown or path)}: this manifest is for {manifest.experiment!r}, not for this folder; {ADVICE}"
-        )
+        reason = f"this manifest is for {manifest.experiment!r}, not for this folder; {ADVICE}"
+        raise DamagedOutputs(reason, os.fspath(path))
     return manifest
 
 
@@ -281,6 +277,7 @@ def decode(content: bytes, path: Path | str, *, known: bool = False, drawable: b
     Raises:
         DamagedOutputs: it is truncated, of another version, or does not fit the schema.
     """
+    place = os.fspath(path)
     try:
         manifest, version = _decoded(content)
         if manifest and version == VERSION:
@@ -292,15 +289,16 @@ def decode(content: bytes, path: Path | str, *, known: bool = False, drawable: b
                 _check_layout(name, figure)
             return manifest
     except RecursionError:
-        raise DamagedOutputs(f"{os.fspath(path)}: lists or objects are nested too deeply; {ADVICE}") from None
+        raise DamagedOutputs(f"lists or objects are nested too deeply; {ADVICE}", place) from None
     except msgspec.ValidationError as error:
         advice = DRAW_ADVICE if isinstance(error, UnfitLayout) else ADVICE
-        raise DamagedOutputs(f"{os.fspath(path)}: does not fit manifest version {VERSION}: {error}; {advice}") from None
+        raise DamagedOutputs(f"does not fit manifest version {VERSION}: {error}; {advice}", place) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DamagedOutputs(f"{os.fspath(path)}: not valid JSON ({error}); {ADVICE}") from None
+        raise DamagedOutputs(f"not valid JSON ({error}); {ADVICE}", place) from None
     raise DamagedOutputs(
-        f"{os.fspath(path)}: manifest version {version}, but this Darkroom reads version {VERSION}; "
-        "use the Darkroom that wrote it or rerun the experiment with --force"
+        f"manifest version {version}, but this Darkroom reads version {VERSION}; "
+        "use the Darkroom that wrote it or rerun the experiment with --force",
+        place,
     )
 
 

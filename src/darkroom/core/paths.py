@@ -16,7 +16,6 @@ PATH_BYTES = 1_000
 _MOST_TOML = 200_000  # bytes
 _MOST_KEYS = 50  # nested by dots
 _LARGEST_NUMBER = 1 << 64
-_LONG_NUMBER = "a number has more than 64 bits"
 _CHUNK = 1 << 18
 MOST_SOURCE = 2_000_000  # bytes of a Python file
 # Sets instead of patterns, which take longer to compile than a warm build may take.
@@ -27,7 +26,35 @@ _DEVICES = {
     *("con", "prn", "aux", "nul", "conin$", "conout$", "clock$"),
     *(f"{name}{digit}" for name in ("com", "lpt") for digit in "123456789\u00b9\u00b2\u00b3"),
 }
-_LINK = "is a link; replace it by the file itself"
+_LINK = "is a link"
+_INSTEAD_OF_LINK = "replace it by the file itself"
+
+
+class NotPlain(ValueError):
+    """What is not a plain file of a size that is read; the message begins with a verb.
+
+    Args:
+        problem: what it is.
+        advice: what to do, or "" if that depends on what is read.
+    """
+
+    def __init__(self, problem: str, advice: str = "") -> None:
+        self.advice = advice
+        super().__init__(f"{problem}; {advice}" if advice else problem)
+
+
+class InvalidTOML(ValueError):
+    """A text is not TOML, or goes beyond the limits.
+
+    Args:
+        problem: what is wrong.
+        line: where, counted from 1.
+        column: the same.
+    """
+
+    def __init__(self, problem: str, line: int, column: int) -> None:
+        self.problem, self.line, self.column = problem, line, column
+        super().__init__(problem)
 
 
 def check_path(path: str) -> None:
@@ -130,7 +157,7 @@ def read_plain(path: Path | str, limit: int, *, links: bool = False) -> bytes:
 
     Raises:
         FileNotFoundError: there is none.
-        ValueError: it is something else, such as a folder or a device, or too large; the message says which.
+        NotPlain: it is something else, such as a folder or a device, or too large; the message says which.
         OSError: it cannot be read.
     """
     follow = 0 if links else getattr(os, "O_NOFOLLOW", 0)
@@ -138,18 +165,18 @@ def read_plain(path: Path | str, limit: int, *, links: bool = False) -> bytes:
         handle = os.open(path, os.O_RDONLY | follow | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
         if not links and os.path.islink(path):  # noqa: PTH114
-            raise ValueError(_LINK) from None
+            raise NotPlain(_LINK, _INSTEAD_OF_LINK) from None
         if os.path.isdir(path):  # noqa: PTH112  where folders cannot be opened
-            raise ValueError("is a folder") from None
+            raise NotPlain("is a folder") from None
         if error.errno == errno.ENXIO:  # a socket
-            raise ValueError("is not a file") from None
+            raise NotPlain("is not a file") from None
         raise
     try:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
-            raise ValueError("is a folder" if stat.S_ISDIR(found.st_mode) else "is not a file")
+            raise NotPlain("is a folder" if stat.S_ISDIR(found.st_mode) else "is not a file")
         if found.st_size > limit:
-            raise ValueError(f"has {found.st_size} bytes; the limit is {limit}")
+            raise NotPlain(f"has {found.st_size} bytes; the limit is {limit}")
         with open(handle, "rb", buffering=0, closefd=False) as file:
             return file.readall()
     finally:
@@ -232,8 +259,8 @@ def read_toml(path: Path) -> dict[str, Any] | None:
         content = read_plain(path, _MOST_TOML)
     except FileNotFoundError:
         return None
-    except ValueError as error:
-        advice = "" if ";" in str(error) else "; put a plain file in its place"
+    except NotPlain as error:
+        advice = "" if error.advice else "; put a plain file in its place"
         raise UsageError(f"{path} {error}{advice}") from None
     try:
         return parse_toml(content.decode("utf-8"))
@@ -241,34 +268,56 @@ def read_toml(path: Path) -> dict[str, Any] | None:
         before = content[: error.start]
         line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
         raise UsageError(f"{path}:{line}:{column}: not UTF-8; save it in that encoding") from None
-    except ValueError as error:
-        raise UsageError(f"{path}: not valid TOML: {error}") from None
+    except InvalidTOML as error:
+        raise UsageError(f"{path}:{error.line}:{error.column}: not valid TOML: {error.problem}") from None
 
 
 def parse_toml(text: str) -> dict[str, Any]:
     """A TOML text, read with limits on dotted keys, whose memory grows with the square of their depth, and on numbers.
 
     Raises:
-        ValueError: it is not valid TOML, or goes beyond them; where its reader knows a place, the message ends in it.
+        InvalidTOML: it is not valid TOML, or goes beyond them.
     """
+    import re
     import tomllib
 
-    if text.count(".") > _MOST_KEYS and (place := _many_keys(text)):
-        raise ValueError(f"more than {_MOST_KEYS} nested keys (at line {place[0]}, column {place[1]})")
+    if text.count(".") > _MOST_KEYS and (offset := _many_keys(text)) >= 0:
+        raise InvalidTOML(f"more than {_MOST_KEYS} nested keys", *_line_and_column(text, offset))
     try:
         values = tomllib.loads(text)
-        _check_numbers(values)
+        if not _has_short_numbers(values):
+            raise ValueError
     except RecursionError:
-        raise ValueError("lists or tables are nested too deeply") from None
-    except tomllib.TOMLDecodeError:
-        raise
-    except ValueError:  # more digits than Python takes
-        raise ValueError(_LONG_NUMBER) from None
+        found = re.search(r"^[^\n]*(?:[\[{][^\[{\]}\n]*){20}", text, re.MULTILINE)
+        place = _line_and_column(text, found.start() if found else 0)
+        raise InvalidTOML("lists or tables are nested too deeply", *place) from None
+    except tomllib.TOMLDecodeError as error:
+        raise _invalid(str(error), text) from None
+    except ValueError:  # also raised by Python itself
+        found = re.search(r"0x[\da-fA-F_]{16}|0o[0-7_]{21}|0b[01_]{64}|[\d_]{19}", text)
+        raise InvalidTOML(
+            "a number has more than 64 bits", *_line_and_column(text, found.start() if found else 0)
+        ) from None
     return values
 
 
-def _many_keys(text: str) -> tuple[int, int] | None:
-    """The line and column of a key of many parts, or None."""
+def _invalid(message: str, text: str) -> InvalidTOML:
+    """The error for a message of tomllib, which ends in its place."""
+    import re
+
+    place = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", message)
+    if place and place[1]:
+        return InvalidTOML(message[: place.start()], int(place[1]), int(place[2]))
+    problem = f"{message[: place.start()]} at the end" if place else message
+    return InvalidTOML(problem, text.count("\n") or 1, 1)
+
+
+def _line_and_column(text: str, offset: int) -> tuple[int, int]:
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+
+
+def _many_keys(text: str) -> int:
+    """Where a key of many parts begins, or -1."""
     import re
 
     parts, begins = 0, 0
@@ -283,22 +332,18 @@ def _many_keys(text: str) -> tuple[int, int] | None:
         elif found["dot"]:
             parts += 1
             if parts > _MOST_KEYS:
-                return text.count("\n", 0, begins) + 1, begins - text.rfind("\n", 0, begins)
+                return begins
         elif not found[0].isspace() or found[0] == "\n":
             parts = 0
-    return None
+    return -1
 
 
-def _check_numbers(value: object) -> None:
-    """Refuse numbers of more than 64 bits.
-
-    Raises:
-        ValueError: there is one.
-    """
-    if isinstance(value, int) and abs(value) >= _LARGEST_NUMBER:
-        raise ValueError(_LONG_NUMBER)
-    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        _check_numbers(each)
+def _has_short_numbers(value: object) -> bool:
+    """Whether every number has at most 64 bits."""
+    if isinstance(value, int):
+        return abs(value) < _LARGEST_NUMBER
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return all(map(_has_short_numbers, inside))
 
 
 def links_among(folder: str | Path, paths: Iterable[str]) -> list[str]:
@@ -327,4 +372,4 @@ def refuse_links(folder: Path, paths: Iterable[str]) -> None:
         DamagedOutputs: one of *paths* within *folder*, or of the folders on the way to them, is a link.
     """
     for each in links_among(folder, paths):
-        raise DamagedOutputs(f"{folder / each}: {_LINK}")
+        raise DamagedOutputs(f"{folder / each}: {_LINK}; {_INSTEAD_OF_LINK}")

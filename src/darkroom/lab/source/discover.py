@@ -309,10 +309,10 @@ class _Linker:
     def _refuse_lost(self, recipes: dict[str, ExperimentRecipe]) -> None:
         """Refuse a model whose weights come from no experiment."""
         for role, source in self.model.roles.items() if self.model else ():
-            if source.kind == "upstream" and source.place not in recipes:
-                offer = nearest(source.place, recipes)
+            if source.upstream and source.upstream not in recipes:
+                offer = nearest(source.upstream, recipes)
                 self.faults.append(
-                    f"{MODELS}:1:1: {role} comes from {source.place!r}, which is not an experiment{offer}"
+                    f"{MODELS}:1:1: {role} comes from {source.upstream!r}, which is not an experiment{offer}"
                 )
 
     def _refuse_cycles(self, recipes: dict[str, ExperimentRecipe]) -> None:

@@ -231,7 +231,7 @@ class WeightsEdge(Edge, frozen=True, kw_only=True, tag="weights"):
 
     @property
     def upstream(self) -> str:
-        return self.source.place if self.source is not None and self.source.kind == "upstream" else ""
+        return self.source.upstream if self.source is not None else ""
 
     def bound(self, known: Known) -> Self:
         if self.revision:
@@ -251,8 +251,8 @@ class WeightsEdge(Edge, frozen=True, kw_only=True, tag="weights"):
         if source is None:
             return Weights(self.target, self.revision)
         code = inputs.class_named(source.network)
-        if source.kind == "upstream":
-            return Weights(str(inputs.results(source.place)[source.result]), "", source.network, code)
+        if source.upstream:
+            return Weights(str(inputs.results(source.upstream)[source.result]), "", source.network, code)
         text, embeddings = None, None
         if source.text is not None:
             text = Weights(_place(source.text, inputs), source.text.revision) if source.text.kind else None
@@ -276,11 +276,11 @@ class WeightsEdge(Edge, frozen=True, kw_only=True, tag="weights"):
         if self.source is None:
             return [(self.target, self.revision)]
         both: list[WeightsSource | TextSource] = [self.source, *([self.source.text] if self.source.text else [])]
-        return [(each.place, each.revision) for each in both if each.kind == "hub"]
+        return [(each.place, each.revision) for each in both if each.is_published]
 
 
 def _place(source: WeightsSource | TextSource, inputs: Inputs) -> str:
-    return source.place if source.kind == "hub" else str(inputs.path(source.place))
+    return source.place if source.is_published else str(inputs.path(source.place))
 
 
 AnyEdge = UpstreamEdge | DatasetEdge | AssetEdge | WeightsEdge

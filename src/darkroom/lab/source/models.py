@@ -309,6 +309,6 @@ def unpinned(models: Iterable[Model]) -> list[str]:
     for model in models:
         for source in model.roles.values():
             for each in (source, source.text):
-                if each is not None and each.kind == "hub" and not is_commit(each.revision):
+                if each is not None and each.is_published and not is_commit(each.revision):
                     found[f"{model.name}: {each.place} at {each.revision!r}"] = None
     return list(found)

@@ -40,6 +40,11 @@ class TextSource(msgspec.Struct, frozen=True):
     revision: str = ""
     embeddings: str = ""
 
+    @property
+    def is_published(self) -> bool:
+        """Whether the encoder is on the hub."""
+        return self.kind == "hub"
+
     def digest(self, state: Any) -> str:
         """What stands for it in a key."""
         encoder = f" text {_of_source(self, state)}" if self.kind else ""
@@ -59,6 +64,16 @@ class WeightsSource(msgspec.Struct, frozen=True):
     network: Network | None = None
     text: TextSource | None = None
 
+    @property
+    def upstream(self) -> str:
+        """The experiment whose result they are, or ""."""
+        return self.place if self.kind == "upstream" else ""
+
+    @property
+    def is_published(self) -> bool:
+        """Whether they are on the hub."""
+        return self.kind == "hub"
+
     def digest(self, state: Any) -> str:
         """What stands for weights from outside the project: where they are, how their network is asked, and its text."""
         asked = f" {msgspec.json.encode(self.network).decode()}" if self.network else ""
@@ -66,7 +81,7 @@ class WeightsSource(msgspec.Struct, frozen=True):
 
 
 def _of_source(source: WeightsSource | TextSource, state: Any) -> str:
-    return f"{source.place}@{source.revision}" if source.kind == "hub" else str(state.folder(source.place))
+    return f"{source.place}@{source.revision}" if source.is_published else str(state.folder(source.place))
 
 
 class Model(msgspec.Struct, frozen=True):

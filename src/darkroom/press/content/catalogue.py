@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from darkroom.core.errors import DamagedOutputs
-from darkroom.core.manifest import NAME, Figure, Manifest, Status, read
+from darkroom.core.manifest import ADVICE, NAME, Figure, Manifest, Status, read
 from darkroom.core.paths import check_id
 
 FRESH = "fresh"
@@ -44,9 +44,11 @@ class StoredExperiment(msgspec.Struct, frozen=True, dict=True):
             return None, ""
         try:
             check_id(self.id)
-            return read(self.folder / NAME, self.id, NAME, known=self.known), ""
-        except (DamagedOutputs, ValueError) as error:
-            return None, str(error)
+            return read(self.folder / NAME, self.id, known=self.known), ""
+        except DamagedOutputs as error:
+            return None, error.reason
+        except ValueError as error:
+            return None, f"{error}; {ADVICE}"
 
     @property
     def manifest(self) -> Manifest | None:

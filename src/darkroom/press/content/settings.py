@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from darkroom.core.errors import ContentError, Fault, nearest
-from darkroom.core.paths import parse_toml
+from darkroom.core.paths import InvalidTOML, parse_toml
 
 LONGEST = 20_000  # characters of a table
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -123,10 +123,11 @@ def read_table(text: str, keys: Mapping[str, Key], path: str, first_line: int = 
     """
     try:
         if len(text) > LONGEST:
-            raise ValueError(f"{len(text)} characters, more than the limit of {LONGEST}")
+            raise InvalidTOML(f"{len(text)} characters, more than the limit of {LONGEST}", 1, 1)
         values = parse_toml(text)
-    except ValueError as error:  # also a number of more digits than Python takes
-        raise ContentError([_syntax_fault(error, path, first_line, text)]) from None
+    except InvalidTOML as error:
+        message = f"not valid TOML: {error.problem}"
+        raise ContentError([Fault(path, first_line + error.line - 1, error.column, "front-matter", message)]) from None
     faults = [*_wrong_keys(values, keys, text, path, first_line), *_missing_keys(values, keys, path, first_line)]
     if faults:
         raise ContentError(faults)
@@ -195,20 +196,3 @@ def _line_of(name: str, text: str) -> int:
     )  # as it is, or as TOML escapes it
     found = re.search(rf"^[ \t]*\[?[\"']?(?:{written})[\"']?[ \t]*[=.\]]", text, re.MULTILINE)
     return text.count("\n", 0, found.start()) if found else 0
-
-
-def _syntax_fault(error: Exception, path: str, first_line: int, text: str) -> Fault:
-    message = str(error)
-    place = re.search(r" \(at line (\d+), column (\d+)\)$", message)
-    if place:
-        line, column = int(place[1]), int(place[2])
-    elif "nested too deeply" in message and (found := re.search(r"(?:[\[{][^\[{\]}\n]*){20}", text)):
-        line, column = text.count("\n", 0, found.start()) + 1, 1
-    elif "64 bits" in message and (
-        found := re.search(r"(?:0x[\da-fA-F_]{16}|0o[0-7_]{21}|0b[01_]{64}|[\d_]{19})", text)
-    ):
-        line, column = text.count("\n", 0, found.start()) + 1, found.start() - text.rfind("\n", 0, found.start())
-    else:
-        line, column = (1 if "than the limit of" in message else text.count("\n") or 1), 1
-    plain = message[: place.start()] if place else re.sub(r" \(at end of document\)$", " at the end", message)
-    return Fault(path, first_line + line - 1, column, "front-matter", f"not valid TOML: {plain}")

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from darkroom.core.caches import LARGEST
 from darkroom.core.errors import Fault
-from darkroom.core.manifest import ARRAYS
+from darkroom.core.manifest import ARRAYS, NAME
 from darkroom.core.paths import read_plain
 from darkroom.core.units import size
 from darkroom.press.content.addresses import anchor, root_of, way
@@ -216,7 +216,8 @@ class PageFigures:
         manifest = experiment.manifest
         stored = manifest.files if manifest else ()
         files = [self._raw_file(experiment, file.path, file.sha256, file.bytes) for file in stored]
-        problem, reasons = experiment.problem, experiment.reasons
+        problem = f"{NAME}: {experiment.problem}" if experiment.problem else ""
+        reasons = experiment.reasons
         if damage := self._context.damaged.get(experiment.id):
             manifest, problem, reasons = None, damage, (damage,)
         if manifest:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from darkroom.core.errors import Fault
-from darkroom.core.manifest import NAME, Figure, checks
+from darkroom.core.manifest import ADVICE, NAME, Figure, checks
 from darkroom.core.paths import alike, links_among
 from darkroom.press.content.catalogue import FRESH, StoredExperiment
 from darkroom.press.rendering.context import Context
@@ -65,7 +65,7 @@ def damaged_figures(sources: Sources, index: Index, findings: Findings) -> dict[
                 full = f"{experiment.id}/{name.rpartition('/')[2]}"
                 damaged[full] = f"{wrong[0]} is {wrong[1]}"
                 place = sources.places.shown(experiment.folder / wrong[0])
-                findings.problems.append(_damage(place, f"{full}: {damaged[full]}"))
+                findings.problems.append(_damage(place, f"{full}: {damaged[full]}; {ADVICE}"))
     vetted.keep()
     return damaged
 
@@ -158,8 +158,4 @@ def _described(experiment: StoredExperiment) -> str:
 
 
 def _damage(place: str, message: str) -> Fault:
-    text = message.removeprefix("manifest.json: ")
-    advice = (
-        "" if "--force" in text or "build again" in text else "; restore the file or rerun the experiment with --force"
-    )
-    return Fault(place, 1, 1, "damaged", f"{text}{advice}")
+    return Fault(place, 1, 1, "damaged", message)

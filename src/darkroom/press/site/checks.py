@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 import msgspec
@@ -51,10 +51,9 @@ def faults_of(pages: Mapping[str, PageFacts], files: Iterable[str], source: Call
         for link in page.links:
             if link.target in beside or (link.target[:1] == "#" and link.target[1:] in anchors[url]):
                 continue
-            message = broken(link, url, known, anchors)
-            if message:
+            if found := broken(link, url, known, anchors):
                 at = place(source(url).text, link.offset) if link.offset >= 0 else (1, 1)
-                faults.append(Fault(page.path, *at, "link", message))
+                faults.append(Fault(page.path, *at, "link", found.message))
     return faults
 
 
@@ -80,33 +79,43 @@ def _weight(page: PageFacts) -> Iterator[Fault]:
         yield Fault(page.path, 1, 1, "size", message)
 
 
-def broken(link: LinkUse, url: str, files: set[str], anchors: Mapping[str, frozenset[str]]) -> str:
-    """What is wrong with a link of the page at *url* of a site that holds *files* and pages with *anchors*, or ""."""
+class BrokenLink(NamedTuple):
+    """What is wrong with a link; ``is_lost`` says that no file of the site is at its address."""
+
+    message: str
+    is_lost: bool = False
+
+
+def broken(link: LinkUse, url: str, files: set[str], anchors: Mapping[str, frozenset[str]]) -> BrokenLink | None:
+    """What is wrong with a link of the page at *url* of a site that holds *files* and pages with *anchors*, or None."""
     if _ELSEWHERE.match(link.target):
         if link.element in {"a", "area"}:
-            fault = f"{link.target[:80]!r} is not a link that is allowed; use https:, http:, mailto: or tel:"
-            return "" if leads_to_pages(link.target) else fault
+            message = f"{link.target[:80]!r} is not a link that is allowed; use https:, http:, mailto: or tel:"
+            return None if leads_to_pages(link.target) else BrokenLink(message)
         if link.element == "link" or link.target.startswith("data:"):
-            return ""
-        return f"{link.target} is loaded from another host; put it in templates/static"
+            return None
+        return BrokenLink(f"{link.target} is loaded from another host; put it in templates/static")
     if link.target.startswith("/"):
-        return f"{link.target} is not relative; write a relative address, since the site may be under any path"
+        message = f"{link.target} is not relative; write a relative address, since the site may be under any path"
+        return BrokenLink(message)
     return _lost(link, url, files, anchors)
 
 
-def _lost(link: LinkUse, url: str, files: set[str], anchors: Mapping[str, frozenset[str]]) -> str:
+def _lost(link: LinkUse, url: str, files: set[str], anchors: Mapping[str, frozenset[str]]) -> BrokenLink | None:
     path, _, anchor = parts_of(link.target)
     anchor = unquote(anchor.removeprefix("#"))
     target = posixpath.normpath(posixpath.join(posixpath.dirname(url), path)) if path else url
     target = "index.html" if target == "." else target
     if target not in files and link.element in {"img", "source", "video", "audio", "track"}:
         kind = "picture" if link.element == "img" else "file"
-        return f"no {kind} {path!r} in templates/static{nearest(posixpath.basename(path), _as_written(files, True))}"
+        offer = nearest(posixpath.basename(path), _as_written(files, True))
+        return BrokenLink(f"no {kind} {path!r} in templates/static{offer}", is_lost=True)
     if target not in files:
-        return f"{link.target} leads nowhere{_elsewhere(link.target) or _nearest_page(target, files)}"
+        offer = _elsewhere(link.target) or _nearest_page(target, files)
+        return BrokenLink(f"{link.target} leads nowhere{offer}", is_lost=True)
     if anchor and target in anchors and anchor not in anchors[target]:
-        return f"no anchor {'#' + anchor!r} on {target}{nearest(anchor, anchors[target])}"
-    return ""
+        return BrokenLink(f"no anchor {'#' + anchor!r} on {target}{nearest(anchor, anchors[target])}")
+    return None
 
 
 _PUBLISHED = re.compile(r"assets/(?P<stem>.+)\.[0-9a-f]{10}(?P<suffix>\.\w+)")

@@ -63,10 +63,8 @@ def _without_policy(text: str, path: str) -> Iterator[Fault]:
 def _links(text: str, path: str, url: str, files: set[str], anchors: Mapping[str, frozenset[str]]) -> Iterator[Fault]:
     own, links = scan(text)
     for link in links:
-        message = checks.broken(link, url, files, {**anchors, url: frozenset(own)})
-        if "leads nowhere" in message or message.startswith(("no picture", "no file")):
-            message = (
-                f"{link.target} leads nowhere: files of static/ are published under other names; embed it in this file"
-            )
-        if message:
+        found = checks.broken(link, url, files, {**anchors, url: frozenset(own)})
+        if found:
+            lost = f"{link.target} leads nowhere: files of static/ are published under other names; embed it in this file"
+            message = lost if found.is_lost else found.message
             yield Fault(path, *place(text, max(text.find(link.target), 0)), "link", message)

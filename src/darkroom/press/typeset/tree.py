@@ -79,11 +79,7 @@ _POINTED = "a Git LFS pointer, not the file itself; fetch it with git lfs pull"
 class _Problem(msgspec.Struct, frozen=True):
     path: str
     problem: str
-
-    @property
-    def rule(self) -> str:
-        """What messages call the rule that is broken."""
-        return "link" if self.problem.startswith("a link") else "file"
+    rule: str
 
 
 class _Walk:
@@ -120,9 +116,10 @@ class _Walk:
             if self._count == MOST + 1:
                 self._report(entry.path, f"more than {MOST:,} files, or links that multiply them")
             return
-        problem = _of_name(entry.name) or (self._of_link(entry.path, above) if entry.is_symlink() else "")
-        if problem:
+        if problem := _of_name(entry.name):
             self._report(entry.path, problem)
+        elif problem := self._of_link(entry.path, above) if entry.is_symlink() else "":
+            self._report(entry.path, problem, "link")
         elif entry.is_dir() and len(above) == 1 and entry.name in _FILES:
             self._report(entry.path, "a folder, where a file belongs")
         elif entry.is_dir():
@@ -155,8 +152,8 @@ class _Walk:
             return f"a link to a folder that contains it ({real})"
         return ""
 
-    def _report(self, path: str, problem: str) -> None:
-        self.found.append(_Problem(path, problem))
+    def _report(self, path: str, problem: str, rule: str = "file") -> None:
+        self.found.append(_Problem(path, problem, rule))
 
 
 def _of_name(name: str) -> str:
