@@ -145,8 +145,7 @@ def _how_to_install(error: ImportError, root: Path) -> str:
     return f"{error.name} {problem}; run {quote(sys.executable)} -m pip install {again}{what}"
 
 
-# The call
-# ----------------------------------------------------------------------------------------------------------------
+# The call -------------------------------------------------------------------------------------------------------------
 
 
 def _plain_build(given: list[str]) -> SimpleNamespace | None:
@@ -283,8 +282,7 @@ def _at_least_one(text: str) -> int:
     return int(text)
 
 
-# The commands
-# ------------------------------------------------------------------------------------------------------------
+# The commands ---------------------------------------------------------------------------------------------------------
 
 
 def _do(call: SimpleNamespace, root: Path) -> int:
@@ -550,8 +548,7 @@ def _serve(call: SimpleNamespace, lab: Lab) -> int:
 _COMMANDS = {"build": _build, "run": _run, "status": _status, "accept": _accept, "serve": _serve, "check": _check}
 
 
-# What they share
-# ---------------------------------------------------------------------------------------------------------
+# What they share ------------------------------------------------------------------------------------------------------
 
 
 def _up_to_date(lab: Lab) -> Plan:

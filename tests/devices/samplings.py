@@ -29,7 +29,7 @@ from darkroom.diffusion.unet import ClassUNet, for_inference
 
 SHAPE = (3, 1, 28, 28)
 VIEWS = views.flip, views.quarter_turn, views.negative, views.skewed(), views.inner_circle(), views.jigsaw(1)
-SPLITS = filters.low_high(1.0, 9), filters.three_bands(), filters.gray_colour(), filters.motion_residual()
+SPLITS = filters.low_high(1.0, 9), filters.gray_colour(), filters.motion_residual()
 
 
 def processes(device: str) -> dict[str, Process]:

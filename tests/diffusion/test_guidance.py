@@ -103,9 +103,14 @@ def test_weights_that_are_no_mean_are_refused(weights):
         Anagram(((one, views.identity), (one, views.flip)), weights)
 
 
+def blurred(sigma):
+    return lambda images: filters.gaussian_blur(images, sigma, 33)
+
+
+THREE_BANDS = filters.Split(("low", "middle", "high"), (blurred(2.0), lambda x: blurred(1.0)(x) - blurred(2.0)(x)))
 SPLITS = {
     "low and high": filters.low_high(),
-    "three bands": filters.three_bands(),
+    "three bands": THREE_BANDS,
     "gray and colour": filters.gray_colour(),
     "motion and residual": filters.motion_residual(5),
 }
@@ -151,7 +156,7 @@ def test_a_hybrid_needs_one_denoiser_for_each_component():
     """Their number and the components are named."""
     one = asked(Prompted(), 0.4)
     with pytest.raises(ValueError, match="2 denoisers for the components low, middle, high"):
-        Factorized((one, one), filters.three_bands())
+        Factorized((one, one), THREE_BANDS)
 
 
 def test_denoisers_nest_freely():

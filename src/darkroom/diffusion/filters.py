@@ -36,18 +36,6 @@ def low_high(sigma: float = 2.0, kernel: int = 33) -> Split:
     return Split(("low", "high"), (lambda images: gaussian_blur(images, sigma, kernel),))
 
 
-def three_bands(fine: float = 1.0, coarse: float = 2.0, kernel: int = 33) -> Split:
-    """Low, middle and high frequencies, parted by Gaussians of *coarse* and *fine* pixels."""
-
-    def low(images: Tensor) -> Tensor:
-        return gaussian_blur(images, coarse, kernel)
-
-    def middle(images: Tensor) -> Tensor:
-        return gaussian_blur(images, fine, kernel) - low(images)
-
-    return Split(("low", "middle", "high"), (low, middle))
-
-
 def gray_colour() -> Split:
     """The mean of the channels, in each of them, and the colour that is left."""
     return Split(("gray", "colour"), (lambda images: images.mean(1, keepdim=True).expand_as(images),))

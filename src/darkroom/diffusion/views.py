@@ -88,20 +88,6 @@ def jigsaw(seed: int, pieces: int = 4) -> View:
     return View(f"jigsaw of {pieces} x {pieces} pieces", order)
 
 
-def patches(seed: int, across: int = 8) -> View:
-    """*across* x *across* square patches in another order."""
-
-    def order(side: int) -> np.ndarray:
-        if side % across:
-            raise ValueError(f"a picture of {side} x {side} cannot be cut into {across} x {across} equal patches")
-        width = side // across
-        cut = _positions(side).reshape(across, width, across, width).swapaxes(1, 2).reshape(-1, width, width)
-        shuffled = cut[np.random.default_rng(seed).permutation(len(cut))]
-        return shuffled.reshape(across, across, width, width).swapaxes(1, 2).ravel()
-
-    return View(f"{across} x {across} patches in another order", order)
-
-
 def pixels(seed: int) -> View:
     """All pixels in another order."""
     return View("pixels in another order", lambda side: np.random.default_rng(seed).permutation(side * side))

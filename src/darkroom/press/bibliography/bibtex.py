@@ -18,7 +18,6 @@ from pybtex.scanner import PrematureEOF, PybtexSyntaxError
 from pybtex.utils import CaseInsensitiveDict
 
 _COMMAND = re.compile(r"@[ \t]*([A-Za-z][\w-]*)\s*([({])")
-_AT_LINE = re.compile(r"^[ \t]*@", re.MULTILINE)
 _NEXT = re.compile(r"^[ \t]*@[ \t]*[A-Za-z][\w-]*\s*[({]", re.MULTILINE)
 _SPACED_KEY = re.compile(r"@[ \t]*[A-Za-z][\w-]*\s*[({]\s*(?P<key>[^\s,={}()\"]+(?:[ \t]+[^\s,={}()\"]+)+)\s*,")
 _COMMENT = re.compile(r"(?:\s+|%[^\n]*)+")

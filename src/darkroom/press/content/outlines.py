@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from darkroom.core.errors import Fault
-from darkroom.press.content.calls import Call
+from darkroom.press.content.calls import KINDS, Call, PageCall
 from darkroom.press.content.mathtext import Prepared, Target
 from darkroom.press.faults import fault
 
@@ -67,7 +68,7 @@ class Heading:
     offset: int = field(default=0, compare=False, repr=False)
 
 
-class Outline(msgspec.Struct, frozen=True):
+class Outline(msgspec.Struct, frozen=True, dict=True):
     """What other pages may ask of a page: *path* from the project's root, *url* from the site's, *calls* in order.
 
     ``equations`` are the formulas that have a name and a number.
@@ -79,6 +80,11 @@ class Outline(msgspec.Struct, frozen=True):
     headings: tuple[Heading, ...]
     calls: tuple[Call, ...]
     equations: tuple[Target, ...] = ()
+
+    @cached_property
+    def kinds(self) -> tuple[PageCall, ...]:
+        """What each call is, in order."""
+        return tuple(KINDS[call.name](call) for call in self.calls)
 
     @property
     def name(self) -> str:

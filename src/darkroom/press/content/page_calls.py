@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 from markupsafe import Markup
 
@@ -423,9 +423,9 @@ def kind_of(call: Call) -> Kind:
     return kind
 
 
-def kinds_in(outline: Outline) -> list[Kind]:
+def kinds_in(outline: Outline) -> tuple[Kind, ...]:
     """What each call of a page is, in order."""
-    return [kind_of(call) for call in outline.calls]
+    return cast("tuple[Kind, ...]", outline.kinds)
 
 
 def number_figures(outline: Outline) -> dict[str, int]:

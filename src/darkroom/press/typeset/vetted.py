@@ -65,5 +65,5 @@ class Vetted:
 def _judges() -> str:
     """A digest of the code that decides, so that stricter rules apply to all files."""
     return sha256(
-        b"".join(Path(module.__file__).read_bytes() for module in (vetting, pictures, films, limits))
+        b"".join(Path(str(module.__file__)).read_bytes() for module in (vetting, pictures, films, limits))
     ).hexdigest()
