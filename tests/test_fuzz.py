@@ -42,7 +42,7 @@ from darkroom.press.bibliography.reader import read_bibliography
 from darkroom.press.content.settings import read_site
 from darkroom.press.limits import TooCostly, bounded
 from darkroom.press.markdown.pages import read_page
-from darkroom.press.serve import Workshop, start
+from darkroom.press.serve import LiveSite, start
 from darkroom.press.site.cache import read_cache
 from darkroom.press.typeset import fonts, svg, vetting
 from darkroom.press.typeset.node import NodeTask
@@ -417,7 +417,7 @@ def test_the_server_answers_or_hangs_up(count: int, tmp_path: Path, capfd: pytes
     project = Project.make(tmp_path)
     project.page("Text of the page.")
     project.build()
-    server = start(Workshop(project.request, print), 0)
+    server = start(LiveSite(project.request, print), 0)
     rng = random.Random(f"{SEED} requests")
     try:
         for number in range(count):

@@ -407,10 +407,10 @@ def _models(call: SimpleNamespace, project: Project, outputs: Path) -> tuple[Mod
         if call.model:
             raise UsageError(f"--model {call.model}: no models are declared; declare them in experiments/models.toml")
         return ()
-    asked = [chosen(call.model, project.models)] if call.model else []
+    requested = [chosen(call.model, project.models)] if call.model else []
     kept = set(stored(outputs))
-    known = [model for model in project.models[1:] if model.name in kept and model not in asked]
-    return (*asked, *known)
+    known = [model for model in project.models[1:] if model.name in kept and model not in requested]
+    return (*requested, *known)
 
 
 def _recover(outputs: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from darkroom.core.errors import UsageError
 from darkroom.press.rendering.layouts import policy_digest
-from darkroom.press.serve import EVENTS, Workshop, serve, start
+from darkroom.press.serve import EVENTS, LiveSite, serve, start
 from tests.press.projects import Project
 
 
@@ -145,11 +145,11 @@ def test_the_script_is_served_and_never_published(project: Project) -> None:
 def test_a_port_that_is_taken_is_one_line(project: Project) -> None:
     """The message says what to do."""
     project.page("Text.")
-    workshop = Workshop(project.request, print)
-    server = start(workshop, 0)
+    live_site = LiveSite(project.request, print)
+    server = start(live_site, 0)
     try:
         with pytest.raises(UsageError, match=r"^cannot serve on port \d+: .*; choose another with --port$"):
-            start(workshop, server.server_address[1])
+            start(live_site, server.server_address[1])
     finally:
         server.shutdown()
         server.server_close()

@@ -241,12 +241,12 @@ def _publish(request: SiteRequest, made: Site, last: BuildRecord, digests: Diges
     _put_back(scratch, request.site)
     _sweep(request.cache)
     wanted, site = made.digests, os.fspath(request.site)
-    standing = {target for target, digest in wanted.items() if digests.is_whole(f"{site}/{target}", digest)}
+    intact = {target for target, digest in wanted.items() if digests.is_whole(f"{site}/{target}", digest)}
     ours = write.written_by_us(request.site, last.outputs)
     others = write.others(request.site, ours, wanted)
-    if len(standing) == len(wanted) and _files_in(request.site) <= wanted.keys() | set(others):
+    if len(intact) == len(wanted) and _files_in(request.site) <= wanted.keys() | set(others):
         return 0
-    written = _write(request.site, scratch, made, standing)
+    written = _write(request.site, scratch, made, intact)
     try:
         write.carry_over(request.site, scratch, others)
         swap(scratch, request.site)
@@ -293,31 +293,31 @@ def _scratch(request: SiteRequest) -> tuple[Path, bool]:
     return (_record_path(request).with_suffix(".spare") if spare else parent / f".{request.site.name}.new"), spare
 
 
-def _write(site: Path, scratch: Path, made: Site, standing: Collection[str]) -> int:
-    """Make *scratch* hold the site as it was *made*: files that are *standing* on the old site are linked.
+def _write(site: Path, scratch: Path, made: Site, intact: Collection[str]) -> int:
+    """Make *scratch* hold the site as it was *made*: files that are *intact* on the old site are linked.
 
     Nothing in *scratch* is written over, since it may be linked to what is on the site now.
     """
     surplus = _files_in(scratch)
     folders: set[str] = set()
     written = 0
-    standing_root, new = os.fspath(site), os.fspath(scratch)
+    site_root, new = os.fspath(site), os.fspath(scratch)
     for target, content in made.files.items():
         path = f"{new}/{target}"
-        stands = target in standing
+        is_intact = target in intact
         if target in surplus:
             surplus.remove(target)
-            if stands and _is_same(f"{standing_root}/{target}", path):
+            if is_intact and _is_same(f"{site_root}/{target}", path):
                 continue
             os.unlink(path)  # noqa: PTH108  # thousands of files
         above = os.path.dirname(path)  # noqa: PTH120
         if above not in folders:
             os.makedirs(above, exist_ok=True)  # noqa: PTH103
             folders.add(above)
-        if stands and _link(f"{standing_root}/{target}", path):
+        if is_intact and _link(f"{site_root}/{target}", path):
             continue
         if isinstance(content, Kept):  # the file system has no links
-            _copy_kept(f"{standing_root}/{target}", path)
+            _copy_kept(f"{site_root}/{target}", path)
         else:
             _write_file(path, content)
         written += target != write.RECORD

@@ -78,13 +78,13 @@ def with_reload(page: str, errors: str) -> str:
     return f"{POLICY.sub(widened, page, count=1)}{panel}<script>{RELOAD}</script>"
 
 
-class Workshop:
+class LiveSite:
     """The outcome of the last build, and who waits for the next."""
 
     def __init__(self, request: Callable[[], SiteRequest], log: Callable[[str], None]) -> None:
-        self._ask, self._log = request, log
+        self._make_request, self._log = request, log
         self._changed = threading.Condition()
-        self.edition = 0
+        self.version = 0
         self.errors: tuple[str, ...] = ()
         self.request = request()
 
@@ -95,7 +95,7 @@ class Workshop:
         """
         try:
             if replan:
-                self.request = self._ask()
+                self.request = self._make_request()
             report = build(self.request)
         except ContentError as error:
             self._announce(tuple(map(str, error.faults)), warnings=error.warnings)
@@ -120,15 +120,15 @@ class Workshop:
             self._log(f"warning: {warning}")
         with self._changed:
             if errors != self.errors or errors or (report and report.written):
-                self.edition += 1
+                self.version += 1
             self.errors = errors
             self._changed.notify_all()
 
-    def wait(self, edition: int, seconds: float) -> int:
-        """The number of the current edition, as soon as it is not *edition* or the time is up."""
+    def wait(self, version: int, seconds: float) -> int:
+        """The number of the current build, as soon as it is not *version* or the time is up."""
         with self._changed:
-            self._changed.wait_for(lambda: self.edition != edition, seconds)
-            return self.edition
+            self._changed.wait_for(lambda: self.version != version, seconds)
+            return self.version
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -138,9 +138,9 @@ class Handler(SimpleHTTPRequestHandler):
     timeout = WAIT_S
     server: Server
 
-    def __init__(self, *arguments: object, workshop: Workshop) -> None:
-        self.workshop = workshop
-        super().__init__(*arguments, directory=str(workshop.request.site))  # type: ignore[arg-type]
+    def __init__(self, *arguments: object, live_site: LiveSite) -> None:
+        self.live_site = live_site
+        super().__init__(*arguments, directory=str(live_site.request.site))  # type: ignore[arg-type]
 
     def handle_one_request(self) -> None:
         """Wait for a request, not for ever, and answer it."""
@@ -198,7 +198,7 @@ class Handler(SimpleHTTPRequestHandler):
 
     def _is_ours(self, file: Path) -> bool:
         """Whether a file lies in the site or the project, and no link has led out of them."""
-        real, request = file.resolve(), self.workshop.request
+        real, request = file.resolve(), self.live_site.request
         return any(real.is_relative_to(folder.resolve()) for folder in (request.site, request.root))
 
     def _file_itself(self, file: Path, kind: str, with_body: bool) -> None:
@@ -211,12 +211,12 @@ class Handler(SimpleHTTPRequestHandler):
 
     def _page(self, file: Path | None, with_body: bool) -> None:
         status = 404 if file is None else 200
-        shown = file or self.workshop.request.site / "404.html"
+        shown = file or self.live_site.request.site / "404.html"
         try:
             content = read_plain(shown, LARGEST, links=True).decode(errors="replace")
         except (OSError, ValueError):
             content = NOTHING
-        body = with_reload(content, "\n".join(self.workshop.errors)).encode()
+        body = with_reload(content, "\n".join(self.live_site.errors)).encode()
         self._send(status, "text/html; charset=utf-8", body, with_body)
 
     def _send(self, status: int, kind: str, body: bytes, with_body: bool, policy: bool = False) -> None:
@@ -238,14 +238,14 @@ class Handler(SimpleHTTPRequestHandler):
         self.close_connection = True
         if with_body:
             self.server.add_stream(self.connection)
-        edition, told = self.workshop.edition, time.monotonic()
+        version, sent_at = self.live_site.version, time.monotonic()
         try:
             while self.server.has_stream(self.connection):
-                now = self.workshop.wait(edition, STEP_S)
-                if now != edition or time.monotonic() - told > STILL_HERE_S:
-                    self.wfile.write(b": still here\n\n" if now == edition else f"data: {now}\n\n".encode())
+                now = self.live_site.wait(version, STEP_S)
+                if now != version or time.monotonic() - sent_at > STILL_HERE_S:
+                    self.wfile.write(b": still here\n\n" if now == version else f"data: {now}\n\n".encode())
                     self.wfile.flush()
-                    edition, told = now, time.monotonic()
+                    version, sent_at = now, time.monotonic()
         except OSError:
             return
         finally:
@@ -331,14 +331,14 @@ def _hang_up(connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
 
-def start(workshop: Workshop, port: int, host: str = "127.0.0.1") -> ThreadingHTTPServer:
-    """A server for *workshop* that answers in threads of its own; ``server_address`` tells the port where 0 was asked.
+def start(live_site: LiveSite, port: int, host: str = "127.0.0.1") -> ThreadingHTTPServer:
+    """A server for *live_site* that answers in threads of its own; ``server_address`` has the port if *port* is 0.
 
     Raises:
         UsageError: the port is taken.
     """
     try:
-        server = Server((host, port), partial(Handler, workshop=workshop))
+        server = Server((host, port), partial(Handler, live_site=live_site))
     except (OSError, OverflowError) as error:
         said = error.strerror if isinstance(error, OSError) else "no such port"
         raise UsageError(f"cannot serve on port {port}: {said}; choose another with --port") from None
@@ -346,19 +346,19 @@ def start(workshop: Workshop, port: int, host: str = "127.0.0.1") -> ThreadingHT
     return server
 
 
-def watch(workshop: Workshop, folders: Iterable[Path], stop: threading.Event) -> None:
+def watch(live_site: LiveSite, folders: Iterable[Path], stop: threading.Event) -> None:
     """Rebuild at every change in *folders*, until *stop* is set; a change outside the templates asks the plan again."""
     from watchfiles import watch as changes
 
-    templates = str(workshop.request.templates)
-    ours = tuple(str(path) for path in (workshop.request.site, workshop.request.cache, f"{templates}/node_modules"))
+    templates = str(live_site.request.templates)
+    ours = tuple(str(path) for path in (live_site.request.site, live_site.request.cache, f"{templates}/node_modules"))
 
     def relevant(_: object, path: str) -> bool:
         return not path.startswith(ours) and "/.scratch/" not in path and not path.endswith((".lock", "~", ".swp"))
 
     existing = [folder for folder in folders if folder.exists()]
     for batch in changes(*existing, watch_filter=relevant, debounce=DEBOUNCE_MS, step=10, stop_event=stop):
-        workshop.rebuild(any(not path.startswith(templates) for _, path in batch))
+        live_site.rebuild(any(not path.startswith(templates) for _, path in batch))
 
 
 def serve(
@@ -381,12 +381,12 @@ def serve(
     Raises:
         UsageError: the port is taken.
     """
-    workshop = Workshop(request, log)
-    server = start(workshop, port)
+    live_site = LiveSite(request, log)
+    server = start(live_site, port)
     try:
-        workshop.rebuild(replan=False)
-        log(f"serving {workshop.request.site} at http://127.0.0.1:{server.server_address[1]}/ (Ctrl-C ends it)")
-        watch(workshop, [workshop.request.templates, *folders], stop or threading.Event())
+        live_site.rebuild(replan=False)
+        log(f"serving {live_site.request.site} at http://127.0.0.1:{server.server_address[1]}/ (Ctrl-C ends it)")
+        watch(live_site, [live_site.request.templates, *folders], stop or threading.Event())
     finally:
         server.shutdown()
         server.server_close()

@@ -1,4 +1,4 @@
-"""One process at a time works on an experiment's outputs; others are told which."""
+"""One process at a time works on an experiment's outputs; others report which."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def held(place: OutputFolder) -> bool:
 def holder(place: OutputFolder) -> str:
     """The process that took the lock last, and its machine, which may be another one that shares the folder."""
     try:
-        told = read_plain(_holder_file(place), 400).decode(errors="replace").split()
+        fields = read_plain(_holder_file(place), 400).decode(errors="replace").split()
     except (OSError, ValueError):
-        told = []
-    return f"process {told[0] if told else '?'}" + (f" on {told[1]}" if len(told) > 1 else "")
+        fields = []
+    return f"process {fields[0] if fields else '?'}" + (f" on {fields[1]}" if len(fields) > 1 else "")
 
 
 def _holder_file(place: OutputFolder) -> Path:

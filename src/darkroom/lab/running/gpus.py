@@ -1,7 +1,7 @@
 """The GPUs of this machine, one for each experiment.
 
 A GPU is named as CUDA_VISIBLE_DEVICES names it: by its number, or by NVIDIA's names for it and its parts (UUIDs, MIG).
-A worker is told of its own alone, so that whatever it computes on is "cuda" to it.
+A worker sees only its own, so that whatever it computes on is "cuda" to it.
 """
 
 from __future__ import annotations

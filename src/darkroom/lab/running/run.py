@@ -161,8 +161,7 @@ def _read(path: Path, key: str) -> tuple[_Header, dict[str, Any]] | None:
         arrays = load(content)
     except SafetensorError as error:
         raise ValueError(str(error)) from None
-    told = arrays.pop(_HEADER).tobytes()
-    plain = json.loads(told)
+    plain = json.loads(arrays.pop(_HEADER).tobytes())
     header = msgspec.convert(plain, _Header)
     if header.version not in {CHECKPOINT_VERSION, _WITHOUT_DIGEST} or header.key != key:
         return None

@@ -484,10 +484,10 @@ class _Process:
                     break
                 case events.Progress() as progress:
                     self.shown.progress(name, progress)
-                case events.Failed() as told:
-                    failed = told
-                case events.Trace() as told:
-                    trace = told
+                case events.Failed() as event:
+                    failed = event
+                case events.Trace() as event:
+                    trace = event
                 case event:
                     take(event)
         else:

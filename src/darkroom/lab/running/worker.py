@@ -70,9 +70,9 @@ def _done(job: Job, emit: Emit) -> int:
     except BaseException as error:
         if not isinstance(error, DarkroomError):
             emit(events.Trace(traceback.format_exc()))
-        told = failures.translated(error, job.experiment or "figures", Path(job.root))
-        emit(events.Failed(type(told).__name__, str(told)))
-        return told.exit_code
+        failure = failures.translated(error, job.experiment or "figures", Path(job.root))
+        emit(events.Failed(type(failure).__name__, str(failure)))
+        return failure.exit_code
     return 0
 
 
@@ -220,29 +220,29 @@ class _Worker:
         self.emit(events.Progress(done, total, f"bytes of {name}"))
 
 
-def chosen_device(asked: str, recipe: ExperimentRecipe) -> str:
+def chosen_device(requested: str, recipe: ExperimentRecipe) -> str:
     """The device that a run uses: "cpu", "cuda" or "mps".
 
     Raises:
-        DeviceUnavailable: the one asked for, or torch, is not there.
+        DeviceUnavailable: the requested one, or torch, is not there.
     """
-    if recipe.device == "cpu" or asked == "cpu":
+    if recipe.device == "cpu" or requested == "cpu":
         return "cpu"
     try:
         torch = importlib.import_module("torch")
     except ImportError:
-        if asked == "auto" and "torch" not in recipe.packages:
+        if requested == "auto" and "torch" not in recipe.packages:
             return "cpu"
         raise failures.no_package(recipe.id, ["torch"]) from None
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if asked == "auto":
+    if requested == "auto":
         return next(name for name, there in present.items() if there)
-    if not present[asked]:
+    if not present[requested]:
         raise DeviceUnavailable(
-            f"{recipe.id}: --device {asked}, but torch {torch.__version__} finds no such device here; "
+            f"{recipe.id}: --device {requested}, but torch {torch.__version__} finds no such device here; "
             "use --device auto, or install a build of torch that supports it"
         )
-    return asked
+    return requested
 
 
 def _use_threads(threads: int) -> None:

@@ -1,4 +1,4 @@
-"""Weights of models: where they come from, how their network is asked, and what a run receives."""
+"""Weights of models: where they come from, how their network is called, and what a run receives."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HEX = frozenset("0123456789abcdef")
 
 
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a network of flow matching is asked and read: the fields of ``darkroom.diffusion.pretrained.Convention``.
+    """How a network of flow matching is called and read: the fields of ``darkroom.diffusion.pretrained.Convention``.
 
     ``null`` is its null prompt. ``guidance`` is the convention in which the model's parameter ``gamma`` is given: "gamma" is
     ours, v_u + gamma (v_c - v_u); "w" is v_c + w (v_c - v_u).
@@ -52,7 +52,7 @@ class TextSource(msgspec.Struct, frozen=True):
 
 
 class WeightsSource(msgspec.Struct, frozen=True):
-    """Where weights come from: an experiment's result, a name on the hub, or a folder; and how their network is asked.
+    """Where weights come from: an experiment's result, a name on the hub, or a folder; and how their network is called.
 
     ``text`` is None where prompts are read by the text encoder that is beside the weights.
     """
@@ -75,9 +75,9 @@ class WeightsSource(msgspec.Struct, frozen=True):
         return self.kind == "hub"
 
     def digest(self, state: Any) -> str:
-        """What stands for weights from outside the project: where they are, how their network is asked, and its text."""
-        asked = f" {msgspec.json.encode(self.network).decode()}" if self.network else ""
-        return f"{_of_source(self, state)}{asked}{self.text.digest(state) if self.text else ''}"
+        """What stands for weights from outside the project: where they are, how their network is called, and its text."""
+        network = f" {msgspec.json.encode(self.network).decode()}" if self.network else ""
+        return f"{_of_source(self, state)}{network}{self.text.digest(state) if self.text else ''}"
 
 
 def _of_source(source: WeightsSource | TextSource, state: Any) -> str:
@@ -100,7 +100,7 @@ class Weights(msgspec.Struct, frozen=True):
     Args:
         name: a folder, or a name on the hub.
         revision: on the hub.
-        network: how a network of flow matching is asked and read; None for a cascade, whose files say it.
+        network: how a network of flow matching is called and read; None for a cascade, whose files say it.
         code: the class that it names, if it names one.
         text: where its text encoder is; None for beside the weights.
         embeddings: a file of embeddings of prompts that takes the place of a text encoder, or None.

@@ -200,7 +200,7 @@ def _lead(line: str) -> _Lead:
 def check_indents(reading: Reading, tokens: Sequence[Token]) -> None:
     """Blocks that are indented, though not by enough to belong to the item or note above; code in definitions."""
     open_lists: list[list[_Lead]] = []
-    told = -1
+    reported_level = -1
     extra: list[tuple[int, int]] = []  # of definitions: level, and by how much more than needed they are indented
     for token, behind in pairwise([*tokens, Token("", "", 0)]):
         if token.type in _OPENS or token.type == "dl_open":
@@ -214,9 +214,9 @@ def check_indents(reading: Reading, tokens: Sequence[Token]) -> None:
                 open_lists[-1]
                 and lead.mark > open_lists[-1][0].mark
                 and lead.text > open_lists[-1][0].text
-                and told < 0
+                and reported_level < 0
             ):
-                told = token.level
+                reported_level = token.level
                 instead = f"indent it by {open_lists[-1][0].text} spaces to nest it"
                 message = f"this item is in the same list as the one above; {instead}"
                 reading.warn(_start(reading, token), "markdown", message)
@@ -225,7 +225,7 @@ def check_indents(reading: Reading, tokens: Sequence[Token]) -> None:
             extra.pop()
         elif token.type in {"bullet_list_close", "ordered_list_close"}:
             items = open_lists.pop()
-            told = -1 if told > token.level else told
+            reported_level = -1 if reported_level > token.level else reported_level
             _check_behind(reading, items[-1], behind, "list")
         elif token.type == "dl_close":
             open_lists.pop()

@@ -81,7 +81,7 @@ _LINKS = {"ref": "ref(...)", "cite": "cite(...)"}
 
 def links_in_links(reading: Reading, tokens: Iterable[Token]) -> None:
     """Links, references, citations and notes within the text of a link: a browser would end the outer one there."""
-    raw, told = 0, False  # links of HTML, which may hold blocks
+    raw, is_reported = 0, False  # links of HTML, which may hold blocks
     for token in tokens:
         inside = 0
         if not token.children or not (raw or any(map(_may_open, token.children))):
@@ -89,14 +89,14 @@ def links_in_links(reading: Reading, tokens: Iterable[Token]) -> None:
         for child in token.children:
             opens, closes = _of_html(child) if child.type == "html_inline" else (False, False)
             name = _name(child) or ("<a>" if opens else "")
-            if name and (inside or (raw and not told)):
-                told = raw > 0
+            if name and (inside or (raw and not is_reported)):
+                is_reported = raw > 0
                 at = child.meta["call"].offset if child.type == "call" else child.meta.get("at", 0)
                 message = f"{name} is a link within a link; move it after the link, or remove the outer one"
                 reading.faults.append((at, "link", message))
             inside += (child.type == "link_open") - (child.type == "link_close")
             raw = max(raw + opens - closes, 0)
-            told = told and raw > 0
+            is_reported = is_reported and raw > 0
 
 
 def _may_open(token: Token) -> bool:

@@ -391,7 +391,7 @@ def other_dialects(state: StateInline, silent: bool) -> bool:
         return False
     reading, source, at = reading_of(state), state.src, state.pos
     place = reading.place(state, at)
-    if place < reading.told or reading.code_depth:
+    if place < reading.reported_until or reading.code_depth:
         return False
     message, end = dialects.of_text(source, at)
     if source[at] == "~" and (remark := latex.of_tie(source, at)):
@@ -399,7 +399,7 @@ def other_dialects(state: StateInline, silent: bool) -> bool:
     elif message:
         reading.fault(place, "markdown", message)
         reading.mark(state, at, end)
-        reading.told = place + end - at
+        reading.reported_until = place + end - at
     elif (apart := _APART.match(source, at)) and normalizeReference(apart["name"]) in state.env.get("references", {}):
         reading.warn(place, "link", f"{apart[0]} is not a link: remove the space between ] and [")
     elif stray := _STRAY.match(source, at):

@@ -34,7 +34,7 @@ def _html(reading: Reading, content: str, starts: list[tuple[int, int]]) -> Iter
         return offset + index - start
 
     verbatim: list[str] = []  # the element within which all is text
-    told = False
+    is_reported = False
     for piece in pieces(content, lambda at, tag: 0 if verbatim else _behind_formula(content, at, tag)):
         text = content[piece.start : piece.end]
         if piece.tag:
@@ -56,8 +56,8 @@ def _html(reading: Reading, content: str, starts: list[tuple[int, int]]) -> Iter
                 reading.fault(place(piece.start + begun.start()), "html", _begins_no_tag(begun[0]))
             yield Token("html_text", "", 0, content=text)
         else:
-            if not told and (found := _MARKDOWN.search(text)):
-                told = True
+            if not is_reported and (found := _MARKDOWN.search(text)):
+                is_reported = True
                 message = (
                     f"{found[0]!r} is printed as text, since Markdown is not read in HTML; leave a blank line before it"
                 )

@@ -66,7 +66,7 @@ class Reading:
 
     ``kept`` are the ranges of the text that Jinja may not touch; ``notes`` the lines of notes by name. While a
     paragraph is read, ``content`` is its text, ``starts`` where its lines begin (in it, in the text), ``marked`` the
-    ranges of it that are no prose, and ``in_table`` whether it is a cell; up to ``told`` of the text a fault says all.
+    ranges of it that are no prose, and ``in_table`` whether it is a cell; up to ``reported_until`` all is reported.
     ``code_depth`` is how many elements of HTML are open in which all is code, ``drawing_depth`` the same of drawings;
     ``vain`` counts the lines that were looked through for the end of a formula that has none, and ``runs`` are the
     lines without a blank one between them that were looked through for formulas, by the line that their quote ends at.
@@ -85,7 +85,7 @@ class Reading:
     marked: list[tuple[int, int]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     in_table: bool = False
-    told: int = 0
+    reported_until: int = 0
     pinned: int = -1
     code_depth: int = 0
     drawing_depth: int = 0
@@ -117,7 +117,7 @@ class Reading:
 
     def begin(self, token: Token, in_table: bool) -> None:
         """Take up the text of a paragraph, heading or cell: find where each of its lines stands."""
-        self.content, self.starts, self.marked, self.in_table, self.told = token.content, [], [], in_table, 0
+        self.content, self.starts, self.marked, self.in_table, self.reported_until = token.content, [], [], in_table, 0
         self.code_depth = self.drawing_depth = 0
         first, at = token.map[0] if token.map else 0, 0
         for number, line in enumerate(token.content.split("\n"), first):
@@ -135,7 +135,8 @@ class Reading:
     def begin_option(self, content: str, start: int) -> None:
         """Take up a text that an option of a call at *start* of the text has; it may be written otherwise there."""
         found = self.text.find(content, start)
-        self.content, self.starts, self.marked, self.in_table, self.told = content, [(0, max(found, 0))], [], False, 0
+        self.content, self.starts, self.marked, self.in_table = content, [(0, max(found, 0))], [], False
+        self.reported_until = 0
         self.pinned = start if found < 0 else -1
 
     def _find(self, line: str, number: int, in_table: bool) -> int:

@@ -35,7 +35,7 @@ from darkroom.press.rendering.captions import (
 )
 from darkroom.press.rendering.context import Context
 from darkroom.press.rendering.layouts import Layouts
-from darkroom.press.rendering.texts import Texts, Told
+from darkroom.press.rendering.texts import OwnedText, Texts
 from darkroom.press.typeset import svg
 from darkroom.press.typeset.films import FILMS
 from darkroom.press.typeset.static_files import hashed
@@ -221,7 +221,7 @@ class PageFigures:
         if damage := self._context.damaged.get(experiment.id):
             manifest, problem, reasons = None, damage, (damage,)
         if manifest:
-            summary = Told(manifest.summary, experiment.id, (manifest.source.path, manifest.source.line))
+            summary = OwnedText(manifest.summary, experiment.id, (manifest.source.path, manifest.source.line))
             manifest = msgspec.structs.replace(manifest, summary=summary)
         made = provenance(manifest, self._context.site.repository) if manifest else None
         return {

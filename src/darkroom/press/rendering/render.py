@@ -200,7 +200,7 @@ class PageRenderer:
         return self.layouts.render("layouts/references.html", entries=self._placed(entries))
 
     def _placed(self, entries: Iterable[Entry]) -> Iterator[Entry]:
-        """The same; a fault in a formula of a title is told where the entry stands."""
+        """The same; a fault in a formula of a title is reported where the entry is."""
         for entry in entries:
             self.texts.where = (self.context.references, entry.line)
             yield entry
@@ -237,7 +237,7 @@ class PageRenderer:
         return next((name for name in names if name and name in self.context.assets), "")
 
     def is_lost(self, target: str) -> bool:
-        """Whether a link in a text of a manifest leads to no page of this site, which is told at the manifest."""
+        """Whether a link in a text of a manifest leads to no page of this site, which is reported at the manifest."""
         owner, catalogue = self.texts.owner, self.index.catalogue.experiments
         path = unquote(self._address(target.strip()).partition("#")[0].partition("?")[0])
         if not owner or _ELSEWHERE.match(target):

@@ -27,13 +27,13 @@ _LABEL_MARKS = re.compile(r"[$\\`]")
 _MARKDOWN_MARKS = re.compile(r"[$\\`*_~\[\]<>&!{^:=]|\n")
 
 
-class Told(str):
+class OwnedText(str):
     """A text of a manifest that knows whose it is, wherever a layout takes it up."""
 
     owner: str
     where: tuple[str, int]
 
-    def __new__(cls, text: str, owner: str, where: tuple[str, int]) -> Told:
+    def __new__(cls, text: str, owner: str, where: tuple[str, int]) -> OwnedText:
         made = super().__new__(cls, text)
         made.owner, made.where = owner, where
         return made
@@ -96,7 +96,7 @@ class Texts:
         """A short text with inline math as HTML; nothing else in it is markup."""
         if isinstance(text, int | float) and not isinstance(text, bool):
             return as_html(show(text))
-        if isinstance(text, Told) and not self.owner:
+        if isinstance(text, OwnedText) and not self.owner:
             with self.of(text.owner, text.where):
                 return self.inline(text)
         content = str(text)
@@ -105,7 +105,7 @@ class Texts:
         return self._document(read_label(content))
 
     def heading(self, heading: object) -> str:
-        """The heading of a row or column; one with formulas is told as text to those who hear it."""
+        """The heading of a row or column; one with formulas is read as text to those who hear it."""
         shown = self.inline(heading)
         if not FORMULAS.search(shown):
             return shown
@@ -116,7 +116,7 @@ class Texts:
 
         It comes with somebody's outputs. A link that leads to anything but pages and mail is text, and so is a picture.
         """
-        if isinstance(text, Told) and not self.owner:
+        if isinstance(text, OwnedText) and not self.owner:
             with self.of(text.owner, text.where):
                 return self.rich(text)
         text = " ".join(text.split())
@@ -125,8 +125,8 @@ class Texts:
         return self._document(read_line(text))
 
     def _document(self, document: Document) -> str:
-        told = self.warnings if self.owner else self.faults
-        told += [Fault(*self.where, 1, rule, message) for _, rule, message in document.faults]
+        found = self.warnings if self.owner else self.faults
+        found += [Fault(*self.where, 1, rule, message) for _, rule, message in document.faults]
         return self._converter.document(document, self)
 
 

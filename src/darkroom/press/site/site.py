@@ -285,9 +285,9 @@ def _render(
     if damage := formulas.damage(rendered):
         hit = {page.url: sorted({use.owner for use in page.uses} & damage.keys()) for page in rendered}
         for url, owners in hit.items():
-            told = tuple(damaged_text(owner, damage[owner], context) for owner in owners)
-            warnings[url] += told
-            findings.faults += told if findings.strict else ()
+            faults = tuple(damaged_text(owner, damage[owner], context) for owner in owners)
+            warnings[url] += faults
+            findings.faults += faults if findings.strict else ()
         context = msgspec.structs.replace(context, damaged={**damage, **context.damaged})
         again = render_pages([page for page in pages if hit[page.outline.url]], context)
         anew = {page.url: page for page in again}
@@ -364,8 +364,8 @@ def _machine_record(
     published = {use.source: use.target for record in records for use in record.files}
     outlines = [(page.url, page.meta, page.headings) for page in pages]
     experiments = [experiment.record for experiment in catalogue.experiments.values()]
-    told = [described, sources.site, outlines, sorted(index.spots.items()), experiments, sorted(published.items())]
-    digest = digest_of(repr(told).encode())
+    content = [described, sources.site, outlines, sorted(index.spots.items()), experiments, sorted(published.items())]
+    digest = digest_of(repr(content).encode())
     if cache.record and cache.recorded == digest and kept(feeds.RECORD):
         return Kept(cache.record.sha256, cache.record.bytes), digest
     return feeds.record(sources.site, pages, catalogue, index.spots, published), digest

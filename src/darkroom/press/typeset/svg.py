@@ -42,5 +42,5 @@ def inline(drawing: str, prefix: str, label: str) -> str:
 def standing_alone(drawing: str, readings: object = None) -> str:
     """What :func:`inline` gives, as a file; what can be read off it, *readings*, goes along as ``data-readings``."""
     plain = json.dumps(msgspec.to_builtins(readings), separators=(",", ":"))
-    told = f' data-readings="{escape(plain)}"' if readings else ""
-    return drawing.replace("<svg ", f'<svg xmlns="http://www.w3.org/2000/svg"{told} ', 1)
+    attribute = f' data-readings="{escape(plain)}"' if readings else ""
+    return drawing.replace("<svg ", f'<svg xmlns="http://www.w3.org/2000/svg"{attribute} ', 1)
