@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import cache
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -231,6 +232,7 @@ class _Mirror(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+@cache
 def _bomb() -> bytes:
     import gzip
 
