@@ -277,6 +277,13 @@ PROJECT_FAULTS = {
         ),
         "experiments/part_x/bad.py:8:1: figure 'Loss': 'loss' and 'Loss' have the same name on some systems",
     ),
+    "a text that is half a character": (
+        (
+            'from darkroom.lab import experiment\n@experiment()\ndef bad():\n    """X."""\n'
+            '@bad.figure(caption="c\\udfff", alt="a")\ndef loss(results): ...\n'
+        ),
+        "experiments/part_x/bad.py:5:21: half a surrogate pair is not text; write the character",
+    ),
     "experiments that wait for each other": (
         (
             "from darkroom.lab import Results, experiment, upstream\n"

@@ -184,11 +184,31 @@ def _record(root: Path, module: str, path: str, digest: str) -> dict[str, Any]:
             content = read_plain(root / path, MOST_SOURCE, links=True)
         except ValueError as error:
             raise DeclarationError(f"{path}:1:1: {error}; keep data in data files, not in Python") from None
-        return module_record(content, module, path, package=path.endswith("/__init__.py"))
+        record = module_record(content, module, path, package=path.endswith("/__init__.py"))
+        _check_text(record, content, path)
+        return record
     except DeclarationError:
         if path.startswith(f"{EXPERIMENTS}/"):
             raise
         return {"whole": digest[:16]}
+
+
+def _check_text(record: dict[str, Any], content: bytes, path: str) -> None:
+    r"""Refuse declarations with a text that no file can hold, such as ``"\ud800"``, which is half a character.
+
+    Raises:
+        DeclarationError: there are some; a line for each, at its place.
+    """
+    try:
+        msgspec.json.encode(record)
+    except UnicodeEncodeError:
+        import ast
+
+        texts = [each for each in ast.walk(ast.parse(content)) if isinstance(each, ast.Constant)]
+        halves = [each for each in texts if isinstance(each.value, str) and not _is_text(each.value)]
+        places = [f"{path}:{each.lineno}:{each.col_offset + 1}" for each in halves] or [f"{path}:1:1"]
+        message = "half a surrogate pair is not text; write the character"
+        raise DeclarationError("\n".join(f"{place}: {message}" for place in places)) from None
 
 
 def _read_records(cache: Path, machinery: str) -> dict[str, dict[str, Any]]:
