@@ -172,7 +172,8 @@ def _of(checkout: Path, source: Path, root: Path) -> Path:
     shutil.copytree(source / "outputs", root / "outputs", dirs_exist_ok=True)  # some have folders of those names
     for name in ("layouts", "figures", "static"):
         shutil.copytree(checkout / "templates" / name, root / "templates" / name)
-    shutil.copy(checkout / "templates/typeset.mjs", root / "templates")
+    for name in ("typeset.mjs", "references.bib"):  # an older checkout may not read what ours does
+        shutil.copy(checkout / "templates" / name, root / "templates")
     return root
 
 
