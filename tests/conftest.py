@@ -42,11 +42,13 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_xdist_setupnodes() -> None:
     """npm's packages are installed once, before there are workers."""
     from darkroom.core.errors import UsageError
+    from darkroom.press.theme import theme_of
     from darkroom.press.typeset.npm import install
 
-    for folder in (HERE.parent / "templates", HERE / "browser/tools"):
+    theme, tools = theme_of(None, HERE.parent / ".darkroom"), HERE / "browser/tools"
+    for folder, place in ((theme.base, theme.packages), (tools, tools)):
         with suppress(UsageError):  # then what needs them is skipped
-            install(folder)
+            install(folder, place)
 
 
 class _Stopwatch:

@@ -23,7 +23,7 @@ from tests.hostile import sound
 from tests.lab.workshop import Workshop
 from tests.lab.workshop import make as make_workshop
 from tests.press.conftest import katex  # noqa: F401  # a fixture
-from tests.press.projects import ROOT, Project
+from tests.press.projects import PACKAGES, Project
 from tests.press.samples import png
 
 
@@ -175,9 +175,9 @@ def test_a_file_of_the_project_that_is_something_else_is_not_waited_for(
     (project.root / "experiments/part_b/a.py").write_text("")
     modules = project.root / "templates/node_modules"
     modules.unlink()
-    shutil.copytree(ROOT / "templates/node_modules/katex", modules / "katex")
-    (modules / "@fontsource").symlink_to(ROOT / "templates/node_modules/@fontsource")
-    fetched = partial(shutil.copytree, ROOT / "templates/node_modules", symlinks=True)
+    shutil.copytree(PACKAGES / "katex", modules / "katex")
+    (modules / "@fontsource").symlink_to(PACKAGES / "@fontsource")
+    fetched = partial(shutil.copytree, PACKAGES, symlinks=True)
     monkeypatch.setattr(npm, "_npm_ci", lambda folder: fetched(folder / "node_modules"))
     kept = away.parent / "kept"
     for number, name in enumerate(READ):

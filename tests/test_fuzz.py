@@ -48,7 +48,7 @@ from darkroom.press.typeset import fonts, svg, vetting
 from darkroom.press.typeset.node import NodeTask
 from tests.hostile import CONTENTS, DRAWINGS, MANIFESTS, PATHS, PICTURES, sound
 from tests.press.conftest import katex  # noqa: F401  # a fixture
-from tests.press.projects import ROOT, Project
+from tests.press.projects import PACKAGES, ROOT, Project
 from tests.press.samples import Outputs, animation, gif, plot, png, table, tiles
 
 SEED = int(os.environ.get("DARKROOM_FUZZ_SEED", "20"))
@@ -214,7 +214,7 @@ def _corpora(place: Path) -> dict[str, tuple[list[bytes], Reader]]:
     write_results(place, {"x": np.arange(12.0), "g": {"a": np.ones(3)}}, "a")
     pages = [path.read_bytes() for path in sorted((ROOT / "templates/pages").glob("*.md"))]
     sources = [path.read_bytes() for path in sorted((ROOT / "experiments/part_b").glob("*.py"))[:6]]
-    font = next((ROOT / "templates/node_modules/katex/dist/fonts").glob("KaTeX_Size4-Regular.woff2")).read_bytes()
+    font = next((PACKAGES / "katex/dist/fonts").glob("KaTeX_Size4-Regular.woff2")).read_bytes()
     drawings = [path.read_bytes() for path in sorted((ROOT / "experiments/outputs").rglob("plot.svg"))[:3]]
     known = seal(json.dumps({"files": {"/x": [1, 2, 3, 4, 5, "a"]}, "whole": {}}).encode())
     module = partial(module_record, module="experiments.a", path="experiments/a.py")

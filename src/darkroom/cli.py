@@ -386,19 +386,6 @@ def _refuse_untrusted(call: SimpleNamespace, root: Path) -> None:
         raise UsageError(f"--site {call.site}: inside the untrusted project; choose another folder")
 
 
-def _own_theme() -> Path:
-    """The theme that comes with this Darkroom: in its package, else in the clone that it runs from.
-
-    Raises:
-        UsageError: there is none.
-    """
-    here = Path(__file__).parent
-    for folder in (here / "theme", here.parents[1] / "templates"):
-        if (folder / "layouts").is_dir() and (folder / "package-lock.json").exists():
-            return folder
-    raise UsageError("--untrusted: this installation of Darkroom has no theme; run build.py in a clone")
-
-
 def _models(call: SimpleNamespace, project: Project, outputs: Path) -> tuple[Model, ...]:
     """The models, besides the default one, that have outputs or that the call asks for."""
     from darkroom.lab.source.models import chosen, stored
@@ -616,7 +603,7 @@ def _request(call: SimpleNamespace, lab: Lab, plan: Plan) -> SiteRequest:
         outputs=lab.outputs,
         site=Path(call.site).absolute() if call.site else lab.root / "site",
         cache=_cache(call, lab.root) / "press",
-        theme=_own_theme() if call.untrusted else None,
+        untrusted=bool(call.untrusted),
         statuses=[status(verdict) for verdict in plan.verdicts.values()],
         strict=call.strict,
         digests=lab.digests,

@@ -14,12 +14,12 @@ import pytest
 from darkroom.core.digests import Digests
 from darkroom.press.inputs import Inputs
 from darkroom.press.typeset.equations import Equation
-from darkroom.press.typeset.katex import Katex
 from darkroom.press.typeset.katex_html import classes_of, rules
 from darkroom.press.typeset.katex_style import font_parts, read_math_style
 from darkroom.press.typeset.npm import node
 from tests.browser.conftest import serve
-from tests.press.projects import ROOT, Project
+from tests.press.projects import PACKAGES, Project
+from tests.press.projects import katex as typesetter
 
 pytestmark = pytest.mark.browser
 
@@ -154,7 +154,7 @@ process.stdout.write(JSON.stringify(all.map((tex) => katex.renderToString(tex, s
 def compared(katex: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[str], str]]:
     """The constructs, and where they are served: all in whole.html under KaTeX's sheet, each in N.html as on our pages."""
     folder = tmp_path_factory.mktemp("formulas")
-    package = ROOT / "templates/node_modules/katex"
+    package = PACKAGES / "katex"
     shutil.copytree(package / "dist", folder / "dist")
     all_tex = list(constructs())
     (folder / "raw.mjs").write_text(RAW % package)
@@ -164,7 +164,7 @@ def compared(katex: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     whole = "".join(f'<div class="formula">{each}</div>' for each in json.loads(made.stdout))
     (folder / "whole.html").write_text(FRAME.format(style=sheet, formulas=whole))
     (folder / "frames.html").write_text(FRAMES)
-    typeset = Katex(ROOT / "templates", folder / "cache", {}).start(Equation(tex, True) for tex in all_tex).finish()
+    typeset = typesetter(folder / "cache").start(Equation(tex, True) for tex in all_tex).finish()
     style = read_math_style((package / "dist/katex.min.css").read_text())
     inputs = Inputs(Digests())
     for number, tex in enumerate(all_tex):

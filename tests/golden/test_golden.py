@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from darkroom.core.errors import ContentError
+from darkroom.press.theme import BASE
 from darkroom.press.write import RECORD
 from tests.press.conftest import katex  # noqa: F401  # a fixture
-from tests.press.projects import ROOT, Project
+from tests.press.projects import PACKAGES, Project
 from tests.press.samples import Outputs, animation, plot, table, tiles
 
 HERE = Path(__file__).parent
@@ -30,8 +31,8 @@ def project_of(case: str, root: Path) -> Project:
     shutil.copytree(HERE / "theme", root / "templates")
     shutil.copytree(HERE / "cases" / case / "pages", root / "templates/pages")
     for name in ("package.json", "package-lock.json", "typeset.mjs"):
-        shutil.copy(ROOT / "templates" / name, root / "templates")
-    (root / "templates/node_modules").symlink_to(ROOT / "templates/node_modules")
+        shutil.copy(BASE / name, root / "templates")
+    (root / "templates/node_modules").symlink_to(PACKAGES)
     outputs = Outputs(root / "experiments/outputs")
     figures = {"loss": plot(), "grid": tiles(), "film": animation(), "table": table()}
     outputs.add("part_b/a", figures, metrics={"mse": {"1": 0.0118, "5": 0.00824}}, results=bytes(2000))
@@ -42,7 +43,7 @@ def project_of(case: str, root: Path) -> Project:
         (altered / "figures/loss/plot.svg").unlink()
         truncated = outputs.add("part_b/truncated", {"loss": plot()})
         (truncated / "manifest.json").write_bytes((truncated / "manifest.json").read_bytes()[:100])
-    return Project(root, outputs)
+    return Project(root, outputs, root / "templates")
 
 
 def files_of(folder: Path) -> dict[str, bytes | None]:

@@ -8,19 +8,19 @@ import pytest
 
 from darkroom.core.errors import UsageError
 from darkroom.press.typeset.npm import install
-from tests.press.projects import ROOT, Project
+from tests.press.projects import THEME, Project
 
 
 @pytest.fixture(scope="session")
 def katex() -> Path:
-    """KaTeX in the repository's templates; where npm cannot be reached, what needs it is skipped."""
+    """KaTeX of Darkroom's theme; where npm cannot be reached, what needs it is skipped."""
     try:
-        return install(ROOT / "templates") / "katex"
+        return install(THEME.base, THEME.packages) / "katex"
     except UsageError as error:
         pytest.skip(f"KaTeX is not installed and npm is out of reach: {error}")
 
 
 @pytest.fixture
 def project(tmp_path: Path, katex: Path) -> Project:
-    """A project with the repository's templates and no page."""
+    """A project with a theme of its own and no page."""
     return Project.make(tmp_path)

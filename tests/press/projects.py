@@ -1,32 +1,46 @@
-"""Projects for the tests of the press: a copy of the repository's templates, with pages and outputs of a test's own."""
+"""Projects for the tests of the press: a copy of the theme and the repository's templates, and a test's pages."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from darkroom.core.digests import Digests
 from darkroom.press.build import BuildReport, SiteRequest, build
+from darkroom.press.inputs import Inputs
+from darkroom.press.theme import BASE, theme_of
+from darkroom.press.typeset.katex import Katex
 from tests.press.samples import Outputs
 
 ROOT = Path(__file__).parents[2]
+THEME = theme_of(None, ROOT / ".darkroom")
+PACKAGES = THEME.packages / "node_modules"
 
 
 def copy_templates(root: Path) -> Path:
-    """The repository's templates without their pages and what names one of its figures, KaTeX linked in; gives the folder."""
+    """A theme of its own, equal to Darkroom's, with the repository's settings and KaTeX linked in; gives the folder."""
     target = root / "templates"
-    shutil.copytree(ROOT / "templates", target, ignore=shutil.ignore_patterns("node_modules", "pages", ".*"))
+    shutil.copytree(BASE, target)
+    for name in ("README.md", "references.bib", "site.toml"):
+        shutil.copy(ROOT / "templates" / name, target)
     (target / "pages").mkdir()
     settings = target / "site.toml"
     settings.write_text(re.sub(r"^picture = .*\n", "", settings.read_text(), flags=re.MULTILINE))  # one of ours
-    if (ROOT / "templates/node_modules").exists():
-        (target / "node_modules").symlink_to(ROOT / "templates/node_modules")
+    if PACKAGES.exists():
+        (target / "node_modules").symlink_to(PACKAGES)
     for folder in (root / ".darkroom", root / ".darkroom/press"):  # the press's cache, called by itself and by build.py
         share(Path(_made().name), folder)
     return target
+
+
+def katex(cache: Path, macros: Mapping[str, str] | None = None) -> Katex:
+    """KaTeX of Darkroom's theme, which keeps what it makes in *cache*."""
+    return Katex(THEME, Inputs(Digests()), cache, macros or {})
 
 
 @cache
@@ -53,6 +67,7 @@ class Project:
 
     root: Path
     outputs: Outputs
+    theme: Path = BASE
 
     @classmethod
     def make(cls, root: Path) -> Project:
@@ -85,7 +100,14 @@ class Project:
         folder = self.root / "experiments/outputs"
         statuses = tuple(self.outputs.statuses)
         return SiteRequest(
-            self.root, self.root / "templates", folder, self.site, self.root / ".darkroom", statuses, strict
+            self.root,
+            self.root / "templates",
+            folder,
+            self.site,
+            self.root / ".darkroom",
+            statuses,
+            strict,
+            theme=self.theme,
         )
 
     def build(self, strict: bool = False) -> BuildReport:

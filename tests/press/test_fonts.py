@@ -14,7 +14,7 @@ from darkroom.core.errors import ContentError
 from darkroom.press.inputs import Inputs
 from darkroom.press.typeset import fonts
 from darkroom.press.typeset.fonts import LAST, complement, part, read_ranges, written
-from tests.press.projects import ROOT, Project
+from tests.press.projects import PACKAGES, Project
 
 SERIF = "@fontsource/source-serif-4/files/source-serif-4-latin-400-normal.woff2"
 
@@ -47,7 +47,7 @@ def test_a_character_is_in_a_list_of_ranges_or_in_its_complement(ranges: list[tu
 
 def test_two_parts_of_a_font_have_its_characters_between_them(tmp_path: Path) -> None:
     """None is lost, none is in both, and an advance stays what it was."""
-    font, inputs = ROOT / "templates/node_modules" / SERIF, Inputs(Digests())
+    font, inputs = PACKAGES / SERIF, Inputs(Digests())
     often = read_ranges("U+20-7E,U+2013")
     parts = [part(font, ranges, inputs, tmp_path) for ranges in (often, complement(often))]
     first, second = map(characters, parts)
@@ -64,7 +64,7 @@ def test_a_part_is_made_once_and_again_where_its_range_changes(tmp_path: Path, m
     """What is in the cache is used as it is; its name tells font and range."""
     made, write = [], fonts._write_part
     monkeypatch.setattr(fonts, "_write_part", lambda *arguments: (made.append(arguments), write(*arguments)))
-    font, inputs = ROOT / "templates/node_modules" / SERIF, Inputs(Digests())
+    font, inputs = PACKAGES / SERIF, Inputs(Digests())
     first = part(font, [(65, 90)], inputs, tmp_path)
     assert part(font, [(65, 90)], inputs, tmp_path) == first and len(made) == 1
     assert characters(part(font, [(65, 70)], inputs, tmp_path)) == set(range(65, 71)) and len(made) == 2
@@ -72,7 +72,7 @@ def test_a_part_is_made_once_and_again_where_its_range_changes(tmp_path: Path, m
 
 def test_a_part_that_is_not_what_was_made_is_made_anew(tmp_path: Path) -> None:
     """Somebody else's bytes in the cache are not published."""
-    font, inputs = ROOT / "templates/node_modules" / SERIF, Inputs(Digests())
+    font, inputs = PACKAGES / SERIF, Inputs(Digests())
     made = part(font, [(65, 90)], inputs, tmp_path)
     content = made.read_bytes()
     made.write_bytes(b"another")

@@ -16,12 +16,13 @@ import pytest
 
 from darkroom.core.errors import ContentError, UsageError
 from darkroom.press import limits
+from darkroom.press.theme import BASE
 from darkroom.press.typeset import katex as math
 from darkroom.press.typeset import node, npm
 from darkroom.press.typeset.equations import Equation
-from darkroom.press.typeset.katex import Katex
 from tests.hostile import sound, spoil
 from tests.press.projects import ROOT, Project
+from tests.press.projects import katex as typesetter
 
 pytestmark = pytest.mark.usefixtures("katex")
 
@@ -36,7 +37,7 @@ def _fake(folder: Path, script: str) -> Path:
 
 
 def _typeset(tmp_path: Path, *equations: str) -> dict[Equation, object]:
-    katex = Katex(ROOT / "templates", tmp_path / "cache", {})
+    katex = typesetter(tmp_path / "cache")
     return katex.start([Equation(tex, False) for tex in equations]).finish()
 
 
@@ -74,7 +75,9 @@ def test_node_that_fails_is_one_line(name: str, tmp_path: Path, monkeypatch: pyt
 def test_few_files_are_what_is_blamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not Node, which aborts without them."""
     monkeypatch.setattr(node, "too_few_files", lambda needed: limits.too_few_files(1 << 40))
-    task = node.NodeTask(_fake(tmp_path, "exit 134"), tmp_path / "x.mjs", {}, [Equation("x", False)])
+    task = node.NodeTask(
+        _fake(tmp_path, "exit 134"), (tmp_path / "x.mjs", tmp_path / "katex.mjs"), {}, [Equation("x", False)]
+    )
     with pytest.raises(UsageError, match=r"^Node cannot typeset formulas: too few files may be open: .* ulimit -n$"):
         task.answers()
     task.end()
@@ -251,7 +254,7 @@ def templates(tmp_path: Path) -> Path:
     folder = tmp_path / "templates"
     folder.mkdir()
     for name in ("package.json", "package-lock.json"):
-        shutil.copy(ROOT / "templates" / name, folder)
+        shutil.copy(BASE / name, folder)
     return folder
 
 
@@ -273,11 +276,11 @@ def test_what_a_killed_installation_left_is_swept(
     templates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before anything else is done."""
-    (templates / ".npm-left/node_modules").mkdir(parents=True)
+    (templates / ".npm-new-left/node_modules").mkdir(parents=True)
     monkeypatch.setattr(npm, "_npm", lambda: [str(_fake(tmp_path, "exit 1"))])
     with pytest.raises(UsageError, match="npm could not download"):
         npm.install(templates)
-    assert not (templates / ".npm-left").exists()
+    assert not (templates / ".npm-new-left").exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc who runs")

@@ -20,6 +20,7 @@ from darkroom.core.errors import ContentError, UsageError
 from darkroom.figures import Series, line_plot
 from darkroom.press import build
 from darkroom.press.build import current
+from darkroom.press.theme import BASE
 from darkroom.press.typeset.static_files import brief_script
 from tests.press.projects import ROOT, Project
 from tests.press.samples import Drawn, animation, plot, table, tiles
@@ -197,7 +198,7 @@ def test_the_face_that_is_read_comes_with_the_page(project: Project) -> None:
 
 def test_scripts_weigh_twenty_kilobytes_at_most() -> None:
     """All of them together, as they are published."""
-    scripts = [path.read_text("utf-8") for path in (ROOT / "templates/static").glob("*.js")]
+    scripts = [path.read_text("utf-8") for path in (BASE / "static").glob("*.js")]
     assert sum(len(brief_script(script).encode()) for script in scripts) <= 20 * 1024
 
 

@@ -14,6 +14,7 @@ from darkroom.core.digests import Digests
 from darkroom.core.errors import ContentError
 from darkroom.press.content.settings import read_site
 from darkroom.press.inputs import Inputs
+from darkroom.press.theme import Theme
 from darkroom.press.typeset import css
 from darkroom.press.typeset.css import brief
 from darkroom.press.typeset.static_files import Asset, read_static
@@ -41,7 +42,8 @@ def static(folder: Path, **sheets: str) -> tuple[dict[str, Asset], list[str]]:
         path = folder / "static" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(sheets.get(name.removesuffix(".css").replace("/", "_"), name))
-    assets, faults = read_static(folder / "static", Inputs(Digests()), folder, "static")
+    theme = Theme(folder, None, folder)
+    assets, faults = read_static(theme, Inputs(Digests()), folder, lambda path: path.relative_to(folder).as_posix())
     return assets, list(map(str, faults))
 
 

@@ -207,12 +207,12 @@ WRONG: dict[str, tuple[str, tuple[str, ...]]] = {
     "unknown-equation": ("\\eqref{nope}", ("5:1 reference: unknown figure 'nope'",)),
     "equation-twice": ("$$a\\label{x}$$\n\n$$b\\label{x}$$", ("7:4 math: two formulas on this page are named 'x'",)),
     "styles": ('<div style="color: red">x</div>\n\n<style>p {}</style>\n\n<p onclick="x()">y</p>', (
-        "5:6 html: style=: the page's policy blocks it; give it a class, with a rule in templates/static/style.css",
-        "7:1 html: <style>: the page's policy blocks it; put styles into templates/static/style.css",
+        "5:6 html: style=: the page's policy blocks it; give it a class, with a rule in templates/static/site.css",
+        "7:1 html: <style>: the page's policy blocks it; put styles into templates/static/site.css",
         "9:4 html: onclick=: the page's policy blocks handlers; put scripts into templates/static",
     )),
     "script": ("<script>x()</script>", (
-        "5:1 html: <script>: the page's policy blocks it; put scripts for all pages into templates/static/reader.js",
+        "5:1 html: <script>: the page's policy blocks it; put scripts for all pages into templates/static/site.js",
     )),
     "links": ("<a href='nowhere.html'>x</a> <a href=other.md>y</a>", (
         "5:10 link: nowhere.html leads nowhere; did you mean 'note.html'?", "5:38 link: other.html leads nowhere; did you mean 'note.html'?",

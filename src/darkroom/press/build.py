@@ -27,6 +27,7 @@ from darkroom.core.paths import CANNOT_MOVE, copy_file
 from darkroom.press import write
 from darkroom.press.files import MATH, Content, Copy, Kept, Places, digest_of
 from darkroom.press.inputs import BuildRecord, Inputs, load, unchanged
+from darkroom.press.theme import BASE, Theme, theme_of
 
 if TYPE_CHECKING:
     from darkroom.press.site.site import Site
@@ -40,8 +41,8 @@ class SiteRequest(msgspec.Struct, frozen=True):
     A *site* that is a symbolic link is written where it leads.
 
     ``statuses`` are the states that the plan gives. With ``strict`` what is stale, missing or damaged is a fault.
-    ``theme``, if given, replaces the project's own layouts, templates of figures, static files and packages. ``digests``
-    are by default those that the cache holds.
+    Files of *templates* replace those of the ``theme`` one by one, unless the project is ``untrusted``. ``digests`` are by
+    default those that the cache holds.
     """
 
     root: Path
@@ -51,7 +52,8 @@ class SiteRequest(msgspec.Struct, frozen=True):
     cache: Path
     statuses: Sequence[Status]
     strict: bool = False
-    theme: Path | None = None
+    untrusted: bool = False
+    theme: Path = BASE
     digests: Digests | None = None
 
 
@@ -180,8 +182,8 @@ def _identity(request: SiteRequest) -> list[Any]:
     states = [[status.id, status.state, list(status.reasons), list(status.figures)] for status in request.statuses]
     digest = hashlib.sha256(repr(states).encode()).hexdigest()
     places = [os.fspath(path) for path in (request.root, request.templates, request.outputs, request.site)]
-    places.append(os.fspath(request.theme or ""))
-    return [VERSION, *places, request.strict, os.environ.get("DARKROOM_BASE_URL"), digest]
+    places += [os.fspath(request.theme), os.fspath(_theme(request).packages)]
+    return [VERSION, *places, request.strict, request.untrusted, os.environ.get("DARKROOM_BASE_URL"), digest]
 
 
 def _digests(request: SiteRequest) -> Digests:
@@ -212,7 +214,12 @@ def _remember(request: SiteRequest, made: Site, inputs: Inputs) -> None:
 
 
 def _places(request: SiteRequest) -> Places:
-    return Places(request.root, request.templates, request.outputs, request.site, request.cache, request.theme)
+    theme = _theme(request)
+    return Places(request.root, request.templates, request.outputs, request.site, request.cache, theme)
+
+
+def _theme(request: SiteRequest) -> Theme:
+    return theme_of(None if request.untrusted else request.templates, request.cache, request.theme)
 
 
 def _make(request: SiteRequest, inputs: Inputs, last: BuildRecord, reuse: bool = True) -> Site:

@@ -7,32 +7,25 @@ from pathlib import Path
 
 import msgspec
 
+from darkroom.press.theme import Theme
+
 MATH = "math.sqlite"  # in the cache: what KaTeX made of formulas
 
 
 class Places(msgspec.Struct, frozen=True):
-    """Where everything is; paths in messages are relative to ``root``.
-
-    ``borrowed`` is a theme that replaces the project's own, which is not used if the project is untrusted, since
-    themes are code.
-    """
+    """Where everything is; paths in messages are relative to ``root``."""
 
     root: Path
     templates: Path
     outputs: Path
     site: Path
     cache: Path
-    borrowed: Path | None = None
+    theme: Theme
 
     @property
-    def theme(self) -> Path:
-        """The folder of layouts, templates of figures, static files and npm packages."""
-        return self.borrowed or self.templates
-
-    @property
-    def katex(self) -> Path:
-        """KaTeX as installed."""
-        return self.theme / "node_modules/katex"
+    def untrusted(self) -> bool:
+        """Whether the project's own theme is not used."""
+        return self.theme.own is None
 
     def shown(self, path: Path) -> str:
         """*path* as messages name it."""

@@ -350,7 +350,7 @@ def watch(live_site: LiveSite, folders: Iterable[Path], stop: threading.Event) -
     """Rebuild at every change in *folders*, until *stop* is set; a change outside the templates asks the plan again."""
     from watchfiles import watch as changes
 
-    templates = str(live_site.request.templates)
+    templates, theme = str(live_site.request.templates), str(live_site.request.theme)
     ours = tuple(str(path) for path in (live_site.request.site, live_site.request.cache, f"{templates}/node_modules"))
 
     def relevant(_: object, path: str) -> bool:
@@ -358,7 +358,7 @@ def watch(live_site: LiveSite, folders: Iterable[Path], stop: threading.Event) -
 
     existing = [folder for folder in folders if folder.exists()]
     for batch in changes(*existing, watch_filter=relevant, debounce=DEBOUNCE_MS, step=10, stop_event=stop):
-        live_site.rebuild(any(not path.startswith(templates) for _, path in batch))
+        live_site.rebuild(any(not path.startswith((templates, theme)) for _, path in batch))
 
 
 def serve(
@@ -386,7 +386,7 @@ def serve(
     try:
         live_site.rebuild(replan=False)
         log(f"serving {live_site.request.site} at http://127.0.0.1:{server.server_address[1]}/ (Ctrl-C ends it)")
-        watch(live_site, [live_site.request.templates, *folders], stop or threading.Event())
+        watch(live_site, [live_site.request.templates, live_site.request.theme, *folders], stop or threading.Event())
     finally:
         server.shutdown()
         server.server_close()

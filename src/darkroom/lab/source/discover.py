@@ -1,5 +1,7 @@
 """Every experiment of a project, read from source without importing any of it.
 
+What an installed Darkroom computes and draws with, its ``diffusion`` and ``figures``, counts like the project's own code.
+
 What is read is remembered under ``.darkroom/lab``: module records by content, and the whole project by the digests of
 all its sources. A project that has not changed is recognised without parsing, or even importing ``ast``.
 """
@@ -32,6 +34,8 @@ _OPAQUE = ("src/darkroom/lab/", "src/darkroom/core/")  # the machinery does not 
 _LARGEST = 50_000_000  # bytes of a source outside of experiments; a larger one is not parsed, only checked for changes
 _MOST_FILES = 20_000
 _NOT_MODULES = frozenset({"outputs", "images", "__pycache__"})
+_LIBRARY = Path(__file__).parents[2]
+_COUNTED = ("diffusion", "figures")  # of an installed Darkroom
 _MACHINERY = ("canonical", "scan", "declarations", "declared", "edges", "fingerprint", "discover", "models", "weights")
 
 
@@ -58,11 +62,13 @@ def discover(root: Path, digests: Digests, cache: Path | None = None) -> Project
         cache: where to store what was read; by default ``.darkroom/lab`` of the project.
 
     Raises:
-        DeclarationError: a source is not Python, or an experiment breaks a rule of declarationsss.
+        DeclarationError: a source is not Python, or an experiment breaks a rule of declarations.
         UsageError: there is no ``experiments`` folder, or ``data.toml`` is at fault.
     """
     base = os.fspath(root)
-    sources = {path: digests.of(f"{base}/{path}", most=_LARGEST) for path in source_files(base)}
+    sources = {
+        path: digests.of(f"{base}/{path}", most=_LARGEST) for path in [*source_files(base), *library_files(base)]
+    }
     if wrong := [path for path, digest in sources.items() if digest is None or not is_text(path)]:
         raise DeclarationError("\n".join(_unread(base, path) for path in wrong))
     sources |= {path: digests.of(f"{base}/{path}") for path in (DATA, MODELS)}
@@ -109,8 +115,27 @@ def source_files(base: str) -> list[str]:
     return sorted(found)
 
 
-def module_name(path: str) -> str:
-    """``experiments.part_b.denoiser`` for ``experiments/part_b/denoiser.py``; a package is named for its folder."""
+def library_files(base: str) -> list[str]:
+    """Every Python file of an installed Darkroom that counts, relative to *base*, sorted; none for a clone of Darkroom."""
+    if os.path.isdir(f"{base}/src/darkroom"):  # noqa: PTH112
+        return []
+    try:
+        library = os.path.relpath(_LIBRARY, base)
+    except ValueError:  # on another drive of Windows, to which no relative path leads
+        return []
+    found = [
+        path for name in _COUNTED for path in _python_files(base, f"{library}/{name}", (os.fspath(_LIBRARY / name),))
+    ]
+    return sorted([f"{library}/__init__.py", *found])
+
+
+def module_name(path: str, base: str = "") -> str:
+    """``experiments.part_b.denoiser`` for ``experiments/part_b/denoiser.py``; a package is named for its folder.
+
+    A path that leads out of *base* is one of the installed Darkroom.
+    """
+    if path.startswith("../"):
+        path = os.path.relpath(f"{base}/{path}", _LIBRARY.parent)
     stem = path.removeprefix("src/").removesuffix(".py").removesuffix("/__init__")
     return stem.replace("/", ".")
 
@@ -149,7 +174,9 @@ def _read_sources(root: Path, sources: dict[str, str], whole: str, machinery: st
     """Parse what has changed, then link everything."""
     from darkroom.lab.source.fingerprint import Fingerprints
 
-    modules = {module_name(path): path for path in sources if path.endswith(".py") and not path.startswith(_OPAQUE)}
+    base = os.fspath(root)
+    own = [path for path in sources if path.endswith(".py") and not path.startswith(_OPAQUE)]
+    modules = {module_name(path, base): path for path in own}
     records = _records(root, modules, sources, machinery, cache / "modules.json")
     datasets = _datasets(root)
     models = declared_models(root / MODELS)
@@ -205,7 +232,7 @@ def _check_text(record: dict[str, Any], content: bytes, path: str) -> None:
         import ast
 
         texts = [each for each in ast.walk(ast.parse(content)) if isinstance(each, ast.Constant)]
-        halves = [each for each in texts if isinstance(each.value, str) and not _is_text(each.value)]
+        halves = [each for each in texts if isinstance(each.value, str) and not is_text(each.value)]
         places = [f"{path}:{each.lineno}:{each.col_offset + 1}" for each in halves] or [f"{path}:1:1"]
         message = "half a surrogate pair is not text; write the character"
         raise DeclarationError("\n".join(f"{place}: {message}" for place in places)) from None

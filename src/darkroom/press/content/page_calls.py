@@ -159,7 +159,7 @@ class FigureCall(_Shown):
         if found is None:
             raise Unknown(f"unknown figure {self.name!r}{nearest(self.name, index.catalogue.figure_names)}")
         drawn = found[0].drawn(found[1])
-        if drawn and drawn.kind not in index.kinds and not index.is_borrowed:
+        if drawn and drawn.kind not in index.kinds and not index.is_untrusted:
             raise NoTemplate(
                 f"{self.name} is of kind {drawn.kind!r}, but templates/figures/{drawn.kind}.html does not exist"
             )

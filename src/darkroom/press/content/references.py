@@ -39,7 +39,7 @@ class Index(msgspec.Struct, frozen=True):
 
     ``mentions`` are the sections that refer to a figure, ``equations`` the named formulas by the page's address and
     their name, ``static`` the names of static files, ``root`` the project's folder, ``names`` what pages are called, by
-    address, ``kinds`` those of figures that the theme has a template for; where that ``is_borrowed`` it lacks the
+    address, ``kinds`` those of figures that the theme has a template for; where that ``is_untrusted`` it lacks the
     project's.
     """
 
@@ -54,7 +54,7 @@ class Index(msgspec.Struct, frozen=True):
     root: Path = Path()
     names: Mapping[str, str] = {}
     kinds: frozenset[str] = frozenset()
-    is_borrowed: bool = False
+    is_untrusted: bool = False
 
     def mentions_of(self, figure: str, url: str) -> tuple[Mention, ...]:
         """The sections whose references lead to *figure* on the page at *url*."""

@@ -465,7 +465,7 @@ def _of_option(found: re.Match[str]) -> tuple[str, bool] | None:
 # HTML -----------------------------------------------------------------------------------------------------------------
 
 _BLOCKED = {
-    "style": "the page's policy blocks it; put styles into templates/static/style.css",
+    "style": "the page's policy blocks it; put styles into templates/static/site.css",
     "iframe": "the page's policy blocks content of other sites; link to it",
     "object": "the page's policy blocks it; write <video> or <img>, or link to the file",
     "embed": "the page's policy blocks it; write <video> or <img>, or link to the file",
@@ -500,7 +500,7 @@ def of_tag(tag: str) -> Iterator[tuple[int, str]]:
     if piece.tag in _BLOCKED:
         yield 0, f"<{piece.tag}>: {_BLOCKED[piece.tag]}"
     if piece.tag == "script":
-        yield 0, "<script>: the page's policy blocks it; put scripts for all pages into templates/static/reader.js"
+        yield 0, "<script>: the page's policy blocks it; put scripts for all pages into templates/static/site.js"
     for name, value in known.items():
         at = tag.lower().find(name)
         if named := calls_of(value):
@@ -508,7 +508,7 @@ def of_tag(tag: str) -> Iterator[tuple[int, str]]:
         if name == "markdown":
             yield at, "markdown= is kramdown; leave a blank line after the tag to have Markdown read in it"
         elif name == "style":
-            yield at, "style=: the page's policy blocks it; give it a class, with a rule in templates/static/style.css"
+            yield at, "style=: the page's policy blocks it; give it a class, with a rule in templates/static/site.css"
         elif re.fullmatch(r"on[a-z]+", name):
             yield at, f"{name}=: the page's policy blocks handlers; put scripts into templates/static"
         elif name in _ADDRESSES and _SCRIPTS.match(re.sub(r"[\x00-\x20\x7f]+", "", value)):

@@ -16,6 +16,7 @@ from darkroom.press.content.references import Index
 from darkroom.press.content.settings import SiteSettings
 from darkroom.press.rendering.captions import FileUse
 from darkroom.press.rendering.social_card import Card
+from darkroom.press.theme import Theme
 from darkroom.press.typeset.equations import Equation
 
 MATH_POLICY = "<!--policy-->"  # stands for the hash of a page's own style rules, which come of its formulas
@@ -50,7 +51,7 @@ class Context(msgspec.Struct, frozen=True):
     raw: Mapping[str, str]
     outputs: str
     results: Path
-    templates: Path
+    theme: Theme
     cache: Path
     references: str = "templates/references.bib"
     card: Card | None = None

@@ -66,10 +66,11 @@ class Formulas:
         if not wanted:
             return
         if self._katex is None:
-            self._katex = Katex(self._places.theme, self._places.cache, self._site.macros)
+            self._katex = Katex(self._places.theme, self._inputs, self._places.cache, self._site.macros)
+            katex = self._places.theme.katex
             for name in ("package.json", "dist/katex.mjs"):  # a pipe there would be waited for by Node
-                if not self._inputs.digest(self._places.katex / name):
-                    raise not_whole(self._places.katex, self._places.katex / name)
+                if not self._inputs.digest(katex / name):
+                    raise not_whole(katex, katex / name)
         self._pending.append(self._katex.start(wanted))
         self._asked.update(wanted)
 
@@ -135,17 +136,17 @@ class Formulas:
         if self._style is None:
             self._style = self._read_style()
         active, fonts = self._style.needed(frozenset(classes))
-        parts = {file: font_parts(file, self._places.katex, self._inputs, self._places.cache) for file in fonts}
+        parts = {file: font_parts(file, self._places.theme.katex, self._inputs, self._places.cache) for file in fonts}
         return self._style.css(active, parts, root_of(page.url)) + rules(classes), fonts
 
     def _read_style(self) -> MathStyle:
-        path = self._places.katex / "dist/katex.min.css"
+        path = self._places.theme.katex / "dist/katex.min.css"
         try:
             style = read_math_style(self._inputs.text(path))
         except (OSError, UnicodeDecodeError):
-            raise not_whole(self._places.katex, path) from None
+            raise not_whole(self._places.theme.katex, path) from None
         if not style.faces or not style.selectors:
-            raise not_whole(self._places.katex, path)
+            raise not_whole(self._places.theme.katex, path)
         return style
 
     def _formula(self, page: Rendered, before: str, number: str, after: str) -> str:

@@ -1,4 +1,4 @@
-"""The layouts of templates/: what they can call, and what is said when one fails."""
+"""The layouts of the theme: what they can call, and what is said when one fails."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import json
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -59,10 +59,10 @@ class Compiled(jinja2.BytecodeCache):
             caches.write(self._folder / f"{bucket.key}.cache", bucket.bytecode_to_string())
 
 
-def environment(templates: Path, cache: Path) -> jinja2.Environment:
-    """Jinja for the layouts in *templates*, compiled ones kept in *cache*."""
+def environment(folders: Sequence[Path], cache: Path) -> jinja2.Environment:
+    """Jinja for the layouts of a theme, looked for in *folders* in this order; compiled ones kept in *cache*."""
     found = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates),
+        loader=jinja2.FileSystemLoader(folders),
         bytecode_cache=Compiled(cache / "jinja"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -100,6 +100,7 @@ class Layouts:
                 site=self._context.site,
                 root=self._root,
                 asset=lambda asset: self._root + quote(self._known(asset, self._context.assets), safe=_SAFE),
+                has=lambda asset: asset in self._context.assets,
                 inlined=lambda asset: Markup(self._inlined(asset)),
                 digest=lambda asset: policy_digest(self._inlined(asset)),
                 digest_of=lambda text: policy_digest(str(text)),
@@ -119,7 +120,13 @@ class Layouts:
         except Exception as error:  # of whoever wrote the layout
             line = template_line(error)
             message = f"{error} (for {values.get('id', self._path)})"
-            raise Refused(Fault(f"templates/{name}", line, 1, "template", message)) from None
+            raise Refused(Fault(self._shown(name), line, 1, "template", message)) from None
+
+    def _shown(self, name: str) -> str:
+        """The path of a layout as messages name it."""
+        own = self._context.theme.own
+        is_own = own is not None and (own / name).is_file()
+        return f"templates/{name}" if is_own else f"{self._context.theme.base}/{name}"
 
     def _known(self, asset: str, known: Mapping[str, str]) -> str:
         if asset not in known:

@@ -78,7 +78,7 @@ class Renderer:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.converter = Converter((Addresses, Links, Typography, Headings, Tables))
-        self.layouts = environment(context.templates, context.cache)
+        self.layouts = environment(context.theme.folders, context.cache)
 
     def page(self, page: Page) -> Rendered:
         """The page as HTML, or its faults."""

@@ -54,7 +54,7 @@ def damaged_figures(sources: Sources, index: Index, findings: Findings) -> dict[
                 full = f"{experiment.id}/{name.rpartition('/')[2]}"
                 template = f"templates/figures/{figure.kind}.html"
                 damaged[full] = f"{template} does not exist"
-                if index.is_borrowed:
+                if index.is_untrusted:
                     message = (
                         f"{full}: its own {template} is not used, since the project is untrusted; the figure is left out"
                     )

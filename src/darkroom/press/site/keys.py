@@ -14,6 +14,7 @@ from darkroom.press.rendering.context import Context
 from darkroom.press.content.outlines import Outline
 from darkroom.press.content.page_calls import kinds_in
 from darkroom.press.site.sources import Sources
+from darkroom.press.theme import LOCK
 
 
 def page_keys(sources: Sources, context: Context) -> dict[str, str]:
@@ -30,14 +31,14 @@ def page_keys(sources: Sources, context: Context) -> dict[str, str]:
 
 def _shared(sources: Sources, context: Context) -> Iterator[str]:
     """What every page depends on: this program, settings, navigation, templates, static files and references."""
-    digest, templates = sources.inputs.digest, sources.places.theme
+    digest, theme = sources.inputs.digest, sources.places.theme
     for ours in ("core", "press"):
         yield from (digest(path) for path in sorted((Path(__file__).parents[2] / ours).rglob("*.py")))
     yield from (digest(path) for path in _libraries())
     for folder in ("layouts", "figures"):
-        yield from (f"{path.name} {digest(path)}" for path in sources.inputs.walk(templates / folder))
-    names = ("package-lock.json", "typeset.mjs", "node_modules/katex/package.json")
-    yield from (digest(templates / name) for name in names)
+        yield from (f"{name} {digest(path)}" for name, path in theme.files(folder, sources.inputs).items())
+    yield from (digest(theme.path(name, sources.inputs)) for name in (LOCK, "typeset.mjs"))
+    yield digest(theme.katex / "package.json")
     yield repr(sorted(context.index.bibliography.items()))
     yield from map(repr, (context.site, context.card, context.feed, context.navigation, sorted(context.assets.items())))
     yield context.index.record_url

@@ -158,8 +158,8 @@ def _index(sources: Sources) -> Index:
         frozenset(sources.static),
         sources.places.root,
         {outline.url: outline.name for outline in ordered},
-        frozenset(path.stem for path in sources.inputs.walk(sources.places.theme / "figures", ".html")),
-        sources.places.borrowed is not None,
+        frozenset(PurePosixPath(name).stem for name in sources.places.theme.files("figures", sources.inputs, ".html")),
+        sources.places.untrusted,
     )
 
 
@@ -185,7 +185,7 @@ def _context(sources: Sources, index: Index, findings: Findings, card: Card | No
         raw=raw_files(sources) if index.record_url else {},
         outputs=places.shown(places.outputs),
         results=places.outputs,
-        templates=places.theme,
+        theme=places.theme,
         cache=places.cache,
         references=places.shown(places.templates / "references.bib"),
         card=card,
@@ -236,7 +236,7 @@ def _card(
 def _without_policy(sources: Sources) -> Iterator[Fault]:
     """Layouts of pages without a policy, which let a browser run anything in a page."""
     for name in sorted({outline.meta.layout for outline in sources.outlines.values()}):
-        path = sources.places.theme / "layouts" / f"{name}.html"
+        path = sources.places.theme.path(f"layouts/{name}.html", sources.inputs)
         if sources.inputs.digest(path) and not _has_policy(sources, f"layouts/{name}.html", set()):
             message = "the layout has no Content-Security-Policy, so scripts from anywhere would run; add one"
             yield Fault(sources.places.shown(path), 1, 1, "policy", message)
@@ -247,7 +247,7 @@ _PARENTS = re.compile(r"""\{%-?\s*(?:extends|include)\s+["']([^"']+)["']""")
 
 def _has_policy(sources: Sources, name: str, seen: set[str]) -> bool:
     """Whether a template, or one that it extends or includes by name, holds a policy."""
-    path = sources.places.theme / name
+    path = sources.places.theme.path(name, sources.inputs)
     if name in seen or not sources.inputs.digest(path):
         return False
     seen.add(name)
@@ -338,7 +338,7 @@ def _files_beside(sources: Sources, context: Context, records: Collection[Cached
     site = sources.site
     files: dict[str, Content] = {asset.target: asset.content for asset in sources.static.values()}
     for file in sorted({file for record in records for file in record.fonts}):
-        for part in font_parts(file, sources.places.katex, sources.inputs, sources.places.cache):
+        for part in font_parts(file, sources.places.theme.katex, sources.inputs, sources.places.cache):
             files[part.target] = Copy(str(part.path), part.sha256, part.path.stat().st_size)
     for record in records:
         for use in record.files:
@@ -386,7 +386,7 @@ def _faults_of_site(
     shown, places = sources.places.shown, sources.places
     fonts = {file for record in records.values() for file in record.fonts}
     weights = {asset.target: len(asset.content) for asset in sources.static.values()}
-    weights |= {file: (places.katex / "dist/fonts" / file).stat().st_size for file in fonts}
+    weights |= {file: (places.theme.katex / "dist/fonts" / file).stat().st_size for file in fonts}
     pages = {
         url: checks.PageFacts(
             record.outline.path, record.bytes, record.anchors, record.links, _eager_bytes(record, weights)
@@ -400,7 +400,7 @@ def _faults_of_site(
             message = f"the page would be in a folder {folder}, which is a file of the site; rename the page's folder"
             yield Fault(shown(path), 1, 1, "page", message)
     yield from checks.faults_of(pages, known, sources.page)
-    yield from standalone.faults_of(sources.static, known, pages, shown(places.theme / "static"))
+    yield from standalone.faults_of(sources.static, known, pages, shown(places.templates / "static"))
     drawn = [(use.source, use.bytes) for record in records.values() for use in record.files]
     yield from checks.picture_faults(drawn, shown(places.outputs))
     static = [(name, len(asset.content)) for name, asset in sources.static.items()]

@@ -101,7 +101,7 @@ def read_sources(
         ContentError: a file of the templates cannot be read, or is not a file.
         UsageError: npm packages are not available.
     """
-    findings.faults += tree.faults_of(places.templates, places.root, places.shown, texts=places.borrowed is None)
+    findings.faults += tree.faults_of(places.templates, places.root, places.shown, texts=not places.untrusted)
     findings.stop()
     try:
         return _read(places, inputs, cache, statuses, findings)
@@ -119,10 +119,9 @@ def _read(places: Places, inputs: Inputs, cache: SiteCache, statuses: Sequence[S
         site = _read_site(places, inputs)
     with findings.collecting():
         bibliography = _read_bibliography(places, inputs)
-    static_folder = places.theme / "static"
-    static, wrong = read_static(static_folder, inputs, places.cache, places.shown(static_folder))
+    static, wrong = read_static(places.theme, inputs, places.cache, places.shown)
     findings.faults += wrong
-    images = _sizes(static, places, findings, static_folder)
+    images = _sizes(static, places, findings, places.templates / "static")
     own = _own_pictures(places, inputs, findings)
     images = {**_sizes(own, places, findings, places.templates / "static"), **images}
     static = {**own, **static}
@@ -134,7 +133,7 @@ def _read(places: Places, inputs: Inputs, cache: SiteCache, statuses: Sequence[S
 
 def _own_pictures(places: Places, inputs: Inputs, findings: Findings) -> dict[str, Asset]:
     """The static pictures of a project whose theme counts for nothing: those that are pictures, and no links."""
-    if places.borrowed is None:
+    if not places.untrusted:
         return {}
     folder = places.templates / "static"
     found: dict[str, Asset] = {}
@@ -248,7 +247,7 @@ def _read_page(places: Places, inputs: Inputs, path: Path, url: str) -> Page:
 def _with_our_layout(page: Page, places: Places) -> Page:
     """The page in a layout that there is: one of a project whose theme counts for nothing may name its own."""
     name = page.outline.meta.layout
-    if places.borrowed is None or name in {path.stem for path in (places.theme / "layouts").glob("*.html")}:
+    if not places.untrusted or name in {path.stem for path in (places.theme.base / "layouts").glob("*.html")}:
         return page
     message = f"its own layout {name!r} is not used, since the project is untrusted; the page has Darkroom's layout"
     meta = msgspec.structs.replace(page.outline.meta, layout="page")

@@ -17,7 +17,9 @@ from darkroom.core.errors import UsageError
 from darkroom.core.paths import remove
 from darkroom.core.sealed import mark
 from darkroom.press.files import MATH
+from darkroom.press.inputs import Inputs
 from darkroom.press.limits import processors
+from darkroom.press.theme import LOCK, Theme
 from darkroom.press.typeset.equations import BadTeX, Equation, Typeset
 from darkroom.press.typeset.node import NodeTask, Stalled
 from darkroom.press.typeset.npm import install, node, pinned_versions
@@ -28,18 +30,18 @@ BATCH = 1500  # equations that are worth a second process
 
 
 class Katex:
-    """KaTeX as installed for *templates*.
+    """KaTeX as installed for a *theme*.
 
     Raises:
         UsageError: it cannot be installed, or there is no Node.
     """
 
-    def __init__(self, templates: Path, cache: Path, macros: Mapping[str, str]) -> None:
-        self.script = templates / "typeset.mjs"
-        self.folder = install(templates) / "katex"
-        self.version = pinned_versions(templates).get("katex", "")
+    def __init__(self, theme: Theme, inputs: Inputs, cache: Path, macros: Mapping[str, str]) -> None:
+        lock = theme.path(LOCK, inputs)
+        folder = install(lock.parent, theme.packages) / "katex"
+        self.command = theme.path("typeset.mjs", inputs), folder / "dist/katex.mjs"
+        self.version = pinned_versions(lock.parent).get("katex", "")
         if not self.version:
-            lock = templates / "package-lock.json"
             raise UsageError(f"{lock}: katex is not among the packages; restore the file, or run npm install katex")
         self.macros = dict(sorted(macros.items()))
         self._store = cache / MATH
@@ -149,7 +151,7 @@ class Pending:
         self._katex, self._known = katex, known
         processes = min(2, processors()) if len(missing) > BATCH else 1
         shares = [missing[i::processes] for i in range(processes)] if missing else []
-        self._running = [NodeTask(node(), katex.script, katex.macros, share) for share in shares]
+        self._running = [NodeTask(node(), katex.command, katex.macros, share) for share in shares]
 
     def finish(self) -> Typeset:
         """Every equation as HTML, or what is wrong with it.
@@ -186,7 +188,7 @@ class Pending:
             found = stall.found | ({stall.formula: BadTeX(_TOO_COSTLY, None)} if is_costly else {})
             left = [*stall.others, *(() if is_costly else (stall.formula,))]
             if left:
-                again = NodeTask(node(), self._katex.script, self._katex.macros, [*_PROBES, *left])
+                again = NodeTask(node(), self._katex.command, self._katex.macros, [*_PROBES, *left])
                 self._running.append(again)
                 found |= self._answers(again, (*suspects, stall.formula))
             return {formula: html for formula, html in found.items() if formula not in _PROBES}

@@ -55,7 +55,7 @@ class NodeTask:
 
     Args:
         runner: the Node to run.
-        script: what it runs.
+        command: the script that it runs, and KaTeX's module.
         macros: TeX macros of the site.
         equations: what to typeset.
 
@@ -63,8 +63,10 @@ class NodeTask:
         UsageError: Node cannot be started.
     """
 
-    def __init__(self, runner: Path, script: Path, macros: Mapping[str, str], equations: Sequence[Equation]) -> None:
-        self._script, self._equations = script, equations
+    def __init__(
+        self, runner: Path, command: tuple[Path, Path], macros: Mapping[str, str], equations: Sequence[Equation]
+    ) -> None:
+        self._script, self._equations = command[0], equations
         self._word = f"@{secrets.token_hex(8)}"
         self._reason = ""
         self._limit = LARGEST + sum(EACH + PER_CHARACTER * len(each.tex) for each in equations)
@@ -75,7 +77,7 @@ class NodeTask:
             task.seek(0)
             try:
                 self._process = subprocess.Popen(
-                    [str(runner), _MEMORY, str(script)],
+                    [str(runner), _MEMORY, *map(str, command)],
                     stdin=task,
                     stdout=self._output,
                     stderr=self._errors,

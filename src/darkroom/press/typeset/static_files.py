@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from mimetypes import guess_type
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote
@@ -16,6 +16,7 @@ from darkroom.core.digests import sha256
 from darkroom.core.errors import ContentError, Fault
 from darkroom.press.faults import place
 from darkroom.press.inputs import Inputs
+from darkroom.press.theme import LOCK, Theme
 from darkroom.press.typeset.fonts import part, read_ranges
 from darkroom.press.typeset.npm import FOLDER, install
 from darkroom.press.typeset.sheets import Sheet, StyleAddress
@@ -49,9 +50,11 @@ def named(name: str, digest: str, folder: str = "assets") -> str:
     return f"{folder}/{path.with_suffix('')}.{digest[:10]}{path.suffix}"
 
 
-def read_static(folder: Path, inputs: Inputs, cache: Path, shown: str) -> tuple[dict[str, Asset], list[Fault]]:
-    """Every file in *folder* by its name there; addresses in style sheets are rewritten, comments and spare space in
-    them and in scripts are dropped. *shown* is for messages.
+def read_static(
+    theme: Theme, inputs: Inputs, cache: Path, shown: Callable[[Path], str]
+) -> tuple[dict[str, Asset], list[Fault]]:
+    """Every static file of a theme by its name; addresses in style sheets are rewritten, comments and spare space in
+    them and in scripts are dropped. *shown* names a path in messages.
 
     A font that a style sheet takes from an npm package, by ``../node_modules/...``, is there as ``fonts/<its name>``.
     Where its face has a ``unicode-range``, it is a font of those characters alone, made in *cache*; the second such
@@ -60,15 +63,15 @@ def read_static(folder: Path, inputs: Inputs, cache: Path, shown: str) -> tuple[
     Raises:
         UsageError: npm packages are not available.
     """
-    paths = {composed(path.relative_to(folder).as_posix()): path for path in inputs.walk(folder)}
+    paths = {composed(name): path for name, path in theme.files("static", inputs).items()}
     assets: dict[str, Asset] = {}
     fonts: Fonts = {}
     faults: list[Fault] = []
     contents = {name: inputs.read(path) for name, path in paths.items()}
     texts: dict[str, str] = {}
-    for name in paths:
+    for name, path in paths.items():
         if _is(name, ".css", ".js"):
-            texts[name], wrong = _text(contents[name], f"{shown}/{name}")
+            texts[name], wrong = _text(contents[name], shown(path))
             faults += wrong
     styles = Styles(cache / "styles.json", "".join(map(inputs.digest, readers())))
     sheets = {name: styles.read(text) for name, text in texts.items() if _is(name, ".css")}
@@ -77,10 +80,10 @@ def read_static(folder: Path, inputs: Inputs, cache: Path, shown: str) -> tuple[
         if name in sheets:
             new = _new_fonts(sheets[name], fonts)
             if new:
-                install(folder.parent)
-            assets |= _font_assets(new, folder.parent, inputs, cache)
+                install(theme.path(LOCK, inputs).parent, theme.packages)
+            assets |= _font_assets(new, theme.packages, inputs, cache)
             fonts |= new
-            css, wrong = _rewrite(sheets[name], name, assets, fonts, shown)
+            css, wrong = _rewrite(sheets[name], name, assets, fonts, shown(paths[name]))
             content = styles.brief(css).encode()
             faults += wrong
         elif _is(name, ".js"):
@@ -132,10 +135,10 @@ def _with_ranges(sheet: Sheet) -> Iterator[tuple[StyleAddress, str]]:
         yield address, spread[1].strip() if spread else ""
 
 
-def _font_assets(fonts: Fonts, templates: Path, inputs: Inputs, cache: Path) -> dict[str, Asset]:
+def _font_assets(fonts: Fonts, packages: Path, inputs: Inputs, cache: Path) -> dict[str, Asset]:
     assets = {}
     for (target, spread), name in fonts.items():
-        path = templates / target.removeprefix("../").removesuffix(INLINE)
+        path = packages / target.removeprefix("../").removesuffix(INLINE)
         ranges = _read_ranges(spread)
         if ranges is not None and inputs.digest(path):
             content = inputs.read(part(path, ranges, inputs, cache) if ranges else path)
@@ -173,11 +176,11 @@ def _local(target: str, name: str) -> tuple[str, str]:
 
 
 def _rewrite(sheet: Sheet, name: str, assets: Mapping[str, Asset], fonts: Fonts, shown: str) -> tuple[str, list[Fault]]:
-    faults = [Fault(f"{shown}/{name}", *place(sheet.text, at), "style", message) for at, message in sheet.faults]
+    faults = [Fault(shown, *place(sheet.text, at), "style", message) for at, message in sheet.faults]
     depth = "../" * (name.count("/"))
 
     def fault(position: int, rule: str, message: str) -> None:
-        faults.append(Fault(f"{shown}/{name}", *place(sheet.text, position), rule, message))
+        faults.append(Fault(shown, *place(sheet.text, position), rule, message))
 
     def rewritten(address: StyleAddress, spread: str) -> str:
         """The new address, or "" for the same as before."""

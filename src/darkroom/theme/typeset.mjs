@@ -1,8 +1,10 @@
 // TeX to HTML and MathML. In: a line of options, then a line [tex, display, macros] for each equation. Out: a line for each that
-// opens with the word of the options: its number and the HTML as a JSON string, or {message, position}.
+// opens with the word of the options: its number and the HTML as a JSON string, or {message, position}. The argument is KaTeX's
+// dist/katex.mjs.
 import { readFileSync, writeSync } from "node:fs";
-import katex from "katex";
+import { pathToFileURL } from "node:url";
 
+const { default: katex } = await import(pathToFileURL(process.argv[2]));
 const [options, ...tasks] = readFileSync(0, "utf8").trimEnd().split("\n").map((line) => JSON.parse(line));
 
 // What asks for trust (\href, \includegraphics, \htmlClass, ...) would be printed as its own name, in red.
