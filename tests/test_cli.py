@@ -383,7 +383,7 @@ def test_a_folder_that_is_no_project_is_told(tmp_path: Path, _built: Workshop) -
 
     assert (
         done.stderr
-        == f"{tmp_path}: there is no folder 'experiments'; run from the folder with build.py and experiments/\n"
+        == f"{tmp_path}: there is no folder 'experiments'; run it in a project, or write one with: darkroom new DIR\n"
     )
 
 

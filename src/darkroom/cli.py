@@ -1,4 +1,4 @@
-"""The command line: ``python build.py``, and its commands run, status, accept, serve and check.
+"""The command line: ``python build.py`` or ``darkroom``, and its commands new, run, status, accept, serve and check.
 
 A build with nothing to do must cost almost nothing, so modules are imported only when a command needs them, and the
 options of a plain build are read without argparse.
@@ -62,15 +62,14 @@ def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> in
 
     Args:
         arguments: the arguments after the program's name; by default those of the process.
-        root: the project's folder; by default the current one.
+        root: the project's folder; by default the nearest from the current one upwards.
 
     Returns:
         0 success; 1 faults in the content; 2 wrong usage or configuration; 3 an experiment failed; 130 interrupted.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    project = root or Path.cwd()
     try:
-        return _main(given, project)
+        return _main(given, root or _project())
     except KeyboardInterrupt:
         interrupts.ignore()
         _warn("interrupted; outputs are unchanged, and a run resumes from its last checkpoint")
@@ -80,6 +79,15 @@ def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> in
         return 2
     finally:
         interrupts.ignore()  # the process is about to end
+
+
+def _project() -> Path:
+    """The current folder, or the nearest above it that is a project; the current one if there is none."""
+    here = Path.cwd()
+    found = (
+        each for each in (here, *here.parents) if (each / "experiments").is_dir() and (each / "templates").is_dir()
+    )
+    return next(found, here)
 
 
 def _main(given: list[str], root: Path) -> int:
@@ -168,10 +176,11 @@ def _plain_build(given: list[str]) -> SimpleNamespace | None:
 def _parsed(given: list[str]) -> SimpleNamespace:
     """The call, parsed by argparse."""
     parser = _parser()
-    if given and not given[0].startswith("-") and given[0] not in _COMMANDS:
+    known = ["new", *_COMMANDS]
+    if given and not given[0].startswith("-") and given[0] not in known:
         from darkroom.core.errors import nearest
 
-        parser.error(f"unknown command {given[0]!r}{nearest(given[0], _COMMANDS)}; one of {', '.join(_COMMANDS)}")
+        parser.error(f"unknown command {given[0]!r}{nearest(given[0], known)}; one of {', '.join(known)}")
     return parser.parse_args(given, namespace=SimpleNamespace(**_BUILD))
 
 
@@ -209,6 +218,8 @@ def _add_commands(commands: _SubParsersAction[Any], shared: ArgumentParser) -> N
     def add(name: str, what: str) -> ArgumentParser:
         return cast("ArgumentParser", commands.add_parser(name, help=what, description=what, parents=[shared]))
 
+    new = commands.add_parser("new", help="write a new project", description="Write a new project into a folder.")
+    new.add_argument("folder", metavar="DIR", help="where; it need not exist")
     _add_switch(add("build", "build the site (the default)"), "no-run")
     _add_run(add("run", "run experiments and what they depend on"))
     status = add("status", "list every experiment: state, reason, last run, device, duration")
@@ -291,6 +302,8 @@ def _do(call: SimpleNamespace, root: Path) -> int:
     for path in filter(None, (os.fspath(root), call.site, call.outputs, call.data)):
         if not path.isascii():
             _check_text(path)
+    if call.command == "new":
+        return _new(call)
     if call.untrusted:
         _refuse_untrusted(call, root)
     lab = _lab(call, root)
@@ -412,6 +425,20 @@ def _recover(outputs: Path) -> None:
                 pass
         except Locked:  # another process is working on it
             continue
+
+
+def _new(call: SimpleNamespace) -> int:
+    from darkroom.new import create
+
+    create(Path(call.folder))
+    _print(
+        f"{call.folder}: a new report with two small experiments\n\n"
+        f"    cd {call.folder}\n"
+        "    python build.py         # run them, build the site\n"
+        "    python build.py serve   # show it while you write\n\n"
+        "README.md says the rest."
+    )
+    return 0
 
 
 def _build(call: SimpleNamespace, lab: Lab) -> int:

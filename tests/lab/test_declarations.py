@@ -376,7 +376,7 @@ def test_a_project_without_experiments_says_where_to_run(tmp_path: Path) -> None
     from darkroom.core.digests import Digests
     from darkroom.lab.source.discover import discover
 
-    with pytest.raises(UsageError, match=r"there is no folder 'experiments'; run from the folder with build\.py"):
+    with pytest.raises(UsageError, match=r"there is no folder 'experiments'; run it in a project"):
         discover(tmp_path, Digests(tmp_path / "cache"))
 
 

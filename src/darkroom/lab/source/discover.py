@@ -104,7 +104,7 @@ def source_files(base: str) -> list[str]:
     """Every Python file of the project, relative to *base*, sorted."""
     if not os.path.isdir(f"{base}/{EXPERIMENTS}"):  # noqa: PTH112
         raise UsageError(
-            f"{base}: there is no folder 'experiments'; run from the folder with build.py and experiments/"
+            f"{base}: there is no folder 'experiments'; run it in a project, or write one with: darkroom new DIR"
         )
     found: list[str] = []
     for folder in (EXPERIMENTS, "src"):

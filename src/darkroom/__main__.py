@@ -1,0 +1,19 @@
+"""The command ``darkroom``, and ``python -m darkroom``: all that ``python build.py`` does, from any folder of a project."""
+
+import _signal  # importing signal takes milliseconds, in which an interrupt would end in a traceback
+import os
+import sys
+from pathlib import Path
+
+_signal.signal(_signal.SIGINT, lambda *_: (os.write(2, b"interrupted before anything started\n"), os._exit(130)))
+
+
+def run(root: Path | None = None) -> int:
+    """Run the command line; *root* is the project's folder, by default the nearest from the current one upwards."""
+    from darkroom.cli import main
+
+    return main(root=root)
+
+
+if __name__ == "__main__":
+    sys.exit(run())

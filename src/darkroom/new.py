@@ -1,0 +1,56 @@
+"""``darkroom new``: a project that builds, tests and publishes as it is."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from darkroom import __version__
+from darkroom.core.errors import UsageError
+
+SCAFFOLDS = Path(__file__).parent / "scaffolds"
+_HIDDEN = {"_github": ".github", "_gitignore": ".gitignore"}  # packaging tools leave files out that begin with a dot
+_MOST_SHOWN = 5
+
+
+def create(folder: Path, scaffold: str = "report") -> None:
+    """Write a new project.
+
+    Args:
+        folder: where; it may exist, and hold anything but files that the project needs.
+        scaffold: the name of a folder of ``scaffolds``.
+
+    Raises:
+        UsageError: the folder holds some of the files already, or cannot be written. Nothing is written then.
+    """
+    files = dict(_files(SCAFFOLDS / scaffold, _title(folder)))
+    taken = sorted(name for name in files if os.path.lexists(folder / name))
+    if taken:
+        more = f" and {len(taken) - _MOST_SHOWN} more" if len(taken) > _MOST_SHOWN else ""
+        raise UsageError(
+            f"new {folder}: it has {', '.join(taken[:_MOST_SHOWN])}{more} already; choose another folder, or move them away"
+        )
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+
+
+def _files(source: Path, title: str) -> Iterator[tuple[str, str]]:
+    """Every file of a scaffold, by its path in the project, with its text."""
+    values = {"@TITLE@": title, "@NAME@": re.sub(r"[^a-z0-9]+", "-", title.lower()), "@VERSION@": __version__}
+    for path in sorted(source.rglob("*")):
+        if path.is_dir() or "__pycache__" in path.parts:
+            continue
+        text = path.read_text(encoding="utf-8")
+        for mark, value in values.items():
+            text = text.replace(mark, value)
+        yield "/".join(_HIDDEN.get(part, part) for part in path.relative_to(source).parts), text
+
+
+def _title(folder: Path) -> str:
+    """``My report`` for a folder named ``my-report``."""
+    words = re.findall(r"[A-Za-z0-9]+", folder.resolve().name)
+    return " ".join(words).capitalize() if words else "Report"

@@ -1,0 +1,1 @@
+"""What is computed: a function for each experiment."""
