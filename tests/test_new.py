@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,8 +23,11 @@ from tests.press.conftest import katex  # noqa: E402, F401  # a fixture
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with Darkroom as its wheel installs it; what it depends on is that of this environment."""
-    folder = tmp_path_factory.mktemp("installed")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), str(ROOT)]
+    folder, source = tmp_path_factory.mktemp("installed"), tmp_path_factory.mktemp("source")
+    shutil.copytree(ROOT / "src", source / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     if "No matching distribution found for setuptools" in done.stderr:
         pytest.skip("pip cannot reach an index to build with")
@@ -67,7 +72,7 @@ def test_a_new_project_builds_and_passes_its_tests(installed: Path, tmp_path: Pa
 def test_the_theme_and_figures_of_an_installed_darkroom_count(installed: Path, tmp_path: Path) -> None:
     """A style that was edited is written anew, and figures drawn by other code are drawn anew."""
     library = tmp_path / "installed"
-    subprocess.run(["cp", "-r", installed, library], check=True)
+    shutil.copytree(installed, library)
     project = tmp_path / "report"
     assert _called(library, tmp_path, "-m", "darkroom", "new", "report").returncode == 0
     assert _called(library, project, "build.py").returncode == 0
@@ -100,7 +105,7 @@ def test_a_file_of_the_project_replaces_one_of_the_theme(tmp_path: Path) -> None
     assert main(["--strict"], tmp_path) == 0
 
     page = (tmp_path / "site/index.html").read_text()
-    assert "h1 { color: teal; }" in page or "h1{color:teal}" in page
+    assert re.search(r"h1 ?\{ ?color: ?teal", page)
     script = next((tmp_path / "site/assets").glob("site.*.js")).name
     assert script in page
     assert "<title>Gone</title>" in (tmp_path / "site/404.html").read_text()

@@ -1,6 +1,6 @@
 """The command ``darkroom``, and ``python -m darkroom``: all that ``python build.py`` does, from any folder of a project."""
 
-import _signal  # importing signal takes milliseconds, in which an interrupt would end in a traceback
+import _signal  # type: ignore[import-not-found]  # importing signal takes milliseconds, in which an interrupt would end in a traceback
 import os
 import sys
 from pathlib import Path
