@@ -17,7 +17,9 @@ from tests.lab.workshop import Workshop, make
 from tests.press.projects import copy_templates
 
 ROOT = Path(__file__).parents[1]
-FILES = sorted((ROOT / "src/darkroom").rglob("*.py"))
+FILES = sorted(
+    path for path in (ROOT / "src/darkroom").rglob("*.py") if not path.is_relative_to(ROOT / "src/darkroom/scaffolds")
+)
 
 # What each package, and each module of lab and press beside their packages, may import of darkroom beside itself. Nothing
 # leads back: core knows nothing else, diffusion knows nobody, figures, lab and press know core and not each other.
@@ -34,21 +36,25 @@ MAY_IMPORT = {
     "lab.status": "core lab.plan",
     "lab": "lab.declare lab.outputs lab.running lab.source",
     "press.faults": "core",
-    "press.files": "",
+    "press.files": "press.theme",
     "press.inputs": "core",
     "press.limits": "core",
+    "press.theme": "core press.inputs",
     "press.write": "core",
-    "press.typeset": "core press.faults press.files press.inputs press.limits",
+    "press.typeset": "core press.faults press.files press.inputs press.limits press.theme",
     "press.content": "core press.faults press.typeset",
     "press.markdown": "core press.content press.faults press.limits press.typeset",
     "press.bibliography": "core press.content press.faults press.typeset",
-    "press.rendering": "core press.content press.files press.inputs press.limits press.markdown press.typeset",
+    "press.rendering": "core press.content press.files press.inputs press.limits press.markdown press.theme "
+    "press.typeset",
     "press.site": "core press.bibliography press.content press.faults press.files press.inputs press.limits press.markdown "
-    "press.rendering press.typeset",
-    "press.build": "core press.files press.inputs press.site press.write",
+    "press.rendering press.theme press.typeset",
+    "press.build": "core press.files press.inputs press.site press.theme press.write",
     "press.serve": "core press.build press.rendering",
     "press": "",
-    "cli": "core lab.accept lab.outputs lab.plan lab.running lab.source lab.status press.build press.serve",
+    "new": "core",
+    "cli": "core lab.accept lab.outputs lab.plan lab.running lab.source lab.status new press.build press.serve",
+    "__main__": "cli",
     "": "",
 }
 TORCH = {"torch", "torchvision", "diffusers", "transformers", "accelerate"}
