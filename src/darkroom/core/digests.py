@@ -11,7 +11,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -83,6 +83,29 @@ class Digests:
             entry = self._known[path] = self._hash(path, entry, keep)
         self._used.add(path)
         return entry.sha256
+
+    def agree(self, files: Iterable[tuple[str, str]], *, links: bool = True) -> bool:
+        """Whether each file has the sha256 beside it, "" if there is none: ``of`` for thousands of files.
+
+        Raises:
+            OSError: as in ``of``.
+        """
+        known, looks, use = self._known, self._looks, self._used.add
+        for path, digest in files:
+            entry = known.get(path)
+            if entry is not None and entry.sha256 == digest and (looks is None or path not in looks):
+                try:
+                    found = os.lstat(path)
+                except (OSError, ValueError):
+                    return False
+                if _is_current(entry, found):  # so it is no link: its inode is that of a file
+                    use(path)
+                    if looks is not None:
+                        looks[path] = found
+                    continue
+            if (self.of(path, links=links) or "") != digest:
+                return False
+        return True
 
     def is_whole(self, path: str, digest: str) -> bool:
         """Whether the file at *path*, which is no link and can be read, has the sha256 *digest*."""

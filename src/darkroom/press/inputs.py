@@ -166,10 +166,11 @@ def unchanged(snapshot: Snapshot, digests: Digests) -> bool:
     """Whether every file and folder of a snapshot is as it was."""
     files, folders = snapshot.files.items(), snapshot.folders.items()
     try:
-        return all(
-            (digests.of(name) or "") == seen if isinstance(seen, str) else digests.size(name) == seen
-            for name, seen in files
-        ) and all(_same_folder(name, listed) for name, listed in folders)
+        return (
+            digests.agree((name, seen) for name, seen in files if isinstance(seen, str))
+            and all(digests.size(name) == seen for name, seen in files if isinstance(seen, int))
+            and all(_same_folder(name, listed) for name, listed in folders)
+        )
     except OSError:  # reported by the build
         return False
 
