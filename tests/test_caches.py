@@ -112,7 +112,7 @@ def _site(project: Project) -> dict[str, bytes]:
 
 CACHES = (
     "", "press", "lab", "press/press.lock", "press/press-*[0-9a-f].json", "press/press-*.pages.json", "press/*.spare",
-    "press/math.sqlite", "press/math.sqlite-journal", "press/math.sqlite-wal", "press/references.json",
+    "press/math.sqlite", "press/math.sqlite-journal", "press/math.sqlite-wal",
     "press/pictures.json", "press/fonts", "press/fonts/*.woff2", "press/fonts/*.seal", "press/jinja", "press/jinja/*.cache",
     "lab/digests.json", "lab/project.json", "lab/modules.json",
 )  # fmt: skip

@@ -50,12 +50,12 @@ def _made() -> tempfile.TemporaryDirectory[str]:
 
 
 def share(source: Path, target: Path) -> None:
-    """Give one cache what is in another of parts of fonts, the bibliography and style sheets, and it lacks.
+    """Give one cache what is in another of parts of fonts and style sheets, and it lacks.
 
     All of it is found by what it was made of, so that a project with others makes its own.
     """
     (target / "fonts").mkdir(parents=True, exist_ok=True)
-    for path in (*source.glob("fonts/*"), source / "references.json", source / "styles.json"):
+    for path in (*source.glob("fonts/*"), source / "styles.json"):
         copy = target / path.relative_to(source)
         if not path.name.startswith(".") and path.is_file() and not copy.exists():
             shutil.copy2(path, copy)

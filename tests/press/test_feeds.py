@@ -175,7 +175,7 @@ def test_the_record_follows_what_it_tells(project: Project) -> None:
     project.build()
     path = project.site / "record.json"
     first, written = path.read_bytes(), path.stat().st_ino
-    project.page('Some words more. {{ "" }}\n\n{{ figure("part_b/a/loss") }}')
+    project.page('{{ figure("part_b/a/loss") }}\n\nSome words more. {{ "" }}')
     project.build()
     assert path.stat().st_ino == written
     project.page('{{ figure("part_b/a/loss") }}', "other")

@@ -12,6 +12,7 @@ import msgspec
 from darkroom.core import caches
 from darkroom.core.errors import ContentError, Fault
 from darkroom.core.manifest import Status, checks
+from darkroom.core.sealed import user_folder
 from darkroom.press.typeset import pictures, tree
 from darkroom.press.typeset.static_files import Asset, hashed, read_static
 from darkroom.press.content.catalogue import Catalogue, manifests, read_catalogue
@@ -173,8 +174,8 @@ def _read_bibliography(places: Places, inputs: Inputs) -> dict[str, Entry]:
     digest = inputs.digest(path)
     if not digest:
         return {}
-    kept = places.cache / "references.json"
     key = sha256("\0".join([digest, *map(inputs.digest, bibliography_readers())]).encode())
+    kept = Path(user_folder()) / "bibliographies" / f"{key[:16]}.json"  # the first build of a clone has it, too
     entries = _kept_entries(kept, key)
     if entries is None:
         from darkroom.press.bibliography.reader import read_bibliography
@@ -182,7 +183,12 @@ def _read_bibliography(places: Places, inputs: Inputs) -> dict[str, Entry]:
         entries = read_bibliography(tree.decode(inputs.read(path), places.shown(path)), places.shown(path))
         with suppress(OSError):  # read anew next time
             caches.write(kept, msgspec.json.encode(_Bibliography(key, entries)))
+            for path in sorted(kept.parent.glob("*.json"), key=lambda each: each.stat().st_mtime)[:-_MOST_KEPT]:
+                path.unlink()
     return entries
+
+
+_MOST_KEPT = 50  # bibliographies of the user's projects: those that were written last
 
 
 class _Bibliography(msgspec.Struct, frozen=True):
