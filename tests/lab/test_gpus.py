@@ -150,7 +150,8 @@ def test_an_apple_gpu_is_one_without_a_number():
 
 def test_a_build_starts_what_is_quick_on_the_gpu_that_is_there(computing):
     """An hour on a CPU, a minute on a GPU: unasked it is started where there is one."""
-    for name, variables in (("none", {}), ("four", {"PYTHONPATH": str(computing.root / "four")})):
+    there = {"PYTHONPATH": str(computing.root / "four"), "CUDA_VISIBLE_DEVICES": "0,1,2,3"}
+    for name, variables in (("none", {}), ("four", there)):
         done = computing.call("build", code=None, **variables)
         assert (computing.outputs / "part_g/ada/manifest.json").exists() == (name == "four"), done.stderr
         if name == "none":
@@ -196,3 +197,16 @@ def test_a_run_waits_for_another_process_where_it_is_asked_to(workshop, tmp_path
     _, rest = waiting.communicate(timeout=60)
     assert waiting.returncode == 0 and "part_x/alone  done" in rest
     assert (Path(workshop.outputs) / "part_x/alone/manifest.json").exists()
+
+
+def test_torch_is_not_asked_for_gpus_where_there_are_no_device_files(monkeypatch):
+    """Which takes seconds; a build asks for what experiments without outputs would take."""
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(gpus, "_DEVICE_FILES", ("/dev/nothing",))
+    assert not gpus.possible()
+    monkeypatch.setattr(gpus, "_DEVICE_FILES", ("/dev/nothing", "/dev/null"))
+    assert gpus.possible()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setattr(gpus, "_DEVICE_FILES", ())
+    assert gpus.possible()

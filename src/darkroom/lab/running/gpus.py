@@ -33,6 +33,16 @@ def likely() -> int:
         return 1
 
 
+def possible() -> bool:
+    """Whether torch may find a GPU: on Linux there are device files of its driver, or the environment lists some."""
+    if not sys.platform.startswith("linux"):
+        return True
+    return VISIBLE in os.environ or any(os.path.exists(path) for path in _DEVICE_FILES)  # noqa: PTH110
+
+
+_DEVICE_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")  # NVIDIA's, of WSL, AMD's
+
+
 def present() -> list[str]:
     """The GPUs that torch finds, in its order; found by another process, since it takes seconds."""
     command = [sys.executable, "-P", "-c", _PROBE]

@@ -99,7 +99,7 @@ def run_missing(lab: Lab, plan: Plan, show: Display | None = None) -> Outcome:
     """
     absent: list[str] = []
     outcome = Outcome()
-    is_gpu_here = cache(lambda: bool(gpus.present()))
+    is_gpu_here = cache(lambda: gpus.possible() and bool(gpus.present()))
     for identity, verdict in plan.verdicts.items():
         behind = [each for each in verdict.recipe.upstreams if plan.verdicts[each].must_run and each not in absent]
         if verdict.manifest is not None or verdict.state == DAMAGED:
