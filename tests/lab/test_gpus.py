@@ -17,6 +17,7 @@ from .workshop import Workshop
 
 TORCH = """
 import os
+import sys
 from types import SimpleNamespace
 
 __version__ = "9"
