@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,7 +18,6 @@ from .workshop import Workshop
 
 TORCH = """
 import os
-import sys
 from types import SimpleNamespace
 
 __version__ = "9"
