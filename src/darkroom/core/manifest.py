@@ -220,6 +220,8 @@ def encode(manifest: Manifest) -> bytes:
             },
         )
     )
+    if not manifest.temporary:  # older versions of this program refuse fields that they do not know
+        del plain["temporary"]
     return (json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
