@@ -114,6 +114,33 @@ class Digests:
         except OSError:
             return False
 
+    def whole(self, folder: str, files: Mapping[str, str]) -> set[str]:
+        """Those of *files*, paths within *folder* with a sha256 each, that are whole; for thousands of files."""
+        known, use, found = self._known, self._used.add, set[str]()
+        for name, digest in files.items():
+            path = f"{folder}/{name}"
+            entry = known.get(path)
+            if entry is not None and entry.sha256 == digest and self._looks is None:
+                try:
+                    is_current = _is_current(entry, os.lstat(path))
+                except (OSError, ValueError):
+                    continue
+                if is_current:  # so it is no link: its inode is that of a file
+                    use(path)
+                    found.add(name)
+                    continue
+            if self.is_whole(path, digest):
+                found.add(name)
+        return found
+
+    def is_also(self, path: str, other: str) -> bool:
+        """Whether *other* is a hard link to the file at *path*, as that was when its digest was last taken."""
+        entry = self._known.get(path)
+        try:
+            return entry is not None and _is_current(entry, os.lstat(other))
+        except (OSError, ValueError):
+            return False
+
     def size(self, path: str) -> int:
         """The bytes of the file at *path*; -1 if there is none, or a link."""
         found = self._look(path, links=False)

@@ -112,10 +112,10 @@ def build(request: SiteRequest) -> BuildReport:
         inputs = Inputs(digests)
         made = _make(request, inputs, last)
         try:
-            written = _publish(request, made, last, digests)
+            written, touched = _publish(request, made, last, digests)
         except OSError as error:
             raise _unwritable(request, error) from None
-        _remember(request, made, inputs)
+        _remember(request, made, inputs, touched)
     pages = len(made.cache.pages)
     return BuildReport(pages, len(made.files) - 1, written, made.warnings)
 
@@ -193,12 +193,12 @@ def _digests(request: SiteRequest) -> Digests:
     return request.digests or Digests(request.cache / "digests.json")
 
 
-def _remember(request: SiteRequest, made: Site, inputs: Inputs) -> None:
+def _remember(request: SiteRequest, made: Site, inputs: Inputs, touched: Iterable[str]) -> None:
     import msgspec
 
     digests, site = inputs.digests, os.fspath(request.site)
-    for target, digest in made.digests.items():
-        digests.note(f"{site}/{target}", digest)
+    for target in touched:
+        digests.note(f"{site}/{target}", made.digests[target])
     digests.save()
     last = BuildRecord(
         identity=_identity(request),
@@ -245,18 +245,18 @@ def _make(request: SiteRequest, inputs: Inputs, last: BuildRecord, reuse: bool =
 # Writing --------------------------------------------------------------------------------------------------------------
 
 
-def _publish(request: SiteRequest, made: Site, last: BuildRecord, digests: Digests) -> int:
-    """Make the site hold what was *made*; returns how many files were written."""
+def _publish(request: SiteRequest, made: Site, last: BuildRecord, digests: Digests) -> tuple[int, Iterable[str]]:
+    """Make the site hold what was *made*; returns how many files were written, and which were written or linked anew."""
     scratch, spare = _scratch(request)
     _put_back(scratch, request.site)
     _sweep(request.cache)
     wanted, site = made.digests, os.fspath(request.site)
-    intact = {target for target, digest in wanted.items() if digests.is_whole(f"{site}/{target}", digest)}
+    intact = digests.whole(site, wanted)
     ours = write.written_by_us(request.site, last.outputs)
     others = write.others(request.site, ours, wanted)
     if len(intact) == len(wanted) and _files_in(request.site) <= wanted.keys() | set(others):
-        return 0
-    written = _write(request.site, scratch, made, intact)
+        return 0, ()
+    written, touched = _write(request.site, scratch, made, intact, digests)
     try:
         write.carry_over(request.site, scratch, others)
         swap(scratch, request.site)
@@ -266,13 +266,14 @@ def _publish(request: SiteRequest, made: Site, last: BuildRecord, digests: Diges
         write.fill(request.site, scratch, ours, wanted)
         if not spare:
             _discard(scratch)
-        return written
+        return written, wanted
     write.bring_back(scratch, request.site, ours.keys() | wanted.keys())
     if not spare:
         _discard(scratch)
     elif not scratch.exists():
         _link_all(request.site, scratch, made.files)
-    return written
+        touched = wanted
+    return written, touched
 
 
 def _link_all(site: Path, spare: Path, targets: Iterable[str]) -> None:
@@ -303,23 +304,27 @@ def _scratch(request: SiteRequest) -> tuple[Path, bool]:
     return (_record_path(request).with_suffix(".spare") if spare else parent / f".{request.site.name}.new"), spare
 
 
-def _write(site: Path, scratch: Path, made: Site, intact: Collection[str]) -> int:
+def _write(
+    site: Path, scratch: Path, made: Site, intact: Collection[str], digests: Digests
+) -> tuple[int, Iterable[str]]:
     """Make *scratch* hold the site as it was *made*: files that are *intact* on the old site are linked.
 
-    Nothing in *scratch* is written over, since it may be linked to what is on the site now.
+    Nothing in *scratch* is written over, since it may be linked to what is on the site now. Returns how many files were
+    written, and which were written or linked.
     """
     surplus = _files_in(scratch)
     folders: set[str] = set()
-    written = 0
+    written, touched = 0, list[str]()
     site_root, new = os.fspath(site), os.fspath(scratch)
     for target, content in made.files.items():
         path = f"{new}/{target}"
         is_intact = target in intact
         if target in surplus:
             surplus.remove(target)
-            if is_intact and _is_same(f"{site_root}/{target}", path):
+            if is_intact and digests.is_also(f"{site_root}/{target}", path):
                 continue
             os.unlink(path)  # noqa: PTH108  # thousands of files
+        touched.append(target)
         above = os.path.dirname(path)  # noqa: PTH120
         if above not in folders:
             os.makedirs(above, exist_ok=True)  # noqa: PTH103
@@ -334,7 +339,7 @@ def _write(site: Path, scratch: Path, made: Site, intact: Collection[str]) -> in
     for name in surplus:
         (scratch / name).unlink()
     _drop_empty_folders(scratch)
-    return written
+    return written, touched
 
 
 def _discard(folder: Path) -> None:
@@ -356,13 +361,6 @@ def _link(old: str, new: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def _is_same(one: str, other: str) -> bool:
-    try:
-        return os.path.samestat(os.lstat(one), os.lstat(other))
-    except OSError:
-        return False
 
 
 def _copy_kept(published: str, path: str) -> None:
