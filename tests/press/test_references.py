@@ -245,3 +245,16 @@ def test_what_no_page_shows_may_be_missing(stocked: Project) -> None:
     stocked.page('{{ figure("part_b/quality/confusion") }}')
     with pytest.raises(ContentError, match="part_b/quality is missing"):
         stocked.build(strict=True)
+
+
+def test_a_figure_leads_to_the_page_that_lists_its_experiment(project: Project) -> None:
+    """Two pages may list a part of the experiments each."""
+    for name in ("a", "b", "c"):
+        project.outputs.add(f"part_{name}/x", {"loss": plot()})
+    calls = "".join(f'\n\n{{{{ figure("part_{name}/x/loss") }}}}' for name in "abc")
+    project.page(f"Text.{calls}", order=1)
+    project.page('{{ experiments("part_a/*") }}', "first", order=2)
+    project.page('{{ experiments("part_b/*") }}', "second", order=3)
+    project.build()
+    links = re.findall(r'<p class="provenance">\s*<a href="([^"]*)"', project.html())
+    assert links == ["first.html#run-part_a-x", "second.html#run-part_b-x", "#fig-part_c-x-loss"]

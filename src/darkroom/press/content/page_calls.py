@@ -89,7 +89,6 @@ class Kind(PageCall):
 
     is_value: ClassVar[bool] = False
     """Whether it shows a number of an experiment."""
-    lists_experiments: ClassVar[bool] = False
     """Whether it shows the records of experiments."""
     links_to_source: ClassVar[bool] = False
     """Whether what it shows is linked to the source at a commit."""
@@ -379,7 +378,6 @@ class ExperimentsCall(Kind):
     word = "experiments"
     is_block = True
     takes = (0, 1, "at most one pattern")
-    lists_experiments = True
 
     @property
     def pattern(self) -> str:
@@ -389,6 +387,10 @@ class ExperimentsCall(Kind):
         known = index.catalogue.experiments
         if self.names and not any(fnmatchcase(name, self.name) for name in known):
             raise Unknown(f"no experiment matches {self.name!r}{listed('; there are', known)}")
+
+    def lists(self, known: Iterable[str]) -> list[str]:
+        """Those of the *known* experiments whose records it shows."""
+        return [identity for identity in known if fnmatchcase(identity, self.pattern)]
 
     def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
         for experiment in facts.index.catalogue.experiments.values():

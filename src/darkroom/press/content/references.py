@@ -37,17 +37,17 @@ class Mention(msgspec.Struct, frozen=True):
 class Index(msgspec.Struct, frozen=True):
     """Everything that a page can refer to.
 
-    ``mentions`` are the sections that refer to a figure, ``equations`` the named formulas by the page's address and
-    their name, ``static`` the names of static files, ``root`` the project's folder, ``names`` what pages are called, by
-    address, ``kinds`` those of figures that the theme has a template for; where that ``is_untrusted`` it lacks the
-    project's.
+    ``records`` has the address of the page that shows an experiment's record. ``mentions`` are the sections that refer to
+    a figure, ``equations`` the named formulas by the page's address and their name, ``static`` the names of static files,
+    ``root`` the project's folder, ``names`` what pages are called, by address, ``kinds`` those of figures that the theme
+    has a template for; where that ``is_untrusted`` it lacks the project's.
     """
 
     catalogue: Catalogue
     bibliography: Mapping[str, Entry]
     spots: Mapping[str, tuple[Spot, ...]]
     sections: Mapping[str, tuple[str, Mapping[str, Heading]]]
-    record_url: str
+    records: Mapping[str, str]
     mentions: Mapping[str, tuple[Mention, ...]] = {}
     equations: Mapping[str, Mapping[str, Target]] = {}
     static: frozenset[str] = frozenset()

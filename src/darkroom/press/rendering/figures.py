@@ -257,7 +257,7 @@ class PageFigures:
         }
 
     def _record_link(self, experiment: str) -> str:
-        url = self._index.record_url
+        url = self._index.records.get(experiment, "")
         return f"{way(self._page.url, url)}#{record_anchor(experiment)}" if url else ""
 
     def _results_link(self, experiment: str) -> str:

@@ -96,12 +96,12 @@ def _first_altered(
     return None
 
 
-def raw_files(sources: Sources) -> dict[str, str]:
-    """The addresses of result files that are small enough to be published, and data or pictures."""
+def raw_files(sources: Sources, index: Index) -> dict[str, str]:
+    """The addresses of result files that are small enough to be published, of experiments whose records pages show."""
     limit = sources.site.raw_limit_mb * 1e6
     raw = {}
     for experiment in sources.catalogue.experiments.values():
-        for file in experiment.manifest.files if experiment.manifest else ():
+        for file in experiment.manifest.files if experiment.manifest and experiment.id in index.records else ():
             if file.bytes > limit or not is_published(file.path):
                 continue
             path = f"{experiment.id}/{file.path}"

@@ -41,7 +41,7 @@ def _shared(sources: Sources, context: Context) -> Iterator[str]:
     yield digest(theme.katex / "package.json")
     yield repr(sorted(context.index.bibliography.items()))
     yield from map(repr, (context.site, context.card, context.feed, context.navigation, sorted(context.assets.items())))
-    yield context.index.record_url
+    yield repr(sorted(context.index.records.items()))
 
 
 def _libraries() -> Iterator[str]:

@@ -145,14 +145,18 @@ def _index(sources: Sources) -> Index:
         outline.url.removesuffix(".html"): (outline.url, {heading.anchor: heading for heading in outline.headings})
         for outline in ordered
     }
-    record = next((o.url for o in ordered if any(kind.lists_experiments for kind in page_calls.kinds_in(o))), "")
+    records: dict[str, str] = {}
+    for outline in ordered:
+        for call in page_calls.kinds_in(outline):
+            if isinstance(call, page_calls.ExperimentsCall):
+                records = {identity: outline.url for identity in call.lists(sources.catalogue.experiments)} | records
     where = {name: tuple(found) for name, found in spots.items()}
     return Index(
         sources.catalogue,
         sources.bibliography,
         where,
         sections,
-        record,
+        records,
         page_calls.find_mentions(ordered),
         {outline.url: {each.name: each for each in outline.equations} for outline in ordered},
         frozenset(sources.static),
@@ -182,7 +186,7 @@ def _context(sources: Sources, index: Index, findings: Findings, card: Card | No
         texts={n: each.content.decode() for n, each in sources.static.items() if n.lower().endswith((".js", ".css"))},
         images=sources.images,
         damaged=damaged_figures(sources, index, findings),
-        raw=raw_files(sources) if index.record_url else {},
+        raw=raw_files(sources, index),
         outputs=places.shown(places.outputs),
         results=places.outputs,
         theme=places.theme,

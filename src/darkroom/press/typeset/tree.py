@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from darkroom.core.errors import ContentError, Fault
-from darkroom.core.paths import folded
+from darkroom.core.paths import check_path, folded
 from darkroom.press.typeset.typography import composed
 
 POINTER = b"version https://git-lfs.github.com/spec/"
@@ -161,7 +161,15 @@ def _of_name(name: str) -> str:
         length = len(name.encode())
     except UnicodeEncodeError:
         return _of_bytes(os.fsencode(name))
-    return f"a name of {length} bytes; the limit is {LONGEST}" if length > LONGEST else ""
+    if length > LONGEST:
+        return f"a name of {length} bytes; the limit is {LONGEST}"
+    try:
+        check_path(name)
+    except ValueError:
+        return (
+            'a name that some file systems cannot store (a device of Windows, an invisible character, one of <>:"|?*\\)'
+        )
+    return ""
 
 
 def _of_bytes(name: bytes) -> str:
