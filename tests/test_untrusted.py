@@ -13,7 +13,7 @@ import pytest
 
 from tests.hostile import FOLDERS, sound, spoil
 from tests.press.conftest import katex  # noqa: F401  # a fixture
-from tests.press.projects import ROOT, Project
+from tests.press.projects import ROOT, THEME, Project
 
 pytestmark = pytest.mark.usefixtures("katex")
 
@@ -61,6 +61,10 @@ def stranger(tmp_path: Path) -> Project:
 def _call(*arguments: str | Path, cwd: Path, cache: Path) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DARKROOM")}
     environment |= {"XDG_CACHE_HOME": str(cache), "PYTHONPATH": str(ROOT / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    packages = cache / "darkroom/packages"
+    if not packages.exists():  # which npm would take seconds to fetch
+        packages.parent.mkdir(parents=True, exist_ok=True)
+        packages.symlink_to(THEME.packages.parent)
     command = [sys.executable, str(ROOT / "build.py"), *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=120)
 
