@@ -41,11 +41,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes() -> None:
     """npm's packages are installed once, before there are workers."""
+    from darkroom.core.digests import Digests
     from darkroom.core.errors import UsageError
     from darkroom.press.theme import theme_of
     from darkroom.press.typeset.npm import install
 
-    theme, tools = theme_of(None, HERE.parent / ".darkroom"), HERE / "browser/tools"
+    theme, tools = theme_of(None, HERE.parent / ".darkroom", Digests()), HERE / "browser/tools"
     for folder, place in ((theme.base, theme.packages), (tools, tools)):
         with suppress(UsageError):  # then what needs them is skipped
             install(folder, place)

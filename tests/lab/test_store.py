@@ -519,14 +519,16 @@ def test_a_file_that_is_not_there_has_no_digest(tmp_path: Path) -> None:
     assert Digests(tmp_path / "cache").of(str(tmp_path / "cache" / "below")) is None
 
 
-def test_a_file_is_vouched_for_by_who_read_it(tmp_path: Path) -> None:
-    """As long as neither it nor the code that read it changes."""
+def test_a_file_is_verified_by_a_rule(tmp_path: Path) -> None:
+    """As long as neither it nor the rule changes."""
     path = tmp_path / "file"
     path.write_text("one")
     digests = Digests(tmp_path / "cache")
 
-    digests.vouch(str(path), "reader")
+    digests.of(str(path))
+    digests.verify(str(path), "rule 1")
 
-    assert digests.is_vouched(str(path), "reader") and not digests.is_vouched(str(path), "later reader")
+    assert digests.is_verified(str(path), "rule 1") and not digests.is_verified(str(path), "rule 2")
     path.write_text("other")
-    assert not digests.is_vouched(str(path), "reader")
+    digests.of(str(path))
+    assert not digests.is_verified(str(path), "rule 1")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+from importlib.util import cache_from_source
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -128,3 +131,31 @@ def test_a_failure_ends_the_process_and_no_other_run(workshop: Workshop) -> None
     done = workshop.call("run", "part_w/second", "part_v/second", code=3)
     assert "part_w/second: ValueError: no" in done.stderr
     assert stored(workshop, "part_v/second")["pid"] == stored(workshop, "part_v/first")["pid"]
+
+
+def test_a_source_edited_within_a_second_is_not_run_as_it_was_compiled_before(workshop: Workshop) -> None:
+    """Python takes a compiled module for current if the source has its size and was changed in the same second."""
+    path = workshop.root / "experiments/part_x/within.py"
+    path.write_text(WITHIN)
+    os.utime(path, ns=(SECOND, SECOND + 100))
+    workshop.call("run", "part_x/within", PYTHONDONTWRITEBYTECODE="")
+    compiled = Path(cache_from_source(str(path)))
+    os.utime(compiled, ns=(SECOND, SECOND + 500))
+    path.write_text(WITHIN.replace('"one"', '"two"'))
+    os.utime(path, ns=(SECOND, SECOND + 900))
+
+    workshop.call("run", "part_x/within", PYTHONDONTWRITEBYTECODE="")
+
+    assert json.loads((workshop.outputs / "part_x/within/results.json").read_text()) == {"value": "two"}
+
+
+SECOND = 1_700_000_000 * 10**9
+WITHIN = '''
+from darkroom.lab import experiment
+
+
+@experiment()
+def within() -> dict[str, object]:
+    """Says one word."""
+    return {"value": "one"}
+'''

@@ -18,7 +18,7 @@ from darkroom.press.typeset.katex import Katex
 from tests.press.samples import Outputs
 
 ROOT = Path(__file__).parents[2]
-THEME = theme_of(None, ROOT / ".darkroom")
+THEME = theme_of(None, ROOT / ".darkroom", Digests())
 PACKAGES = THEME.packages / "node_modules"
 
 

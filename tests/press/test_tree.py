@@ -261,17 +261,17 @@ def test_a_file_that_fails_while_it_is_read_is_a_fault(project: Project, monkeyp
         project.build()
 
 
-@pytest.mark.parametrize(
-    "name", ["con.md", "a:b.md", "a?b.md", "NUL.png", "a\u200bb.md", "a\u202eb.md", "a.md.", "a .", "a\nb.md"]
-)
+@pytest.mark.parametrize("name", ["con.md", "NUL.png", "a\u200bb.md", "a\u202eb.md", "a.md.", "a .", "a\nb.md"])
 def test_names_that_other_systems_cannot_store_are_faults(root: Path, name: str) -> None:
     """A clone on Windows would lack them, or fail."""
     (root / "templates/pages" / name).write_text("text")
     (fault,) = told(root)
-    assert "a name that some file systems cannot store" in fault
+    assert "a name that Windows cannot store" in fault
 
 
-@pytest.mark.parametrize("name", ["console.md", "über uns.md", "a-b_c (1).md", "日本.md", "a&b#c.md", "e\u0301.md"])
+@pytest.mark.parametrize(
+    "name", ["console.md", "über uns.md", "a-b_c (1).md", "日本.md", "a&b#c.md", "a?b.md", "e\u0301.md"]
+)
 def test_names_that_they_can_store_are_none(root: Path, name: str) -> None:
     (root / "templates/pages" / name).write_text("text")
     assert told(root) == []

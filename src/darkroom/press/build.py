@@ -78,10 +78,10 @@ def current(request: SiteRequest) -> BuildReport | None:
         UsageError: the site is not a folder.
     """
     request = _resolved(request)
-    last = load(_record_path(request))
-    if last.identity != _identity(request):
+    last, digests = load(_record_path(request)), _digests(request)
+    if last.identity != _identity(request, digests):
         return None
-    digests, site = _digests(request), os.fspath(request.site)
+    site = os.fspath(request.site)
     if not unchanged(last.inputs, digests):
         return None
     try:
@@ -148,7 +148,7 @@ def _differs(request: SiteRequest, target: str, content: Content) -> Iterator[Fa
         found = ""
     if found != digest:
         state = "is out of date" if found else "is missing"
-        yield Fault(_places(request).shown(path), 1, 1, "site", f"{state}; run python build.py")
+        yield Fault(_places(request, Digests()).shown(path), 1, 1, "site", f"{state}; run python build.py")
 
 
 def _claim_caches(request: SiteRequest) -> None:
@@ -180,12 +180,12 @@ def _pages_path(request: SiteRequest) -> Path:
     return _record_path(request).with_suffix(".pages.json")
 
 
-def _identity(request: SiteRequest) -> list[Any]:
+def _identity(request: SiteRequest, digests: Digests) -> list[Any]:
     """Everything besides files that a build depends on."""
     states = [[status.id, status.state, list(status.reasons), list(status.figures)] for status in request.statuses]
     digest = hashlib.sha256(repr(states).encode()).hexdigest()
     places = [os.fspath(path) for path in (request.root, request.templates, request.outputs, request.site)]
-    places += [os.fspath(request.theme), os.fspath(_theme(request).packages)]
+    places += [os.fspath(request.theme), os.fspath(_theme(request, digests).packages)]
     return [VERSION, *places, request.strict, request.untrusted, os.environ.get("DARKROOM_BASE_URL"), digest]
 
 
@@ -201,7 +201,7 @@ def _remember(request: SiteRequest, made: Site, inputs: Inputs, touched: Iterabl
         digests.note(f"{site}/{target}", made.digests[target])
     digests.save()
     last = BuildRecord(
-        identity=_identity(request),
+        identity=_identity(request, digests),
         pages=len(made.cache.pages),
         inputs=inputs.snapshot(),
         outputs=dict(made.digests),
@@ -216,13 +216,13 @@ def _remember(request: SiteRequest, made: Site, inputs: Inputs, touched: Iterabl
         raise UsageError(f"{_first(error, request)}; the site itself is built") from None
 
 
-def _places(request: SiteRequest) -> Places:
-    theme = _theme(request)
+def _places(request: SiteRequest, digests: Digests) -> Places:
+    theme = _theme(request, digests)
     return Places(request.root, request.templates, request.outputs, request.site, request.cache, theme)
 
 
-def _theme(request: SiteRequest) -> Theme:
-    return theme_of(None if request.untrusted else request.templates, request.cache, request.theme)
+def _theme(request: SiteRequest, digests: Digests) -> Theme:
+    return theme_of(None if request.untrusted else request.templates, request.cache, digests, request.theme)
 
 
 def _make(request: SiteRequest, inputs: Inputs, last: BuildRecord, reuse: bool = True) -> Site:
@@ -235,7 +235,9 @@ def _make(request: SiteRequest, inputs: Inputs, last: BuildRecord, reuse: bool =
     def kept(url: str) -> bool:
         return url in outputs and inputs.digests.is_whole(f"{request.site}/{url}", outputs[url])
 
-    made = make_site(_places(request), inputs, pages, kept, statuses=request.statuses, strict=request.strict)
+    made = make_site(
+        _places(request, inputs.digests), inputs, pages, kept, statuses=request.statuses, strict=request.strict
+    )
     digests = {target: digest_of(content) for target, content in made.files.items()}
     own = write.record_of(digests)
     files = {**made.files, write.RECORD: own}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from darkroom.core.digests import Digests
 from darkroom.core.errors import UsageError
 from darkroom.core.sealed import user_folder
 
@@ -52,7 +52,7 @@ class Theme(msgspec.Struct, frozen=True):
         return dict(sorted(found.items()))
 
 
-def theme_of(own: Path | None, cache: Path, base: Path = BASE) -> Theme:
+def theme_of(own: Path | None, cache: Path, digests: Digests, base: Path = BASE) -> Theme:
     """The theme of a project.
 
     Packages that only Darkroom's own theme names are installed once for all projects, in the user's cache; those of a
@@ -61,22 +61,20 @@ def theme_of(own: Path | None, cache: Path, base: Path = BASE) -> Theme:
     Args:
         own: the project's folder of files that replace the theme's, or None.
         cache: where to install packages if the user has no cache.
+        digests: of files.
         base: Darkroom's theme.
 
     Raises:
         UsageError: this installation has none.
     """
-    if own is not None and os.path.lexists(own / LOCK):
+    if own is not None and digests.of(os.fspath(own / LOCK)):
         return Theme(base, own, own)
-    try:
-        digest = sha256((base / LOCK).read_bytes()).hexdigest()[:16]
-    except OSError as error:
-        raise UsageError(
-            f"{base / LOCK}: {error.strerror}; this installation of Darkroom is incomplete, install it again"
-        ) from None
+    digest = digests.of(os.fspath(base / LOCK))
+    if not digest:
+        raise UsageError(f"{base / LOCK} is missing: this installation of Darkroom is incomplete; install it again")
     shared = Path(user_folder())
     folder = shared if _is_writable(shared) else cache
-    return Theme(base, own, folder / "packages" / digest)
+    return Theme(base, own, folder / "packages" / digest[:16])
 
 
 def _is_writable(folder: Path) -> bool:

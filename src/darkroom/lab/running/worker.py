@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import gc
 import importlib
+import importlib.util
 import os
 import queue
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -85,6 +86,7 @@ class _Worker:
         self.planner = Planner(self.root, job.project, self.outputs, Digests())
 
     def work(self) -> None:
+        drop_stale_bytecode(self.root, self.job.project.sources)
         if self.job.experiment:
             self._run(self.job.project.experiments[self.job.experiment])
         for identity, names in self.job.drawings.items():
@@ -218,6 +220,20 @@ class _Worker:
 
     def _downloading(self, name: str, done: int, total: int) -> None:
         self.emit(events.Progress(done, total, f"bytes of {name}"))
+
+
+def drop_stale_bytecode(root: Path, sources: Iterable[str]) -> None:
+    """Delete compiled modules that are older than their sources.
+
+    Python compares times by the second, and sizes: of a source that was edited within a second, to the same size, it would
+    run what was compiled before.
+    """
+    for path in sources:
+        source = f"{root}/{path}"
+        with suppress(OSError, NotImplementedError):
+            compiled = importlib.util.cache_from_source(source)
+            if os.stat(compiled).st_mtime_ns <= os.stat(source).st_mtime_ns:  # noqa: PTH116
+                os.unlink(compiled)  # noqa: PTH108
 
 
 def chosen_device(requested: str, recipe: ExperimentRecipe) -> str:

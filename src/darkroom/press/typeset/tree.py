@@ -7,6 +7,7 @@ circle, out of the project or nowhere, no pointer of git-LFS in place of a file.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -164,11 +165,9 @@ def _of_name(name: str) -> str:
     if length > LONGEST:
         return f"a name of {length} bytes; the limit is {LONGEST}"
     try:
-        check_path(name)
+        check_path(re.sub(r'[<>:"|?*\\]', "_", name))  # addresses have those encoded
     except ValueError:
-        return (
-            'a name that some file systems cannot store (a device of Windows, an invisible character, one of <>:"|?*\\)'
-        )
+        return "a name that Windows cannot store (a device, a space or dot at the end) or with an invisible character"
     return ""
 
 
