@@ -1,4 +1,4 @@
-"""A run of all tests is shared out: a worker for each core, up to four, and a file's tests to one of them.
+"""A run of all tests is shared out: three workers for two cores, up to four in all, and a file's tests to one of them.
 
 What is chosen (``-k``, ``-m``, a folder or file), what prints (``-s``) and what renews snapshots runs in one process.
 """
@@ -35,7 +35,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     option = config.option
     if not _runs_all(config) or option.capture == "no" or getattr(option, "update_snapshots", False):
         return 0
-    return min(_cores(), MOST) if _cores() > 1 else 0
+    return min(_cores() * 3 // 2, MOST) if _cores() > 1 else 0  # some wait for browsers and servers
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -114,7 +114,7 @@ def changes(results: Results) -> Drawing:
 @schedule_trials.figure(
     caption="Trials as short of the DDPM form, and of a schedule that ends in noise alone. Losses of noise and of"
     " velocities are not comparable.",
-    alt="A table with a row for each trial: loss, and Fréchet distance and confidence with weights as they are and averaged.",
+    alt="A table with a row for each schedule: loss; Fréchet distance and confidence with weights as they are and averaged.",
 )
 def schedules(results: Results) -> Drawing:
     """A row a trial."""
