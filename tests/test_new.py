@@ -101,6 +101,7 @@ def test_a_file_of_the_project_replaces_one_of_the_theme(tmp_path: Path) -> None
     (own / "static").mkdir()
     (own / "static/site.css").write_text("h1 { color: teal; }\n")
     (own / "static/site.js").write_text('document.title = "mine";\n')
+    (own / "static/favicon.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg' width='7' height='7'/>")
 
     assert main(["--strict"], tmp_path) == 0
 
@@ -108,6 +109,8 @@ def test_a_file_of_the_project_replaces_one_of_the_theme(tmp_path: Path) -> None
     assert re.search(r"h1 ?\{ ?color: ?teal", page)
     script = next((tmp_path / "site/assets").glob("site.*.js")).name
     assert script in page
+    [icon] = (tmp_path / "site/assets").glob("favicon.*.svg")
+    assert "width='7'" in icon.read_text()
     assert "<title>Gone</title>" in (tmp_path / "site/404.html").read_text()
 
 
