@@ -138,3 +138,17 @@ def test_the_project_is_found_from_below(
     monkeypatch.chdir(tmp_path)
     assert main(["status"]) == 2
     assert "write one with: darkroom new DIR" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "package"),
+    [
+        ("my-report", "My report", "my-report"),
+        ("Über_die Wärme", "Über die wärme", "ber-die-w-rme"),
+        ("研究", "研究", "report"),
+    ],
+)
+def test_a_report_is_called_like_its_folder(name: str, title: str, package: str, tmp_path: Path) -> None:
+    create(tmp_path / name)
+    assert f'title = "{title}"' in (tmp_path / name / "templates/site.toml").read_text()
+    assert f'name = "{package}"' in (tmp_path / name / "pyproject.toml").read_text()

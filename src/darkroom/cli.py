@@ -428,12 +428,14 @@ def _recover(outputs: Path) -> None:
 
 
 def _new(call: SimpleNamespace) -> int:
+    from shlex import quote
+
     from darkroom.new import create
 
     create(Path(call.folder))
     _print(
         f"{call.folder}: a new report with two small experiments\n\n"
-        f"    cd {call.folder}\n"
+        f"    cd {quote(call.folder)}\n"
         "    python build.py         # run them, build the site\n"
         "    python build.py serve   # show it while you write\n\n"
         "README.md says the rest."

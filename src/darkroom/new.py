@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from unicodedata import normalize
 
 from darkroom import __version__
 from darkroom.core.errors import UsageError
@@ -40,7 +41,11 @@ def create(folder: Path, scaffold: str = "report") -> None:
 
 def _files(source: Path, title: str) -> Iterator[tuple[str, str]]:
     """Every file of a scaffold, by its path in the project, with its text."""
-    values = {"@TITLE@": title, "@NAME@": re.sub(r"[^a-z0-9]+", "-", title.lower()), "@VERSION@": __version__}
+    values = {
+        "@TITLE@": title,
+        "@NAME@": re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "report",
+        "@VERSION@": __version__,
+    }
     for path in sorted(source.rglob("*")):
         if path.is_dir() or "__pycache__" in path.parts:
             continue
@@ -52,5 +57,5 @@ def _files(source: Path, title: str) -> Iterator[tuple[str, str]]:
 
 def _title(folder: Path) -> str:
     """``My report`` for a folder named ``my-report``."""
-    words = re.findall(r"[A-Za-z0-9]+", folder.resolve().name)
+    words = re.findall(r"[^\W_]+", normalize("NFC", folder.resolve().name))
     return " ".join(words).capitalize() if words else "Report"
