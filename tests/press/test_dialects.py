@@ -38,6 +38,15 @@ DELIMITER = "write a line |---|---| with as many cells below its header"
 WITHIN = "is a link within a link; move it after the link, or remove the outer one"
 
 WRONG: dict[str, tuple[str, list[str]]] = {
+    "tags whose > begins a quote": ("a <span\n  class=\"x\"\n> b</span>\n\n- <img\n    src=a.png\n  >\n\n> c <br\n> > d\n\na <b\n> e\n\nf <br\n\n> g", [
+        "1:3 html: <span is not closed, since > begins a quote on a line of its own; write it at the end of a line",
+        "5:3 html: <img is not closed, since > begins a quote on a line of its own; write it at the end of a line",
+        "9:5 html: <br is not closed, since > begins a quote on a line of its own; write it at the end of a line",
+    ]),
+    "brackets before a link": ("[d][e](f.md) ![g][h](i.md)", [
+        "1:1 markdown: [d] is not part of the link behind it and would be printed; remove it, or write \\[ for the character",
+        "1:15 markdown: [g] is not part of the link behind it and would be printed; remove it, or write \\[ for the character",
+    ]),
     "sizes as in Obsidian": ("![a|200](b.png) ![c | 100x50](d.png \"e\")", [
         '1:1 markdown: |200 is Obsidian; write {{ picture("name.png", alt="...", width="text") }}',
         '1:17 markdown: | 100x50 is Obsidian; write {{ picture("name.png", alt="...", width="text") }}',
@@ -253,6 +262,14 @@ WRONG: dict[str, tuple[str, list[str]]] = {
 }  # fmt: skip
 
 DOUBTFUL: dict[str, tuple[str, list[str]]] = {
+    "no address": ("[x]:\n\ntext\n[y z]: \n\na[^n] [b]: c\n\n[^n]: d", [
+        "1:1 markdown: no address follows, so this line defines none and is printed; write the address after the colon",
+        "4:1 markdown: no address follows, so this line defines none and is printed; write the address after the colon",
+    ]),
+    "two addresses": ("[a](b.md)(c.md) [a](b.md) (c.md) [a](b.md)(see) [a][e](https://x.y/z)\n\n[e]: f.md", [
+        "1:10 link: (c.md) is printed, since the link before it has an address; leave a space before it",
+        "1:55 link: (https://x.y/z) is printed, since the link before it has an address; leave a space before it",
+    ]),
     "text in a paragraph of HTML": ("<p>a <b>b</b>\n\nc</p>\n\n<div><p>d</p><P class=x>e\n\n- f\n\n</P></div>", [
         f"{line}:1 html: a browser ends this <p> where the text below it starts; write <div> instead, or remove the blank line"
         for line in (1, 5)
@@ -261,7 +278,6 @@ DOUBTFUL: dict[str, tuple[str, list[str]]] = {
         "1:1 link: this address ends before \\; write all of it between < and >",
         "1:21 link: this address ends before `; write all of it between < and >",
     ]),
-    "a tag over lines": ("a <b\nid='c'\n>d", ["1:3 html: <b id= is not a valid tag, so it is text; check its quotes, or write &lt;"]),
     "display in a sentence": ("Let \\[x\\] be\n\nLet \\begin{equation}a\\end{equation} be", [f"1:5 math: {DISPLAY}", f"3:5 math: {DISPLAY}"]),
     "a price or a formula": ("$5$10", ["1:1 math: $5$ is text, since a digit follows; write \\(5\\) for a formula, \\$ for a dollar"]),
     "unknown TeX": ("a \\mycmd b", ["1:3 markdown: \\mycmd is printed as text; write $\\mycmd$ for a formula, or `\\mycmd`"]),

@@ -113,6 +113,23 @@ def test_long_runs_of_blocks_without_blank_lines_take_little_time(text: str) -> 
     _read_soon(text)
 
 
+@pytest.mark.parametrize("formula", ["$x$", r"\(x\)", "*$x$*", "$`x`$", "![$x$](b)"])
+def test_formulas_on_many_lines_of_a_paragraph_take_time_by_their_number(formula: str) -> None:
+    """Each finds its line without going through all of them."""
+    few, many = (_processor_time(f"{formula}\n" * count) for count in (250, 2000))
+    assert many < 24 * few
+
+
+def _processor_time(body: str) -> float:
+    content = f'+++\ntitle = "a"\ndescription = "b"\n+++\n{body}\n'.encode()
+    taken = []
+    for _ in range(3):
+        began = time.process_time()
+        read_page(content, "templates/pages/a.md", "a.html")
+        taken.append(time.process_time() - began)
+    return min(taken)
+
+
 def _read_soon(body: str) -> Page:
     content = f'+++\ntitle = "a"\ndescription = "b"\n+++\n{body}\n'.encode()
     began = time.process_time()

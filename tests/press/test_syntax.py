@@ -25,7 +25,7 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         "> \\begin{align*}\n> a &= b \\\\\n> c &= d\n> \\end{align*}", ("[\\begin{align*}\na &amp;= b \\\\\nc &amp;= d",), ("&gt;",)
     ),
     "dollar-in-text": ("$x \\text{ if $y>0$ else } z$", ("[x \\text{ if $y&gt;0$ else } z]",), ()),
-    "dollar-in-box": ("$\\colorbox{aqua}{$F=ma$}$", ("[\\colorbox{aqua}{$F=ma$}]",), ()),
+    "formula-in-box": ("$\\colorbox{aqua}{\\(F=ma\\)}$ \\(\\fbox{$x$}\\)", ("[\\colorbox{aqua}{\\(F=ma\\)}]", "[\\fbox{$x$}]"), ()),
     "equation": (
         "\\begin{equation}\\label{eq:a}a=b\\end{equation}\n\nBy \\eqref{eq:a}, \\ref{eq:a} and {{ ref(\"eq:a\") }}.",
         ('<div class="equation" id="eq-a"', "[\\begin{equation*}a=b\\tag{1}\\end{equation*}]", '<a class="ref" href="#eq-a">(1)</a>',
@@ -178,6 +178,10 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
 
 # A body, and its faults without the page: the line is counted from the body's first, which is 5.
 WRONG: dict[str, tuple[str, tuple[str, ...]]] = {
+    "dollar-in-box": ("$\\colorbox{aqua}{$F=ma$}$\n\n<p>$a \\fcolorbox{red} {#fff} {\\$ $x_{1}$}$ $\\fbox{\\$}$</p>", (
+        "5:18 math: $ in \\colorbox would end the formula in other programs; write \\(F=ma\\) there",
+        "7:34 math: $ in \\fcolorbox would end the formula in other programs; write \\(x_{1}\\) there",
+    )),
     "unclosed": ("a\n$$x\n\n\\[y\n\n\\begin{align}z", (
         "6:1 math: $$ opens a formula that is not closed; end it with $$, without a blank line in it",
         "8:1 math: \\[ opens a formula that is not closed; end it with \\]",

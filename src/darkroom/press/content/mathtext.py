@@ -342,6 +342,24 @@ def doubtful(tex: str, display: bool) -> Iterator[tuple[int, str, bool]]:
             yield at.start(), "\\\\ starts a new line of a formula; write one backslash for a command or a brace", False
 
 
+_BOX = re.compile(r"\\(?P<name>f?colorbox|fbox)(?![A-Za-z])\s*(?:\{[^{}]*\}\s*){0,2}(?=\{)")
+
+
+def boxed_dollar(text: str, span: Span) -> tuple[int, str] | None:
+    """Where a box in a formula between dollars has a dollar of its own, which ends the formula elsewhere, and what to say."""
+    if "box" not in text[span.inner : span.inner_end] or text[span.start : span.inner] != "$":
+        return None
+    for box in _BOX.finditer(text, span.inner, span.inner_end):
+        end = _group_end(text, box.end()) or span.inner_end
+        if dollar := _SIGN_OF_BOX.search(text, box.end(), end):
+            message = f"$ in \\{box['name']} would end the formula in other programs; write \\({dollar['tex']}\\) there"
+            return dollar.start("at"), message
+    return None
+
+
+_SIGN_OF_BOX = re.compile(r"(?:(?<!\\)|(?<=\\\\))(?P<at>\$)(?P<tex>(?:\\.|[^\\$])*)\$")
+
+
 def starts_entity(tex: str, at: int | None) -> bool:
     """Whether a character of HTML's stands at *at*, which ``doubtful`` says."""
     return at is not None and _ENTITY.match(tex, at) is not None

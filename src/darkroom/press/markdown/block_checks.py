@@ -236,13 +236,37 @@ def check_indents(reading: Reading, tokens: Sequence[Token]) -> None:
 
 
 def check_paragraphs(reading: Reading, tokens: Sequence[Token]) -> None:
-    """Blocks within ``<p>``, which a browser ends where the first of them begins."""
+    """Blocks within ``<p>``, which a browser ends where the first begins; tags whose ``>`` begins a quote below them."""
+    above: Token | None = None  # the text of the paragraph that has just ended
     for token, behind in pairwise(tokens):
+        if token.type == "inline":
+            above = token
+        elif token.type == "paragraph_close" and behind.type == "blockquote_open" and above:
+            _check_tag_above(reading, above, behind)
         if token.type == "html_block" and behind.type in _STARTS and _leaves_paragraph(token.content):
             message = (
                 "a browser ends this <p> where the text below it starts; write <div> instead, or remove the blank line"
             )
             reading.warn(_start(reading, token), "html", message)
+
+
+_UNENDED = re.compile(
+    r"""<(?P<name>[A-Za-z][A-Za-z0-9-]*)(?P<values>(?:\s+[A-Za-z_:][\w.:-]*(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'=<>`]+))?)*)\s*/?\Z"""
+)
+
+
+def _check_tag_above(reading: Reading, text: Token, quote: Token) -> None:
+    """A tag whose last line is its ``>``, which begins a quote there."""
+    found = _UNENDED.search(text.content) if text.map and quote.map and quote.map[0] == text.map[1] else None
+    if not found or not (found["values"] or len(found["name"]) > 1):
+        return
+    reading.begin(text, False)
+    message = (
+        f"<{found['name']} is not closed, since > begins a quote on a line of its own; write it at the end of a line"
+    )
+    place = reading.at(found.start())
+    reading.fault(place, "html", message)
+    reading.warnings = [each for each in reading.warnings if each[0] != reading.origin(place)]
 
 
 def _leaves_paragraph(content: str) -> bool:

@@ -165,6 +165,11 @@ _DOUBTS = (
         "leave a blank line before the definition of an address",
     ),
     (
+        "]:",
+        r"(?:\A|\n) {0,3}(?P<at>)\[(?!\^)(?:[^\[\]\\\n]|\\.)+\]:[ \t]*\Z",
+        "no address follows, so this line defines none and is printed; write the address after the colon",
+    ),
+    (
         "#",
         r"(?m)^#[a-z][\w/-]*(?:[ \t]+#[a-z][\w/-]*)*[ \t]*$",
         "a heading has a space after its #; tags are not supported",
@@ -331,6 +336,10 @@ _TEXTS: Mapping[str, tuple[tuple[str, str], ...]] = {
         (r"(?<=!)\[\[[^\[\]\n]+\]\]", f"!{{0}} is an Obsidian picture; write {_braced(PICTURE)}"),
         (r"\[(?:name|time|color)=[^\[\]\n]+\]", "{0} is HackMD; write it as text"),
         (r"\[\[(?!(?i:toc)\]\])[A-Za-z#][^\[\]\n]*\]\]", "{0} is a wiki link; write [text](page.md)"),
+        (
+            r"\[(?:[^\[\]\\]|\\.)*\](?=\[(?:[^\[\]\\]|\\.)+\]\([^()\s]*\))",
+            "{0} is not part of the link behind it and would be printed; remove it, or write \\[ for the character",
+        ),
         (r"\[(?:[^\[\]\\]|\\.)*\]\[((?:[^\[\]\\]|\\.)+)\]", "{0} leads nowhere; write [{1}]: address below"),
         (r"\[((?:[^\[\]\\]|\\.)+)\]\[\]", "{0} leads nowhere; write [{1}]: address below"),
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any
 
 from markdown_it.common.utils import normalizeReference
@@ -51,6 +52,22 @@ _BESIDE = {
     for mark, tag in (("**", "b"), ("*", "i"))
 }
 _UNCLOSED = "since it is not closed; write \\*\\* for the characters"
+
+
+_SECOND = re.compile(
+    r"\((?:(?:https?://|mailto:|www\.|\.{1,2}/|#)[^\s()]*|[^\s()]+\.(?:md|html?|pdf|png|jpe?g|svg|gif|webp)(?:#[\w-]+)?)\)"
+)
+
+
+def behind_links(reading: Reading, token: Token) -> None:
+    """Addresses in brackets right behind a link, which has one: they are printed."""
+    at = 0
+    for child, behind in pairwise(token.children or ()):
+        second = _SECOND.match(behind.content) if child.type == "link_close" and behind.type == "text" else None
+        if second and (at := token.content.find(second[0], at)) >= 0:
+            message = f"{second[0]} is printed, since the link before it has an address; leave a space before it"
+            reading.warn(reading.at(at), "link", message)
+            at += len(second[0])
 
 
 def definitions(reading: Reading, env: Mapping[str, Any]) -> None:

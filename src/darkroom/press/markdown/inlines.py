@@ -106,12 +106,14 @@ def formula(state: StateInline, silent: bool) -> bool:
         place = reading.place(state, span.start)
         if message := _no_formula(source, span):
             reading.warn(place, "math", message)
+        if boxed := mathtext.boxed_dollar(source, span):
+            reading.fault(reading.place(state, boxed[0]), "math", boxed[1])
         if span.display and "short" not in state.env:
             _out_of_place(state, span)
-        outer = reading.content.find(source) if source != reading.content else 0
-        starts = [(index - max(outer, 0), offset) for index, offset in reading.starts]
+        outer = max(reading.content.find(source), 0) if source != reading.content else 0
         token = state.push("formula", "", 0)
-        lines = within(starts, span.inner, span.inner_end) if starts else ((0, span.inner),)
+        begin, end = outer + span.inner, outer + span.inner_end
+        lines = within(reading.starts, begin, end) if reading.starts else ((0, span.inner),)
         token.meta = {"formula": make_formula(reading, inner, span.display, lines)}
         reading.mark(state, span.start, span.end)
     state.pos = span.end

@@ -140,6 +140,8 @@ def _html_text(reading: Reading, text: str, place: Place) -> Iterator[Token]:
             continue
         yield Token("html_text", "", 0, content=text[at:begin])
         if span:
+            if boxed := mathtext.boxed_dollar(text, span):
+                reading.fault(place(boxed[0]), "math", boxed[1])
             starts = starts or [(0, place(0)), *((end, place(end)) for end in ends)]
             lines = within(starts, span.inner, span.inner_end)
             token = Token("formula", "", 0)

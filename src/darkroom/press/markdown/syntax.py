@@ -26,7 +26,7 @@ import darkroom.press.content.page_calls  # noqa: F401  # registers the kinds of
 from darkroom.press.content.outlines import Document
 from darkroom.press.markdown import blocks, dialects, inlines, notes
 from darkroom.press.markdown.block_checks import CHECKS, check_indents, check_paragraphs
-from darkroom.press.markdown.inline_checks import definitions, links_in_links, signs_left
+from darkroom.press.markdown.inline_checks import behind_links, definitions, links_in_links, signs_left
 from darkroom.press.markdown.reading import Place, Reading, reading_of
 
 _SHORT_TEXTS = 2048  # captions and labels that are read once: their formulas are asked for before they are set
@@ -205,6 +205,7 @@ def _finish_inline(reading: Reading, token: Token, before: tuple[str, str]) -> N
         for line in re.finditer(r"[^\n]+", text):
             reading.prose.append((line[0], reading.origin(reading.at(at + line.start()))))
     signs_left(reading, token)
+    behind_links(reading, token)
     if before[1] == "paragraph_open":
         for at, message, certain in dialects.of_paragraph(token.content):
             (reading.fault if certain else reading.warn)(reading.at(at), "markdown", message)
