@@ -4,15 +4,21 @@
 
 from __future__ import annotations
 
+import random
 import re
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from darkroom.core.errors import ContentError
+from darkroom.press import limits
 from darkroom.press.bibliography import reader
 from darkroom.press.bibliography.reader import read_bibliography
+from darkroom.press.bibliography.tex import Report, as_text, whole_text
 from darkroom.press.content.works import Entry
+from darkroom.press.faults import place
 from tests.press.projects import Project
 
 EXPORTS = Path(__file__).parent / "exports"
@@ -701,3 +707,77 @@ def test_strings_made_of_strings_are_bounded() -> None:
     entries, faults = read("\n".join([*lines, "@misc{x, title = a14, year = 2020}"]))
     assert len(entries) == 1
     assert [message for _, message in faults] == ["@string definitions expand to more than 4,000,000 letters"]
+
+
+LONG = {
+    "entries": "".join(
+        f"@article{{k{i}, title={{A \\'etude of {{G}}{i}}}, author={{M{{\\\"u}}ller, J. and Doe, K{i}}}, year=2000}}\n"
+        for i in range(5000)
+    ),
+    "comments that do not end": "@comment{ " * 30_000,
+    "signs": "@ " * 300_000,
+    "lines of signs": "@\n" * 50_000,
+    "entries that do not end": "@a{b, c={" * 20_000,
+    "names of entries that are not there": "".join(
+        f"@misc{{k{i}, crossref={{z{i}}}, title={{T}}, author={{A B}}, year=1}}\n" for i in range(3000)
+    ),
+    "a chain": "".join(
+        f"@misc{{k{i}, crossref={{k{i + 1}}}, title={{T}}, author={{A B}}, year=1}}\n" for i in range(3000)
+    ),
+    "a net": "".join(
+        f"@misc{{k{i}, xdata={{k{i + 1},k{i + 2}}}, title={{T}}, author={{A B}}, year=1}}\n" for i in range(300)
+    ),
+    "a circle of all": "".join(
+        f"@misc{{k{i}, xdata={{{','.join(f'k{j}' for j in range(60))}}}, title={{T}}, author={{A B}}, year=1}}\n"
+        for i in range(60)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_a_long_bibliography_takes_time_by_its_length(name: str) -> None:
+    """Whatever is wrong with it: no entry, place, comment or parent is looked for in all of the others."""
+    began = time.process_time()
+    with suppress(ContentError):
+        read_bibliography(LONG[name], "r.bib")
+    assert time.process_time() - began < 6
+
+
+def test_a_bibliography_that_takes_too_long_is_refused(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one line, at the file."""
+    monkeypatch.setattr(limits, "SECONDS", 0.3)
+    (project.root / "templates/references.bib").write_text(f"@misc{{k, title={{T}}, author={{{',' * 100_000}}}}}")
+    project.page("Text.")
+    with pytest.raises(ContentError) as caught:
+        project.build()
+    assert [str(fault) for fault in caught.value.faults] == [
+        "templates/references.bib:1:1 cost: these works take too much time or memory to read; remove those that no page cites"
+    ]
+
+
+PIECES = (
+    r"\'e", r"{\'e}", r"\'{e}", r"{\"u}", r"\c{c}", r"{\c{c}}", r"{\ss}", r"\'es", r"{\o}", r"\v{s}", r"\H{o}", "a", "b ", "{", "}",
+    "-", " \n", r"\~n", r"\^{i}", r"{\'\i}", r"\.z", r"\={o}", r"\k{a}", r"\r{a}", r"\'x", r"\~z", r"{\O}", r"\u{g}", "Z", "\\",
+)  # fmt: skip
+
+
+def _collector(found: list[tuple[str, int]]) -> Report:
+    return lambda what, at: found.append((what, at))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_accents_that_are_read_by_themselves_are_as_pylatexenc_reads_the_whole(seed: int) -> None:
+    """Whatever stands around them."""
+    draw = random.Random(seed)
+    for _ in range(500):
+        tex = "".join(draw.choices(PIECES, k=draw.randint(1, 6)))
+        text, problems = whole_text(tex, True)
+        found: list[tuple[str, int]] = []
+        assert as_text(tex, _collector(found)) == text, tex
+        assert tuple(found) == problems, tex
+
+
+def test_faults_of_a_long_text_have_their_lines_and_columns() -> None:
+    """Also at the first and behind the last character."""
+    text = "ab\n\ncd\n"
+    assert [place(text, at) for at in range(8)] == [(1, 1), (1, 2), (1, 3), (2, 1), (3, 1), (3, 2), (3, 3), (4, 1)]

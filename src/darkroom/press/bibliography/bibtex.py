@@ -1,7 +1,5 @@
 """Entries of BibTeX with the places of everything in them: pybtex's scanner, with what programs' exports need beside it.
 
-import msgspec
-
 Added are places of fields and values, comments (``%`` to the end of a line, ``@comment`` with braces), and going on
 after a fault, at the next entry.
 """
@@ -82,12 +80,13 @@ class _Scanner(LowLevelParser):  # type: ignore[misc]
         self._parts: list[tuple[str, int]] = []
         self._field = self._value = 0
         self._grown, self._outgrown = 0, False
+        self._closings: dict[str, dict[int, int]] = {}
 
     def entries(self) -> Iterator[BibtexEntry]:
         while (opening := self._next_command()) is not None:
             kind = opening[1].lower()
             if kind == "comment":
-                self.pos = _end_of_comment(self.text, opening.end() - 1)
+                self.pos = self._end_of_comment(opening.end() - 1)
                 continue
             self.command_start, self.pos = opening.start(), opening.start() + 1
             self._broken, self._fields = False, {}
@@ -104,17 +103,28 @@ class _Scanner(LowLevelParser):  # type: ignore[misc]
 
     def _next_command(self) -> re.Match[str] | None:
         """The next entry or the like; what stands between entries is a comment, also an @ behind a %."""
-        start, at = self.pos, self.pos
+        at = before = self.pos  # where what is before the @ in its line has been looked at up to
+        blank, is_comment = True, False
         while (at := self.text.find("@", at)) >= 0:
-            line = max(self.text.rfind("\n", 0, at) + 1, start)
-            opening = _COMMAND.match(self.text, at)
-            if "%" not in self.text[line:at]:
-                if opening:
+            if (line := self.text.rfind("\n", before, at)) >= 0:
+                before, blank, is_comment = line, True, False
+            blank = blank and not self.text[before:at].strip()
+            is_comment = is_comment or self.text.find("%", before, at) >= 0
+            if not is_comment:
+                if opening := _COMMAND.match(self.text, at):
                     return opening
-                if not self.text[line:at].strip() and not self.text[at : at + 8].lower().startswith("@comment"):
+                if blank and not self.text[at : at + 8].lower().startswith("@comment"):
                     self.faults.append((at, _WORDS["entry key expected"]))
-            at += 1
+            before, at = at, at + 1
         return None
+
+    def _end_of_comment(self, opening: int) -> int:
+        """Behind the brace that closes the one at *opening*; where none does, behind the line."""
+        signs = "{}" if self.text[opening] == "{" else "()"
+        if signs not in self._closings:
+            self._closings[signs] = _closings(self.text, signs)
+        end = self._closings[signs].get(opening, self.text.find("\n", opening))
+        return end if end >= 0 else len(self.text)
 
     def _record(self, error: Any) -> None:
         self._broken = True
@@ -140,7 +150,9 @@ class _Scanner(LowLevelParser):  # type: ignore[misc]
         space = _COMMENT.match(self.text, self.pos)
         if space:
             self.pos = space.end()
-            self.update_lineno(space[0])
+
+    def update_lineno(self, value: str) -> None:
+        """Places are offsets here: pybtex need not count lines."""
 
     def parse_field(self) -> None:
         self.eat_whitespace()
@@ -181,13 +193,12 @@ def _skip_space(text: str, at: int) -> int:
     return space.end() if space else at
 
 
-def _end_of_comment(text: str, opening: int) -> int:
-    """Behind the brace that closes the one at *opening*; where none does, behind the line."""
-    pair = {"{": "{}", "(": "()"}[text[opening]]
-    depth = 0
-    for at in range(opening, len(text)):
-        depth += {pair[0]: 1, pair[1]: -1}.get(text[at], 0)
-        if depth == 0:
-            return at + 1
-    end = text.find("\n", opening)
-    return end if end >= 0 else len(text)
+def _closings(text: str, signs: str) -> dict[int, int]:
+    """Behind which brace each of those ends that one closes."""
+    opened, ends = list[int](), dict[int, int]()
+    for found in re.finditer(rf"[\{signs[0]}\{signs[1]}]", text):
+        if found[0] == signs[0]:
+            opened.append(found.start())
+        elif opened:
+            ends[opened.pop()] = found.end()
+    return ends

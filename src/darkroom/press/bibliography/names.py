@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from darkroom.press.bibliography.tex import without_html
@@ -58,6 +59,7 @@ def is_others(name: Name) -> bool:
     return not name.given and bool(_OTHERS.fullmatch(name.family))
 
 
+@lru_cache(maxsize=4096)
 def _taken_apart(name: str) -> tuple[Name, str]:
     name = re.sub(r"\s+0\d{3}$", "", without_html(name).strip())  # how dblp tells namesakes apart
     if _OTHERS.fullmatch(name):

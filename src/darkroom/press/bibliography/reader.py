@@ -68,11 +68,13 @@ def read_bibliography(text: str, path: str) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     known = {record.key: record for record in records}
     seen: set[str] = set()
+    whole = _Whole(known, wrong)
     for record in records:
         if record.key in seen:
             wrong.append((record.offset, f"{record.key!r} is defined twice; remove one"))
         elif record.whole and record.kind not in _NO_WORKS:
-            made = _Reader(_completed(record, known, wrong), wrong).entry()
+            whole.check(record)
+            made = _Reader(whole.entry(record), wrong).entry()
             entries[record.key] = msgspec.structs.replace(made, line=place(text, record.offset)[0])
         seen.add(record.key)
     if wrong:
@@ -94,29 +96,61 @@ def _by_other_keys(records: Iterable[BibtexEntry], entries: Mapping[str, Entry])
     }
 
 
-def _completed(
-    record: BibtexEntry, known: Mapping[str, BibtexEntry], wrong: list[tuple[int, str]], below: tuple[str, ...] = ()
-) -> BibtexEntry:
-    """The entry with what it lacks and others have: the one that its ``crossref`` names, and those of its ``xdata``."""
-    fields = dict(record.fields)
-    for name in ("crossref", "xdata"):
-        for key in record.fields[name].text.split(",") if name in record.fields else ():
-            parent = known.get(composed(key.strip()))
-            if parent is None and key.strip():
-                message = (
-                    f"{record.key}: {name} names {key.strip()!r}, which is not in the file{nearest(key.strip(), known)}"
-                )
-                wrong.append((record.fields[name].place(0), message))
-            elif parent is not None and parent.key not in (*below, record.key):
-                whole = _completed(parent, known, [], (*below, record.key))
-                given = whole.fields if name == "xdata" else _inherited(whole, record)
-                dated = not fields.keys().isdisjoint({"year", "date"})
-                fields |= {
-                    each: value
-                    for each, value in given.items()
-                    if each not in fields and not (dated and each in {"year", "date"})
-                }
-    return msgspec.structs.replace(record, fields=fields)
+class _Whole:
+    """Entries with what they lack and others have: the one that their ``crossref`` names, and those of their ``xdata``.
+
+    In a circle, an entry gives what is written in it. What is wrong goes to *wrong*.
+    """
+
+    def __init__(self, known: Mapping[str, BibtexEntry], wrong: list[tuple[int, str]]) -> None:
+        self._known, self._wrong = known, wrong
+        self._whole: dict[str, BibtexEntry] = {}
+
+    def entry(self, record: BibtexEntry) -> BibtexEntry:
+        """*record* with what others give it."""
+        waiting = [record]  # not by recursion: chains may be long
+        while waiting:
+            of_it = [*self._parents(waiting[-1])]
+            self._whole.setdefault(waiting[-1].key, waiting[-1])
+            missing = [parent for _, parent in of_it if parent.key not in self._whole]
+            if missing:
+                waiting += reversed(missing)
+            else:
+                done = waiting.pop()
+                self._whole[done.key] = self._completed(done, of_it)
+        return self._whole[record.key]
+
+    def _parents(self, record: BibtexEntry) -> Iterator[tuple[str, BibtexEntry]]:
+        """Those that give an entry something, each with the field that names it."""
+        for name in ("crossref", "xdata"):
+            for key in record.fields[name].text.split(",") if name in record.fields else ():
+                if parent := self._known.get(composed(key.strip())):
+                    yield name, parent
+
+    def _completed(self, record: BibtexEntry, parents: Iterable[tuple[str, BibtexEntry]]) -> BibtexEntry:
+        fields = dict(record.fields)
+        for name, parent in parents:
+            whole = self._whole[parent.key]
+            given = whole.fields if name == "xdata" else _inherited(whole, record)
+            dated = not fields.keys().isdisjoint({"year", "date"})
+            fields |= {
+                each: value
+                for each, value in given.items()
+                if each not in fields and not (dated and each in {"year", "date"})
+            }
+        return msgspec.structs.replace(record, fields=fields)
+
+    def check(self, record: BibtexEntry) -> None:
+        """That those exist which an entry names."""
+        for name in ("crossref", "xdata"):
+            for key in record.fields[name].text.split(",") if name in record.fields else ():
+                if key.strip() and composed(key.strip()) not in self._known:
+                    offer = nearest(key.strip(), self._known) if len(self._wrong) < _MOST_OFFERS else ""
+                    message = f"{record.key}: {name} names {key.strip()!r}, which is not in the file{offer}"
+                    self._wrong.append((record.fields[name].place(0), message))
+
+
+_MOST_OFFERS = 100  # spellings that are offered: each is looked for among all keys
 
 
 def _inherited(parent: BibtexEntry, record: BibtexEntry) -> dict[str, Value]:

@@ -10,7 +10,7 @@ import html
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 _LETTERS = re.compile(r"(?:[^\\$%~`'&{}^_<>-]|-(?!-)|'(?!'))*+")  # characters without a meaning in TeX
@@ -75,13 +75,45 @@ def as_text(tex: str, report: Report, formulas: bool = True) -> str:
         report(f"a control character, U+{ord(found[0]):04X}; remove it", found.start())
     if _LETTERS.fullmatch(tex):
         return _spaced(tex)
-    if _BRACES.fullmatch(tex) and _balanced(tex):
-        return _spaced(tex.replace("{", "").replace("}", ""))
+    plain = _ACCENT.sub(lambda found: _accented(found[0]), tex) if "\\" in tex else tex
+    if _BRACES.fullmatch(plain) and _balanced(plain):
+        return _spaced(plain.replace("{", "").replace("}", ""))
+    text, problems = whole_text(tex, formulas)
+    for what, at in problems:
+        report(what, at)
+    return text
+
+
+_ACCENT = re.compile(  # those that mean the same wherever they stand
+    r"""\{\\['`^"~=.][A-Za-z]\}|\{\\[cvuHkr]\{[A-Za-z]\}\}|\{\\(?:ss|o|O|l|L|ae|AE|oe|OE|aa|AA|i|j)\}"""
+    r"""|\\['`^"~=.](?:\{[A-Za-z]\}|[A-Za-z])|\\[cvuHkr]\{[A-Za-z]\}"""
+)
+
+
+@cache
+def _accented(tex: str) -> str:
+    """The letter that an accent in TeX gives, or the TeX itself where it gives none."""
+    text, problems = whole_text(tex, True)
+    return tex if problems or not text.isalpha() else text
+
+
+@lru_cache(maxsize=4096)
+def whole_text(tex: str, formulas: bool) -> tuple[str, tuple[tuple[str, int], ...]]:
+    """A text that has TeX or HTML in it, and what cannot be made text, each with its place in *tex*.
+
+    It is remembered, since venues and names come again and again.
+    """
+    problems: list[tuple[str, int]] = []
+
+    def report(what: str, at: int) -> None:
+        problems.append((what, at))
+
     shown = _Rewritten(tex).sub(_ADDRESS, lambda found: _as_tex("".join(address(found[1]).split())))
     shown = _without_html(shown.sub(_DBLP, _formula_of_dblp)).sub(_PERCENT, lambda _: r"\%")
     if mathml := _MATHML.search(shown.text):
         report("MathML is not supported; write the formula between dollars", shown.origin(mathml.start()))
-    return _spaced(_converted(shown.text, lambda what, at: report(what, shown.origin(at)), formulas))
+    text = _converted(shown.text, lambda what, at: report(what, shown.origin(at)), formulas)
+    return _spaced(text), tuple(problems)
 
 
 def without_html(tex: str) -> str:

@@ -180,7 +180,13 @@ def _read_bibliography(places: Places, inputs: Inputs) -> dict[str, Entry]:
     if entries is None:
         from darkroom.press.bibliography.reader import read_bibliography
 
-        entries = read_bibliography(tree.decode(inputs.read(path), places.shown(path)), places.shown(path))
+        text = tree.decode(inputs.read(path), places.shown(path))
+        try:
+            with bounded():
+                entries = read_bibliography(text, places.shown(path))
+        except (MemoryError, TooCostly):
+            message = "these works take too much time or memory to read; remove those that no page cites"
+            raise ContentError([Fault(places.shown(path), 1, 1, "cost", message)]) from None
         with suppress(OSError):  # read anew next time
             caches.write(kept, msgspec.json.encode(_Bibliography(key, entries)))
             for path in sorted(kept.parent.glob("*.json"), key=lambda each: each.stat().st_mtime)[:-_MOST_KEPT]:
