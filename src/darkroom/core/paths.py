@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -73,9 +74,14 @@ def check_path(path: str) -> None:
     for part in parts:
         if not part or part[-1] in " .":  # among them . and ..
             raise ValueError(f"{path!r} is not a plain path within the folder")
-        fits = fits and part.partition(".")[0].lower() not in _DEVICES
+        fits = fits and not _is_device(part)
     if not fits:
         raise ValueError(f"{path!r} is a path that some file systems cannot store")
+
+
+@lru_cache(maxsize=4096)  # the same few names stand in thousands of paths
+def _is_device(name: str) -> bool:
+    return name.partition(".")[0].lower() in _DEVICES
 
 
 def _is_short(path: str, parts: list[str]) -> bool:

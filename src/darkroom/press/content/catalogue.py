@@ -115,6 +115,8 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
 
     def by_other_models(self, name: str) -> tuple[StoredExperiment, ...]:
         """The experiments that have drawn the same figure with other models than the one shown."""
+        if not self._variants:
+            return ()
         owner, _, figure = name.rpartition("/")
         shown = self.shown(owner)
         return tuple(each for each in self._variants.get(owner, ()) if each is not shown and each.drawn(figure))
