@@ -191,10 +191,12 @@ def test_the_script_of_the_docs_makes_a_table(project: Project) -> None:
     project.outputs.add("part_b/denoiser", {"loss": plot()}, metrics={"test_mse": {"5": 0.0081}})
     project.outputs.state("part_b/other", "missing")
     project.page('{{ figure("part_b/denoiser/loss") }}')
+    wanted = '[[deliverable]]\nid = "{}"\ntitle = "T"\nsection = "index"\nwords = {}\n'
+    (project.root / "templates/deliverables.toml").write_text(wanted.format("A", 0) + wanted.format("B", 9))
     project.build()
     text = (ROOT / "docs/record.md").read_text().partition("<!-- script -->\n```python\n")[2]
     script = text.partition("```")[0]
     command = [sys.executable, "-c", script, str(project.site), str(project.site)]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     assert len(lines) == 3 and lines[1] == lines[2]
-    assert lines[1].split("\t")[1:4] == ["2", "1", "1"] and lines[1].endswith("\t0.0081")
+    assert lines[1].split("\t")[1:4] == ["2", "1", "1"] and lines[1].endswith("\t0.0081\tB")

@@ -119,6 +119,25 @@ class PageEntry(msgspec.Struct, frozen=True):
     sections: list[Section]
 
 
+class DeliverableRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something that the report must have: its section's address, "" where there is none, and what is missing."""
+
+    id: str
+    title: str
+    address: str = ""
+    optional: bool = False
+    missing: list[str] = []
+
+
+class DeliverablesRecord(msgspec.Struct, frozen=True):
+    """A list of deliverables; ``complete`` says that nothing is missing but what is optional."""
+
+    name: str
+    title: str
+    complete: bool
+    items: list[DeliverableRecord]
+
+
 class SiteRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A site and every experiment behind it. Addresses are relative to the site's root."""
 
@@ -130,6 +149,7 @@ class SiteRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     repository: str = ""
     pages: list[PageEntry]
     experiments: list[ExperimentRecord]
+    deliverables: list[DeliverablesRecord] = []
 
 
 def experiment_record(

@@ -128,7 +128,7 @@ def compare(request: SiteRequest) -> BuildReport:
     """
     request = _resolved(request)
     _claim_caches(request)
-    made = _make(request, Inputs(Digests()), BuildRecord(), reuse=False)
+    made = _make(request, Inputs(Digests()), BuildRecord(), reuse=False, all_missing=True)
     faults = [fault for target, content in made.files.items() for fault in _differs(request, target, content)]
     if faults:
         raise ContentError(faults, made.warnings)
@@ -225,7 +225,9 @@ def _theme(request: SiteRequest, digests: Digests) -> Theme:
     return theme_of(None if request.untrusted else request.templates, request.cache, digests, request.theme)
 
 
-def _make(request: SiteRequest, inputs: Inputs, last: BuildRecord, reuse: bool = True) -> Site:
+def _make(
+    request: SiteRequest, inputs: Inputs, last: BuildRecord, reuse: bool = True, all_missing: bool = False
+) -> Site:
     from darkroom.press.site.cache import SiteCache, read_cache
     from darkroom.press.site.site import make_site
 
@@ -236,7 +238,13 @@ def _make(request: SiteRequest, inputs: Inputs, last: BuildRecord, reuse: bool =
         return url in outputs and inputs.digests.is_whole(f"{request.site}/{url}", outputs[url])
 
     made = make_site(
-        _places(request, inputs.digests), inputs, pages, kept, statuses=request.statuses, strict=request.strict
+        _places(request, inputs.digests),
+        inputs,
+        pages,
+        kept,
+        statuses=request.statuses,
+        strict=request.strict,
+        all_missing=all_missing,
     )
     digests = {target: digest_of(content) for target, content in made.files.items()}
     own = write.record_of(digests)

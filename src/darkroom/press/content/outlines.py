@@ -68,10 +68,23 @@ class Heading:
     offset: int = field(default=0, compare=False, repr=False)
 
 
+class Body(msgspec.Struct, frozen=True):
+    """What stands between two headings: words, pictures and films of the text itself, and blocks of any kind.
+
+    Only ``blocks`` has calls as well.
+    """
+
+    words: int = 0
+    pictures: int = 0
+    films: int = 0
+    blocks: int = 0
+
+
 class Outline(msgspec.Struct, frozen=True, dict=True):
     """What other pages may ask of a page: *path* from the project's root, *url* from the site's, *calls* in order.
 
-    ``equations`` are the formulas that have a name and a number.
+    ``equations`` are the formulas that have a name and a number. The first of ``bodies`` stands before all headings, and
+    then there is one for each.
     """
 
     path: str
@@ -80,6 +93,7 @@ class Outline(msgspec.Struct, frozen=True, dict=True):
     headings: tuple[Heading, ...]
     calls: tuple[Call, ...]
     equations: tuple[Target, ...] = ()
+    bodies: tuple[Body, ...] = ()
 
     @cached_property
     def kinds(self) -> tuple[PageCall, ...]:

@@ -9,6 +9,7 @@ ref(id)                                "Figure 3" for a figure or picture, "Sect
 cite(key, ..., text=False)             "(Ho et al., 2020)"; with text=True "Ho et al. (2020)"
 code(name, mark=None, caption=None)    the source of a function or class
 experiments(pattern="*")               the record of every experiment whose id matches
+deliverables(list="")                  what the report must have, such as a course asks for, and what it has
 citation()                             how to cite the site, as BibTeX
 
 Every name is checked, with nearest spellings, before anything is rendered.
@@ -17,7 +18,7 @@ Every name is checked, with nearest spellings, before anything is rendered.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Protocol, cast
@@ -25,9 +26,10 @@ from typing import Any, ClassVar, Protocol, cast
 from markupsafe import Markup
 
 from darkroom.core.errors import Fault, nearest
-from darkroom.press.content.addresses import anchor, way
+from darkroom.press.content.addresses import anchor, encoded, way
 from darkroom.press.content.calls import KINDS, Call, Choices, NotRun, PageCall, Unknown, calls_of, listed
 from darkroom.press.content.catalogue import Catalogue, StoredExperiment
+from darkroom.press.content.deliverables import AssessedList
 from darkroom.press.content.listings import NoSource, highlighted, listing_of, source_file, wrong_marks
 from darkroom.press.content.mathtext import Edit, Prepared, Rewritten, Target, rewrite
 from darkroom.press.content.numbers import Value, as_html, as_tex, show
@@ -59,6 +61,8 @@ class Facts(Protocol):
     def raw(self) -> Mapping[str, str]: ...
     @property
     def commit(self) -> str: ...
+    @property
+    def deliverables(self) -> Sequence[AssessedList]: ...
 
 
 class Figures(Protocol):
@@ -402,6 +406,37 @@ class ExperimentsCall(Kind):
 
     def html(self, writer: CallWriter) -> str:
         return writer.figures.records(self.pattern)
+
+
+class DeliverablesCall(Kind):
+    """What a list of deliverables asks for, and what the report has of it."""
+
+    word = "deliverables"
+    is_block = True
+    takes = (0, 1, "at most one list")
+
+    def check(self, url: str, index: Index) -> None:
+        if not index.lists:
+            raise Unknown(
+                "there is no templates/deliverables.toml that names a list; write one with a line such as [cs180-f25]"
+            )
+        if self.names and self.name not in index.lists:
+            raise Unknown(
+                f"no list {self.name!r}{nearest(self.name, index.lists) or listed('; there are', index.lists)}"
+            )
+
+    def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
+        yield from map(repr, self._lists(facts))
+
+    def html(self, writer: CallWriter) -> str:
+        def to(address: str) -> str:
+            page, mark, anchor = address.partition("#")
+            return f"{way(writer.url, page)}{mark}{encoded(anchor)}"
+
+        return writer.layout("deliverables", lists=self._lists(writer.facts), way=to)
+
+    def _lists(self, facts: Facts) -> list[AssessedList]:
+        return [each for each in facts.deliverables if self.name in {"", each.name}]
 
 
 class CitationCall(Kind):

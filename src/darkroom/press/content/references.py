@@ -40,7 +40,7 @@ class Index(msgspec.Struct, frozen=True):
     ``records`` has the address of the page that shows an experiment's record. ``mentions`` are the sections that refer to
     a figure, ``equations`` the named formulas by the page's address and their name, ``static`` the names of static files,
     ``root`` the project's folder, ``names`` what pages are called, by address, ``kinds`` those of figures that the theme
-    has a template for; where that ``is_untrusted`` it lacks the project's.
+    has a template for; where that ``is_untrusted`` it lacks the project's. ``lists`` are those of deliverables.
     """
 
     catalogue: Catalogue
@@ -55,6 +55,7 @@ class Index(msgspec.Struct, frozen=True):
     names: Mapping[str, str] = {}
     kinds: frozenset[str] = frozenset()
     is_untrusted: bool = False
+    lists: tuple[str, ...] = ()
 
     def mentions_of(self, figure: str, url: str) -> tuple[Mention, ...]:
         """The sections whose references lead to *figure* on the page at *url*."""

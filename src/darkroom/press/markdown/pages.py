@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from darkroom.core.errors import ContentError, Fault
 from darkroom.press.content.mathtext import Target, prepare
-from darkroom.press.content.outlines import Heading, Meta, Outline, Page
+from darkroom.press.content.outlines import Body, Heading, Meta, Outline, Page
 from darkroom.press.content.settings import Key, read_table
 from darkroom.press.faults import fault
 from darkroom.press.typeset.typography import composed
@@ -49,6 +49,7 @@ def read_page(content: bytes, path: str, url: str) -> Page:
     They are: not UTF-8, front matter, unclosed math or code, headings, placeholders, Jinja's syntax, calls whose name is
     not a literal, what only other dialects of Markdown have.
     """
+    from darkroom.press.markdown.bodies import bodies_of
     from darkroom.press.markdown.convert import texts_of
 
     text, faults = _decode(content, path)
@@ -65,8 +66,10 @@ def read_page(content: bytes, path: str, url: str) -> Page:
     headings, names = _headings(document, meta)
     wrong += [*lede.faults, *document.faults, *_placeholders(document, text, start), *_named_twice(names, equations)]
     faults += [fault(text, path, *each) for each in sorted(dict.fromkeys(wrong))]
-    outline = Outline(path, url, meta, tuple(headings), (*lede.calls, *document.calls), tuple(equations))
-    warnings = tuple(fault(text, path, *each) for each in (*lede.warnings, *document.warnings))
+    bodies = bodies_of(document.tokens)
+    outline = Outline(path, url, meta, tuple(headings), (*lede.calls, *document.calls), tuple(equations), bodies)
+    doubtful = (*lede.warnings, *document.warnings, *_empty(headings, bodies))
+    warnings = tuple(fault(text, path, *each) for each in doubtful)
     return Page(outline, text, document, lede, tuple(prepared), tuple(faults), warnings)
 
 
@@ -192,6 +195,14 @@ def _headings(document: Document, meta: Meta) -> tuple[list[Heading], list[tuple
         number = _number(level, counts, meta.numbered)
         headings.append(Heading(level, name or _unique(slug(text), taken), number, text, token.meta["at"]))
     return headings, names
+
+
+def _empty(headings: Sequence[Heading], bodies: Sequence[Body]) -> Iterator[tuple[int, str, str]]:
+    """Sections with nothing in them, not even a section of a lower level."""
+    for number, heading in enumerate(headings):
+        behind = headings[number + 1] if number + 1 < len(headings) else None
+        if not bodies[number + 1].blocks and not (behind and behind.level > heading.level):
+            yield heading.offset, "section", f"the section {heading.text!r} is empty; write it, or delete its heading"
 
 
 def _named_twice(names: Sequence[tuple[str, int]], equations: Sequence[Target]) -> Iterator[tuple[int, str, str]]:

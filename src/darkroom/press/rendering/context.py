@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from darkroom.core.errors import Fault
+from darkroom.press.content.deliverables import AssessedList
 from darkroom.press.content.links import LinkUse
 from darkroom.press.content.mathtext import Formula
 from darkroom.press.content.references import Index
@@ -38,7 +39,7 @@ class Context(msgspec.Struct, frozen=True):
     texts, and an experiment's to what is wrong with the texts of its record,
     ``raw`` a result file, such as "part_b/denoiser/results.safetensors", to its address. ``outputs`` and ``references``
     are the folder of outputs and the bibliography as messages name them; ``commit`` is that of the project, "" where no
-    listing needs it.
+    listing needs it; ``deliverables`` are those of every list.
     """
 
     site: SiteSettings
@@ -57,6 +58,7 @@ class Context(msgspec.Struct, frozen=True):
     card: Card | None = None
     feed: str = ""
     commit: str = ""
+    deliverables: tuple[AssessedList, ...] = ()
 
 
 class Use(NamedTuple):

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from darkroom.core.record import (
     VERSION,
+    DeliverableRecord,
+    DeliverablesRecord,
     ExperimentRecord,
     PageEntry,
     Section,
@@ -18,6 +20,7 @@ from darkroom.core.record import (
 )
 from darkroom.press.content.addresses import anchor, encoded
 from darkroom.press.content.catalogue import Catalogue, StoredExperiment
+from darkroom.press.content.deliverables import AssessedList
 from darkroom.press.content.outlines import Outline
 from darkroom.press.content.page_calls import kinds_in
 from darkroom.press.content.references import Spot
@@ -115,6 +118,7 @@ def record(
     catalogue: Catalogue,
     spots: Mapping[str, Sequence[Spot]],
     published: Mapping[str, str],
+    deliverables: Iterable[AssessedList] = (),
 ) -> bytes:
     """The pages and every experiment behind them, for programs (see :mod:`darkroom.core.record`).
 
@@ -122,6 +126,7 @@ def record(
         outlines: the pages in reading order.
         spots: where figures are shown, by their full names.
         published: the address of each file of the outputs that is part of the site, by its path among them.
+        deliverables: the lists of what the report must have.
     """
 
     def described(experiment: StoredExperiment) -> ExperimentRecord:
@@ -148,8 +153,17 @@ def record(
             repository=site.repository,
             pages=[_page(outline) for outline in outlines],
             experiments=[described(experiment) for experiment in catalogue.experiments.values()],
+            deliverables=[_deliverables(each) for each in deliverables],
         )
     )
+
+
+def _deliverables(of: AssessedList) -> DeliverablesRecord:
+    items = [
+        DeliverableRecord(each.item.id, each.item.title, each.address, each.item.optional, list(each.missing))
+        for each in of.items
+    ]
+    return DeliverablesRecord(of.name, of.title, not of.lacking, items)
 
 
 def _page(outline: Outline) -> PageEntry:

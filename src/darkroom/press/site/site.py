@@ -33,6 +33,8 @@ from darkroom.press.inputs import Inputs
 from darkroom.press.content.references import Index, Spot
 from darkroom.press.rendering.render import render_pages
 from darkroom.press.site.sources import Findings, Sources, read_sources
+from darkroom.press.content.deliverables import Assessed, AssessedList
+from darkroom.press.site.deliverables import Known, assess
 from darkroom.press.site.audit import damaged_figures, damaged_text, judge_experiments, raw_files
 
 
@@ -53,14 +55,17 @@ def make_site(
     *,
     statuses: Sequence[Status],
     strict: bool,
+    all_missing: bool = False,
 ) -> Site:
     """Work the whole site out; *kept* says whether the published file at an address is still as the last build left it.
+
+    With *all_missing* every deliverable that lacks something is named, not only their number.
 
     Raises:
         ContentError: with every fault found; in strict mode what is stale, missing or damaged is one.
         UsageError: KaTeX is not available.
     """
-    findings = Findings(strict)
+    findings = Findings(strict, all_missing)
     sources = read_sources(places, inputs, cache, statuses, findings)
     if findings.faults:  # without these references cannot be checked
         findings.faults += [fault for page in sources.read for fault in page.faults]
@@ -107,7 +112,7 @@ def _composed(
     if card and picture:
         files[card.target] = picture
     files[feeds.SCHEMA], described = _schema(sources, cache, kept)
-    files[feeds.RECORD], recorded = _machine_record(sources, index, records.values(), cache, kept, described)
+    files[feeds.RECORD], recorded = _machine_record(sources, context, records.values(), cache, kept, described)
     findings.faults += _faults_of_site(sources, files, records)
     findings.warnings += [warning for found in warnings.values() for warning in found]
     findings.stop()
@@ -164,6 +169,7 @@ def _index(sources: Sources) -> Index:
         {outline.url: outline.name for outline in ordered},
         frozenset(PurePosixPath(name).stem for name in sources.places.theme.files("figures", sources.inputs, ".html")),
         sources.places.untrusted,
+        tuple(each.name for each in sources.lists),
     )
 
 
@@ -178,6 +184,7 @@ def _in_reading_order(sources: Sources) -> list[Outline]:
 def _context(sources: Sources, index: Index, findings: Findings, card: Card | None) -> Context:
     places = sources.places
     entries = feeds.entries(sources.site, sources.outlines.values(), sources.catalogue)
+    damaged = damaged_figures(sources, index, findings)
     return Context(
         site=sources.site,
         index=index,
@@ -185,7 +192,7 @@ def _context(sources: Sources, index: Index, findings: Findings, card: Card | No
         assets={name: asset.target for name, asset in sources.static.items()},
         texts={n: each.content.decode() for n, each in sources.static.items() if n.lower().endswith((".js", ".css"))},
         images=sources.images,
-        damaged=damaged_figures(sources, index, findings),
+        damaged=damaged,
         raw=raw_files(sources, index),
         outputs=places.shown(places.outputs),
         results=places.outputs,
@@ -195,7 +202,33 @@ def _context(sources: Sources, index: Index, findings: Findings, card: Card | No
         card=card,
         feed=feeds.FEED if entries else "",
         commit=_commit(sources),
+        deliverables=_assessed(sources, index, damaged, findings),
     )
+
+
+def _assessed(
+    sources: Sources, index: Index, damaged: Mapping[str, str], findings: Findings
+) -> tuple[AssessedList, ...]:
+    """The deliverables; what is missing is reported, each for itself where all is asked for, else as a number."""
+    lists = assess(sources.lists, Known(sources.outlines, index, damaged, lambda url: _prose(sources.page(url))))
+    for each in lists:
+        if each.lacking and (findings.strict or findings.all_missing):
+            findings.problems.extend(Fault(each.path, *_said(each, found)) for found in each.lacking)
+        elif each.lacking:
+            message = f"{each.name}: {len(each.lacking)} of {len(each.items)} lack something; python build.py check lists it"
+            findings.warnings.append(Fault(each.path, 1, 1, "deliverable", message))
+    return lists
+
+
+def _said(of: AssessedList, found: Assessed) -> tuple[int, int, str, str]:
+    """Where a deliverable that lacks something stands, and what it lacks."""
+    item, where = found.item, f" ({found.item.section})" if found.address else ""
+    return item.line, 1, "deliverable", f"{of.name} {item.id}, {item.title}{where}: {'; '.join(found.missing)}"
+
+
+def _prose(page: Page) -> str:
+    """The words of a page, calls and formulas left out."""
+    return " ".join(words for words, _ in (*page.lede.prose, *page.document.prose))
 
 
 def _commit(sources: Sources) -> str:
@@ -357,22 +390,23 @@ def _files_beside(sources: Sources, context: Context, records: Collection[Cached
 
 def _machine_record(
     sources: Sources,
-    index: Index,
+    context: Context,
     records: Collection[CachedPage],
     cache: SiteCache,
     kept: Callable[[str], bool],
     described: str,
 ) -> tuple[Content, str]:
     """``record.json``, kept as it is where all that it tells is as it was, and the digest of what it tells."""
-    pages, catalogue = _in_reading_order(sources), sources.catalogue
+    pages, catalogue, index = _in_reading_order(sources), sources.catalogue, context.index
     published = {use.source: use.target for record in records for use in record.files}
     outlines = [(page.url, page.meta, page.headings) for page in pages]
     experiments = [experiment.record for experiment in catalogue.experiments.values()]
     content = [described, sources.site, outlines, sorted(index.spots.items()), experiments, sorted(published.items())]
+    content += context.deliverables
     digest = digest_of(repr(content).encode())
     if cache.record and cache.recorded == digest and kept(feeds.RECORD):
         return Kept(cache.record.sha256, cache.record.bytes), digest
-    return feeds.record(sources.site, pages, catalogue, index.spots, published), digest
+    return feeds.record(sources.site, pages, catalogue, index.spots, published, context.deliverables), digest
 
 
 def _schema(sources: Sources, cache: SiteCache, kept: Callable[[str], bool]) -> tuple[Content, str]:

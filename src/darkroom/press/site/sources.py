@@ -20,6 +20,8 @@ from darkroom.press.faults import fault
 from darkroom.press.files import Places
 from darkroom.press.limits import TooCostly, bounded
 from darkroom.press.site.cache import SiteCache
+from darkroom.press.content import deliverables
+from darkroom.press.content.deliverables import Deliverables
 from darkroom.press.content.outlines import Outline, Page
 from darkroom.press.markdown.pages import read_page, url_of
 from darkroom.core.digests import sha256
@@ -32,10 +34,13 @@ from darkroom.press.content.works import Entry, bibliography_readers
 
 
 class Findings:
-    """Faults and warnings as they are found; in strict mode a problem is a fault, else a warning."""
+    """Faults and warnings as they are found; in strict mode a problem is a fault, else a warning.
 
-    def __init__(self, strict: bool) -> None:
-        self.strict = strict
+    With *all_missing* every deliverable that lacks something is a problem of its own.
+    """
+
+    def __init__(self, strict: bool, all_missing: bool = False) -> None:
+        self.strict, self.all_missing = strict, all_missing
         self.faults: list[Fault] = []
         self.warnings: list[Fault] = []
 
@@ -66,7 +71,7 @@ class Sources(msgspec.Struct, frozen=True):
     """What was read.
 
     ``images`` are the sizes of the pictures in ``static``, by name; ``outlines``, ``paths`` and ``digests`` are of the
-    pages that are published, by address.
+    pages that are published, by address; ``lists`` are those of deliverables.
     """
 
     places: Places
@@ -79,6 +84,7 @@ class Sources(msgspec.Struct, frozen=True):
     outlines: Mapping[str, Outline]
     paths: Mapping[str, Path]
     digests: Mapping[str, str]
+    lists: tuple[Deliverables, ...] = ()
     _pages: dict[str, Page] = {}
 
     @property
@@ -129,7 +135,10 @@ def _read(places: Places, inputs: Inputs, cache: SiteCache, statuses: Sequence[S
     catalogue = _read_catalogue(places, inputs, statuses, site.model)
     outlines, paths, pages = _read_pages(places, inputs, cache, findings)
     digests = {url: inputs.digest(path) for url, path in paths.items()}
-    return Sources(places, inputs, site, bibliography, static, images, catalogue, outlines, paths, digests, pages)
+    lists: tuple[Deliverables, ...] = ()
+    with findings.collecting():
+        lists = _read_deliverables(places, inputs)
+    return Sources(places, inputs, site, bibliography, static, images, catalogue, outlines, paths, digests, lists, pages)
 
 
 def _own_pictures(places: Places, inputs: Inputs, findings: Findings) -> dict[str, Asset]:
@@ -167,6 +176,20 @@ def _read_site(places: Places, inputs: Inputs) -> SiteSettings:
     return read_site(
         tree.decode(inputs.read(path), places.shown(path)), places.shown(path), os.environ.get("DARKROOM_BASE_URL")
     )
+
+
+def _read_deliverables(places: Places, inputs: Inputs) -> tuple[Deliverables, ...]:
+    path = places.templates / deliverables.FILE
+    if not inputs.digest(path):
+        return ()
+    shipped = {
+        Path(name).stem: deliverables.read_shipped(
+            tree.decode(inputs.read(file), places.shown(file)), Path(name).stem, places.shown(file)
+        )
+        for name, file in places.theme.files(deliverables.FOLDER, inputs, ".toml").items()
+    }
+    text = tree.decode(inputs.read(path), places.shown(path))
+    return deliverables.read_deliverables(text, places.shown(path), shipped)
 
 
 def _read_bibliography(places: Places, inputs: Inputs) -> dict[str, Entry]:

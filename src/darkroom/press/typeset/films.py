@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 FILMS = frozenset({".mp4", ".webm", ".m4v"})
 SOUNDS = frozenset({".mp3", ".wav", ".ogg", ".oga", ".m4a", ".aac", ".flac", ".opus"})
+MOVING = FILMS | {".gif"}
 UNPLAYED = frozenset({".mov", ".ogv", ".avi", ".mkv", ".wmv", ".mpg", ".mpeg", ".flv", ".3gp"})
 """Films that most browsers do not play, whatever is in them."""
 
