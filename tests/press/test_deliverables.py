@@ -118,9 +118,11 @@ def test_a_project_places_the_deliverables_of_a_list_and_has_its_own() -> None:
         ("[deliverable]\nid = 1", [(1, "write [[deliverable]], with two brackets")]),
         ("a = [", [(1, "not valid TOML: ")]),
         (
-            '[[deliverable]]\nid = "a"\n\n[[deliverable]]\nid = "b"\ntitle = "B"\nwords = -1\n'
-            '[[deliverable]]\nid = "b"\ntitle = "B"\nfigure = 1\n[[deliverable]]\nid = "c"\ntitle = "C"\nprompts = "x"\n'
-            '[[deliverable]]\nid = "d"\ntitle = "D"\nfigures = [1]\n[[deliverable]]\nid = "e"\ntitle = "E"\noptional = 1',
+            (
+                '[[deliverable]]\nid = "a"\n\n[[deliverable]]\nid = "b"\ntitle = "B"\nwords = -1\n'
+                '[[deliverable]]\nid = "b"\ntitle = "B"\nfigure = 1\n[[deliverable]]\nid = "c"\ntitle = "C"\nprompts = "x"\n'
+                '[[deliverable]]\nid = "d"\ntitle = "D"\nfigures = [1]\n[[deliverable]]\nid = "e"\ntitle = "E"\noptional = 1'
+            ),
             [
                 (1, "deliverable 1: 'title' is missing; add title = ..."),
                 (4, "deliverable 2: 'words' should be a whole number of 0 or more, not -1"),
