@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ import pytest
 
 from darkroom.cli import main
 from darkroom.core.errors import UsageError
-from darkroom.new import create
+from darkroom.new import COURSES, create
 from tests.press.projects import ROOT
 
 pytestmark = pytest.mark.usefixtures("katex")
@@ -152,3 +153,112 @@ def test_a_report_is_called_like_its_folder(name: str, title: str, package: str,
     create(tmp_path / name)
     assert f'title = "{title}"' in (tmp_path / name / "templates/site.toml").read_text()
     assert f'name = "{package}"' in (tmp_path / name / "pyproject.toml").read_text()
+
+
+# The skeletons of a course --------------------------------------------------------------------------------------------
+
+
+EACH = [pytest.param(COURSES[0], marks=pytest.mark.slow), *COURSES[1:]]
+FORWARD = """
+    import numpy as np
+
+    noisy = np.random.default_rng(seed).integers(256, size=(len(timesteps), 64, 64, 3), dtype=np.uint8)
+    return {"original": np.zeros((64, 64, 3), np.uint8), "noisy": noisy}
+"""
+
+
+@pytest.mark.parametrize("course", EACH)
+def test_a_course_is_built_written_and_checked(course: str, installed: Path, tmp_path: Path) -> None:
+    """Nothing is written and all builds; one experiment that is written runs, and its deliverable is there."""
+    assert _called(installed, tmp_path, "-m", "darkroom", "new", "mine", "--course", course).returncode == 0
+    project = tmp_path / "mine"
+    built = _called(installed, project, "build.py")
+    assert built.returncode == 0, built.stderr
+    assert "18 missing" in built.stdout or "20 missing" in built.stdout
+    assert "not written yet: part_a/anagrams, part_a/classical" in built.stderr and "Traceback" not in built.stderr
+    tested = _called(installed, project, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    assert tested.returncode == 0, tested.stdout
+
+    checked = _called(installed, project, "build.py", "check")
+    assert "A.1.1, Forward process (part-a#forward): 0 of 4 pictures" in checked.stderr
+    path = project / "experiments/part_a/forward.py"
+    path.write_text(
+        path.read_text().replace("\n    raise NotImplementedError\n", FORWARD).replace('device="gpu"', 'device="cpu"')
+    )
+    (project / "experiments/images/test.png").write_bytes(b"any picture")
+    built = _called(installed, project, "build.py")
+    assert "1 fresh" in built.stdout, built.stderr
+    checked = _called(installed, project, "build.py", "check")
+    assert "A.1.1" not in checked.stderr and "A.1.2, Classical denoising" in checked.stderr
+    assert _called(installed, project, "build.py", "--strict").returncode == 1
+
+
+@pytest.mark.parametrize("course", COURSES)
+def test_every_deliverable_of_a_course_has_its_section(course: str, tmp_path: Path) -> None:
+    """The pages of a skeleton have the sections that its list expects; each has a figure, or is for text alone."""
+    create(tmp_path, course)
+    assert main(["--no-run"], tmp_path) == 0
+    [found] = json.loads((tmp_path / "site/record.json").read_text())["deliverables"]
+    wanted = [each for each in found["items"] if not each.get("optional")]
+    assert len(wanted) > 20 and all(each["address"] and each["missing"] for each in wanted)
+
+
+@pytest.mark.parametrize("course", EACH)
+def test_figures_of_a_course_draw_what_the_docstring_asks_for(course: str, tmp_path: Path) -> None:
+    """Results of the shapes that a function has to return can be drawn as they are."""
+    create(tmp_path, course)
+    for path in sorted((tmp_path / "experiments").glob("part_*/*.py")):
+        text = path.read_text()
+        if "raise NotImplementedError" in text:
+            path.write_text(_made_up(text))
+    (tmp_path / "experiments/data.toml").write_text(_TINY_DATA)
+    for name in ("test", "own_1", "own_2", "web", "drawing_1", "drawing_2"):
+        (tmp_path / f"experiments/images/{name}.png").write_bytes(b"any picture")
+    (tmp_path / "data/mnist").mkdir(parents=True)
+    (tmp_path / "data/mnist/any").write_bytes(b"")
+    assert main(["run", "*", "--data", str(tmp_path / "data")], tmp_path) == 0
+    assert main(["--no-run"], tmp_path) == 0
+    [found] = json.loads((tmp_path / "site/record.json").read_text())["deliverables"]
+    lacking = {problem for each in found["items"] if not each.get("optional") for problem in each.get("missing", ())}
+    assert all("words" in each or each == "the section is empty" for each in lacking), lacking
+
+
+_EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+_TINY_DATA = f"""
+[mnist]
+title = "None"
+source = "None"
+licence = "None"
+
+[[mnist.files]]
+name = "any"
+bytes = 0
+sha256 = "{_EMPTY}"
+urls = []
+"""
+_LENGTHS = {
+    "prompts": 3, "steps": 2, "timesteps": 3, "shown_times": 5, "images": 3, "starts": 6, "count": 40, "pairs": 3,
+    "digits": 5, "sigmas": 7, "frames": 4,
+}  # fmt: skip
+
+
+def _made_up(text: str) -> str:
+    """A module whose experiment returns arrays of the shapes that its docstring gives, each picture another."""
+    asked = " ".join(text.partition("To return:")[2].partition('"""')[0].split())
+    lines = ["    import numpy as np", "    rng, made = np.random.default_rng(seed), {}"]
+    names: list[str] = []
+    for part in re.finditer(r"``(\w+)``(?: and so on)?(?: uint8)?(?: \(([^)]*)\))?", asked):
+        names.append(part[1])
+        if part[2] is not None:
+            shape = tuple(int(each) if each.isdecimal() else _LENGTHS[each] for each in part[2].rstrip(",").split(", "))
+            for name in names:
+                every = (
+                    [f"{name[:-1]}{epoch}" for epoch in (1, 5, 10, 15, 20)]
+                    if name in {"samples_1", "frames_1"}
+                    else [name]
+                )
+                lines += [f"    made[{each!r}] = rng.integers(1, 256, size={shape}, dtype=np.uint8)" for each in every]
+            names = []
+    return text.replace("    raise NotImplementedError", "\n".join([*lines, "    return made"])).replace(
+        'device="gpu"', 'device="cpu"'
+    )

@@ -218,8 +218,13 @@ def _add_commands(commands: _SubParsersAction[Any], shared: ArgumentParser) -> N
     def add(name: str, what: str) -> ArgumentParser:
         return cast("ArgumentParser", commands.add_parser(name, help=what, description=what, parents=[shared]))
 
+    from darkroom.new import COURSES
+
     new = commands.add_parser("new", help="write a new project", description="Write a new project into a folder.")
     new.add_argument("folder", metavar="DIR", help="where; it need not exist")
+    new.add_argument(
+        "--course", choices=COURSES, metavar="COURSE", help=f"the sections that a course asks for: {', '.join(COURSES)}"
+    )
     _add_switch(add("build", "build the site (the default)"), "no-run")
     _add_run(add("run", "run experiments and what they depend on"))
     status = add("status", "list every experiment: state, reason, last run, device, duration")
@@ -430,13 +435,16 @@ def _recover(outputs: Path) -> None:
 def _new(call: SimpleNamespace) -> int:
     from shlex import quote
 
-    from darkroom.new import create
+    from darkroom.new import REPORT, create
 
-    create(Path(call.folder))
+    create(Path(call.folder), call.course or REPORT)
+    what, build = ("two small experiments", "run them, build the site")
+    if call.course:
+        what, build = (f"the sections and experiments of {call.course}, to be written", "build the site")
     _print(
-        f"{call.folder}: a new report with two small experiments\n\n"
+        f"{call.folder}: a new report with {what}\n\n"
         f"    cd {quote(call.folder)}\n"
-        "    python build.py         # run them, build the site\n"
+        f"    python build.py         # {build}\n"
         "    python build.py serve   # show it while you write\n\n"
         "README.md says the rest."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from unicodedata import normalize
 
@@ -12,21 +12,27 @@ from darkroom import __version__
 from darkroom.core.errors import UsageError
 
 SCAFFOLDS = Path(__file__).parent / "scaffolds"
+REPORT = "report"
+COURSES = ("cs180-f24", "cs180-f25")
+_LAYERS = {REPORT: ("common", "report"), **{course: ("common", "cs180", course) for course in COURSES}}
+_FLAGS = {REPORT: "--strict", **dict.fromkeys(COURSES, "--no-run")}  # a skeleton has experiments that are not written
 _HIDDEN = {"_github": ".github", "_gitignore": ".gitignore"}  # packaging tools leave files out that begin with a dot
 _MOST_SHOWN = 5
 
 
-def create(folder: Path, scaffold: str = "report") -> None:
+def create(folder: Path, scaffold: str = REPORT) -> None:
     """Write a new project.
 
     Args:
         folder: where; it may exist, and hold anything but files that the project needs.
-        scaffold: the name of a folder of ``scaffolds``.
+        scaffold: ``"report"``, a small report that is complete, or one of ``COURSES``: every section that the course asks
+            for, with experiments to be written.
 
     Raises:
         UsageError: the folder holds some of the files already, or cannot be written. Nothing is written then.
     """
-    files = dict(_files(SCAFFOLDS / scaffold, _title(folder)))
+    values = _values(folder, scaffold)
+    files = {name: text for layer in _LAYERS[scaffold] for name, text in _files(SCAFFOLDS / layer, values)}
     taken = sorted(name for name in files if os.path.lexists(folder / name))
     if taken:
         more = f" and {len(taken) - _MOST_SHOWN} more" if len(taken) > _MOST_SHOWN else ""
@@ -39,13 +45,20 @@ def create(folder: Path, scaffold: str = "report") -> None:
         path.write_text(content, encoding="utf-8")
 
 
-def _files(source: Path, title: str) -> Iterator[tuple[str, str]]:
-    """Every file of a scaffold, by its path in the project, with its text."""
-    values = {
+def _values(folder: Path, scaffold: str) -> dict[str, str]:
+    """What stands for the marks in the files of a scaffold."""
+    title = _title(folder)
+    return {
         "@TITLE@": title,
         "@NAME@": re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "report",
         "@VERSION@": __version__,
+        "@COURSE@": scaffold,
+        "@FLAG@": _FLAGS[scaffold],
     }
+
+
+def _files(source: Path, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Every file of a scaffold, by its path in the project, with its text."""
     for path in sorted(source.rglob("*")):
         if path.is_dir() or "__pycache__" in path.parts:
             continue

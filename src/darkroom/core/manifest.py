@@ -197,6 +197,10 @@ def is_temporary(manifest: Manifest, path: str) -> bool:
     return any(path == f"{name}.safetensors" or path.startswith(f"{name}/") for name in manifest.temporary)
 
 
+UNWRITTEN = "not written yet"
+"""The reason why an experiment is missing whose function only raises NotImplementedError."""
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """What the plan says of one experiment."""
 

@@ -26,7 +26,17 @@ import msgspec
 
 from darkroom.core.digests import Digests
 from darkroom.core.errors import DamagedOutputs
-from darkroom.core.manifest import NAME, Manifest, SourcePlace, Status, StoredFile, checks, is_temporary, read
+from darkroom.core.manifest import (
+    NAME,
+    UNWRITTEN,
+    Manifest,
+    SourcePlace,
+    Status,
+    StoredFile,
+    checks,
+    is_temporary,
+    read,
+)
 from darkroom.core.paths import links_among
 from darkroom.lab.outputs.folders import DEEPEST
 from darkroom.lab.source.declared import DrawingRecipe, ExperimentRecipe
@@ -42,8 +52,8 @@ ABSENT = "absent"
 class Reason(NamedTuple):
     """Why something is not fresh.
 
-    ``kind`` is "params", "input", "code", "text" or "edges", or "" where ``name`` is a damaged file or an experiment that
-    has to run first.
+    ``kind`` is "params", "input", "code", "text" or "edges", or "" where ``name`` is a damaged file, an experiment that
+    has to run first, or says that the function is not written yet.
     """
 
     kind: str
@@ -173,6 +183,8 @@ class Planner:
         key = "" if "" in inputs.values() else experiment_key(recipe, parameters, inputs)
         waits = [each for each in dict.fromkeys(recipe.upstreams) if upstreams[each].must_run]
         state, reasons = _state(recipe, manifest, faults, waits, key, parameters, inputs)
+        if recipe.unwritten and manifest is None and state != DAMAGED:
+            state, reasons = MISSING, [Reason("", UNWRITTEN)]
         verdict = Verdict(recipe, state, tuple(reasons), key, parameters, inputs, manifest)
         if not verdict.usable:
             return verdict

@@ -7,6 +7,7 @@ import traceback
 from pathlib import Path
 
 from darkroom.core.errors import DarkroomError, DeviceUnavailable, ExperimentError, UsageError, explained
+from darkroom.lab.source.declared import ExperimentRecipe
 
 EXTRAS = ("torch", "diffusers", "transformers", "accelerate")
 INSTALL = "pip install 'darkroom[experiments]', or pip install -e '.[experiments]' in a clone"
@@ -50,6 +51,13 @@ def _is_of_memory(error: BaseException) -> bool:
 def _said(error: BaseException) -> str:
     said = " ".join(str(error).split())
     return f" ({said[:200]})" if said else ""
+
+
+def not_written(recipe: ExperimentRecipe) -> ExperimentError:
+    """The error for an experiment whose function only raises NotImplementedError."""
+    return ExperimentError(
+        f"{recipe.id} is not written yet: {recipe.path}:{recipe.line} only raises NotImplementedError; write it there"
+    )
 
 
 def no_package(identity: str, names: list[str]) -> DeviceUnavailable:

@@ -102,7 +102,7 @@ def run_missing(lab: Lab, plan: Plan, show: Display | None = None) -> Outcome:
     is_gpu_here = cache(lambda: gpus.possible() and bool(gpus.present()))
     for identity, verdict in plan.verdicts.items():
         behind = [each for each in verdict.recipe.upstreams if plan.verdicts[each].must_run and each not in absent]
-        if verdict.manifest is not None or verdict.state == DAMAGED:
+        if verdict.manifest is not None or verdict.state == DAMAGED or verdict.recipe.unwritten:
             continue
         lacks = lacking(verdict.recipe)
         if lacks:
@@ -298,6 +298,8 @@ class _Schedule:
             self._fail(identity, _changed(identity))
         elif verdict.state == FRESH and not forced:
             self._leave(verdict)
+        elif verdict.recipe.unwritten:
+            self._fail(identity, failures.not_written(verdict.recipe))
         elif lacks:
             self._fail(identity, failures.no_package(identity, lacks))
         elif absent := [each for each in dict.fromkeys(verdict.recipe.upstreams) if self.verdicts[each].absent]:

@@ -188,6 +188,7 @@ class _Reader:
             minutes=minutes,
             gpu_minutes=on_gpu,
             temporary=self._temporary(*options.get("temporary", (decorator, []))),
+            unwritten=_is_unwritten(node),
             run_parameter=run_parameter,
             edges=edges,
             parameters=parameters,
@@ -343,6 +344,15 @@ class _Reader:
         if not _is_finite(value):
             raise self.fault(node, f"the default of {name!r} is not finite; write a number")
         return value  # type: ignore[no-any-return]
+
+
+def _is_unwritten(node: ast.FunctionDef) -> bool:
+    """Whether all that a function does, besides its docstring, is to raise NotImplementedError."""
+    body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
+    if len(body) != 1 or not isinstance(body[0], ast.Raise) or body[0].exc is None:
+        return False
+    raised = body[0].exc
+    return dotted(raised.func if isinstance(raised, ast.Call) else raised) == "NotImplementedError"
 
 
 def _declaring(node: ast.FunctionDef | ast.AsyncFunctionDef, owners: Collection[str]) -> list[ast.expr]:

@@ -32,7 +32,7 @@ class DeclaredExperiment(msgspec.Struct, frozen=True, kw_only=True):
     """An experiment as its source declares it.
 
     ``name`` is that of its function, ``temporary`` are results that only other experiments read, and ``run_parameter`` is
-    the name of the parameter that takes the ``Run``, or "".
+    the name of the parameter that takes the ``Run``, or "". One that is ``unwritten`` only raises NotImplementedError.
     """
 
     name: str
@@ -42,6 +42,7 @@ class DeclaredExperiment(msgspec.Struct, frozen=True, kw_only=True):
     minutes: float
     gpu_minutes: float
     temporary: list[str] = []
+    unwritten: bool = False
     run_parameter: str
     edges: list[AnyEdge]
     parameters: list[Parameter]

@@ -95,6 +95,11 @@ class AssessedList(msgspec.Struct, frozen=True):
     path: str = ""
 
     @property
+    def wanted(self) -> int:
+        """How many are not optional."""
+        return sum(not each.item.optional for each in self.items)
+
+    @property
     def lacking(self) -> tuple[Assessed, ...]:
         """What is not complete and not optional."""
         return tuple(each for each in self.items if not each.is_done and not each.item.optional)

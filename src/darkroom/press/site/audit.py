@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from darkroom.core.errors import Fault
-from darkroom.core.manifest import ADVICE, NAME, Figure, checks
+from darkroom.core.manifest import ADVICE, NAME, UNWRITTEN, Figure, checks
 from darkroom.core.paths import alike, links_among
 from darkroom.press.content.catalogue import FRESH, StoredExperiment
 from darkroom.press.rendering.context import Context
@@ -21,7 +21,7 @@ from darkroom.press.typeset.vetting import LARGEST, is_published
 def judge_experiments(sources: Sources, index: Index, findings: Findings) -> None:
     """Report experiments that are not fresh, and figures that no page shows."""
     waited_for, shown, rule = _waited_for(sources), _called_for(sources), checks(sources.inputs.digest)
-    unseen: list[str] = []
+    unseen, unwritten = list[str](), list[str]()
     for experiment in sources.catalogue.experiments.values():
         place = _place(sources, experiment)
         if experiment.problem:
@@ -36,8 +36,14 @@ def judge_experiments(sources: Sources, index: Index, findings: Findings) -> Non
             if not experiment.digest and experiment.id not in shown:
                 unseen.append(experiment.id)  # no published page needs it
                 continue
+            if not experiment.digest and experiment.reasons == (UNWRITTEN,):
+                unwritten.append(experiment.id)
+                continue
             message = f"{experiment.id} is {_described(experiment)}; run python build.py run {experiment.id}"
             findings.problems.append(Fault(place, 1, 1, experiment.state, message))
+    if unwritten:
+        message = f"{UNWRITTEN}: {', '.join(unwritten)}; their functions say what they have to return"
+        findings.problems.append(Fault(sources.places.shown(sources.places.outputs.parent), 1, 1, "missing", message))
     findings.problems.extend(_alike(sources))
     findings.warnings += _never_run(sources, unseen)
     findings.warnings += _unshown(sources, index)

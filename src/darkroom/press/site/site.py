@@ -215,7 +215,7 @@ def _assessed(
         if each.lacking and (findings.strict or findings.all_missing):
             findings.problems.extend(Fault(each.path, *_said(each, found)) for found in each.lacking)
         elif each.lacking:
-            message = f"{each.name}: {len(each.lacking)} of {len(each.items)} lack something; python build.py check lists it"
+            message = f"{each.name}: {len(each.lacking)} of {each.wanted} lack something; python build.py check lists it"
             findings.warnings.append(Fault(each.path, 1, 1, "deliverable", message))
     return lists
 

@@ -1,0 +1,1 @@
+"""Part A: sampling loops with a pretrained model."""
