@@ -141,7 +141,7 @@ def test_little_memory_is_what_a_run_is_said_to_lack(workshop: Workshop) -> None
 @pytest.mark.parametrize(
     ("number", "said"),
     [
-        (errno.ENOSPC, "cannot write a/b: No space left on device; make room"),
+        (errno.ENOSPC, "cannot write a/b: No space left on device; free some space"),
         (errno.EROFS, "cannot write a/b: Read-only file system; choose another place"),
         (errno.EFBIG, "cannot write a/b: File too large; allow larger files with ulimit -f"),
         (errno.EMFILE, "too many files are open"),

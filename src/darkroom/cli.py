@@ -572,7 +572,7 @@ def _serve(call: SimpleNamespace, lab: Lab) -> int:
 _COMMANDS = {"build": _build, "run": _run, "status": _status, "accept": _accept, "serve": _serve, "check": _check}
 
 
-# What they share ------------------------------------------------------------------------------------------------------
+# Shared by the commands -----------------------------------------------------------------------------------------------
 
 
 def _up_to_date(lab: Lab) -> Plan:

@@ -188,7 +188,7 @@ class Digests:
         self._known, self._changed = known, False
 
     def _look(self, path: str, links: bool) -> os.stat_result | None:
-        """What the system says of the plain file at *path*, or None if there is none."""
+        """The stat of the plain file at *path*, or None if there is none."""
         looks = self._looks
         if looks is not None and path in looks:
             found = looks[path]
@@ -232,7 +232,7 @@ def _stat(path: str, links: bool, follow: bool) -> os.stat_result | None:
 
 
 def _entry(found: os.stat_result, now_ns: int, digest: str, known: _Entry | None) -> _Entry:
-    """The entry of a file that was *found* like that, and read or written, from *now_ns* on; *known* is the one before."""
+    """The cache entry of a file with the stat *found*, read or written from *now_ns* on; *known* is the one before."""
     is_racy = max(found.st_mtime_ns, found.st_ctime_ns) + RACY_NS >= now_ns
     modified_ns = _NEVER if is_racy else found.st_mtime_ns
     rule = known.rule if known is not None and known.sha256 == digest else ""

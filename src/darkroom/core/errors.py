@@ -1,4 +1,4 @@
-"""Everything that Darkroom raises on purpose, and the exit code that each kind ends the process with.
+"""The exceptions that Darkroom raises, and the exit code of each.
 
     DarkroomError
     ├── ContentError       1   faults in pages, templates or stored results; carries every fault found
@@ -7,7 +7,7 @@
     │   ├── UnknownName        no experiment, figure or parameter of that name
     │   ├── LimitTooLow        the shell allows too little memory or too few open files
     │   ├── DataUnavailable    a data set is missing, damaged or cannot be fetched
-    │   ├── DeviceUnavailable  the device or the package that a run needs is not there
+    │   ├── DeviceUnavailable  the device or the package that a run needs is not available
     │   └── Locked             another process is working on the same outputs
     ├── DamagedOutputs     1   a manifest or result file is truncated, altered or of another version
     └── ExperimentError    3   an experiment raised, or returned what cannot be stored
@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 
 class Fault(NamedTuple):
-    """One thing wrong at one place; ``str`` gives ``path:line:column rule: message``."""
+    """A fault at a place in a file; ``str`` gives ``path:line:column rule: message``."""
 
     path: str
     line: int
@@ -63,7 +63,7 @@ MOST_SHOWN = 100  # faults of a file
 
 
 def shown(faults: Iterable[Fault]) -> list[str]:
-    """Faults or warnings as lines; of a file with very many only the first, and how many more there are."""
+    """Faults or warnings as lines; for a file with very many, only the first ones and the number of the others."""
     lines: list[str] = []
     counts: dict[str, int] = {}
     for fault in faults:
@@ -97,7 +97,7 @@ class DataUnavailable(UsageError):
 
 
 class DeviceUnavailable(UsageError):
-    """The device, or the package that a run needs, is not there."""
+    """The device, or the package that a run needs, is not available."""
 
 
 class Locked(UsageError):
@@ -139,7 +139,7 @@ NO_MEMORY = "out of memory; close other programs, allow more with ulimit -v, or 
 
 
 def explained(error: OSError) -> str:
-    """What the system refused, where and why, and what to do: "cannot read pages/index.md: Permission denied; ...".
+    """A message with what to do: "cannot read pages/index.md: Permission denied; ...".
 
     The system does not say whether reading or writing failed; permissions are checked to find out.
     """
@@ -155,7 +155,7 @@ def explained(error: OSError) -> str:
     elif error.errno in {errno.EMFILE, errno.ENFILE}:
         said = f"too many files are open: {reason}; allow more with ulimit -n"
     elif error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        said = f"{write} make room, or {choose}"
+        said = f"{write} free some space, or {choose}"
     elif error.errno == errno.EFBIG:
         said = f"{write} allow larger files with ulimit -f, or {choose}"
     elif error.errno == errno.EROFS:
@@ -186,9 +186,9 @@ def _named(path: object) -> str:
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
-    """A clause that offers the closest spelling, such as ``; did you mean 'epochs'?``, or nothing.
+    """A clause with the closest spelling, such as ``; did you mean 'epochs'?``, or nothing.
 
-    *cutoff* is how alike the two are at least, from 0 to 1.
+    *cutoff* is the least similarity, from 0 to 1.
     """
     import difflib  # only needed once something is wrong
 

@@ -1,4 +1,4 @@
-"""The layouts of figures, a type for each kind: what drawing gives, manifests store and the template of that kind shows.
+"""The layouts of figures, a type for each kind: drawing makes them, manifests store them, templates show them.
 
 A manifest may come with someone else's outputs, so everything in it is checked: sizes are those of pictures, lists are
 no longer than a page can show, and every file that a layout names belongs to the figure.

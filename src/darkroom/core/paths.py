@@ -157,7 +157,7 @@ def check_name(name: str) -> None:
 
 
 def read_plain(path: Path | str, limit: int, *, links: bool = False) -> bytes:
-    """The content of a plain file of at most *limit* bytes; a link is none, unless *links* are followed.
+    """The content of a plain file of at most *limit* bytes; a link is refused unless *links* is set.
 
     Pipes and devices are not opened for reading.
 

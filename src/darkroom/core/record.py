@@ -44,7 +44,7 @@ class FigureRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class DeclaredAt(msgspec.Struct, frozen=True):
-    """Where the experiment stands in the sources."""
+    """Where the experiment is declared in the sources."""
 
     path: str
     line: int

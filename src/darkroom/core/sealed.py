@@ -1,9 +1,9 @@
-"""Caches that are used only if this user's Darkroom wrote them and nobody has changed them.
+"""Caches that are used only if this user's Darkroom wrote them and they have not been changed since.
 
 What a project keeps under ``.darkroom`` decides what is published and, as compiled templates, what runs; it may have
-come with somebody's folder, and disks fail. So each cache is sealed: it opens with a keyed digest of what follows. The
-key is the user's, ``~/.cache/darkroom/.key``; without a home there is one for each process, and caches are made anew
-each time.
+come with someone else's project, and disks fail. So each cache is sealed: it opens with a keyed digest of what follows.
+The key is the user's, ``~/.cache/darkroom/.key``; without a home there is one for each process, and caches are made
+anew each time.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ def agreement(
         conditional, unconditional: of the same network, with the prompt and with the null prompt.
         pictures: shape (B, ...), in the range of the data.
         noise: drawn once for each time; the same seeds make two prompts comparable.
-        times: where to ask, in [1, T].
+        times: at which to compare, in [1, T].
     """
     gains = []
     for t in times:

@@ -1,8 +1,8 @@
 """Denoisers: from a noisy image and its time to the noise in it and the clean image behind it.
 
 A prediction is a coroutine: :meth:`Denoiser.predict` yields queries to networks and is sent their outputs.
-So however denoisers are nested, everything that one step asks of a network goes through it as one batch:
-:func:`together` runs predictions side by side, and :func:`evaluate` joins what they ask.
+So however denoisers are nested, all queries of one step to a network go through it as one batch: :func:`together` runs
+predictions side by side, and :func:`evaluate` joins their queries.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class Query:
-    """One evaluation of a network: images (B, ...), times as networks are told them (B,), further conditions (B, ...)."""
+    """One evaluation of a network: images (B, ...), times as networks take them (B,), further conditions (B, ...)."""
 
     network: Network
     inputs: tuple[Tensor, ...]
@@ -128,7 +128,7 @@ def combined(
 
 @dataclass(frozen=True, eq=False)
 class Predictor(Denoiser):
-    """A network, told x_t, the time and *conditions*, whose output is read as a prediction.
+    """A network of x_t, the time and *conditions*, whose output is read as a prediction.
 
     Args:
         network: (B, C, H, W), (B,), *conditions -> (B, C, H, W).
@@ -260,7 +260,7 @@ class PosteriorMean(Denoiser):
         E[x_0 | x_t] = sum_i w_i x^(i),    w = softmax_i( -|x_t - alpha_t x^(i)|^2 / (2 sigma_t^2) )
 
     Args:
-        data: shape (N, ...), of the type and on the device of the images that it will be asked about.
+        data: shape (N, ...), of the type and on the device of the images that it will be given.
     """
 
     data: Tensor
@@ -279,7 +279,7 @@ class PosteriorMean(Denoiser):
 
 @dataclass(frozen=True, eq=False)
 class GaussianDenoiser(Denoiser):
-    """The exact denoiser of data x_0 ~ N(mean, std^2 I): used to test samplers, since everything about it is known.
+    """The exact denoiser of data x_0 ~ N(mean, std^2 I): used to test samplers, since its exact solution is known.
 
     E[x_0 | x_t] = mean + alpha_t std^2 (x_t - alpha_t mean) / (alpha_t^2 std^2 + sigma_t^2)
     """

@@ -28,7 +28,7 @@ def read_embeddings(path: Path, tokens: int, plain: Callable[[str], str] = str) 
         plain: a prompt as it is looked up, such as in small letters.
 
     Raises:
-        ValueError: it cannot be read, or is no such dictionary; every fault is told.
+        ValueError: it cannot be read, or is no such dictionary; every fault is reported.
     """
     given = _pickled(path) if path.suffix in PICKLED else _safetensors(path)
     if not isinstance(given, Mapping) or not given:

@@ -71,7 +71,7 @@ class StraightLine(Process):
 
 @dataclass(frozen=True, eq=False)
 class AsFlow(Denoiser):
-    """A denoiser of another process, asked along the straight line; see :func:`as_flow`."""
+    """A denoiser of another process, evaluated along the straight line; see :func:`as_flow`."""
 
     inner: Denoiser
     process = StraightLine()
@@ -94,13 +94,13 @@ class AsFlow(Denoiser):
 def as_flow(denoiser: Denoiser) -> Denoiser:
     """*denoiser*, of any process, as a denoiser of the straight line from noise of standard deviation 1.
 
-    What a denoiser knows of x_t depends on the ratio of data to noise alone. So at time t it is asked at the time t'
-    of its own process where alpha_t' / sigma_t' = t / (1 - t), about the picture brought to that scale,
+    What a denoiser can infer from x_t depends only on the ratio of data to noise. So at time t it is evaluated at the
+    time t' of its own process where alpha_t' / sigma_t' = t / (1 - t), on the picture brought to that scale,
 
         x_t' = sigma_t' / (1 - t) x_t
 
     (Kingma et al. 2021, section 5.1; Gao et al. 2024, "Diffusion meets flow matching"). Its x_0 is that of the flow,
     whose velocity is x_0 - eps, and an Euler step of the flow is a DDIM step of the process. Where a schedule has
-    no such time, before its last or after its first, it is asked at that one.
+    no such time, before its last or after its first, it is evaluated at that one.
     """
     return denoiser if denoiser.process == StraightLine() else AsFlow(denoiser)

@@ -4,7 +4,7 @@ What has been learnt of small pictures stays where it is, inside, one level furt
 al. 2018). Around it comes a level that at first only averages on the way in and repeats pixels on the way out. Inside,
 nothing changes if the small network has learnt the pooled process: see ``pooled`` of
 :class:`~darkroom.diffusion.cascade.TextToImageLoss`. A stage II can take noise out as stage I does before it has learnt
-to look at the picture that it is given.
+to use the picture that it is given.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Guided(Denoiser):
 
     gamma = 0 is the unconditional prediction, 1 the conditional one, and more than 1 goes beyond it. (The paper's w is
     gamma - 1.) This is the one place where the convention is stated; everything else refers to it. Where variances are
-    predicted, v is that of the conditional branch; at gamma = 0, where that is not asked, of the other.
+    predicted, v is that of the conditional branch; at gamma = 0, where that is not evaluated, of the other.
 
     Raises:
         ValueError: branches of different processes.
@@ -43,7 +43,7 @@ class Guided(Denoiser):
         return self.conditional.process
 
     def predict(self, x_t: Tensor, t: float) -> Predicting:
-        """Both branches in one batch; one alone where gamma silences the other."""
+        """Both branches in one batch; one alone where gamma leaves the other without weight."""
         alone = {0.0: self.unconditional, 1.0: self.conditional}.get(self.gamma)
         if alone is not None:
             return (yield from alone.predict(x_t, t))
@@ -64,7 +64,7 @@ class Anagram(Denoiser):
     v is the same mean with signs kept: a negative has negative noise and no negative variance.
 
     Args:
-        parts: for each view, who looks and how.
+        parts: a denoiser and its view each.
         weights: w_i, which sum to 1; by default all alike. A larger weight favours a view where they conflict.
 
     Raises:
@@ -87,7 +87,7 @@ class Anagram(Denoiser):
         return self.parts[0][0].process
 
     def predict(self, x_t: Tensor, t: float) -> Predicting:
-        """Every denoiser about its view, in one batch; the mean of what they say, turned back."""
+        """Every denoiser on its view, in one batch; the mean of their predictions, turned back."""
         views = [view for _, view in self.parts]
         seen = yield from together(*(denoiser.predict(view(x_t), t) for denoiser, view in self.parts))
 
@@ -151,7 +151,7 @@ class Factorized(Denoiser):
 
 @dataclass(frozen=True, eq=False)
 class Beside(Denoiser):
-    """Several denoisers, each for rows of its own of one batch, so that a step of all of them asks networks once.
+    """Several denoisers, each for rows of its own of one batch, so that a step of all of them evaluates networks once.
 
     Args:
         parts: denoisers in the order of the batch, and how many rows each has.
@@ -173,7 +173,7 @@ class Beside(Denoiser):
         return self.parts[0][0].process
 
     def predict(self, x_t: Tensor, t: float) -> Predicting:
-        """Every denoiser about its rows, in one batch."""
+        """Every denoiser on its rows, in one batch."""
         counts = [count for _, count in self.parts]
         if sum(counts) != len(x_t):
             raise ValueError(f"{len(x_t)} rows for denoisers of {' + '.join(map(str, counts))}")

@@ -1,7 +1,7 @@
 """Text-to-image cascades of DeepFloyd IF's shape, from diffusers' folders: the only module that imports diffusers.
 
 Another kind of model is one network in pixel space that was trained along the straight line of flow matching, such as a
-transformer: :func:`load_flow` reads it, by a :class:`Convention` that says how it is asked and what it returns.
+transformer: :func:`load_flow` reads it, by a :class:`Convention` that says what it takes and what it returns.
 
 A cascade is two pipelines. Stage I turns an embedded prompt into 64 x 64 pictures (``IFPipeline``); stage II makes them
 larger (``IFSuperResolutionPipeline``). Of each, this module takes the U-Net and the noise schedule, as a
@@ -101,12 +101,12 @@ class Convention:
     Args:
         prediction: what it returns: "velocity", "data" or "noise". A velocity is x_0 - eps where the network's own
             time rises towards the data, and eps - x_0 where it falls, whatever the scale of that time.
-        times: what it is told at noise and at the data, such as (0, 1), (1, 0) or (1000, 0).
+        times: its time input at noise and at the data, such as (0, 1), (1, 0) or (1000, 0).
         noise_scale: the standard deviation of the noise that it was trained with.
         side: N of its pictures; 0 for what its configuration says.
         tokens: how many tokens a prompt is padded or cut to.
         lower: whether prompts are put in small letters, as DeepFloyd's are.
-        masked: whether it is also told which tokens are there.
+        masked: whether it also takes a mask of the tokens.
         code: its class, with ``from_pretrained``; None for the class of diffusers that its configuration names.
     """
 
@@ -218,7 +218,7 @@ class Prompts:
         return self.conditions(prompts)[0]
 
     def conditions(self, prompts: Sequence[str]) -> tuple[Tensor, ...]:
-        """What a network is told of *prompts*: their embeddings and, if it is masked, which tokens are there, (N, tokens).
+        """A network's inputs for *prompts*: their embeddings and, if it takes one, a mask of tokens, (N, tokens).
 
         Raises:
             ModelUnavailable: a prompt is not in the cache and no text encoder is available.
@@ -414,7 +414,7 @@ def _weight_files(folder: Path, half: bool) -> list[Path]:
 
 
 def _variant_of(folder: Path, half: bool) -> dict[str, Any]:
-    """What tells ``from_pretrained`` to read :func:`_weight_files`."""
+    """Arguments that make ``from_pretrained`` read :func:`_weight_files`."""
     return {"variant": "fp16"} if ".fp16" in _weight_files(folder, half)[0].name else {}
 
 

@@ -79,7 +79,7 @@ class Process(ABC):
 
     @abstractmethod
     def fraction(self, t: float) -> float:
-        """The time as networks are told it, in [0, 1]."""
+        """The time as networks take it, in [0, 1]."""
 
     @abstractmethod
     def times(self, steps: int | None = None) -> Sequence[float]:

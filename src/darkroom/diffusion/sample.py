@@ -1,4 +1,4 @@
-"""Samplers: generators that walk from noise to data and yield every step.
+"""Samplers: generators that go from noise to data and yield every step.
 
 They only use the denoiser's :class:`~darkroom.diffusion.process.Process`, so each of them samples along a DDPM
 schedule and along the straight line of flow matching. A sampler never prints, plots or stores what it yields.
@@ -34,7 +34,7 @@ class Step:
 
 
 class Noise:
-    """Standard normal noise from one generator a sample, drawn on the CPU so that every device sees the same.
+    """Standard normal noise from one generator a sample, drawn on the CPU so that it is the same for every device.
 
     Args:
         seeds: one for each sample of the batch.
@@ -217,13 +217,13 @@ def inpaint(
 ) -> Iterator[Step]:
     """Fill the hole of a picture and keep the rest (Lugmayr et al. 2022, algorithm 1).
 
-    Before the network sees x_t, everything outside the hole is replaced by the original, noised to that same t,
+    Before x_t goes through the network, everything outside the hole is replaced by the original, noised to that same t,
 
         x_t <- m x_t + (1 - m) (alpha_t x_orig + sigma_t eps)
 
-    and at the end by the original itself, so that nothing outside has changed. What is put in knows nothing of the hole
-    as it is; only after another step, from x_s noised back to t, do the two agree. So each step is done *repeats*
-    times.
+    and at the end by the original itself, so that nothing outside has changed. What is put in does not depend on the
+    content of the hole; only after another step, from x_s noised back to t, do the two agree. So each step is done
+    *repeats* times.
 
     Args:
         originals: shape (B, C, H, W).

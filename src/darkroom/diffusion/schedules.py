@@ -5,7 +5,7 @@ A schedule is the table ``alpha_bar``: with x_0 the data and eps standard normal
     x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps            (Ho et al. 2020, eq. 4)
 
 Times are the paper's: t = 0 is the data (alpha_bar_0 = 1), t = 1, ..., T are noise levels. Between them the table is
-read by the angle phi with cos phi = sqrt(alpha_bar): :func:`~darkroom.diffusion.flow.as_flow` asks for such times.
+read by the angle phi with cos phi = sqrt(alpha_bar): :func:`~darkroom.diffusion.flow.as_flow` uses such times.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Schedule(Process):
 
     Args:
         alpha_bars: shape (T + 1,), float64, from exactly 1 strictly down to 0 or more. Where the last is 0 ("zero terminal
-            SNR", Lin et al. 2024), x_T is noise alone, and a network that predicts eps says nothing of x_0 there.
+            SNR", Lin et al. 2024), x_T is noise alone, and a prediction of eps does not determine x_0 there.
 
     Raises:
         ValueError: the table does not start at 1, does not fall, or leaves [0, 1].
@@ -94,7 +94,7 @@ class Schedule(Process):
         return strided(self.T, self.T if steps is None else steps)
 
     def time_of(self, ratio: float) -> float:
-        """The time, whole or not, at which alpha / sigma is *ratio*, in [1, T]: no network has been asked about others."""
+        """The time, whole or not, at which alpha / sigma is *ratio*, in [1, T]: networks are not trained at others."""
         angle = torch.atan2(torch.ones((), dtype=torch.float64), torch.tensor(ratio, dtype=torch.float64))
         angles = self._near._angles
         after = int(torch.searchsorted(angles, angle).clamp(1, self.T))
@@ -106,7 +106,7 @@ class Schedule(Process):
         return Schedule(self.alpha_bars.to("cpu" if torch.device(device).type == "mps" else device))
 
     def _table(self, t: Tensor | float) -> Tensor:
-        """The table that *t* is looked up in: on the CPU for a number, so that nobody waits for a device."""
+        """The table that *t* is looked up in: on the CPU for a number, so that there is no wait for a device."""
         return self.alpha_bars if isinstance(t, Tensor) else self._near.alpha_bars
 
     @cached_property

@@ -108,7 +108,7 @@ class Denoising:
 
 @dataclass(frozen=True)
 class FromNoise:
-    """Learn x from eps alone, which says nothing of it: the least squared error is the mean of all x."""
+    """Learn x from eps alone, which is independent of it: the least squared error is the mean of all x."""
 
     def draw(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
         """eps and x."""
@@ -126,7 +126,7 @@ class NoisePrediction:
     Args:
         schedule: t is drawn evenly from 1, ..., T.
         drop: the share of digits that are hidden, so that one network learns the unconditional case too (Ho and
-            Salimans 2022); None for a network that is told no digit.
+            Salimans 2022); None for a network that takes no digit.
     """
 
     schedule: Schedule
@@ -148,7 +148,7 @@ class NoisePrediction:
 class VelocityPrediction:
     """Learn the velocity of a discrete schedule from x_t and t / T (Salimans and Ho 2022, section 4).
 
-    Unlike eps it says something of x_0 at every time, also where a schedule ends in noise alone.
+    Unlike eps it determines x_0 for a given x_t at every time, also where a schedule ends in noise alone.
 
     Args:
         schedule: t is drawn evenly from 1, ..., T.
@@ -172,7 +172,7 @@ class FlowMatching:
     """Learn the velocity x - eps from x_t = t x + (1 - t) eps and t (Lipman et al. 2023, eq. 23 with sigma_min = 0).
 
     Args:
-        drop: the share of digits that are hidden; None for a network that is told no digit.
+        drop: the share of digits that are hidden; None for a network that takes no digit.
         spread: t is the logistic function of a normal variable with this standard deviation, which draws more of the
             times in the middle (Esser et al. 2024, eq. 19); None for times drawn evenly from [0, 1].
     """

@@ -131,7 +131,7 @@ def _draw_bars(
     texts: Sequence[str],
     references: Sequence[Reference],
 ) -> None:
-    """The bars of one kind, which is so-and-so many of so many, and their heights as text where there is room."""
+    """The bars of one kind, the *index*-th of *kinds*, and their heights as text where there is room."""
     index, kinds = kind
     centres = _centres(index, kinds, len(values))
     axes.bar(centres, values, _SHARE / kinds * 0.92, color=canvas.ink(SERIES[index]), alpha=0.85, linewidth=0, zorder=2)
@@ -142,7 +142,7 @@ def _draw_bars(
 
 
 def _clear_of(axes: Axes, value: float, references: Sequence[Reference]) -> float:
-    """How far above its bar a height is told, in pixels, so that no line crosses it."""
+    """How far above its bar a height is written, in pixels, so that no line crosses it."""
     gap = 4.0
     heights = axes.transData.transform([(0.0, y) for y in (value, *sorted(line.y for line in references))])[:, 1]
     for line in heights[1:] - heights[0]:

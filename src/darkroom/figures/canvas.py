@@ -53,7 +53,7 @@ class Canvas:
         self._stand_ins: dict[Paint, str] = {}
 
     def ink(self, paint: Paint) -> str:
-        """What to tell matplotlib when *paint* is meant."""
+        """The colour to pass to matplotlib in place of *paint*."""
         return self._stand_ins.setdefault(paint, f"#{_FIRST_STAND_IN + len(self._stand_ins):06x}")
 
     def axes(self, left: float, bottom: float, right: float, top: float) -> Axes:

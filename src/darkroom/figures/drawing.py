@@ -18,7 +18,7 @@ _FILE_NAME = r"[a-z0-9_][a-z0-9_.-]*"
 
 
 class FigureError(ValueError):
-    """What was asked for cannot be drawn; the message says what is wrong, where, and what to do."""
+    """A figure cannot be drawn; the message says what is wrong, where, and what to do."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ TURNS: Mapping[str, Callable[[Pixels], Pixels]] = {
 
 
 class Turning(NamedTuple):
-    """A picture with a second reading.
+    """A picture that shows something else once it is turned.
 
     Args:
         heading: inline ``$math$`` is allowed.

@@ -52,7 +52,7 @@ def _between(stops: tuple[str, str, str], share: float) -> str:
 
 
 def over(background: Paint) -> Paint:
-    """The ink that reads best on *background*, chosen for each page by itself."""
+    """The text colour with the greater contrast on *background*, chosen for light and dark pages separately."""
     dark, light = "#000000", "#ffffff"  # one of the two reaches 4.58 : 1 on any colour
     light_page = max((dark, light), key=lambda ink: contrast(ink, background.light))
     dark_page = max((dark, light), key=lambda ink: contrast(ink, background.dark))

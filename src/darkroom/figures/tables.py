@@ -72,7 +72,7 @@ def shown(value: Any, specification: str = "", where: str = "table") -> str:
 
 
 def number_text(value: float, specification: str = "", where: str = "number") -> str:
-    """*value* as a reader wants it: a real minus sign, whole numbers in full, others to four digits unless told."""
+    """*value* as a reader wants it: a real minus sign, whole numbers in full, others to four digits by default."""
     if not math.isfinite(value):
         raise FigureError(f"{where}: {value} cannot be shown; find out where it comes from")
     try:

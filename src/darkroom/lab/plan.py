@@ -4,13 +4,13 @@ An experiment's key is the sha256 of canonical JSON over its name, code, paramet
 inputs; an upstream counts by the digest of its *results*, so that a rerun with equal results makes nothing else stale.
 States:
 
-    fresh      the outputs are what the sources say
-    stale      the outputs are of other code, parameters or inputs
-    missing    there are none
+    fresh      the outputs agree with the sources
+    stale      the outputs were made with other code, parameters or inputs
+    missing    there are no outputs
     waiting    an upstream must run first
     damaged    a file is missing, altered, or of another version
 
-A temporary result that is absent is no damage; what reads it has it made again.
+An absent temporary result is not damage: a run that reads it makes it again first.
 """
 
 from __future__ import annotations
@@ -102,13 +102,13 @@ class Verdict(msgspec.Struct, frozen=True):
 
     @property
     def to_draw(self) -> list[str]:
-        """The figures and metrics that are not what the sources say, and can be drawn from what is stored."""
+        """The figures and metrics that are out of date and can be drawn from stored results."""
         drawings = [*self.figures.values(), *self.metrics.values()]
         return [each.recipe.name for each in drawings if each.state in {STALE, MISSING, DAMAGED}] if self.usable else []
 
     @property
     def is_behind(self) -> bool:
-        """Whether figures, metrics or descriptions in the manifest are not what the sources say, and can be made so."""
+        """Whether figures, metrics or descriptions in the manifest are out of date and can be renewed."""
         return self.usable and bool(self.to_draw or (self.manifest and not is_described(self.manifest, self.recipe)))
 
 
@@ -293,7 +293,7 @@ class Planner:
             return [f"{links[0]} is a link"]
         return [each.path for each in files if of(f"{folder}/{each.path}", links=False, size=each.bytes) != each.sha256]
 
-    # What edges lead to -----------------------------------------------------------------------------------------------
+    # Digests of inputs ------------------------------------------------------------------------------------------------
 
     def dataset(self, name: str) -> str:
         """The digest of a data set."""
@@ -415,7 +415,7 @@ def _differ(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool
 
 
 def _code_reasons(stored: Mapping[str, str], now: Mapping[str, str]) -> list[Reason]:
-    """The definitions that changed; where none did, those that came or went."""
+    """The definitions that changed; where none did, those that were added or removed."""
     changed = sorted(name for name in stored.keys() & now.keys() if stored[name] != now[name])
     return [Reason("code", name) for name in changed or sorted(stored.keys() ^ now.keys())]
 

@@ -168,7 +168,7 @@ def _claim_caches(request: SiteRequest) -> None:
         raise UsageError(f"{_first(error, request)}; the old site is untouched") from None
 
 
-# What was seen and written --------------------------------------------------------------------------------------------
+# Inputs and outputs of the last build ---------------------------------------------------------------------------------
 
 
 def _record_path(request: SiteRequest) -> Path:

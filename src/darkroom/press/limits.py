@@ -1,4 +1,4 @@
-"""Limits on the time and memory that a page may take, since anybody may have written it.
+"""Limits on the time and memory that a page may take, since it may come from someone else.
 
 Time is measured by an interval timer whose signal raises an error in whatever is running; memory by the limit of
 the process's address space, raised again when the page is done. Where a system has neither, there are no limits.

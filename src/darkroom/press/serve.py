@@ -54,7 +54,7 @@ WAIT_S = 10.0  # to receive a request, or to send an answer
 MOST = 64  # connections at a time
 STREAMS = 24  # of them, those that wait for the next build
 STEP_S, STILL_HERE_S = 0.4, 5.0  # between messages that keep a stream alive and show whether it is still read
-PATIENCE_S = 1.0  # for a connection that was hung up on to be gone
+PATIENCE_S = 1.0  # for a closed connection to end
 LONGEST = 2_000  # characters of an address
 
 
@@ -297,7 +297,7 @@ class Server(ThreadingHTTPServer):
             return connection in self._streams
 
     def drop_stream(self, connection: socket.socket) -> None:
-        """Forget a browser that is gone."""
+        """Remove a browser that has disconnected."""
         with self._lock:
             self._streams.pop(connection, None)
 
@@ -308,7 +308,7 @@ class Server(ThreadingHTTPServer):
             _hang_up(waiting[0][0])
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """The same, and make room for another."""
+        """The same, and free its place for another connection."""
         try:
             super().process_request_thread(request, client_address)
         finally:

@@ -83,7 +83,7 @@ def written_by_us(site: Path, remembered: Mapping[str, str]) -> dict[str, str]:
 def others(site: Path, ours: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
     """What in *site* is not Darkroom's and is to be carried over: files, links and empty folders, by path.
 
-    A file of ours that somebody has edited since, and that no page needs any longer, is theirs as well.
+    A file of ours that has been edited since, and that no page needs any longer, counts as foreign too.
 
     Args:
         site: the folder as it stands.

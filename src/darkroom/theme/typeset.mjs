@@ -7,7 +7,7 @@ import { pathToFileURL } from "node:url";
 const { default: katex } = await import(pathToFileURL(process.argv[2]));
 const [options, ...tasks] = readFileSync(0, "utf8").trimEnd().split("\n").map((line) => JSON.parse(line));
 
-// What asks for trust (\href, \includegraphics, \htmlClass, ...) would be printed as its own name, in red.
+// KaTeX would print commands that need trust (\href, \includegraphics, \htmlClass, ...) as their names, in red.
 function trust({ command }) {
   throw new katex.ParseError(`${command} is not for formulas; links and pictures go into the text beside them`);
 }
@@ -27,5 +27,5 @@ function write(text) {
   for (let rest = Buffer.from(text); rest.length;) rest = rest.subarray(writeSync(1, rest));
 }
 
-// Each by itself, so that where one takes for ever it is known which.
+// Each is written at once, so that one that never ends can be identified.
 tasks.forEach((task, number) => write(`\n${options.word} ${JSON.stringify([number, typeset(task)])}\n`));

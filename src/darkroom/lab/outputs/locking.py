@@ -1,4 +1,4 @@
-"""One process at a time works on an experiment's outputs; others report which."""
+"""One process at a time works on an experiment's outputs; others report which one it is."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def results_digest(files: Iterable[StoredFile]) -> str:
 
 
 class Results(Mapping[str, Any]):
-    """Stored results: read-only, loaded file by file as they are asked for, and verified as they are read.
+    """Stored results: read-only, loaded file by file on demand, and verified as they are read.
 
     ``results["loss"]`` is an array, ``results["epoch_20"]`` a mapping of arrays, ``results["steps"]`` a value of JSON,
     ``results["pipeline"]`` the path of a folder that the run wrote.

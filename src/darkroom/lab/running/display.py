@@ -25,7 +25,7 @@ class Display(Protocol):
     def __exit__(self, *error: object) -> None: ...
 
     def line(self, text: str) -> None:
-        """Show a line that stays."""
+        """Print a line."""
 
     def progress(self, identity: str, event: Progress) -> None:
         """Show how far a run is."""

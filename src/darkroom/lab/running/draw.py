@@ -135,7 +135,7 @@ def draw(
 def described(
     manifest: Manifest, recipe: ExperimentRecipe, figures: Mapping[str, Figure], metrics: Mapping[str, Metric]
 ) -> Manifest:
-    """The manifest with current values of what is not in keys: the summary, temporary results, where things stand."""
+    """The manifest with current values of what is not in keys: the summary, temporary results, line numbers."""
     import msgspec
 
     lines = {each.name: each.line for each in recipe.figures}

@@ -1,7 +1,7 @@
 """The GPUs of this machine, one for each experiment.
 
 A GPU is named as CUDA_VISIBLE_DEVICES names it: by its number, or by NVIDIA's names for it and its parts (UUIDs, MIG).
-A worker sees only its own, so that whatever it computes on is "cuda" to it.
+Only its own is visible to a worker, under the name "cuda".
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def chosen(numbers: tuple[int, ...], there: list[str]) -> list[str]:
 
 
 def environment(gpu: str) -> Mapping[str, str]:
-    """The environment variables with which a worker sees *gpu* alone."""
+    """The environment variables that make *gpu* alone visible to a worker."""
     return {} if gpu == ANY else {VISIBLE: gpu, **_ordered()}
 
 

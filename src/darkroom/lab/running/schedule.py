@@ -499,7 +499,7 @@ class _Process:
         printing.join(timeout=5)
 
     def close(self) -> None:
-        """Let it end: there are no more jobs for it."""
+        """Let the worker end: there are no more jobs for it."""
         assert self._process.stdin
         with suppress(OSError):
             self._process.stdin.close()

@@ -1,6 +1,6 @@
 """The rules of declarations, which are read from source: experiments, their figures and their metrics.
 
-The decorators of ``declare`` and the plan both read declarations here, so they cannot disagree.
+The decorators of ``declare`` and the plan both use this module, so they cannot disagree.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class _Reader:
         decorator: ast.expr,
         kind: str,
     ) -> None:
-        """Refuse what is no plain function, and a declaration that is not in the *head* of its decorators."""
+        """Refuse anything but a plain function, and a declaration that is not in the *head* of its decorators."""
         if isinstance(node, ast.AsyncFunctionDef) or node not in tree.body:
             raise self.fault(
                 node, f"{kind} {node.name!r} must be a plain function at the top level of its file; move it"

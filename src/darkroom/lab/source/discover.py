@@ -221,7 +221,7 @@ def _record(root: Path, module: str, path: str, digest: str) -> dict[str, Any]:
 
 
 def _check_text(record: dict[str, Any], content: bytes, path: str) -> None:
-    r"""Refuse declarations with a text that no file can hold, such as ``"\ud800"``, which is half a character.
+    r"""Refuse declarations with a text that UTF-8 cannot encode, such as ``"\ud800"``, half a surrogate pair.
 
     Raises:
         DeclarationError: there are some; a line for each, at its place.

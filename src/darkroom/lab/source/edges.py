@@ -1,6 +1,6 @@
-"""Edges: what the positional parameters of experiments and figures are bound to, a class for each kind.
+"""Edges: the inputs that positional parameters of experiments and figures are bound to, a class for each kind.
 
-A kind defines how it is written, what it leads to, what represents that in a key, and what a run receives. Besides its
+A kind defines how it is written, what it refers to, what represents that in a key, and what a run receives. Besides its
 class, a new kind needs a function in ``declare`` that is written in signatures.
 """
 
@@ -53,7 +53,7 @@ class State(Protocol):
 
 
 class Inputs(Protocol):
-    """The things themselves."""
+    """The values that edges are bound to."""
 
     def dataset(self, name: str) -> Dataset: ...
     def path(self, path: str) -> Path: ...

@@ -7,7 +7,7 @@ There are four kinds of nodes, with these names in a manifest:
     package.module.*        a whole module, if it is unknown which of its names are used
     *                       every module, where code imports by a computed name
 
-Names that lead out of the project (numpy, torch, ``darkroom.lab``) end the walk; only what they are is hashed.
+Names that lead out of the project (numpy, torch, ``darkroom.lab``) end the search; only their names are hashed.
 """
 
 from __future__ import annotations

@@ -20,10 +20,10 @@
     parameters = { gamma = 7.0 }              in that convention: v_c + w (v_c - v_u), so gamma = w + 1 = 8 here
     only = ["part_a/flow"]                    experiments with variants; by default all that use its roles
 
-An experiment asks for ``weights("stage_1")``, whatever the model. With the default model it is ``part_a/guidance``;
+An experiment declares ``weights("stage_1")``, whatever the model. With the default model it is ``part_a/guidance``;
 with another it is a variant of its own, ``part_a/guidance@deepfloyd-m``, with outputs, key and state of its own, and so
-is everything that takes results from it. Variants are there where they have outputs, or are asked for. A model that
-lacks a role has no variants of what asks for that role.
+is everything that takes results from it. A variant exists if it has outputs or is requested. A model that
+lacks a role has no variants of experiments that use that role.
 """
 
 from __future__ import annotations

@@ -377,7 +377,7 @@ class _Reader:
         self._all(results, inner)
 
     def _class(self, node: ast.ClassDef, scopes: tuple[_Scope, ...]) -> None:
-        """Read a class, whose body sees the module; modules that it imports count as a whole."""
+        """Read a class, whose body resolves names in the module; modules that it imports count as a whole."""
         for each in node.body:
             if isinstance(each, (ast.Import, ast.ImportFrom)):
                 self._import(each, None)

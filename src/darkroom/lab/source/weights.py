@@ -30,7 +30,7 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TextSource(msgspec.Struct, frozen=True):
-    """What reads a model's prompts: a pipeline's text encoder, on the hub or in a folder, or a file of embeddings.
+    """The encoder of a model's prompts: a pipeline's text encoder, on the hub or in a folder, or a file of embeddings.
 
     ``kind`` is empty for the text encoder that is beside the weights, ``embeddings`` for none.
     """
@@ -46,7 +46,7 @@ class TextSource(msgspec.Struct, frozen=True):
         return self.kind == "hub"
 
     def digest(self, state: Any) -> str:
-        """What stands for it in a key."""
+        """What represents it in a key."""
         encoder = f" text {_of_source(self, state)}" if self.kind else ""
         return f"{encoder} embeddings {state.file(self.embeddings)}" if self.embeddings else encoder
 
@@ -75,7 +75,7 @@ class WeightsSource(msgspec.Struct, frozen=True):
         return self.kind == "hub"
 
     def digest(self, state: Any) -> str:
-        """What stands for weights from outside the project: where they are, how their network is called, and its text."""
+        """What represents weights from outside the project in a key: their place, network and text."""
         network = f" {msgspec.json.encode(self.network).decode()}" if self.network else ""
         return f"{_of_source(self, state)}{network}{self.text.digest(state) if self.text else ''}"
 
@@ -115,5 +115,5 @@ class Weights(msgspec.Struct, frozen=True):
 
 
 def is_commit(revision: str) -> bool:
-    """Whether a revision is the whole name of a commit, which nobody can move: 40 hex digits."""
+    """Whether a revision is a full commit hash, 40 hex digits, which cannot move."""
     return len(revision) == 40 and HEX.issuperset(revision)

@@ -144,7 +144,7 @@ class _Scanner(LowLevelParser):  # type: ignore[misc]
         at = self._field if words == "'=' expected" else _skip_space(self.text, error.error_context_info[2])
         return at, f"{entry}{_WORDS.get(words, words)}"
 
-    # pybtex's own steps, watched --------------------------------------------------------------------------------------
+    # pybtex's own steps, with places ----------------------------------------------------------------------------------
 
     def eat_whitespace(self) -> None:
         space = _COMMENT.match(self.text, self.pos)

@@ -61,7 +61,7 @@ def is_others(name: Name) -> bool:
 
 @lru_cache(maxsize=4096)
 def _taken_apart(name: str) -> tuple[Name, str]:
-    name = re.sub(r"\s+0\d{3}$", "", without_html(name).strip())  # how dblp tells namesakes apart
+    name = re.sub(r"\s+0\d{3}$", "", without_html(name).strip())  # dblp's numbers for authors of one name
     if _OTHERS.fullmatch(name):
         return Name("", "others"), ""
     if problem := _joined_otherwise(name):

@@ -258,7 +258,7 @@ class _Reader:
     def _name_part(self, field: str, part: str, offset: int) -> str:
         return as_text(part, lambda what, _: self._report(field, offset, what), formulas=False)
 
-    # Where it appeared, and where it is found ---------------------------------------------------------------------------
+    # Where it appeared, and where it is found -------------------------------------------------------------------------
 
     def _venue(self) -> str:
         archive = self._arxiv()

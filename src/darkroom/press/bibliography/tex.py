@@ -122,7 +122,7 @@ def without_html(tex: str) -> str:
 
 
 def address(tex: str) -> str:
-    r"""An address as it is, of one that TeX was told to print: without braces, ``\_`` as ``_``, the first ``\url`` alone.
+    r"""A plain address from one that was written for TeX: without braces, ``\_`` as ``_``, the first ``\url`` alone.
 
     ``&amp;`` is ``&``; blanks within, which no address has, are left.
     """

@@ -44,12 +44,12 @@ def encoded(path: str) -> str:
 
 
 def root_of(url: str) -> str:
-    """The way from the page at *url* to the root of the site, such as ``"../"``."""
+    """The relative address of the site's root from the page at *url*, such as ``"../"``."""
     return "../" * url.count("/")
 
 
 def way(url: str, target: str) -> str:
-    """The way from the page at *url* to the one at *target*, "" where that is the same."""
+    """The relative address of the page at *target* from the one at *url*, "" where they are the same."""
     return "" if url == target else root_of(url) + encoded(target)
 
 
@@ -61,7 +61,8 @@ def anchor(figure: str) -> str:
 def bare_address(text: str, start: int = 0) -> tuple[int, int] | None:
     """Where the next plain address in a text begins and ends, by GitHub's rules.
 
-    It has http://, https:// or www. before it; marks behind it and a bracket that nothing opens in it are not its part.
+    It has http://, https:// or www. before it; punctuation after it, and a closing bracket that it does not open, are
+    not part of it.
     """
     found = _BARE.search(text, start)
     if not found:
@@ -92,7 +93,7 @@ _ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]*|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});
 def bare_mail(text: str, start: int = 0) -> tuple[int, int] | None:
     """Where the next plain mail address in a text begins and ends, by GitHub's rules.
 
-    Its last part has letters alone; what goes on with a colon or a stroke, as ``git@host.com:a/b``, is none.
+    Its last part has only letters; what continues with a colon or a slash, as ``git@host.com:a/b``, is not one.
     """
     found = _MAIL.search(text, start)
     return found.span() if found else None
@@ -120,7 +121,7 @@ def unfit(element: str, attribute: str, name: str) -> str:
 
 
 def _instead(suffix: str, name: str) -> str:
-    """What a file is that is no picture, and what to write."""
+    """What a file is if it is not a picture, and what to write instead."""
     if suffix in FILMS:
         return f'a film; write {{{{ picture("{name}", caption="...", alt="...") }}}}'
     if suffix in UNPLAYED:

@@ -111,7 +111,7 @@ CALLED = re.compile(r"\{\{-?\s*(?P<name>[a-z_]+)\s*\(")
 
 
 def calls_of(text: str) -> str:
-    """The first call in a text that is no place for one, such as "metric(...)", or ""."""
+    """The first call in a text where calls are not read, such as "metric(...)", or ""."""
     names = (found["name"] for found in CALLED.finditer(text))
     return next((f"{name}(...)" for name in names if name in KINDS), "")
 
@@ -140,7 +140,7 @@ _KEPT = re.compile(r"""\\([\\"'])|\\""")
 
 
 def _keep(found: re.Match[str]) -> str:
-    r"""A backslash stays as it is, as in ``"$\theta$"``, but before another and before quotes."""
+    r"""A backslash stays as it is, as in ``"$\theta$"``, except before another and before quotes."""
     return found[0] if found[1] else r"\\"
 
 

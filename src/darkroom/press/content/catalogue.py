@@ -62,7 +62,7 @@ class StoredExperiment(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def state(self) -> str:
-        """The plan's word, or damaged."""
+        """The state that the plan gives, or damaged."""
         return "damaged" if self.problem else self.planned
 
     @property

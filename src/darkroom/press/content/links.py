@@ -1,4 +1,4 @@
-"""Links in HTML: the anchors of a page, where its elements lead, and the same elements led elsewhere."""
+"""Links in HTML: the anchors of a page, the links of its elements, and the same elements with other addresses."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Code on pages: highlighted by Pygments, with lines marked; and listings of the project's own functions and classes.
 
 A listing is read from the source, without importing it: ``darkroom.diffusion.sample.ddim`` is the function ``ddim`` of
-the module ``darkroom/diffusion/sample.py`` under ``src`` or the project's root; Darkroom's own are found where it lies.
+the module ``darkroom/diffusion/sample.py`` under ``src`` or the project's root; Darkroom's own are found where it is
+installed.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ def is_known(language: str) -> bool:
 
 
 def nearest_language(language: str) -> str:
-    """The name of a language that was perhaps meant, as messages have it, or ""."""
+    """A clause with the nearest name of a language, or ""."""
     from pygments.lexers import get_all_lexers
 
     return nearest(language, [alias for _, aliases, _, _ in get_all_lexers() for alias in aliases])
@@ -103,7 +104,7 @@ _ALIASES = {"mjs": "js", "cjs": "js", "jsonc": "json", "cmd": "bat", "shell-sess
 
 
 def _coloured(source: str, language: str) -> str:
-    """*source* with a span of a class of Pygments' around what is no plain text, line by line."""
+    """*source* with spans of Pygments' classes around its tokens, line by line."""
     from pygments.lexers import get_lexer_by_name
     from pygments.token import STANDARD_TYPES, Token
     from pygments.util import ClassNotFound

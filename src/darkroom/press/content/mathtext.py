@@ -63,7 +63,7 @@ class Span(NamedTuple):
 
 
 class Formula(msgspec.Struct, frozen=True):
-    """TeX between its delimiters as a page has it, its lines mapped to the file, and what it calls and is called.
+    """TeX between its delimiters as a page has it, its lines mapped to the file, the calls in it, and its name.
 
     ``lines`` are (index in the TeX, offset in the file), ascending; ``name`` is what ``{#name}`` after it says.
     """
@@ -313,7 +313,7 @@ def rewrite(tex: str, edits: list[Edit]) -> Rewritten:
 
 
 def lost(tex: str, display: bool) -> Iterator[tuple[int, str]]:
-    """Where a percent sign makes a comment of what is meant to be seen, and what to say of it.
+    """Where a percent sign makes a comment of what is meant to be seen, and the message for it.
 
     A comment is fine on a line of a formula of its own that another line follows, but not behind a digit.
     """

@@ -1,4 +1,4 @@
-"""A page as it has been read, and its outline: what other pages may ask of it."""
+"""A page as it has been read, and its outline: what other pages may refer to."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Body(msgspec.Struct, frozen=True):
 
 
 class Outline(msgspec.Struct, frozen=True, dict=True):
-    """What other pages may ask of a page: *path* from the project's root, *url* from the site's, *calls* in order.
+    """What other pages may refer to in a page: *path* from the project's root, *url* from the site's, *calls* in order.
 
     ``equations`` are the formulas that have a name and a number. The first of ``bodies`` stands before all headings, and
     then there is one for each.

@@ -1,4 +1,4 @@
-"""What pages call: a class for each kind says what it takes, what it refers to, what it depends on and what it becomes.
+"""Calls in pages, a class for each kind: what it takes, what it refers to, what it depends on and what it becomes.
 
 figure(id, width=None, play=False)     a figure, numbered in order of first appearance on its page
 picture(file, caption, alt, width)     a picture or film of ``static/``, numbered with the figures
@@ -66,7 +66,7 @@ class Facts(Protocol):
 
 
 class Figures(Protocol):
-    """What experiments, and static files, have to show on a page, as HTML."""
+    """The figures, pictures and records of a page, as HTML."""
 
     def figure(self, shown: FigureCall) -> str: ...
     def picture(self, shown: PictureCall, caption: str) -> str: ...
@@ -74,7 +74,7 @@ class Figures(Protocol):
 
 
 class CallWriter(Protocol):
-    """What writes a page: the HTML of *caption* is that of the call at hand."""
+    """The writer of a page; *caption* is that of the call being written, as HTML."""
 
     url: str
     caption: str
@@ -89,7 +89,7 @@ class CallWriter(Protocol):
 
 
 class Kind(PageCall):
-    """What every kind has."""
+    """What every kind of call has."""
 
     is_value: ClassVar[bool] = False
     """Whether it shows a number of an experiment."""
@@ -112,7 +112,7 @@ class Kind(PageCall):
         return None
 
     def check(self, url: str, index: Index) -> None:
-        """That what it names is there; *url* is the address of its page.
+        """Check that what it names exists; *url* is the address of its page.
 
         Raises:
             Unknown: it is not; the message has the nearest that is.

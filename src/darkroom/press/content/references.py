@@ -83,7 +83,7 @@ class Index(msgspec.Struct, frozen=True):
         return next((spot for spot in places if spot.url == url), places[0])
 
     def target(self, name: str, url: str) -> tuple[str, Target | Heading | Spot]:
-        """The address of the page, and what *name* stands for there: a formula, a section, a figure or a picture.
+        """The address of the page, and what *name* refers to there: a formula, a section, a figure or a picture.
 
         Raises:
             Unknown: there is no such thing.

@@ -47,13 +47,13 @@ SITE_KEYS = {
 
 
 class SiteSettings(msgspec.Struct, frozen=True):
-    r"""What ``site.toml`` says.
+    r"""The settings in ``site.toml``.
 
-    ``base_url`` is where the site will stand, with a final slash, or "" where that is not known; only the sitemap, the
+    ``base_url`` is the site's public address, with a final slash, or "" where that is not known; only the sitemap, the
     feed, links for machines and 404.html use it. ``repository`` is the address of the source, to link a commit.
     ``model`` is the name of the model whose figures are shown, or "" for the default one; where it has drawn nothing,
     the default's are. ``published`` is the day that citations give, such as "2026-11-21", and ``picture`` the figure
-    that stands for the site where a link to it is shared. Raw results up to ``raw_limit_mb`` megabytes a file are
+    that is shown where a link to the site is shared. Raw results up to ``raw_limit_mb`` megabytes a file are
     published. ``macros`` are TeX macros, such as ``"\abar" = "\bar\alpha"``.
     """
 
@@ -91,7 +91,7 @@ _FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def read_site(text: str, path: str, base_url: str | None = None) -> SiteSettings:
-    """The site's settings; *base_url*, where given, stands in for the one in the file.
+    """The site's settings; *base_url*, where given, replaces the one in the file.
 
     Raises:
         ContentError: not valid TOML, an unknown key, a missing one, or a value of the wrong kind.

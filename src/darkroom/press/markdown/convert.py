@@ -60,7 +60,7 @@ def is_raw(element: Element) -> bool:
 
 
 class Converter(markdown.Markdown):
-    """Python-Markdown with CommonMark's grammar, and ours; ``writer`` is that of the text at hand, ``page`` its page."""
+    """Python-Markdown with CommonMark's grammar, and ours; ``writer`` and ``page`` are those of the current text."""
 
     writer: Writer
     page: Any
@@ -99,7 +99,7 @@ class Converter(markdown.Markdown):
 
 
 class _Parser(BlockParser):
-    """The place of Markdown's own parser, for those who call ``convert``."""
+    """Replaces Markdown's own parser in ``convert``."""
 
     def parseDocument(self, lines: Iterable[str]) -> ElementTree:
         converter = self.md
@@ -408,7 +408,7 @@ class Typography(Treeprocessor):
     """Straight quotes, double hyphens and three dots set as a typesetter would, but in code."""
 
     def run(self, root: Element) -> None:
-        """Go through all texts in order; whether a quote opens is told by what stands before it."""
+        """Go through all texts in order; what precedes a quote decides whether it opens."""
         self._before, self._verbatim = " ", 0
         self._inside(root)
 
@@ -438,7 +438,7 @@ class Typography(Treeprocessor):
     def _raw(self, element: Element) -> None:
         content = element.text or ""
         piece = next(iter(pieces(content)), None) if AT in element.attrib else None
-        if piece is None:  # a formula, a number: what we made ourselves
+        if piece is None:  # HTML of ours, such as a formula or a number
             self._before = "x"
         elif not piece.tag:
             element.text = content if self._verbatim else self._set_html(content)

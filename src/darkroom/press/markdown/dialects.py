@@ -30,7 +30,7 @@ _NO_CODE = "pages run no code; remove it"
 _LEFT_BY_CHAT = "this is left over from a chat program; remove it"
 _DELIMITER = "write a line |---|---| with as many cells below its header"
 
-# Paragraphs: what stands in all that a pattern finds, the pattern, and what is said of it -------------------------------
+# Paragraphs: what is in all that a pattern finds, the pattern, and the message ----------------------------------------
 
 _TELLING = re.compile(  # what most paragraphs have none of
     r"(?m)^[#:+*.\\\[\-|(=%/<^•●▪◦‣–＃~├└│┌╔║╚$]|\t|^\d*[.)]?[\u00a0\u3000]"

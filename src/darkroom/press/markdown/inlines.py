@@ -75,7 +75,7 @@ _SIZED = re.compile(r"\|\s*\d{2,4}(?:x\d{2,4})?\s*\Z")
 
 
 def _check_values(token: Token, place: int, reading: Reading) -> None:
-    """That no call stands in the address, the title or the words of a link or picture, where none is read."""
+    """Check that there is no call in the address, title or words of a link or picture, where none is read."""
     children = token.children or ()
     found = [calls_of(str(value)) for name, value in token.attrs.items() if name in {"href", "src", "title"}]
     found += [f"{child.meta['call'].name}(...)" for child in children if child.type == "call"]
@@ -164,7 +164,7 @@ _ALMOST = re.compile(r"\$\S*?(?:\\[A-Za-z]|[_^][\w{\\])")
 
 
 def _unclosed(state: StateInline, start: int) -> bool:
-    """What is to be said of a sign that would open a formula, were it closed."""
+    """The message for a sign that would open a formula if it were closed."""
     source, reading = state.src, reading_of(state)
     opening = mathtext.OPENING.match(source, start, state.posMax)
     place = reading.place(state, start)

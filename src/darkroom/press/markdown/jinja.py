@@ -1,6 +1,6 @@
 """Jinja on pages: loops and conditions are carried out before Markdown is read, so what it reads has literal calls alone.
 
-Code, formulas and calls by literals are kept out of Jinja's sight. A call that Jinja makes, such as one in a loop, gives
+Code, formulas and calls by literals are hidden from Jinja. A call that Jinja makes, such as one in a loop, gives
 the same call by literals.
 """
 
@@ -70,7 +70,7 @@ def is_template(text: str, kept: Ranges) -> bool:
 
 
 def expand(text: str, kept: Ranges) -> Expanded:
-    """Carry out what *text* asks of Jinja.
+    """Run Jinja on *text*.
 
     Raises:
         Wrong: a mistake in the template, a name that is not known, a call whose name is no literal.
@@ -296,7 +296,7 @@ def _disjoint(ranges: Ranges) -> list[tuple[int, int]]:
 
 
 def _environment(template: _Template) -> Environment:
-    """Jinja with each piece of text an expression, so that ``finalize`` sees all that is put out, and in which order."""
+    """Jinja with each piece of text an expression, so that ``finalize`` gets all output, in order."""
     from jinja2 import StrictUndefined, pass_context
     from jinja2.ext import Extension
     from jinja2.lexer import Token, TokenStream

@@ -141,7 +141,7 @@ _UNSEEN = re.compile("[\0-\x08\x0b\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def _unseen(text: str) -> Iterator[tuple[int, str, str]]:
-    """Characters that no page may hold, or that no reader sees: the first on each line."""
+    """Characters that no page may hold, or that are invisible: the first on each line."""
     if text.isprintable() or not _UNSEEN.search(text):
         return
     line = -1

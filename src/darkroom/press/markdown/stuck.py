@@ -31,7 +31,7 @@ def offset_of(error: BaseException) -> int:
 
 
 def _place(known: Mapping[str, Any]) -> int:
-    """The place that the variables of a function tell: of a parser's state, a token, a call or an element."""
+    """The place in the variables of a function: of a parser's state, a token, a call or an element."""
     state, token, call, element = (known.get(name) for name in ("state", "token", "call", "child"))
     try:
         if isinstance(state, StateInline):

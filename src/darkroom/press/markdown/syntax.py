@@ -1,8 +1,8 @@
 r"""What a page may hold: CommonMark and GitHub's tables, with formulas, calls, notes and callouts as parts of the grammar.
 
 A page is read by markdown-it-py. Formulas and calls are rules of its block and inline parsers, so they stand in quotes,
-lists, notes and tables like any other text, and Markdown never sees what is in them. What other dialects of Markdown
-have and this one does not is a fault at its place, which says what to write instead.
+lists, notes and tables like any other text, and what is in them is never read as Markdown. What other dialects of
+Markdown have and this one does not is a fault at its place, which says what to write instead.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def read_text(text: str, origin: Place) -> Document:
 
 @lru_cache(maxsize=_SHORT_TEXTS)
 def read_line(text: str) -> Document:
-    """Read a caption: emphasis, links, code and formulas. It may be somebody else's: HTML and pictures are text."""
+    """Read a caption: emphasis, links, code and formulas. It may come from someone else: HTML and pictures are text."""
     return _read_short(_line_parser(), text)
 
 

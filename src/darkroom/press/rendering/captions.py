@@ -89,7 +89,7 @@ def files_of(experiment: str, name: str, figure: Figure) -> dict[str, FileUse]:
 
 
 def width_of(figure: Figure) -> str:
-    """How far a figure reaches unless its page says otherwise: "text", or "page" where its natural width is greater."""
+    """The width of a figure unless its page sets one: "text", or "page" where its natural width is greater."""
     match figure.layout:
         case Tiles() as layout:
             width = _tiles_width(layout)

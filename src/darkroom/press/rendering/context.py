@@ -1,4 +1,4 @@
-"""What rendering takes and gives: the context that all pages share, and a page as HTML with what it needs."""
+"""Inputs and results of rendering: the context that all pages share, and a page as HTML with what it needs."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from darkroom.press.rendering.social_card import Card
 from darkroom.press.theme import Theme
 from darkroom.press.typeset.equations import Equation
 
-MATH_POLICY = "<!--policy-->"  # stands for the hash of a page's own style rules, which come of its formulas
-MATH_STYLE = "<!--style-->"  # stands for the style rules themselves; pages have no comments of their own
+MATH_POLICY = "<!--policy-->"  # placeholder for the hash of a page's own style rules, which depend on its formulas
+MATH_STYLE = "<!--style-->"  # placeholder for the style rules themselves; pages have no comments of their own
 
 
 class Link(msgspec.Struct, frozen=True):

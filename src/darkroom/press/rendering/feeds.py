@@ -1,4 +1,4 @@
-"""What machines that visit the site get: a sitemap, a feed of its pages (Atom, RFC 4287), what each page is, and a record."""
+"""Files for programs: a sitemap, a feed of the pages (Atom, RFC 4287), JSON-LD of each page, and the record."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ class FeedEntry(NamedTuple):
 
 
 def address(site: SiteSettings, url: str) -> str:
-    """Where the page at *url* will stand, in full."""
+    """The full address of the page at *url*."""
     return site.base_url + ("" if url == "index.html" else encoded(url))
 
 
 def sitemap(site: SiteSettings, urls: Iterable[str]) -> bytes:
-    """Every page but the one for addresses that lead nowhere."""
+    """The sitemap: every page but 404.html."""
     entries = [f"  <url><loc>{escape(address(site, url))}</loc></url>" for url in sorted(urls) if url != "404.html"]
     head = '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
     return "\n".join([head, *entries, "</urlset>\n"]).encode()
 
 
 def linked_data(site: SiteSettings, page: Outline, canonical: str, card: Card | None) -> str:
-    """What a page is in JSON-LD (schema.org), fit to stand in HTML."""
+    """A page's description in JSON-LD (schema.org), escaped for HTML."""
     known = {
         "@context": "https://schema.org",
         "@type": "ScholarlyArticle",

@@ -1,4 +1,4 @@
-"""What experiments have to show on a page: their figures, and the record of their runs."""
+"""Figures of experiments, and the records of their runs, as HTML."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class PageFigures:
         return self._page.text[: call.offset].rpartition("+++")[2].strip(" \n{") == ""
 
     def _figure(self, called: FigureCall, experiment: StoredExperiment, suffix: str = "") -> str:
-        """The figure as *experiment* has drawn it, or why there is none; *suffix* sets its anchor apart."""
+        """The figure as *experiment* has drawn it, or why there is none; *suffix* makes its anchor distinct."""
         name, options = called.name, called.options
         short = name.rpartition("/")[2]
         shared = {

@@ -86,12 +86,12 @@ class Formulas:
             del self._pending[0]
 
     def close(self) -> None:
-        """End Node, if it still works on something that nobody waits for."""
+        """End Node, if it still works on formulas that are not needed."""
         for pending in self._pending:
             pending.end()
 
     def damage(self, pages: Iterable[Rendered]) -> dict[str, str]:
-        """What KaTeX refused in texts of manifests, or what is too large, by the figure or experiment whose they are."""
+        """What KaTeX refused in texts of manifests, or what is too large, by its figure or experiment."""
         found: dict[str, str] = {}
         for use in (use for page in pages for use in page.uses if use.owner):
             result = self._made[use.equation]
@@ -215,7 +215,7 @@ def _inline_equations(text: str) -> Iterator[Equation]:
 
 
 def _texts(layout: object) -> Iterator[str]:
-    """Every text in a layout; one that is no prose costs nothing."""
+    """Every text in a layout; one that is not prose costs nothing."""
     if isinstance(layout, str):
         yield layout
     elif isinstance(layout, dict):

@@ -1,4 +1,4 @@
-"""The layouts of the theme: what they can call, and what is said when one fails."""
+"""The layouts of the theme: what they can call, and the message when one fails."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class Compiled(jinja2.BytecodeCache):
         self._folder = folder
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        """Fill the bucket, if what is kept can be believed."""
+        """Load the bucket, if its seal is valid."""
         if content := caches.read(self._folder / f"{bucket.key}.cache"):
             bucket.bytecode_from_string(content)
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep the bucket; where that cannot be done it is done without."""
+        """Store the bucket; failing to is ignored."""
         with suppress(OSError):
             caches.write(self._folder / f"{bucket.key}.cache", bucket.bytecode_to_string())
 

@@ -1,4 +1,4 @@
-"""What becomes of a text's tree before it is written: addresses, links and pictures, headings, tables."""
+"""Changes to a text's tree before it is written: addresses, links and pictures, headings, tables."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _complete(address: str) -> str:
 
 
 class Links(Treeprocessor):
-    """Links and pictures lead to where things stand on the site, those of raw HTML as well; its elements are closed."""
+    """Rewrites links and pictures to addresses on the site, in raw HTML too, whose elements have to be closed."""
 
     def run(self, root: Element) -> None:
         """Go through the elements in order."""
@@ -109,7 +109,7 @@ class Links(Treeprocessor):
                 index += 1
 
     def _element(self, element: Element, at: int) -> str:
-        """Lead an element of Markdown's elsewhere; gives the mark behind it."""
+        """Rewrite the address of an element of Markdown's; returns the mark to put behind it."""
         if element.tag == "img":
             known = dict(element.attrib)
             new = self.page.picture_attributes(known, at) if self.own else {}
@@ -127,14 +127,14 @@ class Links(Treeprocessor):
         return self.page.number_of(element.get("href", "")) if element.tag == "a" and self.own else ""
 
     def _is_followed(self, target: str) -> bool:
-        """Whether a link of a short text leads to a page; one of somebody's manifest, to one that there is."""
+        """Whether a link of a short text leads to a page; one in a text of a manifest, to one that exists."""
         return leads_to_pages(target) and not self.page.is_lost(target)
 
     def _lead(self, element: str, attribute: str, target: str, at: int) -> str:
         return self.page.lead(element, attribute, target, at if self.own else -1)
 
     def _tag(self, element: Element, at: int) -> str:
-        """Lead a tag of raw HTML elsewhere; gives the mark behind it."""
+        """Rewrite the address of a tag of raw HTML; returns the mark to put behind it."""
         content = element.text or ""
         piece = next(iter(pieces(content)), None)
         if piece is None or piece.tag == "":
@@ -193,7 +193,7 @@ class Headings(Treeprocessor):
     """The page's own headings get their anchors and numbers, and go into its contents."""
 
     def run(self, root: Element) -> None:
-        """Those that stand in nothing else, in order; the outline has the same."""
+        """The headings that are in no other element, in order, as in the outline."""
         page: PageWriter = self.md.page
         if self.md.writer is not page or not self.md.whole:
             return

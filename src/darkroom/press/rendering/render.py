@@ -166,7 +166,7 @@ class PageRenderer:
         return highlighted(source, info)
 
     def call(self, call: Call, block: bool, caption: Sequence[Token] = ()) -> str:
-        """What a call gives; nothing where it names what there is not, which is a fault that has been found."""
+        """The HTML of a call; nothing where it has a fault, which has been reported."""
         self.caption = self.renderer.converter.part(caption, self) if caption else ""
         try:
             kind = kind_of(call)
@@ -208,7 +208,7 @@ class PageRenderer:
     # Links ------------------------------------------------------------------------------------------------------------
 
     def lead(self, element: str, attribute: str, target: str, at: int) -> str:
-        """The address that a link of the page's author leads to; it is noted, with its place."""
+        """The address that a link of the page's author leads to; it is recorded, with its place."""
         begin = self.page.text.find(target, at, at + 400) if at >= 0 else -1
         begin = begin if begin >= 0 else at
         address, wrong = self._address(target.strip()), ""
@@ -296,7 +296,7 @@ class PageRenderer:
         return f'\n<section class="on-paper"><h2>Links</h2><ol>{items}</ol></section>'
 
     def picture_attributes(self, known: dict[str, str], at: int) -> dict[str, str]:
-        """What an image has beside what its author gave it: size, and that it need not be there at once."""
+        """The attributes that an image gets: its size, and that it may load late."""
         source = known.get("src", "")
         adorns = known.get("role") in {"presentation", "none"} or known.get("aria-hidden") == "true"
         if "src" not in known:

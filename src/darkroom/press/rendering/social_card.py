@@ -24,7 +24,7 @@ PAPER, MARGIN, GAP = "#15171a", 48, 4
 
 
 class Card(msgspec.Struct, frozen=True):
-    """What to compose and where it goes: ``target`` changes with the pictures, ``alt`` says what is seen."""
+    """A card to compose, and its address: ``target`` changes with the pictures, ``alt`` says what is seen."""
 
     rows: tuple[tuple[Path, ...], ...]
     target: str
@@ -105,7 +105,7 @@ def _opened(path: Path) -> Image:
     try:
         with Image.open(path) as picture:
             return picture.convert("RGB")
-    except Exception as error:  # whatever a reader of pictures trips over
+    except Exception as error:  # any error of an image decoder
         raise ValueError(f"{path.name} cannot be read as a picture ({error})") from None
 
 

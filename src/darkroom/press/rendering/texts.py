@@ -28,7 +28,7 @@ _MARKDOWN_MARKS = re.compile(r"[$\\`*_~\[\]<>&!{^:=]|\n")
 
 
 class OwnedText(str):
-    """A text of a manifest that knows whose it is, wherever a layout takes it up."""
+    """A text of a manifest with its owner, wherever a layout uses it."""
 
     owner: str
     where: tuple[str, int]
@@ -47,7 +47,7 @@ class Texts:
         where: the file and line that a short text is taken to stand at.
         owner: the figure or the experiment whose manifest the text comes from, or "".
         faults: what is wrong with short texts.
-        warnings: the same of texts of manifests, which may be somebody else's and are published as they are.
+        warnings: the same of texts of manifests, which may come from someone else and are published as they are.
     """
 
     def __init__(self, converter: Converter, path: str) -> None:
@@ -61,7 +61,7 @@ class Texts:
 
     @contextmanager
     def of(self, owner: str, where: tuple[str, int]) -> Iterator[None]:
-        """Take up texts of a manifest: that of a figure or an experiment, which is declared at a line of a file."""
+        """Begin with texts of a manifest: those of a figure or an experiment, which is declared at a line of a file."""
         before = self.where, self.owner
         self.where, self.owner = where, owner
         try:
@@ -105,7 +105,7 @@ class Texts:
         return self._document(read_label(content))
 
     def heading(self, heading: object) -> str:
-        """The heading of a row or column; one with formulas is read as text to those who hear it."""
+        """The heading of a row or column; screen readers get one with formulas as plain text."""
         shown = self.inline(heading)
         if not FORMULAS.search(shown):
             return shown
@@ -114,7 +114,7 @@ class Texts:
     def rich(self, text: str) -> str:
         """A caption: text in one line with Markdown's emphasis, links and code, and formulas; HTML in it is text as well.
 
-        It comes with somebody's outputs. A link that leads to anything but pages and mail is text, and so is a picture.
+        It may come from someone else. A link that leads to anything but pages and mail is text, and so is a picture.
         """
         if isinstance(text, OwnedText) and not self.owner:
             with self.of(text.owner, text.where):

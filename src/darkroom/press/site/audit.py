@@ -77,7 +77,7 @@ def damaged_figures(sources: Sources, index: Index, findings: Findings) -> dict[
 
 
 def damaged_text(owner: str, problem: str, context: Context) -> Fault:
-    """What is said of a figure, or of an experiment's record, with a text that cannot be shown."""
+    """The message for a figure, or an experiment's record, with a text that cannot be shown."""
     identity = owner if owner in context.index.catalogue.experiments else owner.rpartition("/")[0]
     return _damage(f"{context.outputs}/{identity}/manifest.json", f"{owner}: {problem}; fix it there and build again")
 

@@ -47,8 +47,8 @@ class CachedPage(msgspec.Struct, frozen=True):
 class SiteCache(msgspec.Struct, frozen=True):
     """All pages of the last build by address, and what was made along with them.
 
-    That is its card, if it had one, its record with the digest of what it tells, and the schema of that with the
-    digest of what decides it.
+    That is the social card, if there was one, the record with the digest of its content, and the record's schema with
+    the digest of the code that defines it.
     """
 
     pages: dict[str, CachedPage]

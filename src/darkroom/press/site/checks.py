@@ -47,7 +47,7 @@ def faults_of(pages: Mapping[str, PageFacts], files: Iterable[str], source: Call
     for url, page in pages.items():
         faults += _doubles(page, url, source)
         faults += _weight(page)
-        beside = known if "/" not in url else frozenset[str]()  # of most links nothing else need be asked
+        beside = known if "/" not in url else frozenset[str]()  # most links need no other check
         for link in page.links:
             if link.target in beside or (link.target[:1] == "#" and link.target[1:] in anchors[url]):
                 continue
@@ -138,7 +138,7 @@ def _nearest_page(target: str, files: Iterable[str]) -> str:
 
 
 def _elsewhere(target: str) -> str:
-    """What was meant by an address without its scheme, as messages have it, or ""."""
+    """A clause with the address that was meant by one without a scheme, or ""."""
     if re.fullmatch(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", target):
         return f"; write mailto:{target}"
     return f"; write https://{target}" if re.match(r"www\.[\w-]+\.", target) else ""

@@ -246,7 +246,7 @@ def _commit(sources: Sources) -> str:
 def _card(
     sources: Sources, index: Index, cache: SiteCache, kept: Callable[[str], bool], findings: Findings
 ) -> tuple[Card | None, Content]:
-    """The picture that stands for the site, and its content; none where the figure is not drawn or cannot be read."""
+    """The social card, and its content; none where its figure is not drawn or cannot be read."""
     name, catalogue = sources.site.picture, sources.catalogue
     if name and not catalogue.figure(name):
         place = sources.places.shown(sources.places.templates / "site.toml")
@@ -367,7 +367,7 @@ def _record(
     )
 
 
-# What stands beside them ----------------------------------------------------------------------------------------------
+# Files beside the pages -----------------------------------------------------------------------------------------------
 
 
 def _files_beside(sources: Sources, context: Context, records: Collection[CachedPage]) -> dict[str, Content]:
@@ -396,7 +396,7 @@ def _machine_record(
     kept: Callable[[str], bool],
     described: str,
 ) -> tuple[Content, str]:
-    """``record.json``, kept as it is where all that it tells is as it was, and the digest of what it tells."""
+    """``record.json``, kept if its content has not changed, and the digest of that content."""
     pages, catalogue, index = _in_reading_order(sources), sources.catalogue, context.index
     published = {use.source: use.target for record in records for use in record.files}
     outlines = [(page.url, page.meta, page.headings) for page in pages]
@@ -410,7 +410,7 @@ def _machine_record(
 
 
 def _schema(sources: Sources, cache: SiteCache, kept: Callable[[str], bool]) -> tuple[Content, str]:
-    """The schema of the record, kept as it is where what decides it is as it was, and the digest of that."""
+    """The schema of the record, kept if the code that defines it has not changed, and the digest of that code."""
     described = digest_of(repr([msgspec.__version__, *map(sources.inputs.digest, schema_sources())]).encode())
     if cache.schema and cache.described == described and kept(feeds.SCHEMA):
         return Kept(cache.schema.sha256, cache.schema.bytes), described

@@ -46,7 +46,7 @@ class Findings:
 
     @property
     def problems(self) -> list[Fault]:
-        """Where to put what is a fault in strict mode alone."""
+        """The list for problems that are faults in strict mode only."""
         return self.faults if self.strict else self.warnings
 
     @contextmanager
@@ -89,11 +89,11 @@ class Sources(msgspec.Struct, frozen=True):
 
     @property
     def read(self) -> list[Page]:
-        """The pages that have been taken apart so far."""
+        """The pages that have been parsed so far."""
         return [*self._pages.values()]
 
     def page(self, url: str) -> Page:
-        """The page at an address, taken apart when it is first asked for."""
+        """The page at an address, parsed when it is first needed."""
         if url not in self._pages:
             self._pages[url] = _read_page(self.places, self.inputs, self.paths[url], url)
         return self._pages[url]
@@ -102,7 +102,7 @@ class Sources(msgspec.Struct, frozen=True):
 def read_sources(
     places: Places, inputs: Inputs, cache: SiteCache, statuses: Sequence[Status], findings: Findings
 ) -> Sources:
-    """Read it all; a page whose text the last build knew is not taken apart again.
+    """Read it all; a page whose text is that of the last build is not parsed again.
 
     Raises:
         ContentError: a file of the templates cannot be read, or is not a file.
@@ -142,7 +142,7 @@ def _read(places: Places, inputs: Inputs, cache: SiteCache, statuses: Sequence[S
 
 
 def _own_pictures(places: Places, inputs: Inputs, findings: Findings) -> dict[str, Asset]:
-    """The static pictures of a project whose theme counts for nothing: those that are pictures, and no links."""
+    """The static pictures of an untrusted project: plain files that are pictures, and no links."""
     if not places.untrusted:
         return {}
     folder = places.templates / "static"
@@ -217,7 +217,7 @@ def _read_bibliography(places: Places, inputs: Inputs) -> dict[str, Entry]:
     return entries
 
 
-_MOST_KEPT = 50  # bibliographies of the user's projects: those that were written last
+_MOST_KEPT = 50  # cached bibliographies of the user's projects: the latest ones
 
 
 class _Bibliography(msgspec.Struct, frozen=True):
@@ -249,7 +249,7 @@ def _read_catalogue(places: Places, inputs: Inputs, statuses: Sequence[Status], 
 def _read_pages(
     places: Places, inputs: Inputs, cache: SiteCache, findings: Findings
 ) -> tuple[dict[str, Outline], dict[str, Path], dict[str, Page]]:
-    """Outlines and paths of all pages but drafts, and those pages that had to be taken apart for it."""
+    """Outlines and paths of all pages but drafts, and those pages that had to be parsed for it."""
     folder = places.templates / "pages"
     outlines: dict[str, Outline] = {}
     paths: dict[str, Path] = {}
@@ -280,7 +280,7 @@ def _read_page(places: Places, inputs: Inputs, path: Path, url: str) -> Page:
 
 
 def _with_our_layout(page: Page, places: Places) -> Page:
-    """The page in a layout that there is: one of a project whose theme counts for nothing may name its own."""
+    """The page with a layout that exists: a page of an untrusted project may name one of its own."""
     name = page.outline.meta.layout
     if not places.untrusted or name in {path.stem for path in (places.theme.base / "layouts").glob("*.html")}:
         return page

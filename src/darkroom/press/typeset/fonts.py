@@ -58,7 +58,7 @@ def written(ranges: list[Range]) -> str:
 
 
 def part(font: Path, ranges: list[Range], inputs: Inputs, cache: Path) -> Path:
-    """A file with those characters of *font* alone that are in *ranges*; its name tells what it was made of.
+    """A file with those characters of *font* alone that are in *ranges*; its name depends on what it was made from.
 
     Raises:
         UsageError: the font cannot be read.

@@ -114,7 +114,7 @@ class Katex:
             self._forget()
 
     def _drop_journals(self) -> None:
-        """Drop what a killed process, or somebody else, left beside the store: SQLite would carry it out."""
+        """Delete journals that a killed process, or someone else, left beside the store: SQLite would apply them."""
         for suffix in ("-journal", "-wal", "-shm"):
             remove(f"{self._store}{suffix}")
 

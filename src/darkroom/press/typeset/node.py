@@ -1,8 +1,8 @@
-"""Node at work on formulas: bounded in time, memory and output, and believed only where it answers in full.
+"""Runs Node on formulas, with limits on time, memory and output; only complete answers are used.
 
-What Node is asked goes in by a file and comes out by one, so that nobody has to listen while pages are rendered. Each answer
-is a line that opens with a word made for this task, and has the number of its equation; whatever else Node or its environment
-prints is no answer. Node keeps KaTeX as it has compiled it, which is code, in a folder of the user.
+Requests go in by a file and answers come out by one, so that nothing has to be read while pages are rendered. Each
+answer is a line that opens with a word made for this task, and has the number of its equation; whatever else Node or
+its environment prints is no answer. Node keeps KaTeX as it has compiled it, which is code, in a folder of the user.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ class _Clock:
         self.own_s = self.all_s = 0.0
 
     def _state(self) -> tuple[bool, float]:
-        """Whether it has work to do, and the seconds of the processor that it has had; no and 0 where nobody tells."""
+        """Whether it has work to do, and its seconds of processor time; False and 0 where that is unknown."""
         try:
             with open(self._stat, "rb") as file:  # noqa: PTH123
                 fields = file.read().rpartition(b") ")[2].split()  # proc(5); a name may have spaces and brackets in it

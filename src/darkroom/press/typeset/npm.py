@@ -95,7 +95,7 @@ def install(folder: Path, place: Path | None = None) -> Path:
     except OSError as error:
         where = error.filename2 or error.filename or place
         raise UsageError(
-            f"KaTeX cannot be installed: {where}: {error.strerror}; make room, or make {place} writable"
+            f"KaTeX cannot be installed: {where}: {error.strerror}; free some space, or make {place} writable"
         ) from None
     return target
 
@@ -118,7 +118,7 @@ def _alone(place: Path) -> AbstractContextManager[None]:
 
 _SCRATCH = ".npm-new-"
 _WAIT_S = 240  # for npm, all in all
-_OPTIONS = (  # a refusing registry is told of within seconds
+_OPTIONS = (  # a registry that refuses is reported within seconds
     *("--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"),
     *("--fetch-retries=1", "--fetch-timeout=15000", "--fetch-retry-mintimeout=500", "--fetch-retry-maxtimeout=2000"),
 )

@@ -50,7 +50,7 @@ def _closes(text: str, at: int, opened: int) -> bool:
 def typographic(text: str, before: str = " ") -> tuple[str, str]:
     """Straight quotes, double hyphens and three dots in a text set as a typesetter would, and its last character.
 
-    *before* is the character that stands before it, which tells whether a quote opens.
+    *before* is the character that stands before it, which decides whether a quote opens.
     """
     parts, at, opened = [], 0, {"'": 0, '"': 0}
     for found in _MARKS.finditer(text):

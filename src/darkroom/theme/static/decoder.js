@@ -1,13 +1,13 @@
-// A worker: asked for the film at an address, it answers with the frames, as indices into a palette.
+// A worker: given the address of a film, it answers with the frames, as indices into a palette.
 
-onmessage = async ({ data: address, ports: [asker] }) => {
+onmessage = async ({ data: address, ports: [port] }) => {
   try {
     const answer = await fetch(address);
     if (!answer.ok) throw new Error(answer.statusText);
     const film = decoded(new Uint8Array(await answer.arrayBuffer()));
-    asker.postMessage(film, film.frames.map((frame) => frame.indices.buffer));
+    port.postMessage(film, film.frames.map((frame) => frame.indices.buffer));
   } catch (error) {
-    asker.postMessage(String(error));
+    port.postMessage(String(error));
   }
 };
 

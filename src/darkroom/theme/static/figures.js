@@ -5,11 +5,11 @@ const { decoder } = document.currentScript.dataset;
 
 const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
-// The page may have been seen before this script came.
-if (document.documentElement.classList.contains("seen")) queueMicrotask(handle);
-else document.addEventListener("seen", handle);
+// The page may have been painted before this script was loaded.
+if (document.documentElement.classList.contains("seen")) queueMicrotask(start);
+else document.addEventListener("seen", start);
 
-function handle() {
+function start() {
   const idle = window.requestIdleCallback ?? setTimeout;
   const every = (selector, work) => document.querySelectorAll(selector).forEach((element) => idle(() => work(element)));
   every(".player", film);
@@ -104,7 +104,7 @@ async function screen(panel) {
   return { frames: film.frames, show };
 }
 
-// All films are decoded beside the page, one after the other, so that it can be read on.
+// Films are decoded in a worker, one after the other, so that the page stays responsive.
 let worker;
 function decoded(film) {
   worker ??= new Worker(decoder);
@@ -193,24 +193,24 @@ function enlarge(grid, first, beside) {
 function slider(box) {
   const [min, max, value] = box.dataset.slider.split(" ");
   const labels = box.dataset.labels && JSON.parse(box.dataset.labels), parts = [...box.children];
-  const input = make("input", { type: "range", min, max, value }), told = make("output", {});
+  const input = make("input", { type: "range", min, max, value }), output = make("output", {});
   const controls = make("div", { className: "controls" });
   input.setAttribute("aria-label", box.dataset.name);
   const follow = () => {
     box.style.setProperty("--at", input.value);
     if (labels) parts.forEach((part, index) => part.classList.toggle("on", index === Number(input.value)));
-    told.textContent = labels?.[input.value] ?? "";
-    if (labels) input.setAttribute("aria-valuetext", told.textContent);
+    output.textContent = labels?.[input.value] ?? "";
+    if (labels) input.setAttribute("aria-valuetext", output.textContent);
   };
   input.addEventListener("input", follow);
-  controls.append(input, told);
+  controls.append(input, output);
   box.before(controls);
   box.classList.add("live");
   follow();
 }
 
 // Plots: drawings whose text can be selected, in place of the pictures that came with the page, once these are within two
-// screens; where there are none to be had, pictures they stay --
+// screens; where a drawing cannot be fetched, the picture stays --
 
 function plots() {
   if (location.protocol === "file:") return;
@@ -234,13 +234,13 @@ async function drawn(plot) {
   readings(plot);
 }
 
-// The value nearest to the pointer, or chosen with the arrow keys, told below.
+// The value nearest to the pointer, or chosen with the arrow keys, shown below the plot.
 
 function readings(plot) {
   const svg = plot.querySelector("svg");
   if (!svg) return;
   const series = JSON.parse(plot.dataset.readings);
-  const told = make("output", { className: "reading" });
+  const output = make("output", { className: "reading" });
   const dot = document.createElementNS("http://www.w3.org/2000/svg", "circle");
   dot.setAttribute("r", 5);
   dot.setAttribute("class", "dot");
@@ -251,9 +251,9 @@ function readings(plot) {
     dot.setAttribute("cx", x);
     dot.setAttribute("cy", y);
     svg.append(dot);
-    told.textContent = `${series.length > 1 ? `${series[l].name}, ` : ""}${of}: ${value}`;
+    output.textContent = `${series.length > 1 ? `${series[l].name}, ` : ""}${of}: ${value}`;
   };
-  const hide = () => { dot.remove(); told.textContent = ""; point = -1; };
+  const hide = () => { dot.remove(); output.textContent = ""; point = -1; };
   svg.addEventListener("pointermove", (event) => {
     const box = svg.getBoundingClientRect(), scale = svg.viewBox.baseVal.width / box.width;
     const at = [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
@@ -277,7 +277,7 @@ function readings(plot) {
   });
   plot.setAttribute("role", "group");
   plot.setAttribute("aria-label", `${svg.getAttribute("aria-label")} Arrow keys read off values.`);
-  plot.after(told);
+  plot.after(output);
 }
 
 function make(tag, properties) {

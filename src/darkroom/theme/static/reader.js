@@ -1,4 +1,4 @@
-// A theme switch, the current section marked, cards for references. Without scripts links and the system's theme do the work.
+// A theme switch, the current section marked, cards for references. Without scripts there are links, and the system's theme.
 
 const root = document.documentElement;
 const { later } = document.currentScript.dataset; // a selector, from layouts/page.html
@@ -9,7 +9,7 @@ else begin();
 
 function begin() {
   themeSwitch();
-  new PerformanceObserver((_, observer) => { // the rest waits until the page has been seen
+  new PerformanceObserver((_, observer) => { // the rest waits until the page has been painted
     observer.disconnect();
     root.classList.add("seen");
     document.dispatchEvent(new Event("seen"));
@@ -17,8 +17,8 @@ function begin() {
   }).observe({ type: "paint", buffered: true });
 }
 
-// On phones what follows the top is laid out once that has been seen and the fonts are there, a piece a frame, so that nothing
-// holds up a reader; at the first stir all of it stands there, and what comes into view is laid out first.
+// On phones what follows the top is laid out once that has been painted and the fonts are loaded, a piece a frame, so that the
+// page stays responsive; at the first input all of it is shown, and what comes into view is laid out first.
 function layOut() {
   if (!root.classList.contains("first-view")) return root.classList.add("complete");
   const pieces = [...document.querySelectorAll(later)];
@@ -32,8 +32,8 @@ function layOut() {
   const often = [...document.fonts].filter(({ unicodeRange }) => /U\+(20-7E|0-10FFFF)/i.test(unicodeRange));
   const load = (face) => new Promise((done) => { idle(() => done(face.load())); });
   Promise.allSettled(often.map(load)).then(() => idle(next));
-  for (const stir of ["scroll", "pointermove", "touchstart", "keydown"]) {
-    addEventListener(stir, together, { passive: true, signal: end.signal });
+  for (const input of ["scroll", "pointermove", "touchstart", "keydown"]) {
+    addEventListener(input, together, { passive: true, signal: end.signal });
   }
   addEventListener("click", (event) => {
     if (event.target.closest?.("a[href^='#']")) root.classList.remove("first-view", "alone");
@@ -64,7 +64,7 @@ function themeSwitch() {
   document.querySelector("header.site")?.append(button);
 }
 
-// What can scroll within itself is a stop of the Tab key where it does, and nowhere else.
+// Boxes that can scroll are stops of the Tab key where their content is wider than they are, and only there.
 function stops() {
   const fit = (box) => {
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
@@ -75,7 +75,7 @@ function stops() {
 }
 
 function copying() {
-  if (!navigator.clipboard) return; // only pages that came safely may write to it
+  if (!navigator.clipboard) return; // only secure pages may write to it
   for (const pre of document.querySelectorAll("pre")) {
     const button = Object.assign(document.createElement("button"), { type: "button", className: "copy", textContent: "Copy" });
     const text = pre.textContent;
@@ -92,9 +92,9 @@ function markSections() {
   const links = new Map([...document.querySelectorAll(".beside a[href^='#']")].map((a) => [a.hash.slice(1), a]));
   const headings = [...links.keys()].map((id) => document.getElementById(id)).filter(Boolean);
   if (!headings.length) return;
-  let current, asked = false;
+  let current, scheduled = false;
   const mark = () => {
-    asked = false;
+    scheduled = false;
     const atEnd = innerHeight + scrollY >= root.scrollHeight - 2;
     const passed = headings.filter((heading) => heading.getBoundingClientRect().top < innerHeight * (atEnd ? 1 : 0.3));
     const now = links.get((passed.at(-1) ?? headings[0]).id);
@@ -104,8 +104,8 @@ function markSections() {
     current = now;
   };
   addEventListener("scroll", () => {
-    if (!asked) requestAnimationFrame(mark);
-    asked = true;
+    if (!scheduled) requestAnimationFrame(mark);
+    scheduled = true;
   }, { passive: true });
   mark();
 }
