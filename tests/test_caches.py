@@ -17,7 +17,7 @@ import pytest
 from darkroom.cli import main
 from darkroom.core import caches
 from darkroom.core.digests import RACY_NS, Digests
-from darkroom.core.paths import remove
+from darkroom.core.paths import remove, scratch_of
 from darkroom.press.typeset import npm
 from tests.hostile import sound
 from tests.lab.workshop import Workshop
@@ -263,11 +263,11 @@ def test_what_is_half_written_follows_no_link(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_text("kept")
     path = tmp_path / "cache.json"
-    caches.scratch_of(path).symlink_to(target)
+    scratch_of(path).symlink_to(target)
     caches.write(path, b"content")
     assert caches.read(path) == b"content"
     assert target.read_text() == "kept"
-    os.mkfifo(caches.scratch_of(path))
+    os.mkfifo(scratch_of(path))
     caches.write(path, b"other")
     assert caches.read(path) == b"other"
 

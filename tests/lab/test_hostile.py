@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.core.digests import Digests, write_atomically
+from darkroom.core.digests import Digests
 from darkroom.core.errors import DamagedOutputs, ExperimentError
-from darkroom.core.paths import CANNOT_MOVE, check_path, read_plain
+from darkroom.core.paths import CANNOT_MOVE, check_path, read_plain, write_atomically
 from darkroom.core.sealed import seal, unseal
 from darkroom.lab.outputs import folders as places
 from darkroom.lab.outputs.folders import OutputFolder

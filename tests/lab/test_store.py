@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkroom.core.digests import RACY_NS, Digests, write_atomically
+from darkroom.core.digests import RACY_NS, Digests
 from darkroom.core.errors import DamagedOutputs, ExperimentError
 from darkroom.core.exchange import exchange
 from darkroom.core.manifest import Manifest, Provenance, SourcePlace, decode, encode
+from darkroom.core.paths import write_atomically
 from darkroom.lab.outputs import folders as places
 from darkroom.lab.outputs import results as store
 from darkroom.lab.outputs.folders import OutputFolder

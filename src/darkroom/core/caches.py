@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
-from darkroom.core.paths import move_file, new_file, read_plain, remove
+from darkroom.core.paths import move_file, read_plain, remove, write_atomically
 from darkroom.core.sealed import seal, unseal
 
 LARGEST = 1 << 30  # bytes
@@ -32,28 +31,19 @@ def write(path: Path, content: bytes) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = scratch_of(path)
-    try:
-        with new_file(scratch) as file:
-            file.write(seal(content))
-        put(scratch, path)
-    except OSError:
-        with suppress(OSError):
-            remove(scratch)
-        raise
-
-
-def scratch_of(path: Path) -> Path:
-    """Where a cache is written before it is moved into place; leftovers of killed processes are removed."""
-    return path.with_name(f".{path.name}.{os.getpid()}")
+    _remove_folder(path)
+    write_atomically(path, seal(content), durable=False)
 
 
 def put(scratch: Path, path: Path) -> None:
     """Move a file into place atomically; a folder at that path is removed."""
+    _remove_folder(path)
+    move_file(scratch, path)
+
+
+def _remove_folder(path: Path) -> None:
     if _is(path, stat.S_ISDIR):
         remove(path)
-    move_file(scratch, path)
 
 
 def claim(base: Path, folder: Path, files: tuple[str, ...] = ()) -> None:

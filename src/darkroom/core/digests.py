@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from darkroom.core import caches
-from darkroom.core.paths import is_text, move_file, new_file
+from darkroom.core.paths import is_text
 
 RACY_NS = 50_000_000  # more than the resolution of file times
 _NEVER = -1  # in place of a time that is not reliable
@@ -254,29 +254,3 @@ def _encoded(known: Mapping[str, _Entry]) -> bytes:
         return msgspec.json.encode(known)
     except UnicodeEncodeError:
         return msgspec.json.encode({path: entry for path, entry in known.items() if is_text(path)})
-
-
-def write_atomically(path: Path, content: bytes, *, durable: bool = True, scratch: Path | None = None) -> None:
-    """Write *content* atomically.
-
-    Args:
-        path: the file; its folder is made.
-        content: its bytes.
-        durable: wait until it is on disk. Without it, failing to write is not an error.
-        scratch: a folder on the same file system for the temporary file; by default the file's own.
-    """
-    temporary = (scratch or path.parent) / f".{path.name}.{os.getpid()}"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with new_file(temporary) as file:
-            file.write(content)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        move_file(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        if scratch and error.errno == errno.EXDEV:
-            write_atomically(path, content, durable=durable)
-        elif durable:
-            raise

@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -240,6 +241,43 @@ def move_file(source: Path, target: Path) -> None:
         with new_file(target) as file:
             file.write(source.read_bytes())
         remove(source)
+
+
+def scratch_of(path: Path, folder: Path | None = None) -> Path:
+    """Where a file is written before it is moved into place: beside it, or in *folder*; one for each process."""
+    return (folder or path.parent) / f".{path.name}.{os.getpid()}"
+
+
+def write_atomically(
+    path: Path, content: bytes, *, durable: bool = True, scratch: Path | None = None, mode: int = 0o666
+) -> None:
+    """Write *content* to a file, which has the old content or the new one at every moment.
+
+    Args:
+        path: the file; its folder is made.
+        content: its bytes.
+        durable: wait until it is on disk.
+        scratch: a folder on the same file system for the temporary file; by default the file's own.
+        mode: of a new file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    temporary = scratch_of(path, scratch)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with new_file(temporary, mode) as file:
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        move_file(temporary, path)
+    except OSError as error:
+        with suppress(OSError):
+            remove(temporary)
+        if not scratch or error.errno != errno.EXDEV:
+            raise
+        write_atomically(path, content, durable=durable, mode=mode)
 
 
 def remove(path: Path | str) -> None:

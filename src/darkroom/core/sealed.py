@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 from functools import cache
 from hashlib import blake2b
+from pathlib import Path
 
-from darkroom.core.paths import new_file, read_plain
+from darkroom.core.paths import read_plain, write_atomically
 
 _SIZE = 32
 _LENGTH = 2 * _SIZE
@@ -41,10 +42,9 @@ def user_folder() -> str:
 
 @cache
 def _key() -> bytes:
-    folder = user_folder()
-    path = f"{folder}/.key"
+    path = f"{user_folder()}/.key"
     try:
-        return _read(path) or _made(folder, path)
+        return _read(path) or _made(path)
     except OSError:
         return os.urandom(_SIZE)
 
@@ -58,11 +58,7 @@ def _read(path: str) -> bytes:
     return key if len(key) == _SIZE else b""
 
 
-def _made(folder: str, path: str) -> bytes:
+def _made(path: str) -> bytes:
     """A new key, written atomically; if two processes make one, the last wins."""
-    os.makedirs(folder, exist_ok=True)  # noqa: PTH103
-    scratch = f"{path}.{os.getpid()}"
-    with new_file(scratch, 0o600) as file:
-        file.write(os.urandom(_SIZE))
-    os.replace(scratch, path)  # noqa: PTH105
+    write_atomically(Path(path), os.urandom(_SIZE), durable=False, mode=0o600)
     return _read(path)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from darkroom.core.digests import write_atomically
 from darkroom.core.errors import UnknownName, UsageError, nearest
 from darkroom.core.manifest import NAME, Acceptance, encode
+from darkroom.core.paths import write_atomically
 from darkroom.lab.outputs.folders import OutputFolder
 from darkroom.lab.outputs.locking import locked
 from darkroom.lab.plan import DAMAGED, FRESH, WAITING, Lab, Verdict

@@ -8,13 +8,14 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from darkroom.core.errors import DataUnavailable, UsageError
-from darkroom.core.paths import check_id, check_path, folded, read_toml, said_alike
+from darkroom.core.paths import check_id, check_path, folded, read_toml, said_alike, write_atomically
 
 VARIABLE = "DARKROOM_DATA"
 _OWN = ("node", "untrusted")  # what else is in the user's cache
@@ -294,9 +295,8 @@ def _chunks(url: str, wanted: DataFile, progress: Progress | None) -> Generator[
 
 def _keep(path: Path, content: bytes) -> None:
     """Store a file in the user's cache, if that can be written."""
-    from darkroom.core.digests import write_atomically
-
-    write_atomically(path, content, durable=False)
+    with suppress(OSError):
+        write_atomically(path, content, durable=False)
 
 
 def _plain(error: Exception) -> str:

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from darkroom.core.digests import write_atomically
 from darkroom.core.errors import ExperimentError
-from darkroom.core.paths import read_plain
+from darkroom.core.paths import read_plain, write_atomically
 from darkroom.lab.outputs.results import as_array
 from darkroom.lab.running.events import Progress
 

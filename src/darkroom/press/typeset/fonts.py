@@ -13,7 +13,7 @@ from pathlib import Path
 from darkroom.core import caches
 from darkroom.core.digests import Digests, sha256
 from darkroom.core.errors import UsageError
-from darkroom.core.paths import new_file, read_plain, remove
+from darkroom.core.paths import new_file, read_plain, remove, scratch_of
 from darkroom.core.sealed import mark
 from darkroom.press.inputs import Inputs
 from darkroom.press.typeset.npm import FOLDER
@@ -67,7 +67,7 @@ def part(font: Path, ranges: list[Range], inputs: Inputs, cache: Path) -> Path:
     path = cache / "fonts" / f"{font.stem}.{key[:10]}{font.suffix}"
     if not _is_sealed(path, inputs.digests):
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished, seal = caches.scratch_of(path), caches.scratch_of(_seal_of(path))
+        unfinished, seal = scratch_of(path), scratch_of(_seal_of(path))
         remove(unfinished)
         try:
             _write_part(font, ranges, unfinished)
