@@ -18,12 +18,12 @@ from darkroom.cli import main
 from darkroom.core import caches
 from darkroom.core.digests import RACY_NS, Digests
 from darkroom.core.paths import remove, scratch_of
-from darkroom.press.typeset import npm
+from darkroom.press.typeset import fonts, npm
 from tests.hostile import sound
 from tests.lab.workshop import Workshop
 from tests.lab.workshop import make as make_workshop
 from tests.press.conftest import katex  # noqa: F401  # a fixture
-from tests.press.projects import PACKAGES, Project
+from tests.press.projects import PACKAGES, Project, copy_fonts
 from tests.press.samples import png
 
 
@@ -123,8 +123,12 @@ FEW = ("a_pipe", "a_link_to_a_folder")
 
 @pytest.mark.usefixtures("katex")
 @pytest.mark.parametrize("kind", [each if each in FEW else slow(each) for each in STRANGE])
-def test_a_cache_that_is_something_else_is_made_anew(kind: str, project: Project, away: Path) -> None:
+def test_a_cache_that_is_something_else_is_made_anew(
+    kind: str, project: Project, away: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each file and folder of the caches in turn: the build goes through and gives the same site."""
+    copy_fonts(project.root / ".darkroom/press/fonts")
+    monkeypatch.setattr(fonts, "user_folder", lambda: "/dev/null")  # so that parts of fonts are in the project, too
     (project.root / "experiments/__init__.py").write_text("")
     page = project.page("Text with $x^2$ and {{ cite('ho2020') }}.")
     (project.root / "templates/static/cat.png").write_bytes(png())

@@ -160,8 +160,8 @@ def _vet(path: Path) -> None:
         assert "<script" not in made and "javascript:" not in made and not made.count("<!--")
 
 
-def _font(place: Path, path: Path) -> None:
-    fonts.part(path, [(0x20, 0x7E)], inputs.Inputs(Digests()), place / "cache")
+def _font(path: Path) -> None:
+    fonts._part_of(path, [(0x20, 0x7E)])
 
 
 def _cache(path: Path) -> None:
@@ -235,7 +235,7 @@ def _corpora(place: Path) -> dict[str, tuple[list[bytes], Reader]]:
         "pictures": ([png(), *PICTURES.values()], _file(place, "a.png", _vet)),
         "films": ([gif()], _file(place, "a.gif", _vet)),
         "drawings": ([*drawings, *DRAWINGS.values()], _file(place, "a.svg", _vet)),
-        "fonts": ([font], _takes(UsageError, _file(place, "a.woff2", partial(_font, place)))),
+        "fonts": ([font], _takes(UsageError, _file(place, "a.woff2", _font))),
         "bibliography": (
             [(ROOT / "templates/references.bib").read_bytes()],
             _takes(ContentError, lambda content: read_bibliography(texts(content), "references.bib")),

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from darkroom.cli import main
 from darkroom.core.digests import Digests
 from darkroom.lab.plan import Lab, Plan
 from darkroom.lab.source.discover import discover
@@ -359,8 +364,13 @@ class Workshop:
         return {**kept, "DARKROOM_DATA": str(self.root / "data"), "COLUMNS": "120", **paths, **variables}
 
     def call(self, *arguments: str, code: int | None = 0, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a build and see that it ends with *code*."""
-        done = subprocess.run(
+        """Run a build and see that it ends with *code*; in a process of its own where it has *variables*."""
+        done = self._started(arguments, variables) if variables else self._done_here(arguments)
+        assert code is None or done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def _started(self, arguments: tuple[str, ...], variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             self.command(*arguments),
             cwd=self.root,
             env=self.environment(**variables),
@@ -369,8 +379,23 @@ class Workshop:
             timeout=120,
             check=False,
         )
-        assert code is None or done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done
+
+    def _done_here(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+        """The same without a new interpreter, whose start takes longer than most builds; workers are processes anyway."""
+        printed, warned = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+        environment = self.environment()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(warned):
+            for name in os.environ.keys() - environment.keys():
+                patch.delenv(name)
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            patch.chdir(self.root)
+            try:
+                code: Any = main(arguments, self.root)
+            except SystemExit as ended:
+                code = ended.code
+        texts = [each.buffer.getvalue().decode() for each in (printed, warned)]  # type: ignore[attr-defined]
+        return subprocess.CompletedProcess(self.command(*arguments), code, *texts)
 
     def calls(self) -> dict[str, int]:
         """How often each counted function was called since the last time."""

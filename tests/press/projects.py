@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from darkroom.core.digests import Digests
+from darkroom.core.sealed import user_folder
 from darkroom.press.build import BuildReport, SiteRequest, build
 from darkroom.press.inputs import Inputs
 from darkroom.press.theme import BASE, theme_of
@@ -45,20 +46,26 @@ def katex(cache: Path, macros: Mapping[str, str] | None = None) -> Katex:
 
 @cache
 def _made() -> tempfile.TemporaryDirectory[str]:
-    """What projects have made of what they all have, fonts above all, which take a second or two: others begin with it."""
+    """What projects have made of the style sheets that they all have: others begin with it."""
     return tempfile.TemporaryDirectory()
 
 
 def share(source: Path, target: Path) -> None:
-    """Give one cache what is in another of parts of fonts and style sheets, and it lacks.
+    """Give one cache what is in another of style sheets, and it lacks.
 
     All of it is found by what it was made of, so that a project with others makes its own.
     """
-    (target / "fonts").mkdir(parents=True, exist_ok=True)
-    for path in (*source.glob("fonts/*"), source / "styles.json"):
-        copy = target / path.relative_to(source)
-        if not path.name.startswith(".") and path.is_file() and not copy.exists():
-            shutil.copy2(path, copy)
+    target.mkdir(parents=True, exist_ok=True)
+    made, copy = source / "styles.json", target / "styles.json"
+    if made.is_file() and not copy.exists():
+        shutil.copy2(made, copy)
+
+
+def copy_fonts(target: Path) -> None:
+    """Copy the parts of fonts that the user has, which take two seconds to make, to another folder for them."""
+    made = Path(user_folder()) / "fonts"
+    if made.exists():
+        shutil.copytree(made, target, ignore=shutil.ignore_patterns(".*"))
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,13 @@ from darkroom.press.typeset.fonts import LAST, complement, part, read_ranges, wr
 from tests.press.projects import PACKAGES, Project
 
 SERIF = "@fontsource/source-serif-4/files/source-serif-4-latin-400-normal.woff2"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder for the user's caches."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home/darkroom"
 
 
 def characters(font: Path) -> set[int]:
@@ -45,6 +53,7 @@ def test_a_character_is_in_a_list_of_ranges_or_in_its_complement(ranges: list[tu
     assert read_ranges(written(rest)) == rest
 
 
+@pytest.mark.usefixtures("home")
 def test_two_parts_of_a_font_have_its_characters_between_them(tmp_path: Path) -> None:
     """None is lost, none is in both, and an advance stays what it was."""
     font, inputs = PACKAGES / SERIF, Inputs(Digests())
@@ -60,23 +69,49 @@ def test_two_parts_of_a_font_have_its_characters_between_them(tmp_path: Path) ->
         assert piece["hmtx"][piece.getBestCmap()[point]] == whole["hmtx"][whole.getBestCmap()[point]]
 
 
+@pytest.mark.usefixtures("home")
 def test_a_part_is_made_once_and_again_where_its_range_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is in the cache is used as it is; its name tells font and range."""
-    made, write = [], fonts._write_part
-    monkeypatch.setattr(fonts, "_write_part", lambda *arguments: (made.append(arguments), write(*arguments)))
+    """By whichever project is first: all projects of a user share what is made of a font and a range."""
+    made, make = [], fonts._part_of
+    monkeypatch.setattr(fonts, "_part_of", lambda *arguments: (made.append(arguments), make(*arguments))[1])
     font, inputs = PACKAGES / SERIF, Inputs(Digests())
-    first = part(font, [(65, 90)], inputs, tmp_path)
-    assert part(font, [(65, 90)], inputs, tmp_path) == first and len(made) == 1
-    assert characters(part(font, [(65, 70)], inputs, tmp_path)) == set(range(65, 71)) and len(made) == 2
+    first = part(font, [(65, 90)], inputs, tmp_path / "one")
+    assert part(font, [(65, 90)], Inputs(Digests()), tmp_path / "two") == first and len(made) == 1
+    assert characters(part(font, [(65, 70)], inputs, tmp_path / "one")) == set(range(65, 71)) and len(made) == 2
 
 
+@pytest.mark.usefixtures("home")
 def test_a_part_that_is_not_what_was_made_is_made_anew(tmp_path: Path) -> None:
-    """Somebody else's bytes in the cache are not published."""
+    """Bytes that someone else put into the cache are not published."""
     font, inputs = PACKAGES / SERIF, Inputs(Digests())
     made = part(font, [(65, 90)], inputs, tmp_path)
     content = made.read_bytes()
     made.write_bytes(b"another")
     assert part(font, [(65, 90)], inputs, tmp_path).read_bytes() == content
+
+
+def test_without_a_folder_of_the_user_a_part_is_kept_in_the_project(tmp_path: Path, home: Path) -> None:
+    """As where the home folder cannot be written."""
+    home.parent.mkdir()
+    home.write_text("a file")
+    font = PACKAGES / SERIF
+    made = part(font, [(65, 66)], Inputs(Digests()), tmp_path / "own")
+    assert made.is_relative_to(tmp_path / "own") and characters(made) == {65, 66}
+    assert part(font, [(65, 66)], Inputs(Digests()), tmp_path / "own") == made
+
+
+def test_parts_that_were_made_long_ago_are_removed(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of the user does not grow without end."""
+    monkeypatch.setattr(fonts, "_MOST_KEPT", 4)
+    (home / "fonts").mkdir(parents=True)
+    for number in range(6):
+        path = home / f"fonts/{number}"
+        path.write_text("old")
+        os.utime(path, (number, number))
+    made = part(PACKAGES / SERIF, [(65, 66)], Inputs(Digests()), tmp_path)
+    assert sorted(path.name for path in (home / "fonts").iterdir()) == sorted(
+        ["4", "5", made.name, f"{made.name}.seal"]
+    )
 
 
 def test_a_face_with_a_range_is_published_with_those_characters(project: Project) -> None:

@@ -21,7 +21,7 @@ from darkroom.press.typeset import katex as math
 from darkroom.press.typeset import node, npm
 from darkroom.press.typeset.equations import Equation
 from tests.hostile import sound, spoil
-from tests.press.projects import ROOT, Project
+from tests.press.projects import ROOT, Project, copy_fonts
 from tests.press.projects import katex as typesetter
 
 pytestmark = pytest.mark.usefixtures("katex")
@@ -235,11 +235,17 @@ def test_a_lock_file_without_katex_is_one_line(broken: Project) -> None:
         broken.build()
 
 
-def test_a_font_part_that_was_changed_is_made_again(broken: Project) -> None:
+def test_a_font_part_that_was_changed_is_made_again(broken: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the cache holds counts while it is as it was made."""
+    home = broken.root / "cache"
+    copy_fonts(home / "darkroom/fonts")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home))
     broken.build()
     published = {path.name: path.read_bytes() for path in broken.site.glob("assets/fonts/*")}
-    for path in (broken.root / ".darkroom/fonts").glob("*.woff2"):
+    used = {path.name for path in broken.site.glob("assets/fonts/*")}
+    changed = [path for path in home.glob("darkroom/fonts/*.woff2") if path.name in used]
+    assert changed
+    for path in changed:
         path.write_bytes(path.read_bytes()[:-1] + b"x")
     shutil.rmtree(broken.site)
     broken.build()

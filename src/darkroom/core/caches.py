@@ -11,7 +11,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from darkroom.core.paths import move_file, read_plain, remove, write_atomically
+from darkroom.core.paths import read_plain, remove, write_atomically
 from darkroom.core.sealed import seal, unseal
 
 LARGEST = 1 << 30  # bytes
@@ -31,19 +31,18 @@ def write(path: Path, content: bytes) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    _remove_folder(path)
-    write_atomically(path, seal(content), durable=False)
+    replace(path, seal(content))
 
 
-def put(scratch: Path, path: Path) -> None:
-    """Move a file into place atomically; a folder at that path is removed."""
-    _remove_folder(path)
-    move_file(scratch, path)
+def replace(path: Path, content: bytes) -> None:
+    """Write *content* as it is, atomically; a folder at that path is removed.
 
-
-def _remove_folder(path: Path) -> None:
+    Raises:
+        OSError: it cannot be written.
+    """
     if _is(path, stat.S_ISDIR):
         remove(path)
+    write_atomically(path, content, durable=False)
 
 
 def claim(base: Path, folder: Path, files: tuple[str, ...] = ()) -> None:

@@ -1,25 +1,28 @@
 """Fonts in parts, so that a page brings the characters that it has and a browser fetches the others where they occur.
 
-A part is a face with a ``unicode-range`` (CSS Fonts 4, section 4.5). fontTools makes it, once; it is kept in the cache.
+A part is a face with a ``unicode-range`` (CSS Fonts 4, section 4.5). fontTools makes it, once for all projects of a user.
 Left out of it are hints, which today's screens hardly use, and the figures of fractions, which no style here asks for: a
 sixth of what has to be fetched before a page is read.
 """
 
 from __future__ import annotations
 
+import io
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from darkroom.core import caches
 from darkroom.core.digests import Digests, sha256
 from darkroom.core.errors import UsageError
-from darkroom.core.paths import new_file, read_plain, remove, scratch_of
-from darkroom.core.sealed import mark
+from darkroom.core.paths import read_plain, remove
+from darkroom.core.sealed import mark, user_folder
 from darkroom.press.inputs import Inputs
 from darkroom.press.typeset.npm import FOLDER
 
 VERSION = 2  # of what is made of a font and a range
 LAST = 0x10FFFF
+_MOST_KEPT = 1000  # files in the user's folder, a part and its seal each
 _RANGE = re.compile(r"[Uu]\+([0-9A-Fa-f]{1,6}\?{0,5}|\?{1,6})(?:-([0-9A-Fa-f]{1,6}))?")
 
 Range = tuple[int, int]  # the first and the last code point
@@ -60,30 +63,37 @@ def written(ranges: list[Range]) -> str:
 def part(font: Path, ranges: list[Range], inputs: Inputs, cache: Path) -> Path:
     """A file with those characters of *font* alone that are in *ranges*; its name depends on what it was made from.
 
+    It is kept for all projects of the user or, where there is no such folder, in *cache*.
+
     Raises:
         UsageError: the font cannot be read.
     """
     key = sha256(f"{VERSION} {inputs.digest(font)} {written(ranges)}".encode())
-    path = cache / "fonts" / f"{font.stem}.{key[:10]}{font.suffix}"
-    if not _is_sealed(path, inputs.digests):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished, seal = scratch_of(path), scratch_of(_seal_of(path))
-        remove(unfinished)
-        try:
-            _write_part(font, ranges, unfinished)
-        except OSError as error:
-            if error.filename and Path(error.filename) != font:
-                raise
-            raise _unreadable(font, error) from None
-        except MemoryError:
-            raise
-        except Exception as error:  # whatever a reader of fonts trips over
-            raise _unreadable(font, error) from None
-        with new_file(seal) as file:
-            file.write(mark(unfinished.read_bytes()).encode())
-        caches.put(seal, _seal_of(path))
-        caches.put(unfinished, path)
-    return path
+    name = f"{font.stem}.{key[:10]}{font.suffix}"
+    shared, own = Path(user_folder()) / "fonts" / name, cache / "fonts" / name
+    for path in (shared, own):
+        if _is_sealed(path, inputs.digests):
+            return path
+    content = _part_of(font, ranges)
+    try:
+        _keep(shared, content)
+    except OSError:
+        _keep(own, content)
+        return own
+    with suppress(OSError):
+        _prune(shared.parent)
+    return shared
+
+
+def _keep(path: Path, content: bytes) -> None:
+    caches.replace(_seal_of(path), mark(content).encode())
+    caches.replace(path, content)
+
+
+def _prune(folder: Path) -> None:
+    """Remove all but the files that were made last."""
+    for path in sorted(folder.iterdir(), key=lambda each: each.lstat().st_mtime)[:-_MOST_KEPT]:
+        remove(path)
 
 
 def _seal_of(path: Path) -> Path:
@@ -106,20 +116,25 @@ def _is_sealed(path: Path, digests: Digests) -> bool:
     return sealed
 
 
-def _unreadable(font: Path, error: Exception) -> UsageError:
-    said = " ".join(str(error).split()) or type(error).__name__
-    return UsageError(f"{font} cannot be read as a font ({said[:200]}); delete {FOLDER} beside it and build again")
-
-
-def _write_part(font: Path, ranges: list[Range], target: Path) -> None:
+def _part_of(font: Path, ranges: list[Range]) -> bytes:
     from fontTools import subset
 
     flavor = {".woff2": "woff2", ".woff": "woff"}.get(font.suffix)
     options = subset.Options(flavor=flavor, hinting=False)
     options.layout_features = [each for each in options.layout_features if each not in {"frac", "numr", "dnom"}]
     options.layout_features += ["lnum", "onum", "pnum", "tnum"]
-    loaded = subset.load_font(str(font), options)
-    subsetter = subset.Subsetter(options)
-    subsetter.populate(unicodes=[c for c in loaded.getBestCmap() if any(low <= c <= high for low, high in ranges)])
-    subsetter.subset(loaded)
-    subset.save_font(loaded, str(target), options)
+    target = io.BytesIO()
+    try:
+        loaded = subset.load_font(str(font), options)
+        subsetter = subset.Subsetter(options)
+        subsetter.populate(unicodes=[c for c in loaded.getBestCmap() if any(low <= c <= high for low, high in ranges)])
+        subsetter.subset(loaded)
+        subset.save_font(loaded, target, options)
+    except MemoryError:
+        raise
+    except Exception as error:  # any error of a font decoder
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise UsageError(
+            f"{font} cannot be read as a font ({said[:200]}); delete {FOLDER} beside it and build again"
+        ) from None
+    return target.getvalue()
