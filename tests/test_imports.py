@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,6 +110,14 @@ def test_no_part_leads_back_to_itself() -> None:
     order = graphlib.TopologicalSorter({part: allowed.split() for part, allowed in MAY_IMPORT.items()})
 
     assert len(list(order.static_order())) == len(MAY_IMPORT)
+
+
+def test_the_name_of_a_class_means_one_thing() -> None:
+    """Private names, those of one module, aside."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in FILES]
+    names = Counter(node.name for tree in trees for node in tree.body if isinstance(node, ast.ClassDef))
+
+    assert {name for name, count in names.items() if count > 1 and not name.startswith("_")} == set()
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

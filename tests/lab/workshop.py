@@ -363,9 +363,16 @@ class Workshop:
         paths = {"PYTHONPATH": os.pathsep.join(each for each in places if each), "PROBE": str(self.probe)}
         return {**kept, "DARKROOM_DATA": str(self.root / "data"), "COLUMNS": "120", **paths, **variables}
 
-    def call(self, *arguments: str, code: int | None = 0, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a build and see that it ends with *code*; in a process of its own where it has *variables*."""
-        done = self._started(arguments, variables) if variables else self._done_here(arguments)
+    def call(
+        self, *arguments: str, code: int | None = 0, here: bool | None = None, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a build and see that it ends with *code*.
+
+        It is run in this process: starting an interpreter takes longer than most builds, and workers are processes
+        anyway. With *variables* it has a process of its own, unless they only matter *here* to its workers.
+        """
+        is_here = not variables if here is None else here
+        done = (self._done_here if is_here else self._started)(arguments, variables)
         assert code is None or done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
@@ -380,10 +387,9 @@ class Workshop:
             check=False,
         )
 
-    def _done_here(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-        """The same without a new interpreter, whose start takes longer than most builds; workers are processes anyway."""
+    def _done_here(self, arguments: tuple[str, ...], variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
         printed, warned = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
-        environment = self.environment()
+        environment = self.environment(**variables)
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(warned):
             for name in os.environ.keys() - environment.keys():
                 patch.delenv(name)

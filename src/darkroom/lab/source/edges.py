@@ -52,7 +52,7 @@ class State(Protocol):
     def results(self, experiment: str) -> str: ...
 
 
-class Inputs(Protocol):
+class EdgeValues(Protocol):
     """The values that edges are bound to."""
 
     def dataset(self, name: str) -> Dataset: ...
@@ -61,7 +61,7 @@ class Inputs(Protocol):
     def class_named(self, network: Network | None) -> Any: ...
 
 
-class Edge(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+class InputEdge(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     """A positional parameter and what it is bound to. ``target`` is as written until it is bound.
 
     Attributes:
@@ -108,11 +108,11 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         """What represents its value in a key; "" for an upstream without results."""
         raise NotImplementedError
 
-    def value(self, inputs: Inputs) -> object:
+    def value(self, values: EdgeValues) -> object:
         """What a run receives."""
         raise NotImplementedError
 
-    def digest_of(self, value: Any, inputs: Inputs) -> str:
+    def digest_of(self, value: Any, values: EdgeValues) -> str:
         """The digest of what a run has received, "" if it cannot have changed since the plan was made.
 
         Raises:
@@ -138,7 +138,7 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         return []
 
 
-class UpstreamEdge(Edge, frozen=True, kw_only=True, tag="upstream"):
+class UpstreamEdge(InputEdge, frozen=True, kw_only=True, tag="upstream"):
     """The stored results of another experiment."""
 
     word = "upstream"
@@ -159,10 +159,10 @@ class UpstreamEdge(Edge, frozen=True, kw_only=True, tag="upstream"):
     def digest(self, state: State) -> str:
         return state.results(self.target)
 
-    def value(self, inputs: Inputs) -> object:
-        return inputs.results(self.target)
+    def value(self, values: EdgeValues) -> object:
+        return values.results(self.target)
 
-    def digest_of(self, value: Any, inputs: Inputs) -> str:
+    def digest_of(self, value: Any, values: EdgeValues) -> str:
         return str(value.digest)
 
     def drawn_with(self, model: Model, has_variant: Collection[str]) -> Self:
@@ -171,7 +171,7 @@ class UpstreamEdge(Edge, frozen=True, kw_only=True, tag="upstream"):
         return msgspec.structs.replace(self, target=f"{self.target}@{model.name}")
 
 
-class DatasetEdge(Edge, frozen=True, kw_only=True, tag="dataset"):
+class DatasetEdge(InputEdge, frozen=True, kw_only=True, tag="dataset"):
     """A data set of ``experiments/data.toml``."""
 
     word = "dataset"
@@ -185,11 +185,11 @@ class DatasetEdge(Edge, frozen=True, kw_only=True, tag="dataset"):
     def digest(self, state: State) -> str:
         return state.dataset(self.target)
 
-    def value(self, inputs: Inputs) -> object:
-        return inputs.dataset(self.target)
+    def value(self, values: EdgeValues) -> object:
+        return values.dataset(self.target)
 
 
-class AssetEdge(Edge, frozen=True, kw_only=True, tag="asset"):
+class AssetEdge(InputEdge, frozen=True, kw_only=True, tag="asset"):
     """A file under ``experiments/``."""
 
     word = "asset"
@@ -208,10 +208,10 @@ class AssetEdge(Edge, frozen=True, kw_only=True, tag="asset"):
     def digest(self, state: State) -> str:
         return state.file(self.path)
 
-    def value(self, inputs: Inputs) -> object:
-        return inputs.path(self.path)
+    def value(self, values: EdgeValues) -> object:
+        return values.path(self.path)
 
-    def digest_of(self, value: Any, inputs: Inputs) -> str:
+    def digest_of(self, value: Any, values: EdgeValues) -> str:
         from hashlib import sha256
 
         if not value.is_file():
@@ -219,7 +219,7 @@ class AssetEdge(Edge, frozen=True, kw_only=True, tag="asset"):
         return sha256(value.read_bytes()).hexdigest()
 
 
-class WeightsEdge(Edge, frozen=True, kw_only=True, tag="weights"):
+class WeightsEdge(InputEdge, frozen=True, kw_only=True, tag="weights"):
     """Weights of a model: those of a role, from its ``source``, or published ones at a ``revision``."""
 
     revision: str = ""
@@ -246,21 +246,21 @@ class WeightsEdge(Edge, frozen=True, kw_only=True, tag="weights"):
             return state.results(self.upstream)
         return self.source.digest(state) if self.source is not None else self.revision
 
-    def value(self, inputs: Inputs) -> object:
+    def value(self, values: EdgeValues) -> object:
         source = self.source
         if source is None:
             return Weights(self.target, self.revision)
-        code = inputs.class_named(source.network)
+        code = values.class_named(source.network)
         if source.upstream:
-            return Weights(str(inputs.results(source.upstream)[source.result]), "", source.network, code)
+            return Weights(str(values.results(source.upstream)[source.result]), "", source.network, code)
         text, embeddings = None, None
         if source.text is not None:
-            text = Weights(_place(source.text, inputs), source.text.revision) if source.text.kind else None
-            embeddings = inputs.path(source.text.embeddings) if source.text.embeddings else None
-        return Weights(_place(source, inputs), source.revision, source.network, code, text, embeddings)
+            text = Weights(_place(source.text, values), source.text.revision) if source.text.kind else None
+            embeddings = values.path(source.text.embeddings) if source.text.embeddings else None
+        return Weights(_place(source, values), source.revision, source.network, code, text, embeddings)
 
-    def digest_of(self, value: Any, inputs: Inputs) -> str:
-        return inputs.results(self.upstream).digest if self.upstream else ""
+    def digest_of(self, value: Any, values: EdgeValues) -> str:
+        return values.results(self.upstream).digest if self.upstream else ""
 
     def draws(self, drawing: Collection[str]) -> bool:
         return self.source is not None
@@ -279,8 +279,8 @@ class WeightsEdge(Edge, frozen=True, kw_only=True, tag="weights"):
         return [(each.place, each.revision) for each in both if each.is_published]
 
 
-def _place(source: WeightsSource | TextSource, inputs: Inputs) -> str:
-    return source.place if source.is_published else str(inputs.path(source.place))
+def _place(source: WeightsSource | TextSource, values: EdgeValues) -> str:
+    return source.place if source.is_published else str(values.path(source.place))
 
 
 AnyEdge = UpstreamEdge | DatasetEdge | AssetEdge | WeightsEdge

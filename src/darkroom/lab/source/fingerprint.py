@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -36,11 +36,14 @@ _COMPUTED = (
 _EVERYWHERE = frozenset({"os", "random"})
 
 
+Kind = Literal["symbol", "body", "effects", "whole", "all", "outside"]
+
+
 @dataclass(frozen=True, order=True)
 class Node:
-    """Something with a digest of code; ``kind`` is symbol, body, effects, whole, all or outside."""
+    """Something with a digest of code, or a name from outside the project."""
 
-    kind: str
+    kind: Kind
     module: str
     name: str = ""
 
