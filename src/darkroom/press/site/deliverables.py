@@ -18,7 +18,7 @@ from darkroom.press.typeset.pictures import SUFFIXES
 
 
 
-class Section(msgspec.Struct, frozen=True):
+class SectionContent(msgspec.Struct, frozen=True):
     """A section with those below it: its page, its heading if it is not the whole page, its calls, and counts of its text."""
 
     outline: Outline
@@ -36,7 +36,7 @@ class NoSection(Exception):
     """A section that there is not; the message says so."""
 
 
-def section_of(name: str, outlines: Mapping[str, Outline]) -> Section:
+def section_of(name: str, outlines: Mapping[str, Outline]) -> SectionContent:
     """The section that "page" or "page#anchor" names, *outlines* being those of all pages by address.
 
     Raises:
@@ -49,7 +49,7 @@ def section_of(name: str, outlines: Mapping[str, Outline]) -> Section:
         known = [url.removesuffix(".html") for url in outlines]
         raise NoSection(f"there is no page {page!r}{nearest(page, known)}")
     if not mark:
-        return Section(outline, None, kinds_in(outline), _sum(outline.bodies))
+        return SectionContent(outline, None, kinds_in(outline), _sum(outline.bodies))
     number = next((n for n, heading in enumerate(outline.headings) if heading.anchor == anchor), None)
     if number is None:
         known = [f"{page}#{heading.anchor}" for heading in outline.headings]
@@ -59,7 +59,7 @@ def section_of(name: str, outlines: Mapping[str, Outline]) -> Section:
     last = next((n for n, each in below if each.level <= heading.level), len(outline.headings))
     end = outline.headings[last].offset if last < len(outline.headings) else float("inf")
     calls = tuple(kind for kind in kinds_in(outline) if heading.offset <= kind.call.offset < end)
-    return Section(outline, heading, calls, _sum(outline.bodies[number + 1 : last + 1]))
+    return SectionContent(outline, heading, calls, _sum(outline.bodies[number + 1 : last + 1]))
 
 
 def _sum(bodies: Sequence[Body]) -> Body:
@@ -67,7 +67,7 @@ def _sum(bodies: Sequence[Body]) -> Body:
     return Body(**{name: sum(getattr(body, name) for body in bodies) for name in fields})
 
 
-def assess(lists: Sequence[Deliverables], site: Known) -> tuple[AssessedList, ...]:
+def assess(lists: Sequence[Deliverables], site: SiteContent) -> tuple[AssessedList, ...]:
     """What a site has of every deliverable."""
     return tuple(
         AssessedList(each.name, each.title, tuple(_assessed(item, each, site) for item in each.items), each.path)
@@ -75,7 +75,7 @@ def assess(lists: Sequence[Deliverables], site: Known) -> tuple[AssessedList, ..
     )
 
 
-class Known(msgspec.Struct, frozen=True):
+class SiteContent(msgspec.Struct, frozen=True):
     """What is known of a site: its pages by address, what they refer to, damaged figures, and the prose of a page.
 
     ``text`` gives the prose of the page at an address; it is asked for only where a prompt is found nowhere else.
@@ -87,7 +87,7 @@ class Known(msgspec.Struct, frozen=True):
     text: Callable[[str], str]
 
 
-def _assessed(item: Deliverable, of: Deliverables, site: Known) -> Assessed:
+def _assessed(item: Deliverable, of: Deliverables, site: SiteContent) -> Assessed:
     if not item.section:
         return Assessed(item, "", (f'no section; write "{item.id}" = "page#anchor" under [{of.name}]',))
     try:
@@ -130,7 +130,7 @@ class _Found(msgspec.Struct, frozen=True):
     waiting: tuple[str, ...]
 
     @classmethod
-    def of(cls, section: Section, site: Known) -> _Found:
+    def of(cls, section: SectionContent, site: SiteContent) -> _Found:
         files: list[str] = [""] * section.body.pictures + ["film.gif"] * section.body.films
         names, metrics, waiting, pictures = set[str](), list[str](), list[str](), 0
         for call in section.calls:
@@ -149,7 +149,7 @@ class _Found(msgspec.Struct, frozen=True):
         return cls(frozenset(names), len(names) + pictures, len(files) - films, films, unique, tuple(waiting))
 
 
-def _files(call: FigureCall, site: Known) -> list[str]:
+def _files(call: FigureCall, site: SiteContent) -> list[str]:
     """The pictures and films of a figure; none where it has not been drawn, or is damaged."""
     experiment, name = call.experiment(site.index.catalogue), call.name.rpartition("/")[2]
     figure = experiment.drawn(name) if experiment else None
@@ -166,7 +166,7 @@ def _named(item: Deliverable, shown: _Found) -> Iterator[str]:
     yield from (f"the metric {name} is not there" for name in metrics if name not in shown.metrics)
 
 
-def _prompts(item: Deliverable, section: Section, site: Known) -> Iterator[str]:
+def _prompts(item: Deliverable, section: SectionContent, site: SiteContent) -> Iterator[str]:
     """Those of the prompts that are neither in a figure or an experiment of the section nor in its page's text."""
     if not item.prompts:
         return

@@ -34,7 +34,7 @@ from darkroom.press.content.references import Index, Spot
 from darkroom.press.rendering.render import render_pages
 from darkroom.press.site.sources import Findings, Sources, read_sources
 from darkroom.press.content.deliverables import Assessed, AssessedList
-from darkroom.press.site.deliverables import Known, assess
+from darkroom.press.site.deliverables import SiteContent, assess
 from darkroom.press.site.audit import damaged_figures, damaged_text, judge_experiments, raw_files
 
 
@@ -210,7 +210,7 @@ def _assessed(
     sources: Sources, index: Index, damaged: Mapping[str, str], findings: Findings
 ) -> tuple[AssessedList, ...]:
     """The deliverables; what is missing is reported, each for itself where all is asked for, else as a number."""
-    lists = assess(sources.lists, Known(sources.outlines, index, damaged, lambda url: _prose(sources.page(url))))
+    lists = assess(sources.lists, SiteContent(sources.outlines, index, damaged, lambda url: _prose(sources.page(url))))
     for each in lists:
         if each.lacking and (findings.strict or findings.all_missing):
             findings.problems.extend(Fault(each.path, *_said(each, found)) for found in each.lacking)
