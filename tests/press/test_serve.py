@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -373,3 +376,115 @@ def test_serving_goes_on_whatever_happens(project: Project, path: str, content: 
                 return
             time.sleep(0.02)
     pytest.fail(f"it never came; there is {served.lines}")
+
+
+def test_a_name_that_is_not_utf8_is_shown_and_serving_goes_on(project: Project) -> None:
+    """The watch cannot tell of such a file; its fault is in the page and the terminal, and later edits are seen."""
+    project.page("Text.")
+    target = Path(os.fsdecode(os.fsencode(project.root) + b"/templates/static/\xff.png"))
+    with serving(project) as served:
+        try:
+            target.write_bytes(b"x")
+        except OSError:
+            pytest.skip("this file system has no such names")
+        for _ in range(500):
+            if "not UTF-8" in served.get("/"):
+                break
+            time.sleep(0.02)
+        assert "not UTF-8; rename the file" in served.get("/") and "Text." in served.get("/")
+        target.unlink()
+        for number in range(100):
+            project.page(f"Mended {number}.")
+            time.sleep(0.1)
+            if "Mended" in (page := served.get("/")) and "darkroom-errors" not in page:
+                return
+    pytest.fail(f"it never came; there is {served.lines}")
+
+
+def test_a_site_that_is_deleted_while_it_is_served_comes_back(project: Project) -> None:
+    """Meanwhile nothing is found; the next change writes all of it."""
+    project.page("Text.")
+    with serving(project) as served:
+        shutil.rmtree(project.site)
+        assert ask(served, "GET / HTTP/1.1\nHost: localhost\nConnection: close\n\n").startswith(b"HTTP/1.1 404")
+        project.page("Text again.")
+        for _ in range(500):
+            with suppress(HTTPError):
+                if "Text again." in served.get("/"):
+                    return
+            time.sleep(0.02)
+    pytest.fail(f"it never came; there is {served.lines}")
+
+
+BROKEN = (
+    "Foo : x\nHost: localhost",
+    "Host: localhost\nFoo",
+    " x\nHost: localhost",
+    "Host : a.b\nHost: localhost",
+    ": x\nHost: localhost",
+)
+NO_REQUESTS = (
+    "POST / HTTP/1.1",
+    "<b>x</b> / HTTP/1.1",
+    "GET / HTTP/9.9",
+    f"GET /{'x' * 70_000} HTTP/1.1",
+    "\x16\x03\x01",
+)
+
+
+def test_a_line_that_is_no_header_hides_none(project: Project) -> None:
+    """What stands below it, such as the length of a body, is not read, so that the request is refused as a whole."""
+    project.page("Text of the page.")
+    second = "GET /index.html HTTP/1.1\nHost: localhost\n\n"
+    with serving(project) as served:
+        for lines in BROKEN:
+            answer = ask(served, f"GET / HTTP/1.1\n{lines}\nContent-Length: {len(second)}\n\n{second}")
+            assert answer.startswith(b"HTTP/1.1 400") and answer.count(b"HTTP/1.1 ") == 1, lines
+            assert b"Text of the page" not in answer, lines
+
+
+def test_what_is_no_request_gets_plain_text(project: Project) -> None:
+    """No page without a policy, whatever was in the request."""
+    project.page("Text.")
+    with serving(project) as served:
+        for line in NO_REQUESTS:
+            answer = ask(served, f"{line}\nHost: localhost\n\n")
+            body = answer.rpartition(b"\r\n\r\n")[2]
+            assert body and b"<html" not in body and b"<b>" not in body and b"<!DOCTYPE" not in body, line
+            assert b"text/plain" in answer or b"HTTP/1.1" not in answer, line
+
+
+PARTS: dict[str, tuple[int, slice]] = {
+    "bytes=0-9": (206, slice(0, 10)),
+    "bytes=5-": (206, slice(5, None)),
+    "bytes=-7": (206, slice(-7, None)),
+    "bytes=0-999999999": (206, slice(0, None)),
+    "bytes=-999999999": (206, slice(0, None)),
+    "bytes=200000-": (416, slice(0)),
+    "bytes=-0": (416, slice(0)),
+    "bytes=9-2": (200, slice(0, None)),
+    "bytes=0-1,3-4": (200, slice(0, None)),
+    "bytes=-": (200, slice(0, None)),
+    f"bytes={'9' * 5000}-": (200, slice(0, None)),
+    "bytes=\xb2-3": (200, slice(0, None)),
+    "lines=0-9": (200, slice(0, None)),
+}
+
+
+def test_a_part_of_a_file_can_be_asked_for(project: Project) -> None:
+    """As browsers do of films; what is no such request gets the whole, or hears that there are no such bytes."""
+    content = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 600
+    (project.root / "templates/static/clip.mp4").write_bytes(content)
+    project.page('<video src="clip.mp4" controls></video>')
+    with serving(project) as served:
+        address = "/" + next(project.site.glob("assets/clip.*")).relative_to(project.site).as_posix()
+        for asked, (status, part) in PARTS.items():
+            request = f"GET {address} HTTP/1.1\nHost: localhost\nRange: {asked}\nConnection: close\n\n"
+            head, _, body = ask(served, request).partition(b"\r\n\r\n")
+            assert head.startswith(f"HTTP/1.1 {status} ".encode()), asked
+            assert body == (b"The file has no such bytes.\n" if status == 416 else content[part]), asked
+            where = range(len(content))[part]
+            shown = f"bytes {where.start}-{where.stop - 1}" if status == 206 else "bytes *"
+            assert (f"Content-Range: {shown}/{len(content)}".encode() in head) == (status != 200), asked
+        head = ask(served, f"HEAD {address} HTTP/1.1\nHost: localhost\nRange: bytes=1-2\nConnection: close\n\n")
+        assert b"Content-Length: 2\r\n" in head and head.endswith(b"\r\n\r\n")

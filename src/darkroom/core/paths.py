@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
+from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -167,9 +168,23 @@ def read_plain(path: Path | str, limit: int, *, links: bool = False) -> bytes:
         NotPlain: it is something else, such as a folder or a device, or too large; the message says which.
         OSError: it cannot be read.
     """
+    with open_plain(path, links=links) as file:
+        if (size := os.fstat(file.fileno()).st_size) > limit:
+            raise NotPlain(f"has {size} bytes; the limit is {limit}")
+        return file.readall()
+
+
+def open_plain(path: Path | str, *, links: bool = False) -> FileIO:
+    """A plain file, opened to be read; a link is none, unless *links* are followed.
+
+    Raises:
+        FileNotFoundError: there is none.
+        NotPlain: it is something else, such as a folder or a device; the message says which.
+        OSError: it cannot be opened.
+    """
     follow = 0 if links else getattr(os, "O_NOFOLLOW", 0)
     try:
-        handle = os.open(path, os.O_RDONLY | follow | getattr(os, "O_NONBLOCK", 0))
+        handle = os.open(path, os.O_RDONLY | follow | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError as error:
         if not links and os.path.islink(path):  # noqa: PTH114
             raise NotPlain(_LINK, _INSTEAD_OF_LINK) from None
@@ -178,16 +193,11 @@ def read_plain(path: Path | str, limit: int, *, links: bool = False) -> bytes:
         if error.errno == errno.ENXIO:  # a socket
             raise NotPlain("is not a file") from None
         raise
-    try:
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
-            raise NotPlain("is a folder" if stat.S_ISDIR(found.st_mode) else "is not a file")
-        if found.st_size > limit:
-            raise NotPlain(f"has {found.st_size} bytes; the limit is {limit}")
-        with open(handle, "rb", buffering=0, closefd=False) as file:
-            return file.readall()
-    finally:
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
         os.close(handle)
+        raise NotPlain("is a folder" if stat.S_ISDIR(mode) else "is not a file")
+    return open(handle, "rb", buffering=0)  # noqa: PTH123
 
 
 def new_file(path: Path | str, mode: int = 0o666) -> BinaryIO:

@@ -6,21 +6,24 @@ The script that reloads is added to a page as it is served. The site itself has 
 from __future__ import annotations
 
 import html
+import os
 import re
 import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import FileIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from darkroom.core.caches import LARGEST
 from darkroom.core.errors import ContentError, DarkroomError, Fault, UsageError
-from darkroom.core.paths import read_plain
+from darkroom.core.paths import open_plain, read_plain
 from darkroom.press.build import BuildReport, SiteRequest, build
 from darkroom.press.rendering.layouts import policy_digest
 
@@ -47,15 +50,21 @@ NOTHING = (
     '<!doctype html><meta http-equiv="Content-Security-Policy" content="default-src \'none\'"><title>Darkroom</title>'
 )
 DEBOUNCE_MS = 40
-OUR_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+OURS = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?")
+RANGE = re.compile(r"bytes=(?P<first>[0-9]{0,18})-(?P<last>[0-9]{0,18})")
 FOR_OTHERS = b"This server only answers requests to this machine's own names.\n"
 TWO_HOSTS = b"A request must have exactly one Host header.\n"
+NO_HEADERS = b"The headers of this request are not well-formed.\n"
+NO_RANGE = b"The file has no such bytes.\n"
 WAIT_S = 10.0  # to receive a request, or to send an answer
 MOST = 64  # connections at a time
 STREAMS = 24  # of them, those that wait for the next build
 STEP_S, STILL_HERE_S = 0.4, 5.0  # between messages that keep a stream alive and show whether it is still read
+AT_ONCE_S = 0.5  # within which watching fails where it cannot work
 PATIENCE_S = 1.0  # for a closed connection to end
 LONGEST = 2_000  # characters of an address
+PIECE = 1 << 16  # bytes that are sent at once
+OPENED_DIRECTLY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # of files such as a drawing
 
 
 def with_reload(page: str, errors: str) -> str:
@@ -136,6 +145,8 @@ class Handler(SimpleHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     timeout = WAIT_S
+    error_message_format = "%(code)d %(message)s\n"
+    error_content_type = "text/plain; charset=utf-8"
     server: Server
 
     def __init__(self, *arguments: object, live_site: LiveSite) -> None:
@@ -163,7 +174,10 @@ class Handler(SimpleHTTPRequestHandler):
         path = self.path.partition("?")[0]
         if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
             self.close_connection = True  # a body, which would be read as the next request
-        if len(self.headers.get_all("Host", [])) > 1:
+        if self.headers.defects:  # a line that is none hides the headers below it
+            self.close_connection = True
+            self._send(400, "text/plain; charset=utf-8", NO_HEADERS, with_body)
+        elif len(self.headers.get_all("Host", [])) > 1:
             self.close_connection = True
             self._send(400, "text/plain; charset=utf-8", TWO_HOSTS, with_body)
         elif not self._is_for_us():
@@ -180,9 +194,7 @@ class Handler(SimpleHTTPRequestHandler):
 
     def _is_for_us(self) -> bool:
         """Whether the request names this machine, and not a foreign name that resolves to it."""
-        host = self.headers.get("Host", "").lower()
-        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        return name in OUR_NAMES
+        return OURS.fullmatch(self.headers.get("Host", "").lower()) is not None
 
     def _file(self, path: str) -> Path | None:
         """The file of the site at an address, or None where there is none."""
@@ -202,12 +214,34 @@ class Handler(SimpleHTTPRequestHandler):
         return any(real.is_relative_to(folder.resolve()) for folder in (request.site, request.root))
 
     def _file_itself(self, file: Path, kind: str, with_body: bool) -> None:
+        """A file, or the part of it that is asked for, as browsers do of films; it is sent as it is read."""
         try:
-            content = read_plain(file, LARGEST, links=True)
+            opened = open_plain(file, links=True)
         except (OSError, ValueError):  # removed since, or no file
             self._page(None, with_body)
-        else:
-            self._send(200, kind, content, with_body, policy=True)
+            return
+        with opened:
+            size = os.fstat(opened.fileno()).st_size
+            part = _part(self.headers.get("Range", ""), size)
+            if part is not None and part.start >= size:
+                wrong = {"Content-Range": f"bytes */{size}"}
+                self._send(416, "text/plain; charset=utf-8", NO_RANGE, with_body, wrong)
+                return
+            given = {"Accept-Ranges": "bytes", "Content-Security-Policy": OPENED_DIRECTLY}
+            if part is not None:
+                given["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
+            sent = part if part is not None else range(size)
+            self._begin(200 if part is None else 206, kind, len(sent), given)
+            if with_body:
+                self._copy(opened, sent)
+
+    def _copy(self, file: FileIO, part: range) -> None:
+        file.seek(part.start)
+        left = len(part)
+        while left and (piece := file.read(min(left, PIECE))):
+            self.wfile.write(piece)
+            left -= len(piece)
+        self.close_connection = self.close_connection or left > 0  # the file has become shorter
 
     def _page(self, file: Path | None, with_body: bool) -> None:
         status = 404 if file is None else 200
@@ -216,19 +250,24 @@ class Handler(SimpleHTTPRequestHandler):
             content = read_plain(shown, LARGEST, links=True).decode(errors="replace")
         except (OSError, ValueError):
             content = NOTHING
-        body = with_reload(content, "\n".join(self.live_site.errors)).encode()
+        errors = "\n".join(self.live_site.errors)  # which may name files that are not UTF-8
+        body = with_reload(content, errors).encode(errors="backslashreplace")
         self._send(status, "text/html; charset=utf-8", body, with_body)
 
-    def _send(self, status: int, kind: str, body: bytes, with_body: bool, policy: bool = False) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("X-Content-Type-Options", "nosniff")
-        if policy:  # for files opened directly, such as a drawing
-            self.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
-        self.end_headers()
+    def _send(
+        self, status: int, kind: str, body: bytes, with_body: bool, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        self._begin(status, kind, len(body), headers)
         if with_body:
             self.wfile.write(body)
+
+    def _begin(self, status: int, kind: str, length: int, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(length))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
 
     def _events(self, with_body: bool) -> None:
         self.send_response(200)
@@ -252,12 +291,27 @@ class Handler(SimpleHTTPRequestHandler):
             self.server.drop_stream(self.connection)
 
     def end_headers(self) -> None:
-        """Close the headers; nothing that is served while writing is to be kept by the browser."""
+        """Close the headers; nothing that is served while writing is to be kept by the browser, or read as another type."""
+        self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Cache-Control", "no-store")
         super().end_headers()
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Do not log requests."""
+
+
+def _part(asked: str, size: int) -> range | None:
+    """The bytes that a Range header asks for of *size*, or None for all; a part that there is not begins at *size*."""
+    found = RANGE.fullmatch(asked.strip())
+    if not found or not (found["first"] or found["last"]):
+        return None
+    if not found["first"]:
+        length = min(int(found["last"]), size)
+        return range(size - length, size)
+    first = int(found["first"])
+    if found["last"] and int(found["last"]) < first:
+        return None  # RFC 9110, 14.1.2: such a header is ignored
+    return range(min(first, size), min(int(found["last"]) + 1, size) if found["last"] else size)
 
 
 class Server(ThreadingHTTPServer):
@@ -356,9 +410,19 @@ def watch(live_site: LiveSite, folders: Iterable[Path], stop: threading.Event) -
     def relevant(_: object, path: str) -> bool:
         return not path.startswith(ours) and "/.scratch/" not in path and not path.endswith((".lock", "~", ".swp"))
 
-    existing = [folder for folder in folders if folder.exists()]
-    for batch in changes(*existing, watch_filter=relevant, debounce=DEBOUNCE_MS, step=10, stop_event=stop):
-        live_site.rebuild(any(not path.startswith((templates, theme)) for _, path in batch))
+    polling = False
+    while not stop.is_set():
+        existing = [folder for folder in folders if folder.exists()]
+        began = time.monotonic()
+        try:
+            for batch in changes(
+                *existing, watch_filter=relevant, debounce=DEBOUNCE_MS, step=10, stop_event=stop, force_polling=polling
+            ):
+                live_site.rebuild(any(not path.startswith((templates, theme)) for _, path in batch))
+        except (RuntimeError, OSError):  # a name that is not UTF-8, a folder that is gone, more than the system watches
+            polling = polling or time.monotonic() - began < AT_ONCE_S
+            if not stop.wait(AT_ONCE_S):
+                live_site.rebuild(replan=True)
 
 
 def serve(
