@@ -50,11 +50,12 @@ MAY_IMPORT = {
     "press.typeset",
     "press.site": "core press.bibliography press.content press.faults press.files press.inputs press.limits press.markdown "
     "press.rendering press.theme press.typeset",
-    "press.build": "core press.files press.inputs press.site press.theme press.write",
+    "press.build": "core press.content press.files press.inputs press.site press.theme press.write",
+    "press.paper": "core press.build press.content",
     "press.serve": "core press.build press.rendering",
     "press": "",
     "new": "core",
-    "cli": "core lab.accept lab.outputs lab.plan lab.running lab.source lab.status new press.build press.serve",
+    "cli": "core lab.accept lab.outputs lab.plan lab.running lab.source lab.status new press.build press.paper press.serve",
     "__main__": "cli",
     "": "",
 }

@@ -1,4 +1,4 @@
-"""The command line: ``python build.py`` or ``darkroom``, and its commands new, run, status, accept, serve and check.
+"""The command line: ``python build.py`` or ``darkroom``, and its commands new, run, status, accept, serve, check and pdf.
 
 A build with nothing to do must cost almost nothing, so modules are imported only when a command needs them, and the
 options of a plain build are read without argparse.
@@ -237,6 +237,13 @@ def _add_commands(commands: _SubParsersAction[Any], shared: ArgumentParser) -> N
     serve.add_argument("--port", type=int, default=8000, metavar="N", help="port to listen on; by default 8000")
     _add_switch(serve, "no-run")
     add("check", "check the site and its sources; change nothing")
+    pdf = add("pdf", "build the site, and print its pages into one PDF")
+    pdf.add_argument(
+        "pages", nargs="*", metavar="PAGE", help="such as part-a; by default all of the navigation, in order"
+    )
+    pdf.add_argument("--to", default="report.pdf", metavar="FILE", help="the PDF; by default report.pdf")
+    pdf.add_argument("--paper", choices=("a4", "letter"), default="a4", help="its format; by default a4")
+    _add_switch(pdf, "no-run")
 
 
 def _add_switch(parser: ArgumentParser, name: str) -> None:
@@ -387,7 +394,7 @@ def _refuse_untrusted(call: SimpleNamespace, root: Path) -> None:
     Raises:
         UsageError: it would.
     """
-    if call.command in {"run", "accept", "serve"}:
+    if call.command in {"run", "accept", "serve", "pdf"}:
         raise UsageError(
             f"{call.command} --untrusted: an untrusted project can only be read; use build, check or status"
         )
@@ -555,6 +562,20 @@ def _check(call: SimpleNamespace, lab: Lab) -> int:
     return 0
 
 
+def _pdf(call: SimpleNamespace, lab: Lab) -> int:
+    from darkroom.press.paper import print_report
+
+    _build(call, lab)
+    target = Path(call.to).absolute()
+    printed = print_report(_request(call, lab, lab.planner().plan()), call.pages, target, call.paper)
+    megabytes = target.stat().st_size / 1e6
+    pages = "1 page" if len(printed.pages) == 1 else f"{len(printed.pages)} pages"
+    _print(f"{_shown(target)}: {pages} on {printed.sheets} sheets, {megabytes:.1f} MB")
+    for line in printed.deliverables:
+        _print(line)
+    return 0
+
+
 def _serve(call: SimpleNamespace, lab: Lab) -> int:
     from darkroom.press.serve import serve
 
@@ -569,7 +590,15 @@ def _serve(call: SimpleNamespace, lab: Lab) -> int:
     return 0
 
 
-_COMMANDS = {"build": _build, "run": _run, "status": _status, "accept": _accept, "serve": _serve, "check": _check}
+_COMMANDS = {
+    "build": _build,
+    "run": _run,
+    "status": _status,
+    "accept": _accept,
+    "serve": _serve,
+    "check": _check,
+    "pdf": _pdf,
+}
 
 
 # Shared by the commands -----------------------------------------------------------------------------------------------

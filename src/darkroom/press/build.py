@@ -30,6 +30,7 @@ from darkroom.press.inputs import BuildRecord, Inputs, load, unchanged
 from darkroom.press.theme import BASE, Theme, theme_of
 
 if TYPE_CHECKING:
+    from darkroom.press.content.outlines import Outline
     from darkroom.press.site.site import Site
 
 VERSION = 3  # of what is cached, and of the rules for published files
@@ -118,6 +119,15 @@ def build(request: SiteRequest) -> BuildReport:
         _remember(request, made, inputs, touched)
     pages = len(made.cache.pages)
     return BuildReport(pages, len(made.files) - 1, written, made.warnings)
+
+
+def published(request: SiteRequest) -> tuple[Outline, ...]:
+    """The pages of the navigation of the site that was built last, in order."""
+    from darkroom.press.site.cache import read_cache
+
+    outlines = [page.outline for page in read_cache(_pages_path(_resolved(request))).pages.values()]
+    listed = [(outline.meta.order, outline.url, outline) for outline in outlines if outline.meta.order is not None]
+    return tuple(outline for *_, outline in sorted(listed, key=lambda each: each[:2]))
 
 
 def compare(request: SiteRequest) -> BuildReport:
