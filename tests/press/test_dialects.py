@@ -38,6 +38,19 @@ DELIMITER = "write a line |---|---| with as many cells below its header"
 WITHIN = "is a link within a link; move it after the link, or remove the outer one"
 
 WRONG: dict[str, tuple[str, list[str]]] = {
+    "scripts outside of formulas": ("$x$_{t} and $x$^{th} \\(x\\)_{u}\n\n`$x$_{t}` $n^{th}$", [
+        "1:4 math: _{t} is outside of the formula before it; write it before the closing delimiter",
+        "1:16 math: ^{th} is outside of the formula before it; write it before the closing delimiter",
+        "1:27 math: _{u} is outside of the formula before it; write it before the closing delimiter",
+    ]),
+    "headings of nothing": ("## {#x}\n\na\n\n## <!-- b -->\n\na\n\n## [](c.md)\n\na\n\n## &nbsp;\n\na\n\n## <a id='q'></a>\n\na\n\n- ## <b></b>", [
+        f"{line}:{column} heading: this heading has no text; write it after the #, or remove the line"
+        for line, column in ((1, 4), (5, 4), (9, 4), (13, 4), (17, 4), (21, 6))
+    ]),
+    "scripts as links, in capitals": ("[z](JAVASCRIPT:x) [z](Data:x)", [
+        "1:1 markdown: [z](JAVASCRIPT:...) is not a link: the page's policy forbids JAVASCRIPT:",
+        "1:19 markdown: [z](Data:...) is not a link: the page's policy forbids Data:",
+    ]),
     "tags whose > begins a quote": ("a <span\n  class=\"x\"\n> b</span>\n\n- <img\n    src=a.png\n  >\n\n> c <br\n> > d\n\na <b\n> e\n\nf <br\n\n> g", [
         "1:3 html: <span is not closed, since > begins a quote on a line of its own; write it at the end of a line",
         "5:3 html: <img is not closed, since > begins a quote on a line of its own; write it at the end of a line",
@@ -262,6 +275,14 @@ WRONG: dict[str, tuple[str, list[str]]] = {
 }  # fmt: skip
 
 DOUBTFUL: dict[str, tuple[str, list[str]]] = {
+    "a dollar too many": ("$f(x)=1$$ and $x$$y$ `$x$$`\n\n$x$^2", [
+        "1:9 math: this $ is printed, since the formula has ended before it; remove it, or write \\$ for a dollar sign",
+        "3:4 math: ^2 is outside of the formula before it; write it before the closing delimiter",
+    ]),
+    "lines that are nearly items": ("- a\n-b\n- c\n+d\n\n1. a\n2.b\n\n> - e\n>   -$f$", [
+        f"{place} markdown: this line belongs to the item above; write a space after the mark of a list item"
+        for place in ("2:1", "4:1", "7:1", "10:5")
+    ]),
     "no address": ("[x]:\n\ntext\n[y z]: \n\na[^n] [b]: c\n\n[^n]: d", [
         "1:1 markdown: no address follows, so this line defines none and is printed; write the address after the colon",
         "4:1 markdown: no address follows, so this line defines none and is printed; write the address after the colon",

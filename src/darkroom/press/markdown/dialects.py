@@ -245,6 +245,15 @@ def _place(found: re.Match[str]) -> int:
 _ITEM = re.compile(r"\[(?P<mark>[xX]?)\](?=[^\s(\[:])|\[(?:[-/>?!~]|(?P<empty>))\][ \t]")
 
 
+_JOINED = re.compile(r"\n(?P<at>[-+]|\d{1,2}[.)])[A-Za-z$`\"(*\[]")
+
+
+def joined_to_item(content: str) -> int:
+    """Where a line in the text of a list item is nearly an item itself, or -1."""
+    found = _JOINED.search(content)
+    return found.start("at") if found else -1
+
+
 def of_item(content: str) -> str:
     """A message for the text of a list item that is nearly a task, or ""."""
     if re.match(r"\|[ \t]*:?-+:?[ \t]*(?:\||\n|\Z)", content):
@@ -343,7 +352,7 @@ _TEXTS: Mapping[str, tuple[tuple[str, str], ...]] = {
         (r"\[(?:[^\[\]\\]|\\.)*\]\[((?:[^\[\]\\]|\\.)+)\]", "{0} leads nowhere; write [{1}]: address below"),
         (r"\[((?:[^\[\]\\]|\\.)+)\]\[\]", "{0} leads nowhere; write [{1}]: address below"),
         (
-            r"\[(?:[^\[\]\\]|\\.)*\]\(\s*<?((?:javascript|vbscript|file|data):)",
+            r"\[(?:[^\[\]\\]|\\.)*\]\(\s*<?((?i:javascript|vbscript|file|data):)",
             "{0}...) is not a link: the page's policy forbids {1}",
         ),
         (

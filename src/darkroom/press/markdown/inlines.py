@@ -108,8 +108,11 @@ def formula(state: StateInline, silent: bool) -> bool:
             reading.warn(place, "math", message)
         if boxed := mathtext.boxed_dollar(source, span):
             reading.fault(reading.place(state, boxed[0]), "math", boxed[1])
-        if span.display and "short" not in state.env:
-            _out_of_place(state, span)
+        if "short" not in state.env:
+            if span.display:
+                _out_of_place(state, span)
+            else:
+                _check_behind(state, span)
         outer = max(reading.content.find(source), 0) if source != reading.content else 0
         token = state.push("formula", "", 0)
         begin, end = outer + span.inner, outer + span.inner_end
@@ -118,6 +121,21 @@ def formula(state: StateInline, silent: bool) -> bool:
         reading.mark(state, span.start, span.end)
     state.pos = span.end
     return True
+
+
+_SCRIPT = re.compile(r"[_^]\{[^{}\n]*\}|\^[A-Za-z0-9]+")
+
+
+def _check_behind(state: StateInline, span: Span) -> None:
+    """What belongs into a formula and stands right behind it, and a dollar too many."""
+    source, reading = state.src, reading_of(state)
+    if script := _SCRIPT.match(source, span.end, state.posMax):
+        message = f"{script[0]} is outside of the formula before it; write it before the closing delimiter"
+        certain = "{" in script[0]
+        (reading.fault if certain else reading.warn)(reading.place(state, span.end), "math", message)
+    elif source.startswith("$", span.end) and not mathtext.span_at(source, span.end, state.posMax):
+        message = "this $ is printed, since the formula has ended before it; remove it, or write \\$ for a dollar sign"
+        reading.warn(reading.place(state, span.end), "math", message)
 
 
 _BETWEEN = re.compile(r"[A-Za-z][^\\^{}]*[/:=.,;\"'(-]\Z")

@@ -200,6 +200,21 @@ def _finish_short(token: Token) -> None:
             child.type = "text"  # its words: a short text shows no pictures
 
 
+_SEEN = re.compile(r"<(?:img|svg|picture|video|audio|input|math)\b", re.IGNORECASE)
+
+
+def _is_empty(token: Token) -> bool:
+    """Whether nothing of a heading is to be seen: it has but a name, comments, or links and marks around nothing."""
+    return all(
+        not child.content.strip()
+        if child.type in {"text", "text_special"}
+        else not _SEEN.match(child.content)
+        if child.type == "html_inline"
+        else child.nesting != 0 or child.type in {"name", "softbreak", "hardbreak"}
+        for child in token.children or ()
+    )
+
+
 def _finish_inline(reading: Reading, token: Token, before: tuple[str, str]) -> None:
     for text, at in reading.unmarked():
         for line in re.finditer(r"[^\n]+", text):
@@ -211,6 +226,12 @@ def _finish_inline(reading: Reading, token: Token, before: tuple[str, str]) -> N
             (reading.fault if certain else reading.warn)(reading.at(at), "markdown", message)
     if before == ("list_item_open", "paragraph_open") and (message := dialects.of_item(token.content)):
         reading.fault(reading.at(0), "markdown", message)
+    if before == ("list_item_open", "paragraph_open") and (at := dialects.joined_to_item(token.content)) >= 0:
+        message = "this line belongs to the item above; write a space after the mark of a list item"
+        reading.warn(reading.at(at), "markdown", message)
+    if before[1] == "heading_open" and token.content and _is_empty(token):
+        message = "this heading has no text; write it after the #, or remove the line"
+        reading.fault(reading.at(0), "heading", message)
     for number, child in enumerate(token.children or (), 1):
         if child.type == "name":
             at_end = before[1] == "heading_open" and number == len(token.children or ())
