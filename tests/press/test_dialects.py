@@ -26,7 +26,9 @@ def faults(body: str) -> list[str]:
 
 
 def warnings(body: str) -> list[str]:
-    return [f"{each.line - LINES}:{each.column} {each.rule}: {each.message}" for each in page(body).warnings]
+    """Without those of sections that are empty, as most of these are."""
+    found = (each for each in page(body).warnings if each.rule != "section")
+    return [f"{each.line - LINES}:{each.column} {each.rule}: {each.message}" for each in found]
 
 
 DISPLAY = "a display formula within a sentence; write $...$, or put it on its own lines"
