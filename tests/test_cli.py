@@ -494,7 +494,7 @@ def test_damaged_or_missing_outputs_cannot_be_accepted(project: Workshop) -> Non
     damaged = project.call("accept", "part_x/base", "--reason", "because", code=2)
     missing = project.call("accept", "part_x/alone", "--reason", "because", code=2)
 
-    assert "its outputs are damaged (results.json); run it again" in damaged.stderr
+    assert "its outputs are damaged (results.json); restore the file, or run it again" in damaged.stderr
     assert "it has no outputs; run it" in missing.stderr
 
 

@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "lab.running": "core lab.declare lab.outputs lab.plan lab.source",
     "lab.accept": "core lab.outputs lab.plan lab.running",
     "lab.status": "core lab.plan",
+    "lab.importing": "core lab.outputs lab.plan lab.running lab.source",
     "lab": "lab.declare lab.outputs lab.running lab.source",
     "press.faults": "core",
     "press.files": "press.theme",
@@ -55,7 +56,8 @@ MAY_IMPORT = {
     "press.serve": "core press.build press.rendering",
     "press": "",
     "new": "core",
-    "cli": "core lab.accept lab.outputs lab.plan lab.running lab.source lab.status new press.build press.paper press.serve",
+    "cli": "core lab.accept lab.importing lab.outputs lab.plan lab.running lab.source lab.status new press.build press.paper "
+    "press.serve press.typeset",
     "__main__": "cli",
     "": "",
 }

@@ -1,4 +1,4 @@
-"""The command line: ``python build.py`` or ``darkroom``, and its commands new, run, status, accept, serve, check and pdf.
+"""The command line, ``python build.py`` or ``darkroom``: new, run, import, status, accept, serve, check and pdf.
 
 A build with nothing to do must cost almost nothing, so modules are imported only when a command needs them, and the
 options of a plain build are read without argparse.
@@ -22,6 +22,7 @@ from darkroom.core.errors import (
     DataUnavailable,
     DeviceUnavailable,
     ExperimentError,
+    ImportedAtTop,
     LimitTooLow,
     Locked,
     UsageError,
@@ -227,6 +228,7 @@ def _add_commands(commands: _SubParsersAction[Any], shared: ArgumentParser) -> N
     )
     _add_switch(add("build", "build the site (the default)"), "no-run")
     _add_run(add("run", "run experiments and what they depend on"))
+    _add_import(add("import", "store results that another program computed, or outputs that another clone has made"))
     status = add("status", "list every experiment: state, reason, last run, device, duration")
     status.add_argument("ids", nargs="*", metavar="ID", help="an id or a glob pattern")
     status.add_argument("--json", action="store_true", help="print JSON: a list of objects")
@@ -277,6 +279,28 @@ def _add_run(parser: ArgumentParser) -> None:
         "--jobs", type=_at_least_one, default=0, metavar="N", help="runs at a time; by default one per GPU"
     )
     parser.add_argument("--wait", action="store_true", help="wait for experiments that another process holds")
+
+
+def _add_import(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "given",
+        nargs="*",
+        metavar="EXPERIMENT PATH",
+        help="an experiment; then files, folders or zip archives with results",
+    )
+    parser.add_argument("--source", metavar="URL", help="address of the program that computed them")
+    parser.add_argument("--device", dest="ran_on", metavar="TEXT", help='what it ran on, such as "Tesla T4"')
+    parser.add_argument("--took", metavar="DURATION", help='how long it ran, such as "7 min"')
+    parser.add_argument(
+        "--as", action="append", default=[], dest="names", metavar="NAME=FILE", help="a file or folder that is a result"
+    )
+    parser.add_argument(
+        "--model", default="", metavar="MODEL", help="the model from experiments/models.toml that was used"
+    )
+    parser.add_argument("--force", action="store_true", help="replace results of a run")
+    parser.add_argument(
+        "--runs", action="append", metavar="PATH", help="a zip archive or folder of outputs that another clone has made"
+    )
 
 
 def _device(text: str) -> str:
@@ -394,7 +418,7 @@ def _refuse_untrusted(call: SimpleNamespace, root: Path) -> None:
     Raises:
         UsageError: it would.
     """
-    if call.command in {"run", "accept", "serve", "pdf"}:
+    if call.command in {"run", "import", "accept", "serve", "pdf"}:
         raise UsageError(
             f"{call.command} --untrusted: an untrusted project can only be read; use build, check or status"
         )
@@ -504,6 +528,55 @@ def _run(call: SimpleNamespace, lab: Lab) -> int:
     return worst or (ExperimentError.exit_code if faults else 0)
 
 
+def _import(call: SimpleNamespace, lab: Lab) -> int:
+    """Import results or, with ``--runs``, outputs; then draw what can be drawn from them."""
+    names = _take_outputs(call, lab) if call.runs else [_import_results(call, lab)]
+    faults = _draw_left_over(lab, names)
+    for fault in faults:
+        _warn(fault)
+    return ExperimentError.exit_code if faults else 0
+
+
+def _take_outputs(call: SimpleNamespace, lab: Lab) -> list[str]:
+    from darkroom.lab.importing.outputs import take_outputs
+
+    if call.given or call.ran_on or call.took or call.source or call.names:
+        raise UsageError("import --runs takes outputs with the record of their runs; leave out everything but --force")
+    taken = take_outputs(lab, call.runs, force=call.force)
+    for name in taken.left:
+        _print(f"{name}  fresh here already{'' if call.force else '; --force replaces it'}")
+    for name in taken.stored:
+        _print(f"{name}  stored")
+    return taken.stored
+
+
+def _import_results(call: SimpleNamespace, lab: Lab) -> str:
+    from darkroom.lab.importing.results import import_results, origin
+    from darkroom.press.typeset.vetting import fault_of
+
+    given = {"EXPERIMENT": call.given, "PATH": call.given[1:], "--device": call.ran_on, "--took": call.took}
+    if missing := [name for name, value in {**given, "--source": call.source}.items() if not value]:
+        raise UsageError(
+            f"import: {', '.join(missing)} missing; write python build.py import EXPERIMENT PATH "
+            '--device "Tesla T4" --took "7 min" --source URL'
+        )
+    names = {}
+    for each in call.names:
+        name, equals, path = each.partition("=")
+        if not (name and equals and path):
+            raise UsageError(f"--as {each!r}: write --as NAME=FILE")
+        names[path] = name
+    came_from = origin(call.source, call.ran_on, call.took)
+    identity, *paths = call.given
+    variant = f"{identity}@{lab.models[0].name}" if call.model and lab.models else ""
+    identity = variant if variant in lab.project.experiments else identity
+    manifest = import_results(lab, identity, paths, came_from, names=names, force=call.force, vet=fault_of)
+    imported = manifest.imported_from
+    assert imported
+    _print(f"{identity}  imported {', '.join(imported.results)} from {len(imported.files)} files; not run here")
+    return identity
+
+
 def _draw_left_over(lab: Lab, fresh: Sequence[str]) -> list[str]:
     """Draw the figures that a killed run left undrawn; returns what failed."""
     from darkroom.lab.plan import Plan
@@ -526,7 +599,7 @@ def _status(call: SimpleNamespace, lab: Lab) -> int:
     if call.json:
         _print(as_json(verdicts))
     else:
-        _print(details(verdicts) if call.ids else table(verdicts))
+        _print(details(verdicts, lab.outputs) if call.ids else table(verdicts))
         for orphan in [] if call.ids else plan.orphans:
             _warn(f"{orphan} has outputs but is not declared; declare it, or delete its folder")
     return 1 if call.strict and any(each.must_run for each in verdicts) else 0
@@ -593,6 +666,7 @@ def _serve(call: SimpleNamespace, lab: Lab) -> int:
 _COMMANDS = {
     "build": _build,
     "run": _run,
+    "import": _import,
     "status": _status,
     "accept": _accept,
     "serve": _serve,
@@ -623,12 +697,22 @@ def _report_unavailable(outcome: Outcome) -> None:
     failed = [str(error) for error in outcome.failed.values() if not isinstance(error, excused)]
     if failed or outcome.faults:
         raise ExperimentError("\n".join(failed + outcome.faults))
-    lacks = [identity for identity, error in outcome.failed.items() if isinstance(error, DeviceUnavailable)]
+    lacks = []
+    for identity, error in outcome.failed.items():
+        if isinstance(error, ImportedAtTop):
+            _warn(str(error))
+        elif isinstance(error, DeviceUnavailable):
+            lacks.append(identity)
     if lacks:
         from darkroom.lab.running.failures import INSTALL
 
         more = f" and {len(lacks) - 3} more" if len(lacks) > 3 else ""
         _warn(f"cannot run {', '.join(lacks[:3])}{more} here: torch or a part of it is not installed; run {INSTALL}")
+    if outcome.without_code:
+        from darkroom.lab.running.failures import without_code
+
+        for identity in outcome.without_code:
+            _warn(str(without_code(identity)))
     for identity, minutes in outcome.unasked.items():
         _warn(
             f"{identity} takes about {minutes:g} minutes, so a build does not start it; run python build.py run {identity}"

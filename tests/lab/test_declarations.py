@@ -233,6 +233,37 @@ def test_every_fault_of_a_file_is_told_at_once() -> None:
         module_record(source, "a.b", "b.py")
 
 
+def test_every_fault_of_an_experiment_is_told_at_once() -> None:
+    """Options, parameters, edges and texts of figures, each at its place; no fault is only a consequence of another."""
+    source = (
+        "from darkroom.lab import Dataset, Results, dataset, experiment\n"
+        '@experiment(device="tpu", minutes=-1, results=("a b",), wrong=1)\n'
+        "def bad(data: Dataset = dataset(3), *, n: int, m=2, k: list = 1) -> dict[str, object]:\n    return {}\n"
+        "@bad.figure(caption=CAPTION)\ndef figure(results: Results) -> object: ...\n"
+        "@bad.metric(1)\ndef metric(*, digits: float = 'x') -> object: ...\n"
+    )
+
+    with pytest.raises(DeclarationError) as caught:
+        module_record(source, "a.b", "b.py")
+
+    assert [line.split(": ", 1)[1].partition(";")[0] for line in str(caught.value).splitlines()] == [
+        "unknown option 'wrong'",
+        "unknown device='tpu'",
+        "minutes must be a number, the rough cost",
+        "dataset takes a literal text",
+        "parameter 'n' has no default",
+        "parameter 'm' has no annotation",
+        "parameters cannot have the annotation 'list'",
+        "experiment 'bad' has no docstring",
+        "results must be a tuple of names of results",
+        "caption must be a literal, since it is read without running the file",
+        "figure 'figure' has no alt text",
+        "the default of 'digits' does not fit float",
+        "metric 'metric' takes no results",
+        "a metric takes no options",
+    ]
+
+
 PROJECT_FAULTS = {
     "an upstream that is none": (
         (

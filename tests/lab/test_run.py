@@ -190,7 +190,7 @@ def test_a_run_records_where_it_comes_from(fresh: Workshop) -> None:
     made = manifest.provenance
 
     assert made.seed == 1
-    assert set(made.versions) == {"python", "numpy"}
+    assert set(made.versions) == {"python", "darkroom", "numpy", "matplotlib", "pillow", "imageio"}
     assert made.device
     assert made.peak_memory_bytes > 10_000_000
     assert made.started_at <= made.finished_at

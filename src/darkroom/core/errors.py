@@ -8,6 +8,7 @@
     │   ├── LimitTooLow        the shell allows too little memory or too few open files
     │   ├── DataUnavailable    a data set is missing, damaged or cannot be fetched
     │   ├── DeviceUnavailable  the device or the package that a run needs is not available
+    │   │   └── ImportedAtTop      a module imports that package before anything needs it
     │   └── Locked             another process is working on the same outputs
     ├── DamagedOutputs     1   a manifest or result file is truncated, altered or of another version
     └── ExperimentError    3   an experiment raised, or returned what cannot be stored
@@ -98,6 +99,10 @@ class DataUnavailable(UsageError):
 
 class DeviceUnavailable(UsageError):
     """The device, or the package that a run needs, is not available."""
+
+
+class ImportedAtTop(DeviceUnavailable):
+    """A module of an experiment imports a package as it is imported itself, so that nothing of it works without."""
 
 
 class Locked(UsageError):

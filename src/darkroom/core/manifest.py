@@ -6,6 +6,7 @@ One folder an experiment, ``experiments/outputs/<part>/<name>/``:
     results.safetensors        arrays
     results.json               values that are not arrays, if there are any
     <group>.safetensors        one file for each group of arrays, such as the weights after an epoch
+    <name>.png, .gif, ...      one file for each picture or film that was imported
     figures/<figure>/<file>    what each figure is made of: PNG tiles, GIF, SVG
 
 ``manifest.json`` is sorted, indented and ends in a newline, so that a diff of it can be read.
@@ -29,7 +30,8 @@ import msgspec
 from msgspec import Meta
 
 from darkroom.core.errors import DamagedOutputs
-from darkroom.core.paths import check_id, check_name, check_path, folded, read_plain, said_alike
+from darkroom.core.git import restoring
+from darkroom.core.paths import check_address, check_id, check_name, check_path, folded, read_plain, said_alike
 
 if TYPE_CHECKING:
     from darkroom.core.figure_layouts import Layout
@@ -155,13 +157,32 @@ class Acceptance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _check_moments(self.at)
 
 
+class Import(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where results come from that another program computed, as whoever imported them stated it.
+
+    ``source`` is the address of that program, ``at`` when the results were imported, ``files`` are the files that they
+    were read from, by their paths within what was given, and ``results`` the names that were declared then.
+    """
+
+    source: Text
+    at: str
+    files: Annotated[list[StoredFile], Few]
+    results: Annotated[list[Text], Few]
+
+    def __post_init__(self) -> None:
+        check_address(self.source)
+        _check_moments(self.at)
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything known about one experiment's outputs.
 
     ``inputs`` maps each edge, such as ``dataset:mnist`` or ``upstream:part_b/denoiser``, to its digest; ``code`` maps
     each first-party definition that the experiment reaches to its own; ``results`` is the digest that downstream keys
     use; ``model`` is the name of the model that it uses, or empty. ``temporary`` names the results that only other
-    experiments read: git ignores their files, and outputs are whole without them.
+    experiments read: git ignores their files, and outputs are whole without them. ``imported_from`` says where results
+    come from that were not computed here; ``provenance`` then has the device and the duration as they were stated, and
+    ``code`` is empty.
     """
 
     version: int
@@ -180,6 +201,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     accepted: Annotated[list[Acceptance], Few] = []
     model: Text = ""
     temporary: Annotated[list[Text], Few] = []
+    imported_from: Import | None = None
 
     def __post_init__(self) -> None:
         check_id(self.experiment)
@@ -202,7 +224,7 @@ UNWRITTEN = "not written yet"
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """What the plan says of one experiment."""
+    """What the plan says of one experiment; *computes* is whether it has code that makes its results."""
 
     id: str
     state: str
@@ -211,6 +233,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     device: str | None
     duration_s: float | None
     finished_at: str | None
+    computes: bool = True
 
 
 def encode(manifest: Manifest) -> bytes:
@@ -224,8 +247,9 @@ def encode(manifest: Manifest) -> bytes:
             },
         )
     )
-    if not manifest.temporary:  # older versions of this program refuse fields that they do not know
-        del plain["temporary"]
+    for name in ("temporary", "imported_from"):
+        if not plain[name]:  # older versions of this program refuse fields that they do not know
+            del plain[name]
     return (json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
@@ -256,9 +280,11 @@ def read(path: Path, owner: str, *, known: bool = False, drawable: bool = False)
         return None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise DamagedOutputs(f"{reason}; {ADVICE}", os.fspath(path)) from None
+        raise DamagedOutputs(f"{reason}; {advice(path)}", os.fspath(path)) from None
+    except DamagedOutputs as error:
+        raise DamagedOutputs(error.reason.replace("restore the file", restoring(path)), os.fspath(path)) from None
     if not f"/{owner}".endswith(f"/{manifest.experiment}"):
-        reason = f"this manifest is for {manifest.experiment!r}, not for this folder; {ADVICE}"
+        reason = f"this manifest is for {manifest.experiment!r}, not for this folder; {advice(path)}"
         raise DamagedOutputs(reason, os.fspath(path))
     return manifest
 
@@ -272,6 +298,13 @@ def checks(digest: Callable[[str], str | None]) -> str:
 
 
 ADVICE = "restore the file or rerun the experiment with --force"
+
+
+def advice(path: Path | str) -> str:
+    """What to do about a damaged file of outputs."""
+    return ADVICE.replace("restore the file", restoring(path))
+
+
 DRAW_ADVICE = "restore the file, or build without --no-run, which draws the figure again"
 
 

@@ -158,6 +158,24 @@ def check_name(name: str) -> None:
         raise ValueError(f"{name[:40]!r} is not a name of a figure or a metric")
 
 
+_IN_ADDRESSES = frozenset(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:/?#[]@!$&'()*+,;=%"
+)  # RFC 3986, section 2
+LONGEST_ADDRESS = 2_000
+
+
+def check_address(address: str) -> None:
+    """Refuse what is not the address of something on the web.
+
+    Raises:
+        ValueError: it does not begin with https:// or http:// and a host, or has other characters than addresses have.
+    """
+    scheme, _, rest = address.partition("://")
+    known = scheme.lower() in {"https", "http"} and rest[:1].isalnum() and len(address) <= LONGEST_ADDRESS
+    if not known or not _IN_ADDRESSES.issuperset(address):
+        raise ValueError(f"{address[:80]!r} is not an address such as https://colab.research.google.com/drive/1a2b3c")
+
+
 def read_plain(path: Path | str, limit: int, *, links: bool = False) -> bytes:
     """The content of a plain file of at most *limit* bytes; a link is refused unless *links* is set.
 

@@ -77,8 +77,23 @@ class RunRecord(msgspec.Struct, frozen=True):
     resumed: int
 
 
+class ImportRecord(msgspec.Struct, frozen=True):
+    """Where results come from that another program computed, as whoever imported them stated it.
+
+    ``source`` is the address of that program, ``at`` when the results were imported, ``files`` what they were read from.
+    """
+
+    source: str
+    device: str
+    duration_s: float
+    at: str
+    files: list[File]
+
+
 class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
     """An experiment. Of one that has no outputs only ``id``, ``state`` and ``reasons`` are known; ``run`` is null.
+
+    It is null as well where the results were not computed by a run of the experiment; there is ``imported`` then.
 
     ``state`` is fresh, stale, waiting, missing, damaged, or orphan where nothing declares it. ``key`` is the digest of
     all that the results depend on, ``results`` their own; ``inputs`` are the digests of data, assets and upstream
@@ -96,6 +111,7 @@ class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
     results: str = ""
     inputs: dict[str, str] = {}
     run: RunRecord | None = None
+    imported: ImportRecord | msgspec.UnsetType = msgspec.UNSET
     accepted: list[Accepted] = []
     files: list[File] = []
     metrics: dict[str, Measured | dict[str, Measured]] = {}
@@ -172,10 +188,16 @@ def experiment_record(
     def file(stored: StoredFile) -> File:
         return File(stored.path, stored.sha256, stored.bytes, address_of(stored.path))
 
+    def listed(stored: StoredFile) -> File:
+        return File(stored.path, stored.sha256, stored.bytes)
+
     def figure(name: str, drawn: Figure) -> FigureRecord:
         return FigureRecord(drawn.kind, drawn.caption, drawn.alt, [file(each) for each in drawn.files], shown(name))
 
-    made = manifest.provenance
+    made, source = manifest.provenance, manifest.imported_from
+    imported = source and ImportRecord(
+        source.source, made.device, made.duration_s, source.at, [*map(listed, source.files)]
+    )
     return ExperimentRecord(
         id=identity,
         state=state,
@@ -187,7 +209,8 @@ def experiment_record(
         key=manifest.key,
         results=manifest.results,
         inputs=manifest.inputs,
-        run=RunRecord(**_fields(made, RunRecord)),
+        run=None if imported else RunRecord(**_fields(made, RunRecord)),
+        imported=imported or msgspec.UNSET,
         accepted=[Accepted(**_fields(each, Accepted)) for each in manifest.accepted],
         files=[file(each) for each in manifest.files],
         metrics={name: metric.value for name, metric in manifest.metrics.items()},

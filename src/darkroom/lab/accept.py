@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from darkroom.core.errors import UnknownName, UsageError, nearest
+from darkroom.core.git import restoring
 from darkroom.core.manifest import NAME, Acceptance, encode
 from darkroom.core.paths import write_atomically
 from darkroom.lab.outputs.folders import OutputFolder
@@ -28,24 +31,25 @@ def accept(lab: Lab, identity: str, reason: str) -> None:
     place = OutputFolder(lab.outputs, identity)
     with locked(place):
         verdict = lab.planner().plan().verdicts[identity]
-        _refuse(verdict)
+        _refuse(verdict, lab.outputs)
         _rewrite(lab, place, verdict, reason.strip())
 
 
 def is_acceptable(lab: Lab, identity: str) -> bool:
     """Whether nothing but code has changed since an experiment was run."""
     try:
-        _refuse(lab.planner().plan().verdicts[identity])
+        _refuse(lab.planner().plan().verdicts[identity], lab.outputs)
     except UsageError:
         return False
     return True
 
 
-def _refuse(verdict: Verdict) -> None:
+def _refuse(verdict: Verdict, outputs: Path) -> None:
     identity = verdict.recipe.id
     if verdict.state == DAMAGED:
         raise UsageError(
-            f"accept {identity}: its outputs are damaged ({', '.join(map(str, verdict.reasons))}); run it again"
+            f"accept {identity}: its outputs are damaged ({', '.join(map(str, verdict.reasons))}); "
+            f"{restoring(outputs / identity / verdict.reasons[0].name)}, or run it again"
         )
     if verdict.manifest is None:
         raise UsageError(f"accept {identity}: it has no outputs; run it")
@@ -53,6 +57,11 @@ def _refuse(verdict: Verdict) -> None:
         raise UsageError(f"accept {identity}: it is fresh; there is nothing to accept")
     if verdict.state == WAITING:
         raise UsageError(f"accept {identity}: it waits for {verdict.reasons[0]}; accept or run that first")
+    if verdict.is_imported:
+        said = ", ".join(map(str, verdict.reasons))
+        raise UsageError(
+            f"accept {identity}: its results were imported for another declaration ({said}); import them again"
+        )
     others = [str(each) for each in verdict.reasons if each.kind != "code"]
     if others:
         raise UsageError(f"accept {identity}: more than code has changed ({', '.join(others)}); run it again")

@@ -53,6 +53,7 @@ class Experiment:
     device: str
     minutes: float
     gpu_minutes: float
+    results: tuple[str, ...] = ()
     temporary: tuple[str, ...] = ()
     figures: dict[str, Function] = field(default_factory=dict)
     metrics: dict[str, Function] = field(default_factory=dict)
@@ -86,6 +87,7 @@ def experiment(
     device: str = "cpu",
     minutes: float = 1.0,
     gpu_minutes: float | None = None,
+    results: tuple[str, ...] = (),
     temporary: tuple[str, ...] = (),
 ) -> Callable[[Function], Experiment]:
     """Declare an experiment.
@@ -94,6 +96,8 @@ def experiment(
         device: "cpu" never uses a GPU; "gpu" uses one if there is one, else the CPU.
         minutes: rough cost on two CPU cores.
         gpu_minutes: rough cost on a small GPU, such as a T4; by default the same.
+        results: names of all results. A run has to return these, and results that another program computed can be imported
+            under them. A function that has nothing but a docstring declares results that are always imported.
         temporary: names of results, folders or groups of arrays, that only other experiments read, such as the weights
             of a phase of a training. Git ignores their files; where they are absent, the outputs are whole, and a run
             that reads them makes them again first.
@@ -110,6 +114,7 @@ def experiment(
             device,
             minutes,
             minutes if gpu_minutes is None else gpu_minutes,
+            results,
             temporary,
         )
 

@@ -11,6 +11,9 @@ States:
     damaged    a file is missing, altered, or of another version
 
 An absent temporary result is not damage: a run that reads it makes it again first.
+
+Results that were imported were made by other code, so the code of the experiment's function does not count for them: they
+are fresh as long as the name, the parameters, the inputs and the declared results of the experiment are what they were.
 """
 
 from __future__ import annotations
@@ -52,8 +55,8 @@ ABSENT = "absent"
 class Reason(NamedTuple):
     """Why something is not fresh.
 
-    ``kind`` is "params", "input", "code", "text" or "edges", or "" where ``name`` is a damaged file, an experiment that
-    has to run first, or says that the function is not written yet.
+    ``kind`` is "params", "input", "results", "code", "text" or "edges", or "" where ``name`` is a damaged file, an
+    experiment that has to run first, or says that the function is not written yet.
     """
 
     kind: str
@@ -74,7 +77,7 @@ class DrawingVerdict(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """The state of an experiment; ``key`` is empty where an upstream has no results yet.
+    """The state of an experiment; ``key`` is that of a run, empty where an upstream has no results yet.
 
     ``absent`` are its temporary results that are not here.
     """
@@ -94,6 +97,11 @@ class Verdict(msgspec.Struct, frozen=True):
     def must_run(self) -> bool:
         """Whether the outputs are not those of the current sources."""
         return self.state != FRESH
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether the results were computed by another program."""
+        return self.manifest is not None and self.manifest.imported_from is not None
 
     @property
     def usable(self) -> bool:
@@ -182,7 +190,9 @@ class Planner:
         inputs = {edge.name: edge.digest(self) for edge in recipe.edges}
         key = "" if "" in inputs.values() else experiment_key(recipe, parameters, inputs)
         waits = [each for each in dict.fromkeys(recipe.upstreams) if upstreams[each].must_run]
-        state, reasons = _state(recipe, manifest, faults, waits, key, parameters, inputs)
+        is_imported = manifest is not None and manifest.imported_from is not None
+        wanted = imported_key(recipe, parameters, inputs) if is_imported and key else key
+        state, reasons = _state(recipe, manifest, faults, waits, wanted, parameters, inputs)
         if recipe.unwritten and manifest is None and state != DAMAGED:
             state, reasons = MISSING, [Reason("", UNWRITTEN)]
         verdict = Verdict(recipe, state, tuple(reasons), key, parameters, inputs, manifest)
@@ -191,6 +201,21 @@ class Planner:
         figures = {each.name: self._judge_figure(verdict, each) for each in recipe.figures}
         metrics = {each.name: self._judge_metric(verdict, each) for each in recipe.metrics}
         return Verdict(recipe, state, tuple(reasons), key, parameters, inputs, manifest, figures, metrics, absent)
+
+    def suppose(self, manifests: Mapping[str, Manifest]) -> None:
+        """Count *manifests* as those of the experiments that they are of, whatever is stored."""
+        self._manifests.update(manifests)
+
+    def changes(self, recipe: ExperimentRecipe, manifest: Manifest) -> list[Reason] | None:
+        """Why *manifest* is not that of the current sources, as far as its key says; None if an upstream has no results."""
+        parameters = {each.name: each.value for each in recipe.parameters}
+        inputs = {edge.name: edge.digest(self) for edge in recipe.edges}
+        if "" in inputs.values():
+            return None
+        key = (imported_key if manifest.imported_from else experiment_key)(recipe, parameters, inputs)
+        if manifest.key == key:
+            return []
+        return _changes(recipe, manifest, parameters, inputs) or [Reason("edges", "")]
 
     def forget(self, identity: str) -> None:
         """Forget what is known of an experiment's outputs, so that they are read again."""
@@ -347,9 +372,28 @@ def experiment_key(recipe: ExperimentRecipe, parameters: Mapping[str, Any], inpu
     )
 
 
+def imported_key(recipe: ExperimentRecipe, parameters: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
+    """The key of imported results: everything that the declaration says of them, but no code, since that did not run."""
+    return _digest(
+        {
+            "schema": SCHEMA,
+            "experiment": recipe.id,
+            "imported": sorted(recipe.results),
+            "parameters": dict(parameters),
+            "edges": {edge.parameter: edge.name for edge in recipe.edges},
+            "inputs": dict(inputs),
+        }
+    )
+
+
+def temporary_of(manifest: Manifest, recipe: ExperimentRecipe) -> list[str]:
+    """The results that git is to ignore; none of those that were imported, since nothing here can make them again."""
+    return [] if manifest.imported_from else recipe.temporary
+
+
 def is_described(manifest: Manifest, recipe: ExperimentRecipe) -> bool:
     """Whether the manifest agrees with the current sources."""
-    if manifest.temporary != recipe.temporary:
+    if manifest.temporary != temporary_of(manifest, recipe):
         return False
     if manifest.summary != recipe.summary or manifest.source != SourcePlace(recipe.path, recipe.line):
         return False
@@ -370,6 +414,7 @@ def status(verdict: Verdict) -> Status:
         device=made.device if made else None,
         duration_s=made.duration_s if made else None,
         finished_at=made.finished_at if made else None,
+        computes=verdict.recipe.computes,
     )
 
 
@@ -402,10 +447,13 @@ def _changes(
     edges = sorted(
         name for name in inputs.keys() | manifest.inputs.keys() if inputs.get(name) != manifest.inputs.get(name)
     )
+    imported = manifest.imported_from
+    results = sorted({*imported.results} ^ {*recipe.results}) if imported else []
     return [
         *(Reason("params", name) for name in changed),
         *(Reason("input", _without_kind(name)) for name in edges),
-        *_code_reasons(manifest.code, recipe.code),
+        *(Reason("results", name) for name in results),
+        *([] if imported else _code_reasons(manifest.code, recipe.code)),
     ]
 
 

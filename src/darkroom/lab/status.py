@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
+from darkroom.core.git import restoring
 from darkroom.core.units import duration
-from darkroom.lab.plan import DrawingVerdict, Reason, Verdict, status
+from darkroom.lab.plan import DAMAGED, DrawingVerdict, Reason, Verdict, status
 
 COLUMNS = ("experiment", "state", "reason", "last run", "device", "took")
 _REASON = 44
@@ -22,9 +24,9 @@ def table(verdicts: Sequence[Verdict]) -> str:
     return "\n".join(lines) if verdicts else "no experiments"
 
 
-def details(verdicts: Iterable[Verdict]) -> str:
-    """Everything that the plan knows of each experiment."""
-    return "\n\n".join(_details(verdict) for verdict in verdicts)
+def details(verdicts: Iterable[Verdict], outputs: Path) -> str:
+    """Everything that the plan knows of each experiment, whose outputs are in the folder *outputs*."""
+    return "\n\n".join(_details(verdict, outputs) for verdict in verdicts)
 
 
 def as_json(verdicts: Iterable[Verdict]) -> str:
@@ -52,7 +54,8 @@ def _row(verdict: Verdict) -> tuple[str, ...]:
     known = status(verdict)
     when = (known.finished_at or "").replace("T", " ")[:16]
     took = "" if known.duration_s is None else duration(known.duration_s)
-    return known.id, known.state, _short(verdict.reasons) or _without(verdict), when, known.device or "", took
+    note = _short(verdict.reasons) or _without(verdict) or ("imported, not run here" if verdict.is_imported else "")
+    return known.id, known.state, note, when, known.device or "", took
 
 
 def _without(verdict: Verdict) -> str:
@@ -77,14 +80,21 @@ def _drawings(verdict: Verdict) -> list[DrawingVerdict]:
     return [*verdict.figures.values(), *verdict.metrics.values()]
 
 
-def _details(verdict: Verdict) -> str:
+def _details(verdict: Verdict, outputs: Path) -> str:
     recipe, known = verdict.recipe, status(verdict)
     lines = [f"{recipe.id}  {verdict.state}", f"  {recipe.summary}", f"  declared  {recipe.path}:{recipe.line}"]
     lines += [f"  because   {reason}" for reason in verdict.reasons]
+    if verdict.state == DAMAGED and verdict.reasons:
+        lines.append(f"  advice    {restoring(outputs / recipe.id / verdict.reasons[0].name)}, or run it again")
     lines += [f"  with      {name} = {value}" for name, value in verdict.parameters.items()]
     lines += [f"  from      {edge.name}" for edge in recipe.edges]
     lines += [f"  lacks     {name}, temporary: made again by what reads it" for name in verdict.absent]
-    if known.duration_s is not None:
+    if verdict.manifest and (imported := verdict.manifest.imported_from) and known.duration_s is not None:
+        files = ", ".join(each.path for each in imported.files[:5]) + (" and more" if len(imported.files) > 5 else "")
+        lines.append(f"  imported  {imported.at}, not run here, from {imported.source}")
+        lines.append(f"  files     {files}")
+        lines.append(f"  computed  on {known.device}, {duration(known.duration_s)}, as stated there")
+    elif known.duration_s is not None:
         lines.append(f"  run       {known.finished_at} on {known.device}, {duration(known.duration_s)}")
     lines += [f"  draws     {each.recipe.name}: {in_words(each.state, each.reasons)}" for each in _drawings(verdict)]
     return "\n".join(lines)

@@ -6,12 +6,13 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darkroom.core.errors import DamagedOutputs, ExperimentError, nearest
+from darkroom.core.git import restoring
 from darkroom.core.manifest import ARRAYS, FIGURES, NAME, Manifest, StoredFile, is_temporary, load
 from darkroom.core.paths import check_path, folded, links_among, read_plain, said_alike
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 VALUES = "results.json"
 _COMMON = {ARRAYS.removesuffix(".safetensors"), VALUES}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+PICTURES = frozenset({".png", ".gif", ".webp"})
+FILMS = frozenset({".mp4"})
 _DTYPES = frozenset(
     "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64".split()  # noqa: SIM905
 )
@@ -54,13 +57,57 @@ def write_results(folder: Path, returned: object, identity: str, work: Path | No
     return sorted(files, key=lambda each: each.path)
 
 
+def check_declared(files: Iterable[StoredFile], folder: Path, declared: Iterable[str], identity: str) -> None:
+    """Refuse results that are not those that are declared, if any are.
+
+    Args:
+        files: what was stored.
+        folder: where.
+
+    Raises:
+        ExperimentError: some are missing, or there are more; the message lists all.
+    """
+    wanted = set(declared)
+    if not wanted:
+        return
+    found = set(names_in(folder, list(files)))
+    if fault := unlike(wanted, found):
+        raise ExperimentError(f"{identity}: it returned other results than it declares: {fault}; change either")
+
+
+def unlike(wanted: set[str], found: set[str]) -> str:
+    """How the names that were found differ from those that are wanted, such as "missing: 'a'; not declared: 'b'"; or ""."""
+    parts = [("missing", sorted(wanted - found)), ("not declared", sorted(found - wanted))]
+    return "; ".join(f"{what}: {', '.join(map(repr, names))}" for what, names in parts if names)
+
+
+def names_in(folder: Path, files: Sequence[StoredFile]) -> list[str]:
+    """The names of the results in a folder that has been written, sorted."""
+    names = {_name_of(each.path) for each in files} - _COMMON
+    for each in files:
+        if each.path == VALUES:
+            names |= _values((folder / VALUES).read_bytes()).keys()
+        elif each.path == ARRAYS:
+            names |= _arrays((folder / ARRAYS).read_bytes()).keys()
+    return sorted(names)
+
+
+def _name_of(path: str) -> str:
+    """The result that a file is, or is part of."""
+    name, slash, _ = path.partition("/")
+    if slash:
+        return name
+    stem, dot, suffix = name.rpartition(".")
+    return stem if f"{dot}{suffix}" in {".safetensors", *PICTURES, *FILMS} else name
+
+
 def check_temporary(files: Iterable[StoredFile], temporary: Iterable[str], identity: str) -> None:
     """Refuse a temporary result that has no file of its own.
 
     Raises:
         ExperimentError: one is not among what was returned, or is an array or value that shares a file with others.
     """
-    own = {each.path.partition("/")[0].removesuffix(".safetensors") for each in files} - _COMMON
+    own = {_name_of(each.path) for each in files} - _COMMON
     for name in temporary:
         if name not in own:
             offer = nearest(name, own) or f"; it has {', '.join(sorted(own)) or 'none'}"
@@ -121,7 +168,8 @@ class Results(Mapping[str, Any]):
     """Stored results: read-only, loaded file by file on demand, and verified as they are read.
 
     ``results["loss"]`` is an array, ``results["epoch_20"]`` a mapping of arrays, ``results["steps"]`` a value of JSON,
-    ``results["pipeline"]`` the path of a folder that the run wrote.
+    ``results["pipeline"]`` the path of a folder that the run wrote. A picture that was imported is an array of uint8, of
+    shape (height, width) or (height, width, 3 or 4), with the frames before these if it moves; a film is a path.
 
     Args:
         folder: the experiment's outputs.
@@ -136,6 +184,7 @@ class Results(Mapping[str, Any]):
         self._files = {each.path: each for each in manifest.files}
         self._temporary = {each.path for each in manifest.files if is_temporary(manifest, each.path)}
         self._loaded: dict[str, dict[str, Any]] = {}
+        self._again = "import it again" if manifest.imported_from else f"run {self.id} again with --force"
 
     def __getitem__(self, name: str) -> Any:
         """The value of that name.
@@ -150,13 +199,16 @@ class Results(Mapping[str, Any]):
             for path in within:
                 self._verified(path)
             return self._folder / name
+        for suffix in (*PICTURES, *FILMS):
+            if f"{name}{suffix}" in self._files:
+                return self._picture(f"{name}{suffix}", suffix)
         for path in (ARRAYS, VALUES):
             if path in self._files and name in self._file(path):
                 return self._file(path)[name]
         raise KeyError(f"{self.id} has no result {name!r}{nearest(name, self)}; it has {', '.join(self)}")
 
     def __iter__(self) -> Iterator[str]:
-        names = list({path.partition("/")[0].removesuffix(".safetensors") for path in self._files} - _COMMON)
+        names = list({_name_of(path) for path in self._files} - _COMMON)
         for path in (ARRAYS, VALUES):
             names.extend(self._file(path) if path in self._files else ())
         return iter(sorted(names))
@@ -170,10 +222,21 @@ class Results(Mapping[str, Any]):
     def __repr__(self) -> str:
         return f"Results({self.id!r}, {list(self)})"
 
+    def _picture(self, path: str, suffix: str) -> Any:
+        content = self._verified(path)
+        if suffix in FILMS:
+            return self._folder / path
+        if path not in self._loaded:
+            try:
+                self._loaded[path] = {"": pixels_of(content)}
+            except ValueError as error:
+                raise DamagedOutputs(f"{self._folder / path}: {error}; {self._again}") from None
+        return self._loaded[path][""]
+
     def _group(self, path: str) -> dict[str, Any]:
         arrays = self._file(path)
         if wrong := next((name for name in arrays for way in _ways(name) if way in arrays), ""):
-            raise DamagedOutputs(f"{self._folder / path}: {wrong!r} is both an array and in one; run {self.id} again")
+            raise DamagedOutputs(f"{self._folder / path}: {wrong!r} is both an array and in one; {self._again}")
         return _nested(arrays)
 
     def _file(self, path: str) -> dict[str, Any]:
@@ -182,12 +245,14 @@ class Results(Mapping[str, Any]):
             try:
                 self._loaded[path] = _values(content) if path == VALUES else _arrays(content)
             except (ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
-                raise DamagedOutputs(f"{self._folder / path}: {error}; run {self.id} again with --force") from None
+                raise DamagedOutputs(
+                    f"{self._folder / path}: {error}; {restoring(self._folder / path)}, or {self._again}"
+                ) from None
         return self._loaded[path]
 
     def _verified(self, path: str) -> bytes:
         where = self._folder / path
-        advice = f"restore it or run {self.id} again with --force"
+        advice = f"{restoring(where)}, or {self._again}"
         if path in self._temporary and not os.path.lexists(where):
             raise DamagedOutputs(f"{where}: temporary, and not here; run {self.id} with --force to make it again")
         if links_among(self._folder, [path]):
@@ -216,6 +281,50 @@ def open_results(outputs: Path, identity: str) -> Results:
     return Results(folder, found)
 
 
+MOST_PIXELS = 64_000_000  # of all frames together
+
+
+def pixels_of(content: bytes) -> np.ndarray:
+    """A picture's pixels: uint8, (height, width) if it is grey, else (height, width, 3 or 4), with frames before these.
+
+    Raises:
+        ValueError: it is no picture, is damaged, or has too many pixels.
+    """
+    import io
+    import warnings
+
+    import numpy as np
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(content), formats=("PNG", "GIF", "WEBP")) as picture:
+            warnings.simplefilter("ignore")
+            if picture.mode[0] in "IF":
+                raise ValueError("it has more than 8 bits a channel; save it with 8, or its array as .npy")
+            count = int(getattr(picture, "n_frames", 1))
+            if picture.width * picture.height * count > MOST_PIXELS:
+                size = f"{count} frames of {picture.width} x {picture.height}"
+                raise ValueError(f"{size}: more than {MOST_PIXELS:,} pixels")
+            frames = []
+            for frame in range(count):
+                picture.seek(frame)
+                frames.append(picture.convert(_mode(picture)))
+            same = "L" if all(each.mode == "L" for each in frames) else max((each.mode for each in frames), key=len)
+            arrays = [np.asarray(each if each.mode == same else each.convert(same)) for each in frames]
+    except ValueError:
+        raise
+    except Exception as error:  # whatever a decoder stumbles over
+        raise ValueError(f"the picture cannot be decoded ({' '.join(str(error).split())[:100]})") from None
+    return arrays[0] if count == 1 else np.stack(arrays)
+
+
+def _mode(picture: Any) -> str:
+    """The mode that shows all of a picture: grey, colour, or colour with transparency."""
+    if picture.mode in {"1", "L"} and "transparency" not in picture.info:
+        return "L"
+    return "RGBA" if picture.has_transparency_data else "RGB"
+
+
 def as_tuples(value: Any) -> Any:
     """A parameter as an experiment receives it: tuples for JSON's lists."""
     return tuple(as_tuples(each) for each in value) if isinstance(value, list) else value
@@ -237,6 +346,22 @@ def as_array(value: Any, *, widen: bool = False) -> np.ndarray | None:
         return None
     little = value.astype(value.dtype.newbyteorder("<"), copy=False)
     return little if little.flags.c_contiguous else np.ascontiguousarray(little)
+
+
+def faults_of(returned: Mapping[str, Any], identity: str) -> list[str]:
+    """Why results could not be stored, a line for each that could not."""
+    faults = []
+    for name, value in returned.items():
+        try:
+            _check_name(name, identity)
+            _, _, groups = _sorted_out({} if isinstance(value, Path) else {name: value}, identity)
+            _check_files([name, *(f"{each}.safetensors" for each in groups)], identity)
+            for group in groups.values():
+                if way := next((way for each in group for way in _ways(each) if way in group), ""):
+                    raise ExperimentError(f"{identity}: {name} has {way!r} as an array and as a group; rename one")
+        except ExperimentError as error:
+            faults.append(str(error))
+    return faults
 
 
 def _sorted_out(

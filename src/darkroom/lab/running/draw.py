@@ -32,7 +32,7 @@ from darkroom.lab.declare import Experiment
 from darkroom.lab.outputs import datasets
 from darkroom.lab.outputs.folders import OutputFolder
 from darkroom.lab.outputs.results import Results, as_tuples, checked_value, copy_file, open_results, store_file
-from darkroom.lab.plan import Planner
+from darkroom.lab.plan import Planner, temporary_of
 from darkroom.lab.running import failures
 from darkroom.lab.source.declared import DrawingRecipe, ExperimentRecipe
 from darkroom.lab.source.edges import DATA, MODELS, AnyEdge
@@ -144,7 +144,7 @@ def described(
         manifest,
         summary=recipe.summary,
         source=SourcePlace(recipe.path, recipe.line),
-        temporary=recipe.temporary,
+        temporary=temporary_of(manifest, recipe),
         figures=placed,
         metrics=dict(metrics),
     )

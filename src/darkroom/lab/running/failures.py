@@ -6,7 +6,7 @@ import errno
 import traceback
 from pathlib import Path
 
-from darkroom.core.errors import DarkroomError, DeviceUnavailable, ExperimentError, UsageError, explained
+from darkroom.core.errors import DarkroomError, DeviceUnavailable, ExperimentError, ImportedAtTop, UsageError, explained
 from darkroom.lab.source.declared import ExperimentRecipe
 
 EXTRAS = ("torch", "diffusers", "transformers", "accelerate")
@@ -18,12 +18,18 @@ _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE}
 def described(error: BaseException, root: Path) -> str:
     """``ValueError: message (experiments/part_b/denoiser.py:41)``: the innermost line of the project."""
     said = " ".join(str(error).split())
-    place = ""
+    place, _ = _place(error, root)
+    return f"{type(error).__name__}{': ' if said else ''}{said}{f' ({place})' if place else ''}"
+
+
+def _place(error: BaseException, root: Path) -> tuple[str, str]:
+    """The innermost line of the project, as ``path:line``, and the function that it is in; "" without one."""
+    found = ("", "")
     for frame in traceback.extract_tb(error.__traceback__):
         path = Path(frame.filename)
         if path.is_relative_to(root):
-            place = f" ({path.relative_to(root).as_posix()}:{frame.lineno})"
-    return f"{type(error).__name__}{': ' if said else ''}{said}{place}"
+            found = (f"{path.relative_to(root).as_posix()}:{frame.lineno}", frame.name)
+    return found
 
 
 def translated(error: BaseException, identity: str, root: Path) -> DarkroomError:
@@ -31,7 +37,14 @@ def translated(error: BaseException, identity: str, root: Path) -> DarkroomError
     if isinstance(error, DarkroomError):
         return error
     if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in EXTRAS:
-        return no_package(identity, [str(error.name).partition(".")[0]])
+        package = str(error.name).partition(".")[0]
+        place, function = _place(error, root)
+        if function == "<module>":
+            return ImportedAtTop(
+                f"{identity}: {place} imports {package} at the top of its file, and {package} is not installed; import it "
+                f"within the functions that compute, so that figures are drawn without it, or run {INSTALL}"
+            )
+        return no_package(identity, [package])
     if isinstance(error, OSError) and error.errno in _DISK:
         return UsageError(f"{identity}: {explained(error)}")
     if _is_of_memory(error):
@@ -53,10 +66,21 @@ def _said(error: BaseException) -> str:
     return f" ({said[:200]})" if said else ""
 
 
+def how_to_import(identity: str) -> str:
+    """The call that imports the results of an experiment."""
+    return f'python build.py import {identity} PATH --device "Tesla T4" --took "7 min" --source URL'
+
+
+def without_code(identity: str) -> UsageError:
+    """The error for an experiment whose function has no code."""
+    return UsageError(f"{identity} has no code to run; import its results: {how_to_import(identity)}")
+
+
 def not_written(recipe: ExperimentRecipe) -> ExperimentError:
     """The error for an experiment whose function only raises NotImplementedError."""
     return ExperimentError(
-        f"{recipe.id} is not written yet: {recipe.path}:{recipe.line} only raises NotImplementedError; write it there"
+        f"{recipe.id} is not written yet: {recipe.path}:{recipe.line} only raises NotImplementedError; write it there, "
+        f"or import its results: {how_to_import(recipe.id)}"
     )
 
 

@@ -6,10 +6,19 @@ import os
 import platform
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-_RECORDED = ("torch", "numpy")
+import darkroom
+
+# What results may depend on, if a run has imported it, by the names of modules; and what draws pictures.
+_COMPUTING = (
+    *("torch", "torchvision", "diffusers", "transformers", "accelerate", "jax", "tensorflow"),
+    *("numpy", "scipy", "sklearn", "skimage", "pandas", "cv2"),
+)
+_DRAWING = ("matplotlib", "pillow", "imageio")
 
 
 def now() -> str:
@@ -26,12 +35,15 @@ def commit(root: Path) -> tuple[str, bool]:
     return head.strip(), changes == ""
 
 
-def versions() -> dict[str, str]:
-    """The versions of Python and of what a run imported."""
-    found = {"python": platform.python_version()}
-    for name in _RECORDED:
+def versions(*, draws: bool = False) -> dict[str, str]:
+    """The versions of Python, of Darkroom, of what a run imported, and if it *draws* figures of what they are drawn with."""
+    found = {"python": platform.python_version(), "darkroom": darkroom.__version__}
+    for name in _COMPUTING:
         if name in sys.modules:
             found[name] = str(getattr(sys.modules[name], "__version__", "unknown"))
+    for name in _DRAWING if draws else ():
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
     return found
 
 
@@ -47,9 +59,11 @@ def device_name(device: str) -> str:
 
 
 def peak_memory_bytes(device: str) -> int:
-    """The peak memory of this process; on CUDA, including that of the GPU."""
-    import resource
-
+    """The peak memory of this process, on CUDA including that of the GPU; 0 where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return peak + (int(sys.modules["torch"].cuda.max_memory_allocated()) if device == "cuda" else 0)
 

@@ -61,7 +61,8 @@ UNASKED_MINUTES = 15.0  # limit for what a build starts by itself
 class Outcome:
     """What was run, what was fresh, what failed, by experiment; and faults of figures, which fail no results.
 
-    ``unasked`` are those that take too long for a build to start, with the minutes they declare.
+    ``unasked`` are those that take too long for a build to start, with the minutes they declare; ``without_code`` those whose
+    results can only be imported.
     """
 
     ran: list[str] = field(default_factory=list)
@@ -69,6 +70,7 @@ class Outcome:
     failed: dict[str, DarkroomError] = field(default_factory=dict)
     held_up: dict[str, str] = field(default_factory=dict)
     unasked: dict[str, float] = field(default_factory=dict)
+    without_code: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
 
@@ -105,7 +107,9 @@ def run_missing(lab: Lab, plan: Plan, show: Display | None = None) -> Outcome:
         if verdict.manifest is not None or verdict.state == DAMAGED or verdict.recipe.unwritten:
             continue
         lacks = lacking(verdict.recipe)
-        if lacks:
+        if not verdict.recipe.computes:
+            outcome.without_code.append(identity)
+        elif lacks:
             outcome.failed[identity] = failures.no_package(identity, lacks)
         elif behind:
             outcome.held_up[identity] = behind[0]
@@ -300,6 +304,10 @@ class _Schedule:
             self._leave(verdict)
         elif verdict.recipe.unwritten:
             self._fail(identity, failures.not_written(verdict.recipe))
+        elif not verdict.recipe.computes:
+            self._fail(identity, failures.without_code(identity))
+        elif verdict.is_imported and not forced:
+            self._fail(identity, _would_replace(verdict))
         elif lacks:
             self._fail(identity, failures.no_package(identity, lacks))
         elif absent := [each for each in dict.fromkeys(verdict.recipe.upstreams) if self.verdicts[each].absent]:
@@ -326,6 +334,8 @@ class _Schedule:
     def _launch(self, verdict: Verdict) -> None:
         identity = verdict.recipe.id
         why = "forced" if verdict.state == FRESH else f"{verdict.state}{_because(verdict)}"
+        if verdict.manifest and verdict.manifest.imported_from:
+            why = f"forced; replaces results that were imported from {verdict.manifest.imported_from.source}"
         if verdict.state == FRESH and identity in self.wanted:
             why = f"{self.wanted[identity]} reads its {' and '.join(verdict.absent)}, which is temporary and not here"
         self.shown.line(f"{identity}  runs ({why})")
@@ -414,7 +424,8 @@ class _Schedule:
     def _leave(self, verdict: Verdict) -> None:
         self.outcome.fresh.append(verdict.recipe.id)
         if verdict.recipe.id in self.named:
-            self.shown.line(f"{verdict.recipe.id}  fresh; --force runs it anyway")
+            imported = " it was imported, and not run here;" if verdict.is_imported else ""
+            self.shown.line(f"{verdict.recipe.id}  fresh;{imported} --force runs it anyway")
 
     def _fail(self, identity: str, error: DarkroomError) -> None:
         self.outcome.failed[identity] = error
@@ -585,6 +596,15 @@ def _environment(root: Path, threads: int) -> dict[str, str]:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _would_replace(verdict: Verdict) -> UsageError:
+    """The error for a run that would replace results that were imported."""
+    identity = verdict.recipe.id
+    return UsageError(
+        f"{identity}: its results were imported, for another declaration than is here{_because(verdict)}; import them again, "
+        f"or replace them by a run: python build.py run {identity} --force"
+    )
 
 
 def _because(verdict: Verdict) -> str:

@@ -157,6 +157,7 @@ class _Worker:
     ) -> Manifest:
         folder = place.fresh_next()
         files = results.write_results(folder, returned, recipe.id, place.work)
+        results.check_declared(files, folder, recipe.results, recipe.id)
         results.check_temporary(files, recipe.temporary, recipe.id)
         place.drop_work()
         manifest = Manifest(
@@ -174,7 +175,7 @@ class _Worker:
             figures={},
             model=recipe.model,
             temporary=recipe.temporary,
-            provenance=self._provenance(run, commit),
+            provenance=self._provenance(recipe, run, commit),
         )
         draw.write_manifest(folder, manifest)
         place.publish()
@@ -182,14 +183,14 @@ class _Worker:
         self.planner.forget(recipe.id)
         return manifest
 
-    def _provenance(self, run: Run, commit: tuple[str, bool]) -> Provenance:
+    def _provenance(self, recipe: ExperimentRecipe, run: Run, commit: tuple[str, bool]) -> Provenance:
         seed = self.job.parameters.get("seed")
         return Provenance(
             commit=commit[0],
             clean=commit[1],
             seed=seed if isinstance(seed, int) else None,
             device=", then ".join(run.devices),
-            versions=provenance.versions(),
+            versions=provenance.versions(draws=bool(recipe.figures)),
             started_at=run.started_at,
             finished_at=provenance.now(),
             duration_s=round(run.elapsed_s, 3),

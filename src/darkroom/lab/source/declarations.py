@@ -26,6 +26,17 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 MISSING = object()
 _RESULT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
+# What an option counts as whose fault has been reported, so that no other fault follows from it.
+_STAND_INS: Mapping[str, Any] = {
+    "device": "cpu",
+    "minutes": 1,
+    "gpu_minutes": 1,
+    "results": [],
+    "temporary": [],
+    "caption": "?",
+    "alt": "?",
+}
+
 Literal = None | bool | int | float | str | list[Any]
 
 
@@ -54,7 +65,7 @@ def read(tree: ast.Module, imports: Mapping[str, list[str]], path: str) -> list[
     reader = _Reader(imports, path)
     found = reader.read(tree)
     if reader.faults:
-        raise DeclarationError("\n".join(reader.faults))
+        raise DeclarationError("\n".join(dict.fromkeys(reader.faults)))
     return found
 
 
@@ -82,13 +93,19 @@ class _Reader:
                 self._own(owned, node, decorator, owner, kind)
         found: list[Found] = []
         for node, decorator in experiments.values():
-            with _collecting(self.faults):
-                found.append(self._experiment(node, decorator, owned))
+            known = len(self.faults)
+            experiment = self._experiment(node, decorator, owned)
+            if len(self.faults) == known:
+                found.append(experiment)
         return found
 
     def fault(self, node: ast.AST, message: str) -> _Fault:
         line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1
         return _Fault(f"{self.path}:{line}:{column}: {message}")
+
+    def report(self, node: ast.AST, message: str) -> None:
+        """Add a fault at a place, and go on."""
+        self.faults.append(str(self.fault(node, message)))
 
     def lab_name(self, node: ast.expr) -> str:
         """``experiment`` where *node* is the name by which this module knows ``darkroom.lab.experiment``, else empty."""
@@ -173,10 +190,10 @@ class _Reader:
         owned: Mapping[str, list[tuple[ast.FunctionDef, ast.expr, str]]],
     ) -> Found:
         drawings = owned[node.name]
-        options = self._options(decorator, ("device", "minutes", "gpu_minutes", "temporary"))
+        options = self._options(decorator, ("device", "minutes", "gpu_minutes", "results", "temporary"))
         device = options.get("device", (decorator, "cpu"))
         if device[1] not in DEVICES:
-            raise self.fault(device[0], f'unknown device={device[1]!r}; write device="cpu" or device="gpu"')
+            self.report(device[0], f'unknown device={device[1]!r}; write device="cpu" or device="gpu"')
         minutes = self._minutes("minutes", options.get("minutes", (decorator, 1)))
         on_gpu = self._minutes("gpu_minutes", options.get("gpu_minutes", (decorator, minutes)))
         edges, parameters, run_parameter = self._signature(node, "run")
@@ -187,8 +204,10 @@ class _Reader:
             device=str(device[1]),
             minutes=minutes,
             gpu_minutes=on_gpu,
-            temporary=self._temporary(*options.get("temporary", (decorator, []))),
+            results=self._results("results", *options.get("results", (decorator, []))),
+            temporary=self._results("temporary", *options.get("temporary", (decorator, []))),
             unwritten=_is_unwritten(node),
+            computes=_computes(node),
             run_parameter=run_parameter,
             edges=edges,
             parameters=parameters,
@@ -202,26 +221,30 @@ class _Reader:
         """A rough cost as it was given."""
         place, value = given
         if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-            raise self.fault(place, f"{name} must be a number, the rough cost; write {name}=2")
+            self.report(place, f"{name} must be a number, the rough cost; write {name}=2")
+            return 0.0
         return float(value)
 
-    def _temporary(self, place: ast.AST, value: Any) -> list[str]:
-        """The names of temporary results."""
+    def _results(self, option: str, place: ast.AST, value: Any) -> list[str]:
+        """The names of results that an option lists."""
         names = value if isinstance(value, list) else []
         if names != value or not all(isinstance(each, str) and _RESULT.fullmatch(each) for each in names):
-            raise self.fault(place, 'temporary must be a tuple of names of results; write temporary=("weights",)')
+            self.report(place, f'{option} must be a tuple of names of results; write {option}=("weights",)')
+            return []
+        if twice := [each for each in dict.fromkeys(names) if names.count(each) > 1]:
+            self.report(place, f"{option} names {', '.join(map(repr, twice))} twice; remove one")
         return names
 
     def _drawing(self, node: ast.FunctionDef, decorator: ast.expr, kind: str) -> DeclaredDrawing:
         edges, parameters, first = self._signature(node, "results")
         if not first:
-            raise self.fault(node, f"{kind} {node.name!r} takes no results; write def {node.name}(results: Results)")
+            self.report(node, f"{kind} {node.name!r} takes no results; write def {node.name}(results: Results)")
         texts = {"caption": "", "alt": ""}
         if kind == "figure":
             options = self._options(decorator, tuple(texts))
             texts = {name: self._text(options, name, decorator, node.name) for name in texts}
         elif isinstance(decorator, ast.Call) and (decorator.args or decorator.keywords):
-            raise self.fault(decorator, f"a metric takes no options; write @{dotted(decorator.func)}")
+            self.report(decorator, f"a metric takes no options; write @{dotted(decorator.func)}")
         line = node.lineno if decorator is node.decorator_list[-1] else decorator.lineno
         return DeclaredDrawing(name=node.name, line=line, edges=edges, parameters=parameters, **texts)
 
@@ -229,45 +252,55 @@ class _Reader:
         where, value = options.get(name, (decorator, ""))
         if not isinstance(value, str) or not value.strip():
             hint = {"alt": 'alt="What the picture shows."', "caption": 'caption="What to see."'}
-            raise self.fault(where, f"figure {figure!r} has no {name} text; write {hint[name]}")
+            self.report(where, f"figure {figure!r} has no {name} text; write {hint[name]}")
+            return ""
         return value
 
     def _options(self, decorator: ast.expr, known: tuple[str, ...]) -> dict[str, tuple[ast.AST, Any]]:
         if not isinstance(decorator, ast.Call):
             return {}
-        if decorator.args:
-            raise self.fault(decorator.args[0], f"name the option; write {known[0]}=...")
         found: dict[str, tuple[ast.AST, Any]] = {}
+        for given in decorator.args:
+            self.report(given, f"name the option; write {known[0]}=...")
+            found |= {name: (given, _STAND_INS[name]) for name in known}
         for keyword in decorator.keywords:
+            value = literal(keyword.value)
             if keyword.arg not in known:
                 offer = nearest(str(keyword.arg), known)
-                raise self.fault(keyword.value, f"unknown option {keyword.arg!r}{offer}; known: {', '.join(known)}")
-            value = literal(keyword.value)
-            if value is MISSING:
-                raise self.fault(
+                self.report(keyword.value, f"unknown option {keyword.arg!r}{offer}; known: {', '.join(known)}")
+            elif value is MISSING:
+                self.report(
                     keyword.value, f"{keyword.arg} must be a literal, since it is read without running the file"
                 )
-            found[keyword.arg] = (keyword.value, value)
+                found[keyword.arg] = (keyword.value, _STAND_INS[keyword.arg])
+            else:
+                found[keyword.arg] = (keyword.value, value)
         return found
 
     def _summary(self, node: ast.FunctionDef) -> str:
         docstring = ast.get_docstring(node)
         if not docstring or not docstring.strip():
-            raise self.fault(node, f'experiment {node.name!r} has no docstring; open it with """What it shows."""')
+            self.report(node, f'experiment {node.name!r} has no docstring; open it with """What it shows."""')
+            return ""
         return " ".join(docstring.strip().split("\n\n")[0].split())
 
     def _signature(self, node: ast.FunctionDef, first: str) -> tuple[list[AnyEdge], list[Parameter], str]:
         arguments = node.args
         if arguments.vararg or arguments.kwarg or arguments.posonlyargs:
-            raise self.fault(node, f"{node.name!r} takes *args, **kwargs or /; name every edge and parameter instead")
+            self.report(node, f"{node.name!r} takes *args, **kwargs or /; name every edge and parameter instead")
+            return [], [], first
         without = len(arguments.args) - len(arguments.defaults)
         for each in arguments.args[1 if without else 0 : without]:
-            raise self.fault(each, self._unbound(each.arg, first))
+            self.report(each, self._unbound(each.arg, first))
         first = arguments.args[0].arg if without else ""
-        bound = zip(arguments.args[without:], arguments.defaults, strict=True)
-        edges = [self._edge(each, default) for each, default in bound]
-        named = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-        return edges, [self._parameter(each, default) for each, default in named], first
+        edges, parameters = list[AnyEdge](), list[Parameter]()
+        for each, default in zip(arguments.args[without:], arguments.defaults, strict=True):
+            with _collecting(self.faults):
+                edges.append(self._edge(each, default))
+        for each, named in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+            with _collecting(self.faults):
+                parameters.append(self._parameter(each, named))
+        return edges, parameters, first
 
     def _unbound(self, name: str, first: str) -> str:
         return (
@@ -363,6 +396,14 @@ def _declaring(node: ast.FunctionDef | ast.AsyncFunctionDef, owners: Collection[
         return isinstance(target, ast.Attribute) and target.attr in _DRAWINGS and dotted(target.value) in owners
 
     return list(takewhile(declares, node.decorator_list))
+
+
+def _computes(node: ast.FunctionDef) -> bool:
+    """Whether a function has code: more than a docstring, ``...`` and ``pass``."""
+    return not all(
+        isinstance(each, ast.Pass) or (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
+        for each in node.body
+    )
 
 
 def _stripped(node: ast.FunctionDef, decorators: int) -> ast.FunctionDef:

@@ -31,8 +31,10 @@ class DeclaredDrawing(msgspec.Struct, frozen=True, kw_only=True):
 class DeclaredExperiment(msgspec.Struct, frozen=True, kw_only=True):
     """An experiment as its source declares it.
 
-    ``name`` is that of its function, ``temporary`` are results that only other experiments read, and ``run_parameter`` is
-    the name of the parameter that takes the ``Run``, or "". One that is ``unwritten`` only raises NotImplementedError.
+    ``name`` is that of its function, ``results`` are the names of what it returns, if they are declared, ``temporary`` are
+    results that only other experiments read, and ``run_parameter`` is the name of the parameter that takes the ``Run``, or
+    "". One that is ``unwritten`` only raises NotImplementedError; ``computes`` is whether the function has any code, since
+    the results of one that has none are imported.
     """
 
     name: str
@@ -41,8 +43,10 @@ class DeclaredExperiment(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     minutes: float
     gpu_minutes: float
+    results: list[str] = []
     temporary: list[str] = []
     unwritten: bool = False
+    computes: bool = True
     run_parameter: str
     edges: list[AnyEdge]
     parameters: list[Parameter]

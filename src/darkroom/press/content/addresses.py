@@ -131,3 +131,13 @@ def _instead(suffix: str, name: str) -> str:
     if suffix in {".html", ".md"}:
         return f"a page, not a picture; write [text]({name})"
     return f"not a picture that browsers show; save it as PNG, JPEG, WebP or SVG, or write [text]({name})"
+
+
+def host_of(address: str) -> str:
+    """The host of an address on the web, such as "colab.research.google.com"."""
+    return address.partition("://")[2].partition("/")[0].partition("?")[0].partition("#")[0].rpartition("@")[2]
+
+
+def record_anchor(experiment: str) -> str:
+    """The anchor of an experiment on the page that records all of them."""
+    return "run-" + experiment.replace("/", "-").replace("@", "--")

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from darkroom.core.errors import DamagedOutputs
-from darkroom.core.manifest import ADVICE, NAME, Figure, Manifest, Status, read
+from darkroom.core.manifest import NAME, Figure, Manifest, Status, advice, read
 from darkroom.core.paths import check_id
 
 FRESH = "fresh"
@@ -21,7 +21,7 @@ class StoredExperiment(msgspec.Struct, frozen=True, dict=True):
     """One experiment: its folder, the manifest's digest ("" where there is none), and its state.
 
     ``state`` and ``reasons`` are the plan's words; if the manifest cannot be read, it is damaged whatever the plan
-    says. ``known`` says that this manifest was valid when it was last read.
+    says. ``known`` says that this manifest was valid when it was last read, ``computes`` that a run makes the outputs.
     """
 
     id: str
@@ -31,6 +31,14 @@ class StoredExperiment(msgspec.Struct, frozen=True, dict=True):
     planned_reasons: tuple[str, ...]
     declared_figures: tuple[str, ...]
     known: bool = False
+    computes: bool = True
+
+    @property
+    def command(self) -> str:
+        """What makes its outputs."""
+        if self.computes and not (self.manifest and self.manifest.imported_from):
+            return f"python build.py run {self.id}"
+        return f'python build.py import {self.id} PATH --device "..." --took "..." --source URL'
 
     @property
     def outputs(self) -> Path:
@@ -48,7 +56,7 @@ class StoredExperiment(msgspec.Struct, frozen=True, dict=True):
         except DamagedOutputs as error:
             return None, error.reason
         except ValueError as error:
-            return None, f"{error}; {ADVICE}"
+            return None, f"{error}; {advice(self.folder / NAME)}"
 
     @property
     def manifest(self) -> Manifest | None:
@@ -87,7 +95,8 @@ class StoredExperiment(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def record(self) -> str:
         """Everything that a page can show of it, as one line to hash."""
-        return f"{self.id} {self.digest} {self.planned} {self.planned_reasons} {self.declared_figures}"
+        own = "" if self.computes else " imported"
+        return f"{self.id} {self.digest} {self.planned} {self.planned_reasons} {self.declared_figures}{own}"
 
 
 class Catalogue(msgspec.Struct, frozen=True, dict=True):
@@ -174,7 +183,8 @@ def read_catalogue(
         figures = tuple(figure.removeprefix(f"{name}/") for figure in status.figures) if status else ()
         reasons = tuple(status.reasons) if status else ()
         folder, digest = found.get(name, (outputs / name, ""))
-        experiments[name] = StoredExperiment(name, folder, digest, state, reasons, figures, name in whole)
+        computes = status is None or status.computes
+        experiments[name] = StoredExperiment(name, folder, digest, state, reasons, figures, name in whole, computes)
     return Catalogue(experiments, model)
 
 

@@ -26,7 +26,7 @@ from typing import Any, ClassVar, Protocol, cast
 from markupsafe import Markup
 
 from darkroom.core.errors import Fault, nearest
-from darkroom.press.content.addresses import anchor, encoded, way
+from darkroom.press.content.addresses import anchor, encoded, host_of, record_anchor, way
 from darkroom.press.content.calls import KINDS, Call, Choices, NotRun, PageCall, Unknown, calls_of, listed
 from darkroom.press.content.catalogue import Catalogue, StoredExperiment
 from darkroom.press.content.deliverables import AssessedList
@@ -269,6 +269,21 @@ class MetricCall(_Number):
 
     def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
         yield from _outputs(self.name, facts)
+        yield facts.index.records.get(self.name.rpartition("/")[0], "")
+
+    def html(self, writer: CallWriter) -> str:
+        return super().html(writer) + self.elsewhere(writer.url, writer.facts.index)
+
+    def elsewhere(self, url: str, index: Index) -> str:
+        """The badge of a number that was not computed here, which leads to its record; "" for any other."""
+        experiment = self.experiment(index.catalogue)
+        imported = experiment and experiment.manifest and experiment.manifest.imported_from
+        if not experiment or not imported:
+            return ""
+        page = index.records.get(experiment.id)
+        href = f"{way(url, page)}#{record_anchor(experiment.id)}" if page else imported.source
+        title = f"Imported {imported.at[:10]} from {host_of(imported.source)}"
+        return f'&nbsp;<a class="elsewhere" href="{escape(href)}" title="{escape(title)}">not run here</a>'
 
 
 class ParamCall(_Number):
@@ -533,6 +548,12 @@ def _cited_as_in_pandoc(page: Page, index: Index) -> Iterator[tuple[int, str]]:
                     offset + found.start(),
                     f'{found[0]} is not a citation; write {{{{ cite("{found[1]}", text=True) }}}}',
                 )
+
+
+def elsewhere(calls: Iterable[Call], url: str, index: Index) -> str:
+    """The badges of the numbers in a formula that were not computed here, each once."""
+    metrics = (kind for kind in map(kind_of, calls) if isinstance(kind, MetricCall))
+    return "".join(dict.fromkeys(kind.elsewhere(url, index) for kind in metrics))
 
 
 def tex_of(prepared: Prepared, index: Index) -> Rewritten:

@@ -170,7 +170,7 @@ class Index(msgspec.Struct, frozen=True):
         if experiment is None:
             raise Unknown(f"unknown experiment {owner!r} in {name!r}{nearest(owner, self.catalogue.experiments)}")
         if experiment.manifest is None:
-            raise NotRun(f"{owner} has no outputs; run python build.py run {owner}")
+            raise NotRun(f"{owner} has no outputs; run {experiment.command}")
         return experiment.manifest
 
 

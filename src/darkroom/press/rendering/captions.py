@@ -10,6 +10,7 @@ import msgspec
 from darkroom.core.figure_layouts import Animation, Layout, Plot, Tiles
 from darkroom.core.manifest import Figure, Manifest, StoredFile
 from darkroom.core.units import duration
+from darkroom.press.content.addresses import host_of
 from darkroom.press.content.catalogue import FRESH, StoredExperiment
 
 TEXT_WIDTH = 640  # CSS pixels; what is naturally wider reaches into the margin
@@ -25,7 +26,10 @@ class FileUse(msgspec.Struct, frozen=True):
 
 
 class ProvenanceLine(msgspec.Struct, frozen=True):
-    """What made a figure, ready to be shown; ``clean`` is whether the tree equalled the commit, links may be ""."""
+    """What made a figure, ready to be shown; ``clean`` is whether the tree equalled the commit, links may be "".
+
+    ``imported_from`` is the address of the program that computed imported results, and ``host`` its host; "" for a run.
+    """
 
     experiment: str
     device: str
@@ -39,6 +43,8 @@ class ProvenanceLine(msgspec.Struct, frozen=True):
     source_link: str
     commit_link: str
     finished: str
+    imported_from: str = ""
+    host: str = ""
 
 
 def provenance(manifest: Manifest, repository: str) -> ProvenanceLine:
@@ -60,12 +66,9 @@ def provenance(manifest: Manifest, repository: str) -> ProvenanceLine:
         source_link=f"{repository}/blob/{made.commit}/{place}" if known else "",
         commit_link=f"{repository}/commit/{made.commit}" if known else "",
         finished=made.finished_at[:10],
+        imported_from=manifest.imported_from.source if manifest.imported_from else "",
+        host=host_of(manifest.imported_from.source) if manifest.imported_from else "",
     )
-
-
-def record_anchor(experiment: str) -> str:
-    """The anchor of an experiment on the page that records all of them."""
-    return "run-" + experiment.replace("/", "-").replace("@", "--")
 
 
 def badge(experiment: StoredExperiment) -> dict[str, str] | None:

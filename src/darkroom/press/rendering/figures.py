@@ -17,7 +17,7 @@ from darkroom.core.errors import Fault
 from darkroom.core.manifest import ARRAYS, NAME
 from darkroom.core.paths import read_plain
 from darkroom.core.units import size
-from darkroom.press.content.addresses import anchor, root_of, way
+from darkroom.press.content.addresses import anchor, record_anchor, root_of, way
 from darkroom.press.content.calls import Call, Literal, Unknown
 from darkroom.press.content.catalogue import StoredExperiment
 from darkroom.press.content.outlines import Page
@@ -30,7 +30,6 @@ from darkroom.press.rendering.captions import (
     badge,
     files_of,
     provenance,
-    record_anchor,
     width_of,
 )
 from darkroom.press.rendering.context import Context
@@ -141,8 +140,14 @@ class PageFigures:
     def _absent_figure(self, experiment: StoredExperiment, short: str, shared: dict[str, Any]) -> str:
         reason = self._context.damaged.get(f"{experiment.id}/{short}") or "; ".join(experiment.reasons)
         state = "damaged" if f"{experiment.id}/{short}" in self._context.damaged else experiment.state
-        command = f"python build.py run {experiment.id}"
-        return self._layouts.render("figures/absent.html", **shared, state=state, reason=reason, command=command)
+        return self._layouts.render(
+            "figures/absent.html",
+            **shared,
+            state=state,
+            reason=reason,
+            computes=experiment.computes,
+            command=experiment.command,
+        )
 
     def _drawn_figure(self, experiment: StoredExperiment, short: str, shared: dict[str, Any], width: Literal) -> str:
         manifest = experiment.manifest
@@ -232,6 +237,8 @@ class PageFigures:
             "manifest": manifest,
             "made": made,
             "problem": problem,
+            "computes": experiment.computes,
+            "command": experiment.command,
             "figures": [self._figure_link(experiment, name) for name in experiment.figures],
             "files": files,
         }

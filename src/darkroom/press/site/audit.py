@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from darkroom.core.errors import Fault
-from darkroom.core.manifest import ADVICE, NAME, UNWRITTEN, Figure, checks
+from darkroom.core.git import restoring
+from darkroom.core.manifest import NAME, UNWRITTEN, Figure, advice, checks
 from darkroom.core.paths import alike, links_among
 from darkroom.press.content.catalogue import FRESH, StoredExperiment
 from darkroom.press.rendering.context import Context
@@ -39,7 +40,7 @@ def judge_experiments(sources: Sources, index: Index, findings: Findings) -> Non
             if not experiment.digest and experiment.reasons == (UNWRITTEN,):
                 unwritten.append(experiment.id)
                 continue
-            message = f"{experiment.id} is {_described(experiment)}; run python build.py run {experiment.id}"
+            message = f"{experiment.id} is {_described(experiment)}; {_remedy(experiment)}"
             findings.problems.append(Fault(place, 1, 1, experiment.state, message))
     if unwritten:
         message = f"{UNWRITTEN}: {', '.join(unwritten)}; their functions say what they have to return"
@@ -71,7 +72,7 @@ def damaged_figures(sources: Sources, index: Index, findings: Findings) -> dict[
                 full = f"{experiment.id}/{name.rpartition('/')[2]}"
                 damaged[full] = f"{wrong[0]} is {wrong[1]}"
                 place = sources.places.shown(experiment.folder / wrong[0])
-                findings.problems.append(_damage(place, f"{full}: {damaged[full]}; {ADVICE}"))
+                findings.problems.append(_damage(place, f"{full}: {damaged[full]}; {advice(experiment.folder / wrong[0])}"))
     vetted.keep()
     return damaged
 
@@ -161,6 +162,15 @@ def _place(sources: Sources, experiment: StoredExperiment) -> str:
 def _described(experiment: StoredExperiment) -> str:
     reasons = "; ".join(experiment.reasons)
     return f"{experiment.state} ({reasons})" if reasons else experiment.state
+
+
+def _remedy(experiment: StoredExperiment) -> str:
+    """What makes an experiment fresh; of damaged outputs, what brings them back comes first."""
+    command = f"run {experiment.command}"
+    if experiment.state == "damaged" and experiment.reasons:
+        restore = restoring(experiment.folder / experiment.reasons[0].removesuffix(" is a link"))
+        command = f"{restore}, or {command}" if restore.startswith("restore it") else command
+    return command
 
 
 def _damage(place: str, message: str) -> Fault:

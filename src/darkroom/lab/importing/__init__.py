@@ -1,0 +1,1 @@
+"""Results that another program computed, and outputs that another clone of the project made."""

@@ -1,0 +1,134 @@
+"""Outputs that this project made in another clone of it: on Colab, on a cluster, on another machine.
+
+They are ordinary outputs, with the record of the run that made them. They are taken where that was a run of the code,
+parameters and inputs that this clone has, so that they are fresh here at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from typing import NamedTuple
+
+from darkroom.core.errors import DamagedOutputs, UsageError, nearest
+from darkroom.core.manifest import NAME, Manifest, StoredFile, decode, is_temporary
+from darkroom.lab.importing.files import Faults, Given, collect
+from darkroom.lab.outputs.folders import OutputFolder
+from darkroom.lab.outputs.locking import locked
+from darkroom.lab.outputs.results import store_file
+from darkroom.lab.plan import FRESH, Lab, order
+from darkroom.lab.running import draw
+
+MOST_FILES = 20_000
+
+
+class _Found(NamedTuple):
+    manifest: Manifest
+    folder: str
+    files: Mapping[str, bytes]
+
+
+class Taken(NamedTuple):
+    """The experiments whose outputs were stored, and those that were fresh already and were left."""
+
+    stored: list[str]
+    left: list[str]
+
+
+def take_outputs(lab: Lab, paths: Sequence[str], *, force: bool) -> Taken:
+    """Store outputs that another clone of this project has made.
+
+    Args:
+        lab: the project.
+        paths: folders and zip archives that hold outputs: folders of experiments with their manifests.
+        force: also those of experiments that are fresh here.
+
+    Raises:
+        UsageError: there are none, or some are damaged, of no experiment, or of other sources than those that are here; a
+            line for each. Nothing is stored then.
+        Locked: another process works on one of the experiments.
+    """
+    faults = Faults()
+    given = collect(paths, faults, MOST_FILES)
+    found = {each.manifest.experiment: each for each in _folders(given, faults)}
+    if not found and not faults:
+        faults.append(f"{', '.join(paths)}: no outputs of experiments, which are folders with a {NAME}")
+    verdicts = lab.planner().plan().verdicts
+    fresh = [name for name in found if name in verdicts and verdicts[name].state == FRESH]
+    left = [name for name in fresh if not force or _is_same(found[name].manifest, verdicts[name].manifest)]
+    wanted = {name: each for name, each in found.items() if name not in left}
+    _check(lab, wanted, faults)
+    if faults:
+        raise UsageError("\n".join(f"import --runs: {each}" for each in dict.fromkeys(faults)))
+    stored = [name for name in order(lab.project) if name in wanted]
+    for name in stored:
+        _store(OutputFolder(lab.outputs, name), wanted[name])
+    return Taken(stored, left)
+
+
+def _folders(given: Sequence[Given], faults: Faults) -> Iterator[_Found]:
+    """The outputs among files, each verified against its manifest."""
+    contents = {each.path: each.content for each in given}
+    seen: dict[str, str] = {}
+    for each in given:
+        if each.name != NAME:
+            continue
+        folder = each.path.removesuffix(NAME)
+        try:
+            manifest = decode(each.content, each.path)
+        except DamagedOutputs as error:
+            faults.append(str(error))
+            continue
+        if manifest.experiment in seen:
+            faults.add(
+                each.path, f"has outputs of {manifest.experiment!r} as {seen[manifest.experiment]} has; leave one out"
+            )
+            continue
+        seen[manifest.experiment] = each.path
+        files = {}
+        for file in _stored(manifest):
+            content = contents.get(f"{folder}{file.path}")
+            if content is not None and sha256(content).hexdigest() == file.sha256:
+                files[file.path] = content
+            elif content is not None or not is_temporary(manifest, file.path):
+                what = "is missing" if content is None else "differs from its manifest"
+                faults.add(f"{folder}{file.path}", f"{what}; pack the whole folder again")
+        yield _Found(manifest, folder, files)
+
+
+def _stored(manifest: Manifest) -> Iterator[StoredFile]:
+    yield from manifest.files
+    for figure in manifest.figures.values():
+        yield from figure.files
+
+
+def _is_same(one: Manifest, other: Manifest | None) -> bool:
+    return other is not None and (one.key, one.results, one.provenance) == (other.key, other.results, other.provenance)
+
+
+def _check(lab: Lab, found: Mapping[str, _Found], faults: Faults) -> None:
+    """Report outputs that would not be fresh here."""
+    known, planner = lab.project.experiments, lab.planner()
+    planner.suppose({name: each.manifest for name, each in found.items() if name in known})
+    for name, each in found.items():
+        if name not in known:
+            faults.add(
+                each.folder or name, f"no experiment {name!r} is declared here{nearest(name, known)}; leave it out"
+            )
+            continue
+        reasons = planner.changes(known[name], each.manifest)
+        if reasons is None:
+            lacking = ", ".join(dict.fromkeys(known[name].upstreams))
+            faults.add(each.folder or name, f"it takes results of {lacking}, which are not here; bring those as well")
+        elif reasons:
+            said = ", ".join(map(str, reasons[:3])) + (f" and {len(reasons) - 3} more" if len(reasons) > 3 else "")
+            faults.add(each.folder, f"of other sources than are here ({said}); check out the commit that it was run at")
+
+
+def _store(place: OutputFolder, found: _Found) -> None:
+    with locked(place):
+        folder = place.fresh_next()
+        for path, content in found.files.items():
+            store_file(folder, path, content)
+        draw.write_manifest(folder, found.manifest)
+        place.publish()
