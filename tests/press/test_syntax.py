@@ -25,6 +25,12 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         "> \\begin{align*}\n> a &= b \\\\\n> c &= d\n> \\end{align*}", ("[\\begin{align*}\na &amp;= b \\\\\nc &amp;= d",), ("&gt;",)
     ),
     "dollar-in-text": ("$x \\text{ if $y>0$ else } z$", ("[x \\text{ if $y&gt;0$ else } z]",), ()),
+    "colours": ("$\\textcolor{ForestGreen}{y} \\fcolorbox{red}{white}{x} \\color{#ff0000} \\color{transparent}$", ("[\\textcolor{ForestGreen}{y}",), ()),
+    "parents": (
+        '<svg viewBox="0 0 9 9"><title>ok</title></svg> <dialog open>x</dialog>\n\n<table>\n\n<tr>\n\n<td>\n\n*x*\n\n</td>\n\n</tr>\n\n</table>\n\n'
+        "<details><summary>x</summary>y</details>\n\n[a](http://localhost) [b](https://[::1]/)",
+        ("<title>ok</title>", "<td>\n<p><em>x</em></p>", 'href="http://localhost"'), (),
+    ),
     "formula-in-box": ("$\\colorbox{aqua}{\\(F=ma\\)}$ \\(\\fbox{$x$}\\)", ("[\\colorbox{aqua}{\\(F=ma\\)}]", "[\\fbox{$x$}]"), ()),
     "equation": (
         "\\begin{equation}\\label{eq:a}a=b\\end{equation}\n\nBy \\eqref{eq:a}, \\ref{eq:a} and {{ ref(\"eq:a\") }}.",
@@ -178,6 +184,42 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
 
 # A body, and its faults without the page: the line is counted from the body's first, which is 5.
 WRONG: dict[str, tuple[str, tuple[str, ...]]] = {
+    "not-shown": (
+        "<title>x</title> <template>x</template> <noscript>x</noscript> <canvas></canvas> <dialog>x</dialog>\n\n"
+        "<marquee>x</marquee> <xmp>a</xmp>\n\n<h1>a</h1>\n\n<b id='c d'>x</b> <table background='pic.png'><tr><td>x</td></tr></table>", (
+        "5:1 html: <title>: it belongs to templates/layouts/page.html",
+        "5:18 html: <template>: browsers do not show what is in it; remove the tag",
+        "5:41 html: <noscript>: browsers that run scripts do not show what is in it; remove the tag",
+        '5:64 html: <canvas>: it is empty without a script; write {{ picture("name.png", caption="...", alt="...") }}',
+        "5:82 html: <dialog>: it is not shown; write <details>",
+        "7:1 html: <marquee>: readers cannot stop what moves; remove the tag",
+        "7:22 html: <xmp>: browsers read no tags behind it; write a fence of ```",
+        "9:1 html: <h1>: the title is in the front matter; start sections with ##",
+        "11:4 html: id='c d' has a space; no link leads to it",
+        "11:26 html: background=: give it a class, with a rule in templates/static/site.css",
+    )),
+    "orphans": ("<li>x</li>\n\n<td>x</td> <summary>y</summary> <figcaption>z</figcaption> <source src='clip.mp4'>\n\n<p>a</p></p>", (
+        "5:1 html: <li> has to stand in <ul>",
+        "7:1 html: <td> has to stand in <table>",
+        "7:12 html: <summary> has to stand in <details>",
+        "7:33 html: <figcaption> has to stand in <figure>",
+        "7:60 html: <source> has to stand in <video>",
+        "9:9 html: </p> closes nothing here",
+    )),
+    "no-host": ("[x](http://) [y](https:e.com) [z](https:/e.com) <a href='HTTPS://?x'>w</a>", (
+        "5:5 link: 'http://' names no host; write https://example.com/...",
+        "5:18 link: 'https:e.com' names no host; write https://example.com/...",
+        "5:35 link: 'https:/e.com' names no host; write https://example.com/...",
+        "5:58 link: 'HTTPS://?x' names no host; write https://example.com/...",
+    )),
+    "inline-label": ("$x \\label{a}$ \\eqref{a}", (
+        "5:4 math: a: an inline formula has no number; put it on its own lines", "5:15 reference: unknown figure 'a'",
+    )),
+    "no-colours": ("$\\color{BrickRed}{x}$ $\\fcolorbox{red}{nop}{z}$ $\\htmlClass{x}{y}$", (
+        "5:9 math: browsers know no colour 'BrickRed'; write one of CSS, or #rrggbb",
+        "5:40 math: browsers know no colour 'nop'; write one of CSS, or #rrggbb",
+        "5:50 math: classes, ids and styles are not for formulas; remove the command and keep what is in it",
+    )),
     "dollar-in-box": ("$\\colorbox{aqua}{$F=ma$}$\n\n<p>$a \\fcolorbox{red} {#fff} {\\$ $x_{1}$}$ $\\fbox{\\$}$</p>", (
         "5:18 math: $ in \\colorbox would end the formula in other programs; write \\(F=ma\\) there",
         "7:34 math: $ in \\fcolorbox would end the formula in other programs; write \\(x_{1}\\) there",
@@ -303,6 +345,10 @@ WRONG: dict[str, tuple[str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 DOUBTFUL: dict[str, tuple[str, tuple[str, ...]]] = {
+    "headings-of-html": ("a\n\n<h2 id='q'>b</h2>\n\nc <H3>d</H3>", (
+        "7:1 heading: <h2> is in no contents and has no anchor; write ## and its text",
+        "9:3 heading: <H3> is in no contents and has no anchor; write ### and its text",
+    )),
     "mid-sentence": ("Let $$x_0$$ be", ("5:5 math: a display formula within a sentence; write $...$, or put it on its own lines",)),
     "prices": ("$50 to $100; 35$", ("5:8 math: '$100; 35$' is set as a formula; write \\$ for a dollar sign",)),
     "spaced": ("a $ b c $ d", ("5:3 math: dollars with spaces inside are text; write $x$ for a formula, \\$ for a dollar sign",)),

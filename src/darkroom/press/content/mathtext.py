@@ -329,6 +329,8 @@ def doubtful(tex: str, display: bool) -> Iterator[tuple[int, str, bool]]:
     """What other programs would remove from a formula before it is set: where, the message, and whether it is certain."""
     for found in _ENTITY.finditer(tex) if "&" in tex else ():
         yield found.start(), f"{found[0]} is HTML; write {html.unescape(found[0])} in a formula", True
+    if "color" in tex:
+        yield from ((at, message, True) for at, message in _unknown_colours(tex))
     if "<!--" in tex:
         yield tex.find("<!--"), "<!-- is not a comment in a formula; write % on its own line", True
     if "\\_" in tex:
@@ -358,6 +360,23 @@ def boxed_dollar(text: str, span: Span) -> tuple[int, str] | None:
 
 
 _SIGN_OF_BOX = re.compile(r"(?:(?<!\\)|(?<=\\\\))(?P<at>\$)(?P<tex>(?:\\.|[^\\$])*)\$")
+
+
+_COLOUR = re.compile(
+    r"\\(?:(?P<framed>fcolorbox)|textcolor|color|colorbox)(?![A-Za-z])\s*\{\s*(?P<first>[A-Za-z]+)\s*\}"
+    r"(?:\s*\{\s*(?P<second>[A-Za-z]+)\s*\})?"
+)
+
+
+def _unknown_colours(tex: str) -> Iterator[tuple[int, str]]:
+    """Where a formula names a colour that browsers do not know, and what to say of it."""
+    from PIL import ImageColor  # the names of CSS
+
+    for found in _COLOUR.finditer(tex):
+        for group in ("first", "second") if found["framed"] else ("first",):
+            name = found[group]
+            if name and name.lower() not in ImageColor.colormap and name.lower() not in {"transparent", "currentcolor"}:
+                yield found.start(group), f"browsers know no colour {name!r}; write one of CSS, or #rrggbb"
 
 
 def starts_entity(tex: str, at: int | None) -> bool:
@@ -563,7 +582,7 @@ def prepare(
             if row.name and anchor_of(row.name) in {each.anchor for each in targets.values()}:
                 alike = "" if row.name in targets else ", or nearly so"
                 wrong.append((place, f"two formulas on this page are named {row.name!r}{alike}"))
-            elif row.name:
+            elif row.name and formula.display:
                 anchors.append(anchor_of(row.name))
                 targets[row.name] = Target("Equation", row.name, tag, anchors[-1])
         steps.append((written, edits, used(known, formula.tex), anchors))

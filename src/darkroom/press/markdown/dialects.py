@@ -489,8 +489,15 @@ _BLOCKED = {
     "embed": "the page's policy blocks it; write <video> or <img>, or link to the file",
     "base": "it would change where the links of the page lead",
     "form": "the page's policy blocks forms",
-    "meta": "it belongs to templates/layouts/page.html",
-    "link": "it belongs to templates/layouts/page.html",
+    **dict.fromkeys(("meta", "link", "title", "html", "head", "body"), "it belongs to templates/layouts/page.html"),
+    **dict.fromkeys(("frameset", "frame", "noframes"), "the page's policy blocks content of other sites; link to it"),
+    "applet": "the page's policy blocks it; write <video> or <img>, or link to the file",
+    "template": "browsers do not show what is in it; remove the tag",
+    "noscript": "browsers that run scripts do not show what is in it; remove the tag",
+    "canvas": f"it is empty without a script; write {PICTURE}",
+    **dict.fromkeys(("xmp", "plaintext"), "browsers read no tags behind it; write a fence of ```"),
+    **dict.fromkeys(("marquee", "blink"), "readers cannot stop what moves; remove the tag"),
+    "h1": "the title is in the front matter; start sections with ##",
 }
 
 
@@ -504,8 +511,8 @@ _ADDRESSES = frozenset(
 _SCRIPTS = re.compile(r"(?:.*;)?(?:javascript|vbscript|livescript):|data:(?:text|application|image/svg)", re.IGNORECASE)
 
 
-def of_tag(tag: str) -> Iterator[tuple[int, str]]:
-    """Where a tag has what the page's Content-Security-Policy blocks, and where it should go."""
+def of_tag(tag: str, in_drawing: bool = False) -> Iterator[tuple[int, str]]:
+    """Where a tag has what the page's Content-Security-Policy blocks, or browsers do not show, and what to write."""
     piece = next(iter(pieces(tag)), None)
     if tag.startswith("<!--") and "--!>" in tag:
         yield tag.find("--!>"), "--!> ends a comment in browsers; write --> at its end and remove --!> within"
@@ -515,19 +522,28 @@ def of_tag(tag: str) -> Iterator[tuple[int, str]]:
     if "-" in piece.tag and piece.tag != "!--":
         instead = f'write &lt;{piece.tag}> if it is text, $...$ for a formula, {{{{ cite("key") }}}} for a work'
         yield 0, f"<{piece.tag}> belongs to another program, such as Distill; {instead}"
-    if piece.tag in _BLOCKED:
+    if piece.tag in _BLOCKED and not (in_drawing and piece.tag == "title"):
         yield 0, f"<{piece.tag}>: {_BLOCKED[piece.tag]}"
     if piece.tag == "script":
         yield 0, "<script>: the page's policy blocks it; put scripts for all pages into templates/static/site.js"
+    if piece.tag == "dialog" and "open" not in known:
+        yield 0, "<dialog>: it is not shown; write <details>"
     for name, value in known.items():
-        at = tag.lower().find(name)
-        if named := calls_of(value):
-            yield at, f"{named} is not read in an attribute; write it out"
-        if name == "markdown":
-            yield at, "markdown= is kramdown; leave a blank line after the tag to have Markdown read in it"
-        elif name == "style":
-            yield at, "style=: the page's policy blocks it; give it a class, with a rule in templates/static/site.css"
-        elif re.fullmatch(r"on[a-z]+", name):
-            yield at, f"{name}=: the page's policy blocks handlers; put scripts into templates/static"
-        elif name in _ADDRESSES and _SCRIPTS.match(re.sub(r"[\x00-\x20\x7f]+", "", value)):
-            yield at, f"{name}=: the page's policy blocks scripts; put them into templates/static"
+        if message := _of_attribute(name, value):
+            yield tag.lower().find(name), message
+
+
+def _of_attribute(name: str, value: str) -> str:
+    """What is wrong with an attribute of a tag, or ""."""
+    if named := calls_of(value):
+        return f"{named} is not read in an attribute; write it out"
+    if name == "markdown":
+        return "markdown= is kramdown; leave a blank line after the tag to have Markdown read in it"
+    if name in {"style", "background"}:
+        blocked = "the page's policy blocks it; " if name == "style" else ""
+        return f"{name}=: {blocked}give it a class, with a rule in templates/static/site.css"
+    if re.fullmatch(r"on[a-z]+", name):
+        return f"{name}=: the page's policy blocks handlers; put scripts into templates/static"
+    if name in _ADDRESSES and _SCRIPTS.match(re.sub(r"[\x00-\x20\x7f]+", "", value)):
+        return f"{name}=: the page's policy blocks scripts; put them into templates/static"
+    return f"id={value!r} has a space; no link leads to it" if name == "id" and re.search(r"\s", value) else ""

@@ -53,7 +53,7 @@ def placed(rule: Callable[[StateInline, bool], bool]) -> Callable[[StateInline, 
         if token.type in {"code_inline", "html_inline"} or token.markup == "autolink":
             reading.mark(state, start, state.pos)
             if token.type == "html_inline":
-                check_tag(reading, token, reading.place(state, start))
+                check_tag(reading, token, reading.place(state, start), reading.drawing_depth > 0)
                 reading.enter(token.content)
         return True
 

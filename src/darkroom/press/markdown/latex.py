@@ -158,6 +158,16 @@ _EXPECTED = {
 }
 
 
+_STRICT = re.compile(
+    r"LaTeX-incompatible input and strict mode is set to 'error': (?P<said>.*) \[(?P<code>\w+)\]", re.DOTALL
+)
+_OF_STRICT = {
+    "htmlExtension": "classes, ids and styles are not for formulas; remove the command and keep what is in it",
+    "newLineInDisplayMode": "\\\\ does not end a line here; put the lines into \\begin{aligned}...\\end{aligned}",
+    "commentAtEnd": "% starts a comment in TeX; write \\% for a percent sign",
+}
+
+
 def of_math(message: str) -> str:
     """KaTeX's message, with what to write instead where that is known."""
     name = message.removeprefix("No such environment: ")
@@ -171,6 +181,8 @@ def of_math(message: str) -> str:
     if words := _TEXT.search(message):
         alike = _ALIKE.get(words[1]) or f"\\text{{{words[1]}}} in a formula"
         return f"{words[1]} is text; write {alike}"
+    if strict := _STRICT.fullmatch(message):
+        return _OF_STRICT.get(strict["code"]) or strict["said"]
     if message in _EXPECTED:
         return _EXPECTED[message]
     instead = _ENVIRONMENTS.get(name) or _COMMANDS.get(command)

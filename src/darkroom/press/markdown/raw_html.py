@@ -40,7 +40,7 @@ def _html(reading: Reading, content: str, starts: list[tuple[int, int]]) -> Iter
         if piece.tag:
             token = Token("html_inline", "", 0, content=text)
             token.meta["at"] = reading.origin(place(piece.start))
-            check_tag(reading, token, place(piece.start))
+            check_tag(reading, token, place(piece.start), verbatim == ["svg"])
             if piece.closes and [piece.tag] == verbatim:
                 verbatim.clear()
             elif not piece.closes and not verbatim and piece.tag in _VERBATIM:
@@ -160,6 +160,13 @@ def _html_text(reading: Reading, text: str, place: Place) -> Iterator[Token]:
     yield Token("html_text", "", 0, content=rest)
 
 
-def check_tag(reading: Reading, token: Token, offset: int) -> None:
-    for at, message in dialects.of_tag(token.content):
+def check_tag(reading: Reading, token: Token, offset: int, in_drawing: bool = False) -> None:
+    """What is wrong with a tag at *offset* of the text."""
+    for at, message in dialects.of_tag(token.content, in_drawing):
         reading.fault(offset + at, "html", message)
+    if heading := _HEADING.match(token.content):
+        message = f"{heading[0]}> is in no contents and has no anchor; write {'#' * int(heading[1])} and its text"
+        reading.warn(offset, "heading", message)
+
+
+_HEADING = re.compile(r"<h([2-6])(?=[\s>])", re.IGNORECASE)

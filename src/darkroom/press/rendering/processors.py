@@ -89,6 +89,7 @@ class Links(Treeprocessor):
         self.page: PageWriter = self.md.page
         self.own = self.md.writer is self.page
         self.opened: list[tuple[str, int, str]] = []
+        self.paragraphs = 0
         self._inside(root)
         if self.own:
             for tag, at, _ in self.opened:
@@ -147,6 +148,8 @@ class Links(Treeprocessor):
             return ""
         if piece.closes:
             return self._close(piece.tag, at)
+        self._check_parent(piece.tag, at)
+        self.paragraphs += piece.tag == "p"
         known = attributes(content)
         new = retargeted(piece.tag, known, lambda name, target: self._lead(piece.tag, name, target, at))
         if piece.tag == "img":
@@ -172,7 +175,20 @@ class Links(Treeprocessor):
             self.page.faults.append(self.page.page.fault(at, "html", message))
         return True
 
+    def _check_parent(self, tag: str, at: int) -> None:
+        """That an element stands in one without which a browser drops it, or shows it as something else."""
+        inside = {each for each, _, _ in self.opened}
+        parents = _PARENTS.get(tag, ())
+        if parents and inside.isdisjoint(parents):
+            message = f"<{tag}> has to stand in <{parents[0]}>"
+            self.page.faults.append(self.page.page.fault(at, "html", message))
+
     def _close(self, tag: str, at: int) -> str:
+        if tag == "p":
+            self.paragraphs -= 1
+            if self.paragraphs < 0:
+                self.paragraphs = 0
+                self.page.faults.append(self.page.page.fault(at, "html", "</p> closes nothing here"))
         if tag in _OPTIONAL:
             return ""
         if not self.opened or self.opened[-1][0] != tag:
@@ -187,6 +203,21 @@ class Links(Treeprocessor):
 _OPTIONAL = frozenset(
     {"p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "colgroup", "rp", "rt"}
 )
+
+
+_PARENTS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("td", "th", "tr", "thead", "tbody", "tfoot", "caption", "colgroup", "col"), ("table",)),
+    "li": ("ul", "ol", "menu"),
+    **dict.fromkeys(("dt", "dd"), ("dl",)),
+    "summary": ("details",),
+    "figcaption": ("figure",),
+    "legend": ("fieldset",),
+    **dict.fromkeys(("option", "optgroup"), ("select", "datalist")),
+    "source": ("video", "audio", "picture"),
+    "track": ("video", "audio"),
+    **dict.fromkeys(("rt", "rp"), ("ruby",)),
+    "area": ("map",),
+}
 
 
 class Headings(Treeprocessor):

@@ -86,8 +86,13 @@ class BrokenLink(NamedTuple):
     is_lost: bool = False
 
 
+_NOWHERE = re.compile(r"https?:(?!//[^/?#])", re.IGNORECASE)
+
+
 def broken(link: LinkUse, url: str, files: set[str], anchors: Mapping[str, frozenset[str]]) -> BrokenLink | None:
     """What is wrong with a link of the page at *url* of a site that holds *files* and pages with *anchors*, or None."""
+    if _NOWHERE.match(link.target):
+        return BrokenLink(f"{link.target[:80]!r} names no host; write https://example.com/...")
     if _ELSEWHERE.match(link.target):
         if link.element in {"a", "area"}:
             message = f"{link.target[:80]!r} is not a link that is allowed; use https:, http:, mailto: or tel:"
