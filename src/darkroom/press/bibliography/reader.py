@@ -68,7 +68,7 @@ def read_bibliography(text: str, path: str) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     known = {record.key: record for record in records}
     seen: set[str] = set()
-    whole = _Whole(known, wrong)
+    whole = _Inheritance(known, wrong)
     for record in records:
         if record.key in seen:
             wrong.append((record.offset, f"{record.key!r} is defined twice; remove one"))
@@ -96,7 +96,7 @@ def _by_other_keys(records: Iterable[BibtexEntry], entries: Mapping[str, Entry])
     }
 
 
-class _Whole:
+class _Inheritance:
     """Entries with what they lack and others have: the one that their ``crossref`` names, and those of their ``xdata``.
 
     In a circle, an entry gives what is written in it. What is wrong goes to *wrong*.
