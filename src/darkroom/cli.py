@@ -407,9 +407,9 @@ def _cache(call: SimpleNamespace, root: Path) -> Path:
         return root / ".darkroom"
     from hashlib import sha256
 
-    import platformdirs
+    from darkroom.core.sealed import user_folder
 
-    return Path(platformdirs.user_cache_dir("darkroom")) / "untrusted" / sha256(os.fsencode(root)).hexdigest()[:16]
+    return Path(user_folder()) / "untrusted" / sha256(os.fsencode(root)).hexdigest()[:16]
 
 
 def _refuse_untrusted(call: SimpleNamespace, root: Path) -> None:

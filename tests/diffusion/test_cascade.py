@@ -61,7 +61,7 @@ def trained(*, stage_two: bool = False, epochs: int = 1, rate: float = 3e-3) -> 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
     """A stage I trained for some seconds, saved; and its losses."""
-    trainer, tokenizer, losses = trained(epochs=50)
+    trainer, tokenizer, losses = trained(epochs=24, rate=4e-3)
     folder = tmp_path_factory.mktemp("trained") / "stage_1"
     save_stage(folder, tokenizer, trainer.average.text_encoder, trainer.average.unet)
     return folder, losses

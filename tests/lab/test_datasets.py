@@ -28,7 +28,6 @@ def _declaration(*urls: str) -> DatasetDeclaration:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of this test's own."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / "cache" / name))
     return tmp_path / "cache" / "darkroom" / "tiny"
 
 
@@ -261,6 +260,7 @@ sha256 = "{"0" * 64}"
         ("[tiny]\ntitle = 'x'\nfiles = []", "data set 'tiny' has no valid 'source'"),
         ("[tiny]\n[Tiny]\n[x]\n[X]", "data sets 'tiny' and 'Tiny', 'x' and 'X' have the same name on some systems"),
         (WHOLE.replace("tiny", "Node"), "'Node' is a folder of Darkroom's own in the user's cache"),
+        (WHOLE.replace("tiny", "fonts"), "'fonts' is a folder of Darkroom's own in the user's cache"),
         (WHOLE + WHOLE.partition("\n\n")[2].replace('"n"', '"N"'), "files 'n' and 'N' have the same name"),
     ],
 )

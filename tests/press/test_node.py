@@ -162,7 +162,7 @@ def test_tex_that_takes_for_ever_is_a_fault_at_its_place(
     name: str, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other formulas are not at fault, and neither is Node."""
-    monkeypatch.setattr(node, "SILENCE_S", 2.0)
+    monkeypatch.setattr(node, "SILENCE_S", 1.0)
     project.page("Fonts for $a$ and $b$.")
     project.build()
     project.page(f"Before, $a$.\n\n$${COSTLY[name]}$$\n\nAnd $b$.")
@@ -177,7 +177,7 @@ def test_tex_that_takes_for_ever_is_a_fault_at_its_place(
 
 def test_costly_tex_of_a_caption_is_damage(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest of the site is built."""
-    monkeypatch.setattr(node, "SILENCE_S", 2.0)
+    monkeypatch.setattr(node, "SILENCE_S", 1.0)
     spoil(sound(project.outputs), lambda m: m["figures"]["loss"].update(caption=f"${COSTLY['made_long']}$"))
     project.page('Text with $x$.\n\n{{ figure("part_b/a/loss") }}')
     report = project.build()

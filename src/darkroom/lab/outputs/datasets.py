@@ -16,9 +16,10 @@ from typing import Any
 
 from darkroom.core.errors import DataUnavailable, UsageError
 from darkroom.core.paths import check_id, check_path, folded, read_toml, said_alike, write_atomically
+from darkroom.core.sealed import user_folder
 
 VARIABLE = "DARKROOM_DATA"
-_OWN = ("node", "untrusted")  # what else is in the user's cache
+_OWN = ("bibliographies", "embeddings", "fonts", "node", "packages", "untrusted")  # what else is in the user's cache
 Progress = Callable[[str, int, int], None]
 
 
@@ -110,9 +111,7 @@ class Dataset:
                     yield folder / name
 
     def _cache(self) -> Path:
-        import platformdirs
-
-        return Path(platformdirs.user_cache_dir("darkroom")) / self.name
+        return Path(user_folder()) / self.name
 
     def _fetch(self, wanted: DataFile, faults: list[str]) -> bytes:
         """Fetch a file from each mirror in turn; keep the first valid one."""
