@@ -98,7 +98,7 @@ class Digests:
                     found = os.lstat(path)
                 except (OSError, ValueError):
                     return False
-                if _is_current(entry, found):  # so it is no link: its inode is that of a file
+                if _is_current(entry, found):  # so it is not a link: its inode is that of a file
                     use(path)
                     if looks is not None:
                         looks[path] = found
@@ -108,7 +108,7 @@ class Digests:
         return True
 
     def is_whole(self, path: str, digest: str) -> bool:
-        """Whether the file at *path*, which is no link and can be read, has the sha256 *digest*."""
+        """Whether the file at *path*, which is not a link and can be read, has the sha256 *digest*."""
         try:
             return self.of(path, links=False) == digest
         except OSError:
@@ -125,7 +125,7 @@ class Digests:
                     is_current = _is_current(entry, os.lstat(path))
                 except (OSError, ValueError):
                     continue
-                if is_current:  # so it is no link: its inode is that of a file
+                if is_current:  # so it is not a link: its inode is that of a file
                     use(path)
                     found.add(name)
                     continue

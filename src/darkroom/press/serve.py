@@ -436,7 +436,7 @@ def serve(
     """Build, serve on this machine alone, and rebuild at every change, until interrupted.
 
     Args:
-        request: asked at the start and whenever something else than a template changes; it may plan anew.
+        request: called at the start and whenever something other than a template changes; it may plan anew.
         port: where to listen; 0 picks a free one.
         folders: what to watch beside the templates, such as experiments and sources.
         log: where lines for the terminal go.

@@ -322,7 +322,7 @@ def _raised(node: Any, l2tobj: Any) -> str:
 
 
 def _lowered(node: Any, l2tobj: Any) -> str:
-    r"""``\textsubscript{2}``, likewise."""
+    r"""``\textsubscript{2}``, in the same way."""
     return _set_off(str(l2tobj.nodelist_to_text(node.nodeargd.argnlist)).strip(), "_", _LOWERED, node, l2tobj)
 
 

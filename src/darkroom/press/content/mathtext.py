@@ -425,7 +425,7 @@ _ROW = re.compile(
 def rows(formula: Formula) -> tuple[list[Row], list[Edit]]:
     r"""The rows of a display formula that are numbered or named, and the edits that take LaTeX's own marks out.
 
-    The rows of ``align`` and its kind are numbered but for those with ``\notag``; other formulas where they have a
+    The rows of ``align`` and its kind are numbered except those with ``\notag``; other formulas where they have a
     ``\label`` or a name. Environments lose what numbers them, so that the page's numbers are the only ones.
     """
     tex = formula.tex

@@ -271,7 +271,7 @@ class Tree:
         self._raw(self.writer.call(token.meta["call"], True, token.children or ()), block=True)
 
     def _name(self, token: Token) -> None:
-        """The name of a heading is no part of its text."""
+        """The name of a heading is not part of its text."""
 
     # Callouts ---------------------------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ _JINJA = {"{{": "}}", "{%": "%}", "{#": "#}"}
 
 
 def placed(rule: Callable[[StateInline, bool], bool]) -> Callable[[StateInline, bool], bool]:
-    """A rule whose token knows where it stands; what it takes for code or HTML is no prose."""
+    """A rule whose token has its place; what it takes for code or HTML is not prose."""
 
     def placed(state: StateInline, silent: bool) -> bool:
         start, index = state.pos, len(state.tokens) + bool(state.pending)

@@ -73,7 +73,7 @@ def expand(text: str, kept: Ranges) -> Expanded:
     """Run Jinja on *text*.
 
     Raises:
-        Wrong: a mistake in the template, a name that is not known, a call whose name is no literal.
+        Wrong: a mistake in the template, a name that is not known, a call whose name is not a literal.
     """
     from jinja2 import TemplateError, TemplateSyntaxError, UndefinedError
 
@@ -229,7 +229,7 @@ class _Template:
         return offset + index - start
 
     def line(self, number: int) -> int:
-        """Where a line, counted from 1, begins in the text: its first character that is no space."""
+        """Where a line, counted from 1, begins in the text: its first character that is not a space."""
         start = 0
         for _ in range(number - 1):
             start = self.text.find("\n", start) + 1
@@ -391,7 +391,7 @@ def _maker(name: str) -> Callable[..., str]:
 
 
 def _bad_calls(tree: nodes.Template, template: _Template) -> Iterator[Complaint]:
-    """Calls of what there is not, and those whose name is no literal: every name is checked before anything runs."""
+    """Calls with an unknown word, and those whose name is not a literal: every name is checked before anything runs."""
     from jinja2 import nodes
 
     for taken in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):

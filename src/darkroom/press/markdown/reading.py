@@ -168,7 +168,7 @@ class Reading:
         return offset + position - start
 
     def mark(self, state: StateInline, start: int, end: int) -> None:
-        """What stands there is no prose, and none of Jinja's business."""
+        """That text is not prose, and Jinja may not touch it."""
         if state.src is self.content or state.src == self.content:
             self.marked.append((start, end))
         self.kept.append((self.place(state, start), self.place(state, end)))

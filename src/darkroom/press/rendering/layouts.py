@@ -117,7 +117,7 @@ class Layouts:
             raise Refused(Fault(self._path, 1, 1, "template", f"templates/{error.name} does not exist")) from None
         except (RecursionError, MemoryError, TooCostly, Refused):
             raise
-        except Exception as error:  # of whoever wrote the layout
+        except Exception as error:  # of the layout's author
             line = template_line(error)
             message = f"{error} (for {values.get('id', self._path)})"
             raise Refused(Fault(self._shown(name), line, 1, "template", message)) from None

@@ -33,7 +33,7 @@ class SectionContent(msgspec.Struct, frozen=True):
 
 
 class NoSection(Exception):
-    """A section that there is not; the message says so."""
+    """A section does not exist; the message has the nearest."""
 
 
 def section_of(name: str, outlines: Mapping[str, Outline]) -> SectionContent:

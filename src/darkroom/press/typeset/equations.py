@@ -1,4 +1,4 @@
-"""Formulas as they are written, what becomes of them, and how they read as plain text."""
+"""Formulas as they are written, what KaTeX makes of them, and how they read as plain text."""
 
 from __future__ import annotations
 

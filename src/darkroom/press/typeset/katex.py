@@ -24,7 +24,7 @@ from darkroom.press.typeset.equations import BadTeX, Equation, Typeset
 from darkroom.press.typeset.node import NodeTask, Stalled
 from darkroom.press.typeset.npm import install, node, pinned_versions
 
-FORM = 4  # of what is kept; another number, and everything is made anew
+FORM = 4  # of what is kept; with another number everything is made anew
 LONGEST = 10_000  # characters of a formula: KaTeX takes time that grows with their square
 BATCH = 1500  # equations that are worth a second process
 

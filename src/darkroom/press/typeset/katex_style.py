@@ -53,7 +53,7 @@ class FontPart(msgspec.Struct, frozen=True):
 
 
 class MathStyle(msgspec.Struct, frozen=True):
-    """KaTeX's style sheet: ``faces`` are (style, file, declarations but for the source)."""
+    """KaTeX's style sheet: ``faces`` are (style, file, declarations without the source)."""
 
     selectors: tuple[Selector, ...]
     faces: tuple[tuple[Style, str, str], ...]

@@ -206,7 +206,7 @@ def _counts(chunk: bytes) -> bool:
 
 
 def _segments(content: bytes) -> Iterator[bytes]:
-    """The segments of a JPEG but for those of programs other than EXIF, and comments."""
+    """The segments of a JPEG without comments and those of programs other than EXIF."""
     yield _JPEG
     at = len(_JPEG)
     while _SEGMENT.match(content, at):

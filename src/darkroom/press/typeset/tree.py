@@ -84,7 +84,7 @@ class _Problem(msgspec.Struct, frozen=True):
 
 
 class _Walk:
-    """One pass over a folder and all below it, but for hidden files and ``node_modules``."""
+    """One pass over a folder and all below it, except hidden files and ``node_modules``."""
 
     def __init__(self, root: str) -> None:
         self.root = root

@@ -34,7 +34,7 @@ def _leaves_out(text: str, at: int, before: str) -> bool:
 
 
 def _is_closed(text: str, at: int) -> bool:
-    """Whether the next single quote from *at* on, but for those within words, closes one."""
+    """Whether the next single quote from *at* on, except those within words, closes one."""
     for found in re.compile("'").finditer(text, at):
         before, behind = text[found.start() - 1], text[found.end() : found.end() + 1]
         if not (before.isalnum() and behind.isalnum()):
