@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,4 @@ def _run_once(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 @pytest.fixture
 def fresh(_run_once: Workshop, tmp_path: Path) -> Workshop:
     """A copy of a project whose experiments have all been run."""
-    copy = Workshop(tmp_path / "project", tmp_path / "probe")
-    shutil.copytree(_run_once.root, copy.root, ignore=shutil.ignore_patterns(".darkroom", ".scratch", "__pycache__"))
-    copy.probe.mkdir()
-    return copy
+    return _run_once.copied(tmp_path)

@@ -32,12 +32,7 @@ def _chained_once(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 @pytest.fixture
 def chained(_chained_once: Workshop, tmp_path: Path) -> Workshop:
     """A chain of three of which the first two have temporary results, all of them run."""
-    copy = Workshop(tmp_path / "project", tmp_path / "probe")
-    shutil.copytree(
-        _chained_once.root, copy.root, ignore=shutil.ignore_patterns(".darkroom", ".scratch", "__pycache__")
-    )
-    copy.probe.mkdir()
-    return copy
+    return _chained_once.copied(tmp_path)
 
 
 def _without_temporary(workshop: Workshop) -> None:
