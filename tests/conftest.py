@@ -40,16 +40,20 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes() -> None:
-    """npm's packages are installed once, before there are workers."""
+    """npm's packages are installed, and parts of fonts are made, once: before there are workers."""
     from darkroom.core.digests import Digests
     from darkroom.core.errors import UsageError
+    from darkroom.press.inputs import Inputs
     from darkroom.press.theme import theme_of
     from darkroom.press.typeset.npm import install
+    from darkroom.press.typeset.static_files import read_static
 
     theme, tools = theme_of(None, HERE.parent / ".darkroom", Digests()), HERE / "browser/tools"
     for folder, place in ((theme.base, theme.packages), (tools, tools)):
         with suppress(UsageError):  # then what needs them is skipped
             install(folder, place)
+    with suppress(UsageError):
+        read_static(theme, Inputs(Digests()), HERE.parent / ".darkroom/press", str)
 
 
 class _Stopwatch:
