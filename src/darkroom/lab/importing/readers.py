@@ -261,16 +261,16 @@ def as_column(cells: Sequence[int | float]) -> np.ndarray:
 # Pictures -------------------------------------------------------------------------------------------------------------
 
 
-class Kept(bytes):
+class KeptBytes(bytes):
     """A file that is stored as it is: a picture or a film."""
 
 
-def _picture(content: bytes) -> Kept:
+def _picture(content: bytes) -> KeptBytes:
     try:
         pixels_of(content)
     except ValueError as error:
         raise Unreadable(str(error)) from None
-    return Kept(content)
+    return KeptBytes(content)
 
 
 def _said(error: Exception) -> str:
@@ -286,5 +286,5 @@ READERS: Mapping[str, Callable[[bytes], Value]] = {
     ".json": _json,
     ".jsonl": lines_of,
     **dict.fromkeys(sorted(PICTURES), _picture),
-    **dict.fromkeys(sorted(FILMS), Kept),
+    **dict.fromkeys(sorted(FILMS), KeptBytes),
 }

@@ -18,7 +18,7 @@ from darkroom.core.paths import check_address, said_alike
 from darkroom.core.units import duration, seconds
 from darkroom.lab.importing.files import Faults, Given, collect
 from darkroom.lab.importing.naming import Folder, Named, results_of
-from darkroom.lab.importing.readers import Kept
+from darkroom.lab.importing.readers import KeptBytes
 from darkroom.lab.outputs import results
 from darkroom.lab.outputs.folders import OutputFolder
 from darkroom.lab.outputs.locking import locked
@@ -154,7 +154,7 @@ def _check_values(found: Sequence[Named], identity: str, vet: Vet, faults: Fault
     """Report values that cannot be stored, and pictures that cannot be shown."""
     for each in found:
         kept = each.value.files if isinstance(each.value, Folder) else []
-        if isinstance(each.value, Kept):
+        if isinstance(each.value, KeptBytes):
             kept = [(each.path, each.value)]
         else:
             value = Path() if isinstance(each.value, Folder) else each.value
@@ -173,7 +173,7 @@ def _store(
     returned: dict[str, Any] = {}
     files: list[StoredFile] = []
     for each in found:
-        if isinstance(each.value, Kept):
+        if isinstance(each.value, KeptBytes):
             suffix = each.path.rpartition(".")[2].lower()
             files.append(results.store_file(folder, f"{each.name}.{suffix}", bytes(each.value)))
         elif isinstance(each.value, Folder):
