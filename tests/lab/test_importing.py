@@ -363,7 +363,7 @@ BAD: dict[str, tuple[str, bytes, str]] = {
     "how to convert it": (
         "loss.pth",
         b"PK",
-        "save_file(torch.load('loss.pth', map_location='cpu'), 'loss.safetensors')",
+        "map_location='cpu', weights_only=True), 'loss.safetensors')",
     ),
     "a plain pickle": ("loss.pkl", b"\x80\x04", "np.savez('loss.npz', **arrays)"),
     "objects": (

@@ -24,7 +24,10 @@ MOST_CELLS = 10_000_000
 MOST_DEPTH = 100
 PICKLES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib"})
 CONVERT = {
-    ".pt": "from safetensors.torch import save_file; save_file(torch.load(FILE, map_location='cpu'), 'NAME.safetensors')",
+    ".pt": (
+        "from safetensors.torch import save_file; "
+        "save_file(torch.load(FILE, map_location='cpu', weights_only=True), 'NAME.safetensors')"
+    ),
     "": "np.savez('NAME.npz', **arrays)",
 }
 Value = Any
