@@ -256,6 +256,8 @@ BAD = {
         ("history.csv", b"_step,loss\na,1\n"),
         "row 1 has 'a' as its _step; steps are whole numbers",
     ),
+    "a huge step": (("history.csv", b"_step,loss\n1e300,1\n"), "row 1 has '1e300' as its _step"),
+    "a huge number": (("history.json", b'[{"_step": 1, "loss": 1' + b"0" * 400 + b"}]"), "results must be finite"),
     "half a step": (("history.json", b'[{"_step": 0.5, "loss": 1}]'), "row 1 has '0.5' as its _step"),
     "no numbers": (("history.csv", b"_step,name\n0,x\n"), "has no metric with numbers"),
     "another table": (("plots/metrics/loss.tsv", b"a\tb\n0\t1\n"), "has the columns a, b"),

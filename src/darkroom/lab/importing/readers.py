@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import math
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -51,9 +52,15 @@ def read(given: Given) -> Value:
     if reader is None:
         raise Unreadable(refusal(given))
     try:
-        return reader(given.content)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # numpy's, of a file that an older version wrote
+            return reader(given.content)
+    except Unreadable:
+        raise
     except MemoryError:
         raise Unreadable("holds more than fits into memory; import a part of it") from None
+    except Exception as error:  # whatever a decoder stumbles over
+        raise Unreadable(f"is not a valid {given.suffix} file ({_said(error)}); save it again") from None
 
 
 def refusal(given: Given) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
@@ -25,6 +26,8 @@ from darkroom.lab.importing.files import Given
 from darkroom.lab.importing.readers import Unreadable, json_of, lines_of, number_of, rows_of, text_of
 
 STEPS = ("_step", "step", "Step", "trainer/global_step")
+LARGEST_STEP = 2**53
+LARGEST_NUMBER = sys.float_info.max
 _BOOKKEEPING = frozenset({"id", "run_id", "run_name", "timestamp", "log_id", "space_id"})
 _DVCLIVE = "plots/metrics/"
 _SERIES = frozenset({"step", "value"})
@@ -209,7 +212,7 @@ def _points(rows: Iterable[Mapping[str, Any]], step: str, names: Sequence[str]) 
     points: Points = {name: [] for name in names}
     for number, row in enumerate(rows, 1):
         at = _number(row.get(step), number, step)
-        if not isinstance(at, int | float) or at != int(at):
+        if not isinstance(at, int | float) or at != int(at) or abs(at) > LARGEST_STEP:
             raise Unreadable(f"row {number} has {str(row.get(step))[:40]!r} as its {step}; steps are whole numbers")
         for name in list(points):
             value = row.get(name)
@@ -227,7 +230,7 @@ def _number(value: Any, row: int, name: str) -> int | float | None:
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, int | float):
-        value = repr(value) if not math.isfinite(value) else value
+        value = repr(value) if abs(value) > LARGEST_NUMBER or value != value else value  # noqa: PLR0124
     if not isinstance(value, str):
         return value if isinstance(value, int | float) else None
     try:

@@ -296,9 +296,9 @@ def pixels_of(content: bytes) -> np.ndarray:
     import numpy as np
     from PIL import Image
 
+    formats = ("PNG", "GIF", "WEBP")
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(content), formats=("PNG", "GIF", "WEBP")) as picture:
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(content), formats=formats) as picture:
             if picture.mode[0] in "IF":
                 raise ValueError("it has more than 8 bits a channel; save it with 8, or its array as .npy")
             count = int(getattr(picture, "n_frames", 1))
