@@ -19,7 +19,7 @@ from darkroom.press.bibliography.reader import read_bibliography
 from darkroom.press.bibliography.tex import Report, as_text, whole_text
 from darkroom.press.content.works import Entry
 from darkroom.press.faults import place
-from tests.press.projects import Project
+from tests.press.projects import Project, copy_fonts
 
 EXPORTS = Path(__file__).parent / "exports"
 
@@ -682,6 +682,7 @@ def test_a_bibliography_is_read_once(project: Project, monkeypatch: pytest.Monke
     monkeypatch.setattr(
         reader, "read_bibliography", lambda text, path: read.append(path) or read_bibliography(text, path)
     )
+    copy_fonts(project.root / "cache/darkroom/fonts")
     monkeypatch.setenv("XDG_CACHE_HOME", str(project.root / "cache"))
     for number, text in enumerate(("One.", "Two.", "Three.")):
         project.page(f'{text} {{{{ cite("ho2020") }}}}')

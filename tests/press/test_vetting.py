@@ -15,7 +15,7 @@ from darkroom.press.typeset.pictures import judge
 from darkroom.press.typeset.vetted import Vetted
 from darkroom.press.typeset.vetting import fault_of, is_plain
 from tests.hostile import FILMS
-from tests.press.projects import Project
+from tests.press.projects import Project, copy_fonts
 from tests.press.samples import plot, png
 
 
@@ -190,7 +190,9 @@ def test_what_was_found_fit_is_remembered_across_projects(
     project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """By what is in a file and by its suffix, for this user, and no longer than the rules that it was found fit by."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    home = tmp_path_factory.mktemp("cache")
+    copy_fonts(home / "darkroom/fonts")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home))
     asked: list[str] = []
     monkeypatch.setattr(
         vetting, "fault_of", lambda path, content: asked.append(Path(path).name) or fault_of(path, content)
