@@ -5,7 +5,6 @@ What is chosen (``-k``, ``-m``, a folder or file), what prints (``-s``) and what
 
 from __future__ import annotations
 
-import math
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,12 @@ import pytest
 HERE = Path(__file__).parent
 MOST = 4  # a worker with torch takes a gigabyte
 SECONDS = "darkroom/seconds"  # of each file in the last run of all, in pytest's cache
-FIRST = ("browser", "", "experiments", "press", "lab", "golden", "devices", "diffusion")  # where no run was timed yet
+ROUGHLY = {  # the same, where no run was timed yet
+    "press/test_limits": 60, "browser/test_audit": 60, "browser/test_pages": 50, "press/test_hostile": 25,
+    "lab/test_run": 25, "experiments/test_pocket_if": 25, "test_new": 20, "press/test_publish": 15, "test_caches": 15,
+    "press/test_node": 15, "experiments/test_part_a_sections": 13, "devices/test_paths": 13, "test_surroundings": 13,
+    "devices/test_cascades": 12, "lab/test_gpus": 12, "diffusion/test_train": 11, "experiments/test_part_b": 11,
+}  # fmt: skip
 
 
 def _cores() -> int:
@@ -87,9 +91,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     took = config.cache.get(SECONDS, {}) if hasattr(config, "cache") else {}
 
-    def place(item: pytest.Item) -> tuple[float, int]:
-        folder = item.path.relative_to(HERE).parent.as_posix().removeprefix(".")
-        known = took.get(item.nodeid.partition("::")[0], math.inf)
-        return -known, FIRST.index(folder) if folder in FIRST else len(FIRST)
+    def seconds(item: pytest.Item) -> float:
+        roughly = ROUGHLY.get(item.path.relative_to(HERE).with_suffix("").as_posix(), 5)
+        return float(took.get(item.nodeid.partition("::")[0], roughly))
 
-    items.sort(key=place)
+    items.sort(key=seconds, reverse=True)
