@@ -270,7 +270,8 @@ def test_an_interrupt_is_one_line_from_the_first_import_on() -> None:
     assert script.split('"""', 2)[2].split()[:4] == ["from", "darkroom.__main__", "import", "run"]
     code = (
         "import _signal, sys; sys.path.insert(0, sys.argv[1]); before = {*sys.modules}; import darkroom.__main__; "
-        "print({'pathlib', 'typing', 'signal'} & ({*sys.modules} - before)); print(_signal.getsignal(_signal.SIGINT) is _signal.default_int_handler)"
+        "print({'pathlib', 'typing', 'signal'} & ({*sys.modules} - before)); "
+        "print(_signal.getsignal(_signal.SIGINT) is _signal.default_int_handler)"
     )
     done = subprocess.run(
         [sys.executable, "-S", "-c", code, str(ROOT / "src")], capture_output=True, text=True, check=True

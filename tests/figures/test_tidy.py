@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darkroom.figures.tidy import short_path, tidied
@@ -34,6 +34,7 @@ DRAWN = """<defs>
 """
 
 
+@settings(deadline=None)
 @given(st.tuples(NUMBERS, NUMBERS), st.lists(LINES | st.just("z"), max_size=30))
 def test_a_short_path_is_the_same_path(first: tuple[float, float], lines: list[str]) -> None:
     """Every corner and handle is where it was, to half of a tenth of a pixel, however long the path."""

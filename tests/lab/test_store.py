@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darkroom.core.digests import RACY_NS, Digests
@@ -358,6 +358,7 @@ STATES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(state=st.dictionaries(st.text().filter(lambda key: key != "$array"), STATES, max_size=4))
 def test_a_checkpoint_gives_back_what_was_kept(tmp_path_factory: pytest.TempPathFactory, state: dict[str, Any]) -> None:
     """Any nested state comes back equal."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from fontTools.ttLib import TTFont
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darkroom.core.digests import Digests
@@ -44,6 +44,7 @@ def test_what_is_no_range_is_refused(wrong: str) -> None:
         read_ranges(wrong)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 40)).map(lambda pair: (pair[0], sum(pair)))))
 def test_a_character_is_in_a_list_of_ranges_or_in_its_complement(ranges: list[tuple[int, int]]) -> None:
     """In one of the two and never in both; and what is written is read again."""
