@@ -501,6 +501,25 @@ def test_a_link_in_a_folder_is_not_followed(elsewhere: Workshop) -> None:
     assert any("given/more: is not imported: is a link" in line for line in lines)
 
 
+def test_a_link_that_the_call_names_is_followed(elsewhere: Workshop) -> None:
+    """Such as one to a mounted drive."""
+    folder = put(elsewhere, {"loss.npy": npy(LOSS), "more/samples.npy": npy(GREY)})
+    links = [elsewhere.root.parent / "loss.npy", elsewhere.root.parent / "drive"]
+    links[0].symlink_to(folder / "loss.npy")
+    links[1].symlink_to(folder / "more")
+
+    take(elsewhere, *links)
+
+    assert sorted(stored(elsewhere)) == ["loss", "samples"]
+
+
+def test_a_name_with_a_line_break_is_one_line(elsewhere: Workshop) -> None:
+    """It must not read as a fault of another file."""
+    lines = refused(elsewhere, put(elsewhere, {"a\nimport x: y.npy": npy(LOSS)}))
+
+    assert [line for line in lines if not line.startswith(f"import {ID}: ")] == []
+
+
 def test_all_that_is_wrong_is_said_at_once(elsewhere: Workshop) -> None:
     """Files that cannot be read, and results that are missing or are not declared, with their files and a nearer way."""
     lines = refused(elsewhere, put(elsewhere, {"los.npy": npy(LOSS), "a.pkl": b"x", "b.npy": b"x"}))

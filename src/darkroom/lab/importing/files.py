@@ -58,7 +58,8 @@ class Faults(list[str]):
 
     def add(self, path: str, problem: str) -> None:
         """Add what is wrong at a path."""
-        self.append(f"{path}: {problem}")
+        shown = path.replace("\n", "\\n").replace("\r", "\\r")  # a name must not read as another fault
+        self.append(f"{shown}: {problem}")
 
 
 def collect(paths: Iterable[str], faults: Faults, most: int = MOST_FILES) -> list[Given]:
@@ -84,7 +85,7 @@ class _Collector:
 
     def take(self, path: Path) -> None:
         try:
-            mode = path.lstat().st_mode
+            mode = path.stat().st_mode  # a link that the call names is followed, none within a folder is
         except OSError as error:
             self.faults.add(os.fspath(path), f"cannot be read: {error.strerror}; give files, folders or zip archives")
             return
@@ -93,7 +94,7 @@ class _Collector:
             self._folder(path)
             if len(self.found) == before:
                 self.faults.add(os.fspath(path), "has no files; give a folder with results")
-        elif content := self._read(path, os.fspath(path)):
+        elif content := self._read(path, os.fspath(path), links=True):
             if path.suffix.lower() == ".zip":
                 self._archive(path, content)
             else:
@@ -105,9 +106,9 @@ class _Collector:
             if (content := self._read(Path(path), f"{folder.name or folder}/{shown}")) is not None:
                 self._keep(shown, folder.resolve().name, content)
 
-    def _read(self, path: Path, shown: str) -> bytes | None:
+    def _read(self, path: Path, shown: str, *, links: bool = False) -> bytes | None:
         try:
-            content = read_plain(path, max(self.room, 0))
+            content = read_plain(path, max(self.room, 0), links=links)
         except (OSError, ValueError) as error:
             said = error.strerror if isinstance(error, OSError) else str(error)
             self.faults.add(shown, f"is not imported: {said}")

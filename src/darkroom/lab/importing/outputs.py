@@ -70,10 +70,12 @@ def _folders(given: Sequence[Given], faults: Faults) -> Iterator[_Found]:
     """The outputs among files, each verified against its manifest."""
     contents = {each.path: each.content for each in given}
     seen: dict[str, str] = {}
-    for each in given:
-        if each.name != NAME:
-            continue
+    folders: list[tuple[str, str]] = []
+    for each in sorted(given, key=lambda found: found.path.count("/")):
         folder = each.path.removesuffix(NAME)
+        if each.name != NAME or any(each.within == within and folder.startswith(known) for within, known in folders):
+            continue  # within the outputs of another it is a file of a result
+        folders.append((each.within, folder))
         try:
             manifest = decode(each.content, each.path)
         except DamagedOutputs as error:
