@@ -52,12 +52,15 @@ MAY_IMPORT = {
     "press.site": "core press.bibliography press.content press.faults press.files press.inputs press.limits press.markdown "
     "press.rendering press.theme press.typeset",
     "press.build": "core press.content press.files press.inputs press.site press.theme press.write",
-    "press.paper": "core press.build press.content",
+    "press.tags": "",
+    "press.published": "core press.build press.content",
+    "press.paper": "core press.build press.content press.published press.tags",
+    "press.single": "core press.build press.published press.tags press.typeset",
     "press.serve": "core press.build press.rendering",
     "press": "",
     "new": "core",
     "cli": "core lab.accept lab.importing lab.outputs lab.plan lab.running lab.source lab.status new press.build press.paper "
-    "press.serve press.typeset",
+    "press.serve press.single press.typeset",
     "__main__": "cli",
     "": "",
 }

@@ -1,4 +1,4 @@
-"""The command line, ``python build.py`` or ``darkroom``: new, run, import, status, accept, serve, check and pdf.
+"""The command line: ``python build.py`` or ``darkroom``, and its commands.
 
 A build with nothing to do must cost almost nothing, so modules are imported only when a command needs them, and the
 options of a plain build are read without argparse.
@@ -246,6 +246,10 @@ def _add_commands(commands: _SubParsersAction[Any], shared: ArgumentParser) -> N
     pdf.add_argument("--to", default="report.pdf", metavar="FILE", help="the PDF; by default report.pdf")
     pdf.add_argument("--paper", choices=("a4", "letter"), default="a4", help="its format; by default a4")
     _add_switch(pdf, "no-run")
+    single = add("single", "build the site, and write each page as one file that needs no other")
+    single.add_argument("pages", nargs="*", metavar="PAGE", help="such as part-a; by default all of the navigation")
+    single.add_argument("--to", default="single", metavar="DIR", help="the folder for them; by default single")
+    _add_switch(single, "no-run")
 
 
 def _add_switch(parser: ArgumentParser, name: str) -> None:
@@ -418,7 +422,7 @@ def _refuse_untrusted(call: SimpleNamespace, root: Path) -> None:
     Raises:
         UsageError: it would.
     """
-    if call.command in {"run", "import", "accept", "serve", "pdf"}:
+    if call.command in {"run", "import", "accept", "serve", "pdf", "single"}:
         raise UsageError(
             f"{call.command} --untrusted: an untrusted project can only be read; use build, check or status"
         )
@@ -649,6 +653,15 @@ def _pdf(call: SimpleNamespace, lab: Lab) -> int:
     return 0
 
 
+def _single(call: SimpleNamespace, lab: Lab) -> int:
+    from darkroom.press.single import write_single
+
+    _build(call, lab)
+    for path in write_single(_request(call, lab, lab.planner().plan()), call.pages, Path(call.to).absolute()):
+        _print(f"{_shown(path)}: {path.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
 def _serve(call: SimpleNamespace, lab: Lab) -> int:
     from darkroom.press.serve import serve
 
@@ -672,6 +685,7 @@ _COMMANDS = {
     "serve": _serve,
     "check": _check,
     "pdf": _pdf,
+    "single": _single,
 }
 
 

@@ -10,19 +10,20 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from darkroom.core.errors import ContentError, Fault, UsageError, nearest
-from darkroom.press.build import SiteRequest, published
-from darkroom.press.content.calls import listed
+from darkroom.core.errors import ContentError, Fault, UsageError
+from darkroom.core.paths import write_atomically
+from darkroom.press.build import SiteRequest
 from darkroom.press.content.outlines import Outline
 from darkroom.press.content.page_calls import number_figures
-from darkroom.press.content.settings import read_site
+from darkroom.press.published import pages_of, settings_of
+from darkroom.press.tags import tags_of, with_attribute
 
 if TYPE_CHECKING:
     from pypdf import PdfReader, PdfWriter
@@ -110,31 +111,13 @@ def print_report(request: SiteRequest, names: Sequence[str], target: Path, paper
         UsageError: there is no such page; and as for :func:`print_site`.
         ContentError: as for :func:`print_site`.
     """
-    pages = _named(published(request), names)
-    path = request.templates / "site.toml"
-    site = read_site(path.read_text(encoding="utf-8"), path.name, os.environ.get("DARKROOM_BASE_URL"))
+    pages, site = pages_of(request, names, "pdf"), settings_of(request)
     printed = print_site(
         request.site, pages, target, paper=paper, title=site.title, authors=site.authors, address=site.base_url
     )
     record = json.loads((request.site / RECORD).read_text(encoding="utf-8"))
     lines = tuple(_deliverables(each, printed.starts) for each in record.get("deliverables", ()))
     return msgspec.structs.replace(printed, pages=tuple(page.url for page in pages), deliverables=lines)
-
-
-def _named(pages: Sequence[Outline], names: Sequence[str]) -> Sequence[Outline]:
-    """The pages of these names, or all.
-
-    Raises:
-        UsageError: there is no such page, or none at all.
-    """
-    known = {page.url.removesuffix(".html"): page for page in pages}
-    if not known:
-        raise UsageError("pdf: no page is in the navigation; give one an order in its front matter")
-    chosen = [name.removesuffix(".md").removesuffix(".html") for name in names] or list(known)
-    for name in chosen:
-        if name not in known:
-            raise UsageError(f"pdf: no page {name!r}{nearest(name, known) or listed('; there are', known)}")
-    return [known[name] for name in dict.fromkeys(chosen)]
 
 
 def _deliverables(of: Mapping[str, Any], starts: Mapping[str, int]) -> str:
@@ -206,33 +189,17 @@ def _link(source: str, target: str) -> None:
 # A page for the printer -----------------------------------------------------------------------------------------------
 
 
-class _Tags(HTMLParser):
-    """The start tags of a page, with where they begin and end."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__(convert_charrefs=False)
-        self.lines = [0, *(found.end() for found in re.finditer("\n", html))]
-        self.found: list[tuple[int, int, str, dict[str, str | None]]] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Take one in."""
-        line, column = self.getpos()
-        start = self.lines[line - 1] + column
-        self.found.append((start, start + len(self.get_starttag_text() or ""), tag, dict(attrs)))
-
-
 def for_paper(html: str, paper: str) -> str:
     """A page as it is printed: all pictures load at once, its policy is left out, and its title names those that do not."""
     parts, end = [], 0
-    for start, stop, tag, attributes in _Tags(html).found:
-        text = html[start:stop]
-        if tag == "img" and attributes.get("loading") == "lazy":
-            text = re.sub(r"""\sloading\s*=\s*(?:"lazy"|'lazy'|lazy\b)""", "", text)
-        elif tag == "meta" and str(attributes.get("http-equiv", "")).lower() == "content-security-policy":
+    for tag in tags_of(html):
+        text = html[tag.start : tag.stop]
+        if tag.name == "img" and tag.attributes.get("loading") == "lazy":
+            text = with_attribute(text, "loading", None)
+        elif tag.attributes.get("http-equiv", "").lower() == "content-security-policy":
             text = f"<style>@page {{ size: {PAPERS[paper]}; margin: 15mm }}</style>{_CHECK}"
-        parts += [html[end:start], text]
-        end = stop
+        parts += [html[end : tag.start], text]
+        end = tag.stop
     return "".join([*parts, html[end:]])
 
 
@@ -389,11 +356,9 @@ def _fit(place: _Place) -> Any:
 
 
 def _write(writer: PdfWriter, target: Path) -> None:
-    scratch = target.with_name(f".{target.name}.{os.getpid()}")
+    content = BytesIO()
+    writer.write(content)
     try:
-        writer.write(scratch)
-        scratch.replace(target)
+        write_atomically(target, content.getvalue(), durable=False)
     except OSError as error:
         raise UsageError(f"{target} cannot be written: {error.strerror or error}") from None
-    finally:
-        scratch.unlink(missing_ok=True)

@@ -9,6 +9,9 @@ const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowD
 if (document.documentElement.classList.contains("seen")) queueMicrotask(start);
 else document.addEventListener("seen", start);
 
+// A page that is opened as a file can fetch only what stands in it.
+const canFetch = (address) => location.protocol !== "file:" || address.startsWith("data:");
+
 function start() {
   const idle = window.requestIdleCallback ?? setTimeout;
   const every = (selector, work) => document.querySelectorAll(selector).forEach((element) => idle(() => work(element)));
@@ -22,8 +25,8 @@ function start() {
 // Films: all panels of a figure in step, under one button and one slider --
 
 function film(player) {
-  if (location.protocol === "file:") return; // nothing can be fetched there
   const panels = [...player.querySelectorAll(".panel")];
+  if (!panels.every((panel) => canFetch(panel.dataset.film))) return;
   const labels = JSON.parse(player.dataset.labels ?? "[]");
   const last = Math.max(...panels.map((panel) => Number(panel.dataset.frames))) - 1;
   const button = make("button", { type: "button", className: "play" });
@@ -213,7 +216,6 @@ function slider(box) {
 // screens; where a drawing cannot be fetched, the picture stays --
 
 function plots() {
-  if (location.protocol === "file:") return;
   const near = new IntersectionObserver((seen) => {
     for (const { isIntersecting, target } of seen) {
       if (!isIntersecting) continue;
@@ -221,7 +223,7 @@ function plots() {
       drawn(target).catch(() => {}).finally(() => delete target.dataset.plot);
     }
   }, { rootMargin: "200%" });
-  for (const plot of document.querySelectorAll("[data-plot]")) near.observe(plot);
+  for (const plot of document.querySelectorAll("[data-plot]")) if (canFetch(plot.dataset.plot)) near.observe(plot);
 }
 
 async function drawn(plot) {
