@@ -593,6 +593,7 @@ def test_every_fault_of_a_file_is_told_at_once() -> None:
         ("Ho J, Jain A", "1:20 bibliography: key: 'Ho J, Jain A' is read as one name, Jain A Ho J; write"),
         ("Ho J and B C", "1:20 bibliography: key: 'Ho J' is read as the family name 'J'; write"),
         ("A B and ", "1:23 bibliography: key: `and` joins '' to nothing; write"),
+        ("A B and", "1:20 bibliography: key: `and` joins 'A B and' to nothing; write"),
     ],
 )
 def test_names_that_bibtex_would_misread_are_faults(author: str, problem: str) -> None:

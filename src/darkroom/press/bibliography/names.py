@@ -120,7 +120,7 @@ def _joined_otherwise(name: str) -> str:
     bare = re.sub(r"\{[^{}]*\}|\\[^A-Za-z&]", "", name)
     if ";" in bare or "&" in bare:
         return f"'{name}' is read as one name"
-    return f"`and` joins '{name}' to nothing" if re.match(r"and\b|$", name) else ""
+    return f"`and` joins '{name}' to nothing" if re.search(r"^(?:and\b|$)|\sand$", name, re.IGNORECASE) else ""
 
 
 def _extended(name: str) -> Name | None:
