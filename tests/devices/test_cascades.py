@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from darkroom.diffusion.views import flip, identity  # noqa: E402
 from darkroom.lab import Weights  # noqa: E402
 from experiments.cascade import Pipeline, SuperResolutionPipeline  # noqa: E402
 from experiments.part_b import digits  # noqa: E402
+from tests.devices.kernels import lacking  # noqa: E402
 from tests.devices.pretend import TURING, pretended  # noqa: E402
 from tests.diffusion.cascades import save_as_published, save_cascade  # noqa: E402
 from tests.experiments.handles import Handle  # noqa: E402
@@ -57,8 +60,9 @@ def test_deepfloyd_as_it_is_published_draws_on_a_gpu(kind, tmp_path, monkeypatch
         return kept[0]  # both enlarge the same
 
     on_the_cpu = drawn("cpu")
-    with pretended(kind):
+    with pretended(kind) as device:
         there = drawn(kind)
+    assert not lacking(device.operations, kind)
     for picture, expected in zip(there, on_the_cpu, strict=True):
         assert expected.std() > 10
         assert np.abs(picture.astype(float) - expected).mean() < 4
@@ -75,6 +79,27 @@ def test_prompts_are_encoded_in_float16_on_a_gpu_and_kept_apart(cascade, tmp_pat
         assert not torch.equal(rounded, exact)
         torch.testing.assert_close(rounded, exact, atol=0.01, rtol=0.01)
         assert [len(list(folder.iterdir())) for folder in (tmp_path / kind).iterdir()] == [2, 2]
+
+
+@pytest.mark.parametrize("kind", ["cuda", "mps"])
+def test_the_text_encoder_is_gone_before_the_network_comes(cascade, tmp_path, monkeypatch, kind):
+    """And its memory is the device's again: DeepFloyd's takes 11.5 GB, and the next process may need them."""
+    import transformers
+
+    load, encoders = transformers.T5EncoderModel.from_pretrained, []
+
+    def loaded(*arguments: Any, **options: Any) -> Any:
+        encoder = load(*arguments, **options)
+        encoders.append(weakref.ref(encoder.shared.weight))
+        return encoder
+
+    monkeypatch.setattr(transformers.T5EncoderModel, "from_pretrained", loaded)
+    with pretended(kind) as device:
+        handle = Handle()
+        handle.device = kind
+        pipeline = Pipeline(handle, Weights(str(cascade[0])), PROMPTS, cache=tmp_path)
+        assert len(encoders) == 1 and encoders[0]() is None and device.given_back == 1
+        assert "stage" not in vars(pipeline) and pipeline.stage.side == 16
 
 
 @pytest.mark.parametrize("predicts", ["epsilon", "v_prediction"])

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from darkroom.diffusion import arithmetic
-from darkroom.diffusion.arithmetic import fitting, has_bfloat16, sampling_dtype, training_dtype
+from darkroom.diffusion.arithmetic import fitting, free_memory, has_bfloat16, sampling_dtype, training_dtype
 from darkroom.diffusion.train import Denoising, Recipe, Trainer
 
 
@@ -84,6 +84,20 @@ def test_what_goes_through_a_network_at_once_fits_into_half_of_what_is_free(monk
     monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: free + 7_000)
     monkeypatch.setattr(torch.mps, "current_allocated_memory", lambda: 7_000 - kept)
     assert fitting("mps", 50, 100) == rows
+
+
+def test_memory_that_only_caches_files_is_free(monkeypatch, tmp_path):
+    """A model that has just been downloaded fills main memory with its files; they make room."""
+    told = tmp_path / "meminfo"
+    monkeypatch.setattr(arithmetic, "_MEMORY", told)
+    assert free_memory("cpu") is None
+    told.write_text("MemTotal:       8000 kB\nMemFree:         100 kB\nMemAvailable:   6000 kB\n")
+    assert free_memory("cpu") == 6000 * 1024
+    told.write_text("MemTotal:       8000 kB\n")
+    assert free_memory("cpu") is None
+    monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: 900)
+    monkeypatch.setattr(torch.mps, "current_allocated_memory", lambda: 200)
+    assert free_memory("mps") == 700
 
 
 def test_what_is_called_float32_is_computed_in_float32():

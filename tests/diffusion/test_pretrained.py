@@ -340,9 +340,47 @@ def test_only_the_weights_that_are_read_are_downloaded(monkeypatch, tmp_path, pu
 
 def test_a_model_too_large_for_the_memory_is_refused_before_it_is_read(cascade, monkeypatch):
     """What is needed, what is free and what to choose instead are said."""
-    monkeypatch.setattr("os.sysconf", lambda name: 1)
-    with pytest.raises(ModelUnavailable, match=r"GB are free; choose a smaller model"):
+    monkeypatch.setattr("darkroom.diffusion.pretrained.free_memory", lambda device: 1)
+    with pytest.raises(
+        ModelUnavailable, match=r"needs about .* GB on cpu and 0\.0 GB are free; choose a smaller model"
+    ):
         load_stage(Source(str(cascade[0])))
+
+
+def test_a_text_encoder_too_large_for_the_memory_can_be_done_without(cascade, tmp_path, monkeypatch):
+    """All sizes of DeepFloyd have the same, so that no smaller model would help."""
+    import transformers
+
+    monkeypatch.setattr("darkroom.diffusion.pretrained.free_memory", lambda device: 1)
+    monkeypatch.setattr(transformers.T5EncoderModel, "from_pretrained", forbidden)
+    with pytest.raises(
+        ModelUnavailable, match=r'GB are free; use embeddings that were made elsewhere: embeddings = "FILE"'
+    ):
+        Prompts(Source(str(cascade[0])), tmp_path / "embeddings")(["a hat"])
+    monkeypatch.setattr("darkroom.diffusion.pretrained.free_memory", lambda device: None)  # the system does not tell
+
+    def too_large(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(transformers.T5EncoderModel, "from_pretrained", too_large)
+    with pytest.raises(ModelUnavailable, match="does not fit into the device's memory; use embeddings"):
+        Prompts(Source(str(cascade[0])), tmp_path / "embeddings")(["a hat"])
+
+
+def test_embeddings_that_are_no_numbers_are_not_kept(cascade, tmp_path):
+    """A text encoder that overflows is told, and asked again the next time."""
+    from safetensors.torch import load_file, save_file
+
+    folder = copied(cascade, tmp_path)
+    (weights,) = (folder / "text_encoder").glob("*.safetensors")
+    tensors = load_file(weights)
+    tensors["encoder.final_layer_norm.weight"][:] = torch.inf
+    save_file(tensors, weights, metadata={"format": "pt"})
+    with pytest.raises(
+        ModelUnavailable, match="its text encoder gives NaN or infinity for 'a hat', 'a cat'; use embeddings"
+    ):
+        Prompts(Source(str(folder)), tmp_path / "embeddings")(["a hat", "a cat"])
+    assert not list(tmp_path.glob("embeddings/**/*.safetensors"))
 
 
 def test_the_times_are_the_pipeline_s(cascade, first):
@@ -464,10 +502,30 @@ def test_room_is_reckoned_by_what_is_read(cascade, tmp_path, monkeypatch):
         (tmp_path / f"{name}.safetensors").write_bytes(bytes(size))
     files = [pretrained._weight_files(tmp_path, half) for half in (False, True)]
     assert [sum(path.stat().st_size for path in each) for each in files] == [110, 40]
-    monkeypatch.setattr("os.sysconf", lambda name: 10)  # ten pages of ten bytes
+    monkeypatch.setattr(pretrained, "free_memory", lambda device: 100)
     with pytest.raises(ModelUnavailable, match="choose a smaller model"):
-        pretrained._check_room(Source(str(tmp_path)), files[0], "cpu")
-    pretrained._check_room(Source(str(tmp_path)), files[1], "cpu")
+        pretrained._check_room(Source(str(tmp_path)), files[0], "cpu", torch.float32)
+    with pytest.raises(ModelUnavailable, match="choose a smaller model"):  # twice as large in float32
+        pretrained._check_room(Source(str(tmp_path)), files[1], "cpu", torch.float32)
+    pretrained._check_room(Source(str(tmp_path)), files[1], "cuda", torch.float16)
+
+
+def test_a_t4_has_room_for_deepfloyd_s_text_encoder(monkeypatch):
+    """11.54 GB of weights on a GPU that has 15.2 GB free beside CUDA itself."""
+    from darkroom.diffusion import pretrained
+
+    class Stored:
+        name = "model.fp16-00001-of-00002.safetensors"
+
+        def __init__(self, size: float) -> None:
+            self.st_size = size
+
+        def stat(self) -> Stored:
+            return self
+
+    monkeypatch.setattr(pretrained, "free_memory", lambda device: 14.5e9)
+    shards: Any = [Stored(9.96e9), Stored(1.58e9)]
+    pretrained._check_room(Source("a/b"), shards, "cuda", torch.float16, room=pretrained._ROOM_TO_READ)
 
 
 def test_memory_that_runs_out_on_an_apple_gpu_is_told(monkeypatch):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -109,3 +110,20 @@ def _free_bytes(device: str) -> int:
         kept = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
         return int(torch.cuda.mem_get_info()[0] + kept)
     return int(torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory())
+
+
+def free_memory(device: str) -> int | None:
+    """The free memory of *device* in bytes; of a CPU with what the system would give up its caches of files for.
+
+    None where the system does not tell.
+    """
+    if device != "cpu":
+        return _free_bytes(device)
+    try:
+        lines = _MEMORY.read_text("ascii").splitlines()
+    except OSError:
+        return None
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")), None)
+
+
+_MEMORY = Path("/proc/meminfo")

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +28,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from darkroom.diffusion.arithmetic import has_bfloat16
+from darkroom.diffusion.arithmetic import free_memory, has_bfloat16
 from darkroom.diffusion.denoise import (
     DataPredictor,
     Denoiser,
@@ -50,7 +49,10 @@ _VARIANCES: dict[str, Variance] = {"fixed_small": "small", "fixed_large": "large
 _PREDICTIONS = ("epsilon", "v_prediction")
 _WEIGHTY = {"unet", "text_encoder", "transformer"}  # parts that have weights
 _ALIVE = 16  # tensors of a U-Net's first size that are alive at once, by a count of DeepFloyd's
-_ROOM = 1.3  # what a network needs beside its weights
+_ROOM = 1.3  # what a network needs, of what its weights take
+_ROOM_TO_READ = 1.1  # the same of a text encoder, which reads one prompt at a time
+_SMALLER = "choose a smaller model, such as pocket"
+_ELSEWHERE = 'use embeddings that were made elsewhere: embeddings = "FILE" in experiments/models.toml'
 
 
 class ModelUnavailable(RuntimeError):
@@ -273,7 +275,7 @@ class Prompts:
         except ModelUnavailable as error:
             shown = ", ".join(repr(prompt) for prompt in prompts[:3])
             raise ModelUnavailable(
-                f"no embedding of {shown} is cached, and the text encoder cannot be had: {error}"
+                f"no embedding of {shown} is cached, and the text encoder cannot be loaded: {error}"
             ) from error
         try:
             tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
@@ -283,18 +285,22 @@ class Prompts:
                 f"{folder / 'tokenizer'}: the tokenizer cannot be read ({said}); are sentencepiece and protobuf installed?"
             ) from error
         kind = T5EncoderModel if _is_t5(folder / "text_encoder") else AutoModel
-        half = self._half
-        _check_room(self.source, _weight_files(folder / "text_encoder", half), self.device)
-        with _memory_watched(self.source):
+        half, dtype = self._half, torch.float16 if self._half else torch.float32
+        files = _weight_files(folder / "text_encoder", half)
+        _check_room(self.source, files, self.device, dtype, room=_ROOM_TO_READ, advice=_ELSEWHERE)
+        with _memory_watched(self.source, _ELSEWHERE):
             options: dict[str, Any] = _variant_of(folder / "text_encoder", half)
             if self.device != "cpu":
                 options["device_map"] = {"": self.device}  # not by way of main memory
-            encoder = kind.from_pretrained(
-                folder / "text_encoder", use_safetensors=True, dtype=torch.float16 if half else torch.float32, **options
-            )
+            encoder = kind.from_pretrained(folder / "text_encoder", use_safetensors=True, dtype=dtype, **options)
             encoded = [self._encoded(encoder, tokenizer, prompt) for prompt in prompts]
         del encoder
-        _let_go()
+        _let_go(self.device)
+        if unread := [each for each, parts in zip(prompts, encoded, strict=True) if not _is_finite(parts)]:
+            shown = ", ".join(repr(prompt) for prompt in unread)
+            raise ModelUnavailable(
+                f"{self.source.place}: its text encoder gives NaN or infinity for {shown}; {_ELSEWHERE}"
+            )
         self._folder.mkdir(parents=True, exist_ok=True)
         for prompt, parts in zip(prompts, encoded, strict=True):
             temporary = self._path(prompt).with_suffix(f".{secrets.token_hex(8)}")  # machines may share the folder
@@ -332,9 +338,10 @@ def load_stage(source: Source, device: str = "cpu", *, dtype: torch.dtype | None
     dtype = dtype or _quick_dtype(device)
     folder = source.folder("unet", "scheduler", half=dtype == torch.float16)
     weights, half = folder / "unet", dtype == torch.float16
-    _check_room(source, _weight_files(weights, half), device)
+    stored = torch.float32 if dtype == torch.bfloat16 else dtype
+    _check_room(source, _weight_files(weights, half), device, stored)
     with _memory_watched(source):
-        unet = _network(UNet2DConditionModel, weights, torch.float32 if dtype == torch.bfloat16 else dtype, half)
+        unet = _network(UNet2DConditionModel, weights, stored, half)
         unet = unet.to(device, memory_format=torch.channels_last)
     scheduler = DDPMScheduler.from_pretrained(folder / "scheduler")
     schedule, noising = schedule_of(scheduler), folder / "image_noising_scheduler"
@@ -370,7 +377,7 @@ def load_flow(
     dtype = dtype or (torch.bfloat16 if device == "cuda" else torch.float32)
     folder = source.folder("transformer")
     weights = folder / "transformer"
-    _check_room(source, _weight_files(weights, half=False), device)
+    _check_room(source, _weight_files(weights, half=False), device, dtype)
     with _memory_watched(source):
         network = _network(convention.code or _class_of(weights), weights, dtype, half=False).to(device)
     side = convention.side or getattr(network.config, "sample_size", 0)
@@ -488,7 +495,7 @@ class _UNet:
                 f"prompts are embedded in {embeddings.shape[-1]} numbers a token and the network takes {self.width}; "
                 "use the text encoder that it was trained with"
             )
-        t = (time * self.schedule.T).round(decimals=3)  # whole times as they are, and those between them
+        t = (1000 * (time * self.schedule.T)).round() / 1000  # whole times as they are, and those between them
         seen = x if enlarged is None else torch.cat([x, enlarged], 1)
         with torch.autocast(self.device, torch.bfloat16, enabled=self.autocast):
             output: Tensor = self.unet(
@@ -619,35 +626,49 @@ def _downloaded(source: Source, parts: Sequence[str], half: bool) -> Path:
     return Path(snapshot)
 
 
-def _check_room(source: Source, files: Sequence[Path], device: str) -> None:
-    """Refuse a model that cannot fit into memory before reading gigabytes."""
-    needed = _ROOM * sum(path.stat().st_size for path in files)
-    if device == "cuda":
-        free = torch.cuda.mem_get_info()[0]
-    elif hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    else:
-        return
-    if needed > free:
+def _check_room(
+    source: Source,
+    files: Sequence[Path],
+    device: str,
+    dtype: torch.dtype,
+    *,
+    room: float = _ROOM,
+    advice: str = _SMALLER,
+) -> None:
+    """Refuse a model that cannot fit into memory before reading gigabytes.
+
+    Args:
+        files: of its weights.
+        dtype: what they are read as; halves become twice as large in float32.
+        room: what it needs, of what its weights take.
+        advice: what to do where it does not fit.
+    """
+    widened = 2 if dtype == torch.float32 and ".fp16" in files[0].name else 1
+    needed, free = room * widened * sum(path.stat().st_size for path in files), free_memory(device)
+    if free is not None and needed > free:
         raise ModelUnavailable(
-            f"{source.place} needs about {needed / 1e9:.1f} GB on {device} and {free / 1e9:.1f} GB are free; {_SMALLER}"
+            f"{source.place} needs about {needed / 1e9:.1f} GB on {device} and {free / 1e9:.1f} GB are free; {advice}"
         )
 
 
-_SMALLER = "choose a smaller model (deepfloyd-l, deepfloyd-m or pocket)"
-
-
 @contextmanager
-def _memory_watched(source: Source) -> Iterator[None]:
+def _memory_watched(source: Source, advice: str = _SMALLER) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
         if not isinstance(error, torch.OutOfMemoryError) and "out of memory" not in str(error):  # MPS says it so
             raise
-        raise ModelUnavailable(f"{source.place} does not fit into the device's memory; {_SMALLER}") from error
+        raise ModelUnavailable(f"{source.place} does not fit into the device's memory; {advice}") from error
 
 
-def _let_go() -> None:
+def _is_finite(parts: dict[str, Tensor]) -> bool:
+    return bool(parts["embedding"].isfinite().all())
+
+
+def _let_go(device: str) -> None:
+    """Give what is no longer used on *device* back to it; torch would keep it for tensors of the same sizes."""
     gc.collect()
-    if torch.cuda.is_available():
+    if device == "cuda":
         torch.cuda.empty_cache()
+    elif device == "mps":
+        torch.mps.empty_cache()
