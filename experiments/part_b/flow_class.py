@@ -15,7 +15,7 @@ from darkroom.lab import Dataset, Results, Run, dataset, experiment
 from experiments.part_b import panels
 
 
-@experiment(device="gpu", minutes=60)
+@experiment(device="gpu", minutes=60, gpu_minutes=4)
 def flow_class(
     run: Run,
     mnist: Dataset = dataset("mnist"),

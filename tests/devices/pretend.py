@@ -51,7 +51,6 @@ class Pretended:
         launches, waits, uploads: how often each operation was launched, was waited for, and sent numbers from the CPU.
         operations: the names of all that were launched, overloads told apart.
         capture: the CUDA graph that is being captured.
-        given_back: how often memory that nothing uses was given back to the system.
     """
 
     def __init__(self, kind: str, capability: tuple[int, int]) -> None:
@@ -61,15 +60,10 @@ class Pretended:
         self.uploads: Counter[str] = Counter()
         self.operations: set[str] = set()
         self.capture: Graph | None = None
-        self.given_back = 0
 
     def names(self, device: Any) -> bool:
         """Whether *device*, as a tensor or a caller gives it, is this one."""
         return device is not None and torch.device(device).type == self.kind
-
-    def give_back(self) -> None:
-        """``empty_cache``."""
-        self.given_back += 1
 
     def waited(self, operation: str) -> None:
         """Count a wait, which a capture does not survive."""
@@ -365,7 +359,7 @@ def pretended(kind: str, *, capability: tuple[int, int] = AMPERE) -> Iterator[Pr
         else:
             stack.enter_context(patch.object(torch.mps, "recommended_max_memory", lambda: 16 << 30))
             stack.enter_context(patch.object(torch.mps, "current_allocated_memory", lambda: 0))
-            stack.enter_context(patch.object(torch.mps, "empty_cache", device.give_back))
+            stack.enter_context(patch.object(torch.mps, "empty_cache", lambda: None))
         stack.enter_context(patch.object(torch, "Generator", _Generator))
         stack.enter_context(patch.object(torch, "autocast", _Autocast))
         for place in ("torch.optim.optimizer", "torch.nn.utils.clip_grad"):
@@ -398,7 +392,7 @@ def _cuda(device: Pretended) -> dict[str, Any]:
         "max_memory_allocated": lambda *_: 0,
         "memory_allocated": lambda *_: 0,
         "memory_reserved": lambda *_: 0,
-        "empty_cache": device.give_back,
+        "empty_cache": lambda: None,
     }
 
 

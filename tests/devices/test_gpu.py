@@ -96,6 +96,13 @@ def test_samples_are_those_of_the_cpu(gpu):
 
 
 @pytest.mark.parametrize("name", trainings.OBJECTIVES)
+def test_gradients_are_those_of_the_cpu(gpu, digits, monkeypatch, name):
+    """A kernel that computes something else goes unnoticed in a loss that falls all the same."""
+    monkeypatch.setattr("darkroom.diffusion.train.training_dtype", lambda device: torch.float32)
+    trainings.check_gradients(name, digits, gpu, tolerance=1e-3)
+
+
+@pytest.mark.parametrize("name", trainings.OBJECTIVES)
 @pytest.mark.parametrize("recipe", trainings.RECIPES)
 def test_a_captured_step_is_the_step(cuda, digits, monkeypatch, name, recipe):
     """In float32, where only the order of sums differs from run to run."""

@@ -82,6 +82,18 @@ def test_losses_are_those_of_the_cpu(digits, monkeypatch, name, kind):
     np.testing.assert_allclose(losses, expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [*((name, "mps") for name in trainings.OBJECTIVES), pytest.param(QUICK, "cuda", marks=pytest.mark.slow)],
+)
+def test_gradients_are_those_of_the_cpu(digits, monkeypatch, name, kind):
+    """Of one batch; torch has a kernel for each operation of a step."""
+    monkeypatch.setattr("darkroom.diffusion.train.training_dtype", lambda device: torch.float32)
+    with pretended(kind) as device:
+        trainings.check_gradients(name, digits, kind, tolerance=1e-4)
+    assert not lacking(device.operations, kind)
+
+
 def test_a_training_waits_once_a_report(digits):
     """Steps follow one another without the CPU, which only sends the next ones off."""
     with pretended("cuda", capability=PASCAL) as device:

@@ -100,6 +100,26 @@ def check_resumed(name: str, recipe: Recipe, digits: tuple[np.ndarray, np.ndarra
     assert_same(stored(straight.state()), stored(second.state()))
 
 
+def check_gradients(name: str, digits: tuple[np.ndarray, np.ndarray], device: str, tolerance: float) -> None:
+    """Of the CPU's first batch, each weight has on *device* the loss and the gradient that it has on the CPU."""
+    here, there = (trainer(name, PLAIN, digits, each) for each in ("cpu", device))
+    drawn = here._draw(here._order(0)[0])
+    losses, gradients = [], []
+    for each in (here, there):
+        each.network.train()
+        loss = each.objective.loss(each.network, *(value.to(each.device) for value in drawn))
+        loss.backward()
+        losses.append(loss.item())
+        named = each.network.named_parameters()
+        gradients.append({of: weight.grad.cpu() for of, weight in named if weight.grad is not None})
+    assert abs(losses[1] - losses[0]) < tolerance * abs(losses[0])
+    expected, found = gradients
+    assert found.keys() == expected.keys()
+    whole = sum(gradient.square().sum().item() for gradient in expected.values()) ** 0.5
+    apart = {of: (found[of] - gradient).norm().item() / whole for of, gradient in expected.items()}
+    assert not [of for of, distance in apart.items() if not distance < tolerance], apart
+
+
 def stored(state: State) -> State:
     """A state as a checkpoint brings it back: arrays, in main memory, their own."""
     if isinstance(state, dict):

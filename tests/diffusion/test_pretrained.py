@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+import darkroom
 from darkroom.diffusion.denoise import Denoiser
 from darkroom.diffusion.guidance import Guided
 from darkroom.diffusion.pretrained import ModelUnavailable, Prompts, Source, Stage, load_stage
@@ -536,3 +537,25 @@ def test_memory_that_runs_out_on_an_apple_gpu_is_told(monkeypatch):
         raise RuntimeError("MPS backend out of memory (MPS allocated: 9.05 GB)")
     with pytest.raises(RuntimeError, match="shapes differ"), pretrained._memory_watched(Source("a/b")):
         raise RuntimeError("shapes differ")
+
+
+def test_the_course_s_scaffold_reads_deepfloyd_as_it_is_published(tmp_path, monkeypatch):
+    """Without its text encoder and checker of pictures, in a type that the device computes in; embeddings alike."""
+    import importlib.util
+
+    place = Path(darkroom.__file__).parent / "scaffolds/cs180/experiments/part_a/model.py"
+    spec = importlib.util.spec_from_file_location("scaffold_of_part_a", place)
+    assert spec and spec.loader
+    model = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(model)
+    stages = save_as_published(tmp_path)
+    for folder in stages:
+        shutil.rmtree(folder / "text_encoder")
+    monkeypatch.setattr(model, "STAGES", [str(folder) for folder in stages])
+    monkeypatch.setattr(model, "EMBEDDINGS", tmp_path / "embeddings.pth")
+    torch.save({"a hat": torch.ones(1, 77, 16, dtype=torch.float16)}, tmp_path / "embeddings.pth")
+    for number in (1, 2):
+        unet = model.stage(number, "cpu").unet
+        pictures, level = torch.zeros(1, 3 * number, 16, 16), torch.tensor([250]) if number == 2 else None
+        asked = {"encoder_hidden_states": model.embeddings("cpu")["a hat"], "class_labels": level}
+        assert unet(pictures, 500, **asked).sample.shape == (1, 6, 16, 16)

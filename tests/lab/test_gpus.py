@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from darkroom.core.errors import DeviceUnavailable
 from darkroom.core.manifest import load
-from darkroom.lab.running import gpus
+from darkroom.lab.running import gpus, provenance, worker
 
 from .workshop import Workshop
 
@@ -25,7 +29,7 @@ __version__ = "9"
 
 def device_count():
     seen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return 4 if seen is None else len(seen.split(","))
+    return 4 if seen is None else len(seen.split(",")) if seen else 0
 
 
 cuda = SimpleNamespace(
@@ -34,6 +38,7 @@ cuda = SimpleNamespace(
     get_device_name=lambda: "A GPU",
     max_memory_allocated=lambda: 0,
 )
+version = SimpleNamespace(cuda=os.environ.get("BUILT_WITH") or None, hip=None)
 backends = SimpleNamespace(mps=SimpleNamespace(is_available=lambda: False))
 
 
@@ -120,6 +125,21 @@ def test_one_gpu_is_asked_for_by_nothing(computing):
     assert manifest is not None and manifest.provenance.device == "A GPU"
 
 
+@pytest.mark.parametrize(("installed", "built_with"), [(True, ""), (False, ""), (True, "12.8")])
+def test_a_gpu_that_torch_cannot_use_is_told(computing, installed, built_with):
+    """A build of torch for CPUs only would take hours without a word; who hides the GPU from another wants that."""
+    (computing.root / "bin").mkdir()
+    if installed:
+        (computing.root / "bin/nvidia-smi").write_text("#!/bin/sh\n")
+        (computing.root / "bin/nvidia-smi").chmod(0o755)
+    variables = {"PATH": f"{computing.root / 'bin'}{os.pathsep}{os.environ['PATH']}", "BUILT_WITH": built_with}
+    said = "part_g/ada runs on the CPU: torch 9 is built without CUDA, but NVIDIA's driver is installed; install"
+    done = run(computing, CUDA_VISIBLE_DEVICES="", **variables)
+    assert (said in done.stderr) == (installed and not built_with)
+    assert {each["device"] for each in results(computing)} == {"cpu"}
+    assert said not in run(computing, "--force", "--device", "cpu", CUDA_VISIBLE_DEVICES="", **variables).stderr
+
+
 def test_several_gpus_work_side_by_side(computing):
     run(computing, "--gpus", "0,1,2,3")
     found = results(computing)
@@ -198,6 +218,38 @@ def test_a_run_waits_for_another_process_where_it_is_asked_to(workshop, tmp_path
     _, rest = waiting.communicate(timeout=60)
     assert waiting.returncode == 0 and "part_x/alone  done" in rest
     assert (Path(workshop.outputs) / "part_x/alone/manifest.json").exists()
+
+
+def test_a_mac_is_told_by_its_chip(monkeypatch, tmp_path):
+    """Which has the GPU in it; Python calls all of them "arm"."""
+    (tmp_path / "sysctl").write_text('#!/bin/sh\n[ "$*" = "-n machdep.cpu.brand_string" ] && echo "Apple M2"\n')
+    (tmp_path / "sysctl").chmod(0o755)
+    monkeypatch.setattr(provenance.Path, "read_text", missing)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert provenance.device_name("mps") == "Apple M2 (mps)"
+    (tmp_path / "sysctl").unlink()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(platform, "processor", lambda: "arm")
+    assert provenance.device_name("mps") == "arm (mps)"
+
+
+def missing(*_: Any, **__: Any) -> str:
+    raise FileNotFoundError
+
+
+@pytest.mark.parametrize(("there", "expected"), [("cuda", ["cache", "peak"]), ("mps", ["cache"]), ("cpu", [])])
+def test_memory_of_a_gpu_is_given_back_between_experiments(monkeypatch, there, expected):
+    """Those that share a process leave each other room, on NVIDIA's and on Apple's."""
+    given: list[str] = []
+    place = {"empty_cache": lambda: given.append("cache"), "reset_peak_memory_stats": lambda: given.append("peak")}
+    torch = SimpleNamespace(
+        cuda=SimpleNamespace(is_available=lambda: there == "cuda", **place),
+        mps=SimpleNamespace(**place),
+        backends=SimpleNamespace(mps=SimpleNamespace(is_available=lambda: there == "mps")),
+    )
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    worker._let_go()
+    assert given == expected
 
 
 def test_torch_is_not_asked_for_gpus_where_there_are_no_device_files(monkeypatch):

@@ -15,6 +15,7 @@ import importlib
 import importlib.util
 import os
 import queue
+import shutil
 import sys
 import threading
 import traceback
@@ -101,6 +102,7 @@ class _Worker:
             if "torch" in recipe.packages:  # an earlier job may have changed it
                 _use_threads(self.job.threads or _threads_at_first())
             self.emit(events.Device(device))
+            _tell_unused_gpu(device, self.job.device, recipe)
             if self._holds_this(place):
                 place.drop_leftover(self.job.key)
             name = provenance.device_name(device)
@@ -262,6 +264,18 @@ def chosen_device(requested: str, recipe: ExperimentRecipe) -> str:
     return requested
 
 
+def _tell_unused_gpu(device: str, requested: str, recipe: ExperimentRecipe) -> None:
+    """Say that a run which could use a GPU of NVIDIA's does not, since torch was built for CPUs only."""
+    if (device, requested, recipe.device) != ("cpu", "auto", "gpu") or shutil.which("nvidia-smi") is None:
+        return
+    torch = importlib.import_module("torch")
+    if torch.version.cuda is None and torch.version.hip is None:
+        sys.stderr.write(
+            f"{recipe.id} runs on the CPU: torch {torch.__version__} is built without CUDA, but NVIDIA's driver is "
+            "installed; install a build of torch with CUDA, or choose --device cpu\n"
+        )
+
+
 def _use_threads(threads: int) -> None:
     torch = importlib.import_module("torch")
     if torch.get_num_threads() != threads:
@@ -330,6 +344,8 @@ def _let_go() -> None:
     if torch is not None and hasattr(torch, "cuda") and torch.cuda.is_available():
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
+    elif torch is not None and hasattr(torch, "mps") and torch.backends.mps.is_available():
+        torch.mps.empty_cache()
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak of what is in memory
 
