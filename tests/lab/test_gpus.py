@@ -29,7 +29,9 @@ __version__ = "9"
 
 def device_count():
     seen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return 4 if seen is None else len(seen.split(",")) if seen else 0
+    if seen is None:
+        return 4
+    return 1 if "MIG-" in seen else len(seen.split(",")) if seen else 0
 
 
 cuda = SimpleNamespace(
@@ -95,7 +97,8 @@ def run(workshop: Workshop, *arguments: str, code: int = 0, **variables: str) ->
     [
         (("--gpus", "0,3"), {}, {"0", "3"}),
         (("--device", "cuda:1"), {}, {"1"}),
-        ((), {"CUDA_VISIBLE_DEVICES": "2,GPU-abcdef0123,MIG-1/2/0"}, {"2", "GPU-abcdef0123", "MIG-1/2/0"}),
+        ((), {"CUDA_VISIBLE_DEVICES": "2,GPU-abcdef0123"}, {"2", "GPU-abcdef0123"}),
+        ((), {"CUDA_VISIBLE_DEVICES": "MIG-1/2/0,MIG-1/3/0"}, {"MIG-1/2/0", "MIG-1/3/0"}),
         (("--gpus", "1"), {"CUDA_VISIBLE_DEVICES": "7,5"}, {"5"}),
         (("--jobs", "2"), {}, {"0", "1"}),
     ],

@@ -52,10 +52,10 @@ def present() -> list[str]:
         return []
     if found[-1] == "mps":
         return [ANY]
-    listed = (
-        _listed(os.environ[VISIBLE]) if VISIBLE in os.environ else [str(number) for number in range(int(found[-1]))]
-    )
-    return listed[: int(found[-1])]
+    count = int(found[-1])
+    listed = _listed(os.environ[VISIBLE]) if VISIBLE in os.environ else [str(number) for number in range(count)]
+    parts = [each for each in listed if each.startswith("MIG-")]
+    return parts if count and parts else listed[:count]  # of parts, a process sees one, however many are listed
 
 
 def chosen(numbers: tuple[int, ...], there: list[str]) -> list[str]:
