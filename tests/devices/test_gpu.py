@@ -162,7 +162,7 @@ def test_losses_are_in_the_band_of_those_before(gpu, identity, tmp_path, monkeyp
 
 
 def test_training_is_quicker_than_the_usual_loop(cuda):
-    """Ten times as quick, on a GPU that computes a step faster than Python can ask for it."""
+    """By how much is printed: most where a GPU computes a step faster than Python can ask for it."""
     from tests.benchmarks.test_training import test_training_beats_the_usual_loop
 
     test_training_beats_the_usual_loop()

@@ -117,7 +117,8 @@ def save_sentencepiece(folder: Path) -> None:
         )
     config = {
         "tokenizer_class": "T5Tokenizer",
-        "extra_ids": 0,
+        "extra_ids": 100,
+        "additional_special_tokens": [f"<extra_id_{number}>" for number in range(100)],
         "eos_token": "</s>",
         "pad_token": "<pad>",
         "unk_token": "<unk>",

@@ -417,13 +417,22 @@ def test_bfloat16_is_float32_but_for_its_precision(cascade):
 
 
 def test_a_tokenizer_of_sentencepiece_is_read(cascade, tmp_path):
-    """As DeepFloyd IF publishes it: transformers converts it, for which sentencepiece and protobuf are in the extra."""
-    pytest.importorskip("sentencepiece")
+    """As DeepFloyd IF publishes it: transformers converts it, for which sentencepiece and protobuf are in the extra.
+
+    Tokens are those of sentencepiece itself, whatever spaces and letters a prompt has.
+    """
+    from transformers import AutoTokenizer
+
+    sentencepiece = pytest.importorskip("sentencepiece")
     folder = shutil.copytree(cascade[0], tmp_path / "published")
     shutil.rmtree(folder / "tokenizer")
     save_sentencepiece(folder / "tokenizer")
     embeddings = Prompts(Source(str(folder)), tmp_path / "embeddings")(PROMPTS)
     assert embeddings.shape == (2, 77, 16) and not torch.equal(embeddings[0], embeddings[1])
+    converted = AutoTokenizer.from_pretrained(folder / "tokenizer")
+    original = sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer/spiece.model"))
+    for prompt in (*PROMPTS, "", "a  rocket   ship, 7!", "a naïve “photo”"):
+        assert converted(prompt).input_ids == [*original.encode(prompt), original.eos_id()]
 
 
 def test_a_cascade_with_deepfloyd_s_settings_draws(tmp_path):
