@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -90,16 +91,30 @@ def run_all(run: Callable[..., Stored], stages: Iterable[Path]) -> None:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, Stored]]:
-    """Every experiment, upstream first, with its results."""
+def loads() -> Counter[str]:
+    """How often each experiment has loaded the text encoder."""
+    return Counter()
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, loads: Counter[str]) -> dict[str, tuple[Any, Stored]]:
+    """Every experiment, upstream first, with its results; none finds prompts that another has encoded."""
+    import transformers
+
     from tests.diffusion.cascades import save_cascade
 
     torch.set_num_threads(1)
     patch = pytest.MonkeyPatch()
     patch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path_factory.mktemp("cache")))
     finished: dict[str, tuple[Any, Stored]] = {}
+    load = transformers.T5EncoderModel.from_pretrained
 
     def run(experiment: Any, *inputs: Any) -> Stored:
+        def counted(*arguments: Any, **options: Any) -> Any:
+            loads[experiment.function.__name__] += 1
+            return load(*arguments, **options)
+
+        patch.setattr(transformers.T5EncoderModel, "from_pretrained", counted)
         results = computed(experiment, *inputs)
         finished[experiment.function.__name__] = experiment, results
         return results
@@ -123,6 +138,11 @@ def test_figures_and_metrics_come_of_the_results(done, name):
         value = metric(results)
         for number in value.values() if isinstance(value, dict) else [value]:
             assert math.isfinite(number)
+
+
+def test_all_prompts_of_an_experiment_are_encoded_in_one_load(done, loads):
+    """DeepFloyd's text encoder takes longer to load than most experiments to draw."""
+    assert len(loads) >= 12 and set(loads.values()) == {1}
 
 
 def test_noise_grows_with_t(done):
