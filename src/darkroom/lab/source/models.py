@@ -10,8 +10,8 @@
     stage_1.hub = "DeepFloyd/IF-I-M-v1.0"     a name on the hub, at a revision
     stage_1.revision = "<commit>"             a commit; "main" may change at any time
     parameters = { gamma = 7.0 }              replace the experiments' defaults in its variants
-    text = { hub = "DeepFloyd/IF-I-XL-v1.0", revision = "main" }    the text encoder for prompts; by default the
-    model's own embeddings = "prompt_embeds_dict.pth"     or a dictionary of embeddings of prompts, computed elsewhere
+    text = { hub = "DeepFloyd/IF-I-XL-v1.0", revision = "<commit>" }    what reads prompts; by default the stage's own
+    embeddings = "prompt_embeds_dict.pth"     or embeddings of prompts, made elsewhere
 
     [pixels]                                  a flow-matching network in pixel space declares its convention
     title = "Pixels"
