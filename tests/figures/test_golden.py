@@ -82,6 +82,11 @@ def _heat_map() -> Drawing:
     return heat_map([[9, 1], [0, 1234]], row_labels="ab", column_labels="cd", x_label="read as", y_label="drawn as")
 
 
+def _differences() -> Drawing:
+    values = [[0.25, -0.01], [0.0, -0.25]]
+    return heat_map(values, row_labels="ab", column_labels="cd", x_label="read as", y_label="drawn as", format="+.2f")
+
+
 def _network() -> Drawing:
     return network(*unet(), title="U-Net")
 
@@ -109,7 +114,7 @@ def _distances() -> Drawing:
 
 DRAWN: dict[str, Callable[[], Drawing]] = {
     "tiles": _tiles, "animation": _animation, "line_plot": _line_plot, "bar_plot": _bar_plot, "histogram": _histogram,
-    "heat_map": _heat_map, "network": _network, "table": _table, "slides": _slides, "compare": _compare,
+    "heat_map": _heat_map, "differences": _differences, "network": _network, "table": _table, "slides": _slides, "compare": _compare,
     "turning": _turning, "distances": _distances,
 }  # fmt: skip
 

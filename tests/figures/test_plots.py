@@ -477,7 +477,7 @@ def test_what_cannot_be_drawn_is_refused_in_one_line(series, options, message):
         (lambda f: f.hist([Sample("s", [1])], x_label="x", x_range=(2, 3)), "no value lies from 2 to 3"),
         (lambda f: f.map(np.ones(3), ["a"], ["b"]), r"shape \(3,\)"),
         (lambda f: f.map(np.ones((2, 1)), ["a"], ["b"]), "1 row and 1 column labels"),
-        (lambda f: f.map(-np.ones((1, 1)), ["a"], ["b"]), "negative"),
+        (lambda f: f.map(np.full((1, 1), np.nan), ["a"], ["b"]), "NaN or infinite"),
         (lambda f: f.map(np.ones((1, 30)), ["a"], ["label"] * 30), "do not fit 30 times"),
     ],
 )
@@ -490,6 +490,20 @@ def test_bars_distributions_and_matrices_refuse_what_they_cannot_show(draw, mess
     with pytest.raises(FigureError, match=message) as caught:
         draw(SimpleNamespace(bars=bar_plot, hist=histogram, map=heat))
     assert "\n" not in str(caught.value)
+
+
+def test_differences_have_two_colours_on_one_scale():
+    """Equal sizes stand out about equally, whatever their sign; every text on them can be read."""
+    for share in np.linspace(0.05, 1, 20):
+        below, above = ramp(-share), ramp(share)
+        for page in ("light", "dark"):
+            seen = [contrast(getattr(each, page), getattr(PAGE, page)) for each in (below, above)]
+            assert max(seen) / min(seen) < 1.25
+            for each in (below, above):
+                assert contrast(getattr(each, page), getattr(over(each), page)) >= 4.5
+    drawing = heat_map([[4.0, -4.0], [0.0, -1.0]], row_labels="ab", column_labels="cd", x_label="x", y_label="y")
+    text = drawing.files["plot.svg"].decode()
+    assert text.count(ramp(1).css) == 1 and text.count(ramp(-1).css) == 1 and text.count(ramp(-0.5).css) == 1
 
 
 def test_what_is_read_off_lies_on_the_curve():

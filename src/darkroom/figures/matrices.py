@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -35,21 +36,23 @@ def heat_map(
 ) -> Drawing:
     """A matrix with every value written in its cell; the colour goes with the square root, so that small ones show.
 
-    Zero cells are quiet: a dot on the bare page.
+    Zero cells are quiet: a dot on the bare page. Positive values are blue and negative ones warm, on one scale: colours of
+    the same strength are of the same absolute value.
 
     Args:
-        matrix: finite numbers >= 0, shape (rows, columns).
+        matrix: finite numbers, shape (rows, columns).
         row_labels: one a row, plain text.
         column_labels: one a column, plain text; they stand above.
         x_label: what the columns are.
         y_label: what the rows are.
-        format: of the values, such as ``,.0f`` for counts or ``.1%`` for shares.
+        format: of the values, such as ``,.0f`` for counts or ``.1%`` for shares; ``+.2f`` shows the sign of differences.
 
     Raises:
-        FigureError: another shape, negative or not finite values, labels of another number, or too wide to read.
+        FigureError: another shape, values that are not finite, labels of another number, or too wide to read.
     """
     values = _checked(matrix, row_labels, column_labels)
     texts = [[number_text(v, format, "heat_map") if v else "·" for v in row] for row in values]
+    greatest = float(abs(values).max() or 1)
     left = max(text_width(label) for label in [*row_labels, f"{y_label} ↓"]) + 12
     cell = _cell_width(texts, column_labels, _WIDEST - left)
     width = max(left + cell * values.shape[1], left + text_width(f"{x_label} →")) + 2
@@ -60,7 +63,7 @@ def heat_map(
             middle = canvas.height - _HEAD - (r + 0.5) * _CELL_HEIGHT
             canvas.text(left - 10, middle - 4.5, label, INK, ha="right")
             for c, text in enumerate(texts[r]):
-                share = float(values[r, c] / (values.max() or 1)) ** 0.5
+                share = math.copysign((abs(values[r, c]) / greatest) ** 0.5, values[r, c])
                 _draw_cell(canvas, left + (c + 0.5) * cell, middle, cell, (text, share))
         drawing = canvas.document(f"{x_label} by {y_label}")
     rows: list[list[Cell]] = [[label, *(shown(v, format) for v in values[r])] for r, label in enumerate(row_labels)]
@@ -74,8 +77,8 @@ def _checked(matrix: npt.ArrayLike, row_labels: Sequence[str], column_labels: Se
     if values.ndim != 2 or 0 in values.shape or values.shape != (len(row_labels), len(column_labels)):
         labels = f"{len(row_labels)} row and {len(column_labels)} column labels"
         raise FigureError(f"heat_map: shape {values.shape} with {labels}; pass (rows, columns) and a label for each")
-    if not np.isfinite(values).all() or values.min() < 0:
-        raise FigureError("heat_map: a value is NaN, infinite or negative; counts and shares are 0 or more")
+    if not np.isfinite(values).all():
+        raise FigureError("heat_map: a value is NaN or infinite; leave it out, or write 0 for it")
     return values
 
 
@@ -101,7 +104,7 @@ def _draw_head(
 
 
 def _draw_cell(canvas: Canvas, centre: float, middle: float, width: float, content: tuple[str, float]) -> None:
-    """One cell, with its text and its share of the greatest colour; a share of 0 leaves the page bare."""
+    """One cell, with its text and its share of the greatest colour, -1 to 1; a share of 0 leaves the page bare."""
     text, share = content
     if share:
         canvas.box(centre - width / 2 + 1, middle - _CELL_HEIGHT / 2 + 1, width - 2, _CELL_HEIGHT - 2, ramp(share))

@@ -37,11 +37,17 @@ SERIES = (
 
 _LIGHT_RAMP = ("#eef3fb", "#2a5bd7", "#12307f")
 _DARK_RAMP = ("#1f2937", "#3f78c9", "#b5d8ff")
+_LIGHT_BELOW = ("#fbf1eb", "#c2480c", "#6f2303")
+_DARK_BELOW = ("#37271f", "#c9682c", "#ffd3b5")
 
 
 def ramp(share: float) -> Paint:
-    """The colour of a value: *share* from 0, which is close to the page, to 1, which stands out from it most."""
-    return Paint(_between(_LIGHT_RAMP, share), _between(_DARK_RAMP, share))
+    """The colour of a value: *share* from 0, which is close to the page, to 1, which stands out from it most.
+
+    Below 0, down to -1, it is warm instead of blue.
+    """
+    light, dark = (_LIGHT_BELOW, _DARK_BELOW) if share < 0 else (_LIGHT_RAMP, _DARK_RAMP)
+    return Paint(_between(light, abs(share)), _between(dark, abs(share)))
 
 
 def _between(stops: tuple[str, str, str], share: float) -> str:
