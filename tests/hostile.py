@@ -122,6 +122,27 @@ PATHS = {
     "file_and_folder": "results.safetensors/x",
 }
 
+IMPORTS: dict[str, dict[str, object]] = {
+    "script": {"source": "javascript:alert(1)"},
+    "data": {"source": "data:text/html,<script>alert(1)</script>"},
+    "quoted": {"source": 'https://a/"onmouseover="alert(1)'},
+    "spaced": {"source": "https://a/ b"},
+    "accents": {"source": "https://\u0430pple.com/"},
+    "long": {"source": "https://a/" + "a" * 2_000},
+    "time": {"at": "<b>"},
+    "path_out": {"files": [{"path": "../../x", "sha256": "a" * 64, "bytes": 1}]},
+    "many_files": {"files": [{"path": f"{name}", "sha256": "a" * 64, "bytes": 1} for name in range(3_000)]},
+    "many_results": {"results": ["x"] * 3_000},
+    "extra": {"html": "<b>"},
+}
+
+
+def imported(**changes: object) -> Change:
+    """Results that were imported, with something wrong about that."""
+    plain = {"source": "https://a/b", "at": "2026-01-01T00:00:00Z", "files": [], "results": []}
+    return lambda m: m.update(imported_from={**plain, **changes})
+
+
 MANIFESTS: dict[str, Change] = {
     **{f"path_{name}": _another_file(path) for name, path in PATHS.items()},
     "files_by_another_accent": _files_named("\u00e9.txt", "e\u0301.txt"),
@@ -139,6 +160,7 @@ MANIFESTS: dict[str, Change] = {
     "many_acceptances": lambda m: m.update(
         accepted=[{"reason": "x", "at": "2026-01-01T00:00:00Z", "commit": "", "previous_key": "x"}] * 3000
     ),
+    **{f"import_{name}": imported(**changes) for name, changes in IMPORTS.items()},
     "digest_long": _first_file(sha256="a" * 65),
     "digest_number": _first_file(sha256=1),
     "bytes_negative": _first_file(bytes=-1),

@@ -387,6 +387,8 @@ def _lab(call: SimpleNamespace, root: Path) -> Lab:
     is_only_read = call.command in {"status", "check"} or call.no_run
     if not outputs.is_dir() and (os.path.lexists(outputs) or (call.outputs and is_only_read)):
         advice = "choose one with --outputs" if call.outputs else "put a folder there"
+        if call.command == "import" and call.outputs:
+            advice = f"import what another clone has made with --runs {call.outputs}"
         raise UsageError(f"{outputs}: the outputs are expected here, but this is not a folder; {advice}")
     cache = _cache(call, root)
     for folder in ("lab", "press"):

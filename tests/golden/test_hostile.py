@@ -12,7 +12,7 @@ from pathlib import Path
 from darkroom.core.errors import DamagedOutputs
 from darkroom.core.manifest import load
 from darkroom.press.typeset.vetting import fault_of
-from tests.hostile import FOLDERS, MANIFESTS, sound, spoil
+from tests.hostile import FOLDERS, MANIFESTS, imported, sound, spoil
 from tests.press.samples import Outputs
 
 EXPECTED = Path(__file__).parent / "hostile.txt"
@@ -51,3 +51,10 @@ def test_each_is_refused_as_it_was(tmp_path: Path) -> None:
     if "DARKROOM_UPDATE_GOLDEN" in os.environ:
         EXPECTED.write_text("".join(lines), encoding="utf-8")
     assert "".join(lines) == EXPECTED.read_text(encoding="utf-8")
+
+
+def test_results_that_were_imported_are_no_damage(tmp_path: Path) -> None:
+    """What the hostile ones grow from is taken."""
+    folder = sound(Outputs(tmp_path / "experiments/outputs"))
+    spoil(folder, imported())
+    assert _said(folder) == "taken"

@@ -150,6 +150,9 @@ def test_what_holds_no_outputs_is_refused(here: Workshop) -> None:
     (here.root.parent / "empty/a.txt").write_text("a")
     said = here.call("import", "--runs", str(here.root.parent / "empty"), code=2).stderr
     assert "empty: no outputs of experiments, which are folders with a manifest.json" in said
+    archive = _zip(here.root, here.root.parent / "back.zip")
+    said = here.call("import", "--outputs", str(archive), code=2).stderr
+    assert f"but this is not a folder; import what another clone has made with --runs {archive}" in said
     said = here.call("import", "--runs", ".", "--took", "7 min", code=2).stderr
     assert said.startswith(
         "import --runs takes outputs with the record of their runs; leave out everything but --force"

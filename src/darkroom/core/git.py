@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-from shlex import quote
 
 from darkroom.core.paths import read_plain
 
@@ -19,6 +18,8 @@ def restoring(path: Path | str) -> str:
     """
     if not is_tracked(path):
         return "restore the file"
+    from shlex import quote  # damage is rare
+
     with suppress(ValueError):  # on another drive of Windows
         path = os.path.relpath(path)
     return f"restore it with git checkout -- {quote(os.fspath(path))}"
