@@ -538,7 +538,10 @@ def test_an_experiment_that_declares_nothing_is_told_what_to_write(elsewhere: Wo
     lines = refused(elsewhere, put(elsewhere, GOOD), identity="part_i/undeclared")
 
     assert len(lines) == 1
-    assert 'it does not declare the names of its results; write @experiment(results=("loss", "samples"))' in lines[0]
+    assert (
+        'it does not declare its results; add their names to its @experiment: results=("loss", "samples")'
+        in lines[0]
+    )
 
 
 def test_a_name_for_a_file_that_is_not_there_is_a_fault(elsewhere: Workshop) -> None:
