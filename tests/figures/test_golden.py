@@ -114,8 +114,8 @@ def _distances() -> Drawing:
 
 DRAWN: dict[str, Callable[[], Drawing]] = {
     "tiles": _tiles, "animation": _animation, "line_plot": _line_plot, "bar_plot": _bar_plot, "histogram": _histogram,
-    "heat_map": _heat_map, "differences": _differences, "network": _network, "table": _table, "slides": _slides, "compare": _compare,
-    "turning": _turning, "distances": _distances,
+    "heat_map": _heat_map, "differences": _differences, "network": _network, "table": _table, "slides": _slides,
+    "compare": _compare, "turning": _turning, "distances": _distances,
 }  # fmt: skip
 
 

@@ -258,3 +258,48 @@ def test_a_figure_leads_to_the_page_that_lists_its_experiment(project: Project) 
     project.build()
     links = re.findall(r'<p class="provenance">\s*<a href="([^"]*)"', project.html())
     assert links == ["first.html#run-part_a-x", "second.html#run-part_b-x", "#fig-part_c-x-loss"]
+
+
+# Pages with a date ----------------------------------------------------------------------------------------------------
+
+
+def test_pages_with_a_date_are_listed_the_latest_first(project: Project) -> None:
+    """By a pattern of addresses; a page that changes its title, or comes along, is followed."""
+    project.page('{{ pages() }}\n\n{{ pages("notes/b*") }}')
+    project.page("One.", "notes/a", title="The $x$ first", date="2026-11-02", description="Of *a*.")
+    project.page("Two.", "notes/b", title="The second", date="2026-11-30")
+    project.page("Three.", "c", title="Without")
+    project.build()
+    html = project.html()
+    found = re.findall(r'<li><a href="([^"]+)">.*?</a> <time datetime="([^"]+)">', html)
+    assert found == [("notes/b.html", "2026-11-30"), ("notes/a.html", "2026-11-02"), ("notes/b.html", "2026-11-30")]
+    project.page("Three.", "c", title="Now", date="2026-12-01")
+    project.build()
+    assert '<a href="c.html">Now</a> <time datetime="2026-12-01">' in project.html()
+
+
+def test_a_page_has_its_own_date_and_authors(project: Project) -> None:
+    """Below its title and for machines; without them, the site's."""
+    path = project.page("Text.", date="2026-11")
+    path.write_text(path.read_text().replace("date =", 'authors = ["Ada <A>", "Bob"]\ndate ='))
+    project.page("Text.", "other")
+    settings = project.root / "templates/site.toml"
+    settings.write_text(settings.read_text().replace("[macros]", 'authors = ["Eve"]\npublished = "2025"\n[macros]'))
+    project.build()
+    html, other = project.html(), project.html("other")
+    assert '<p class="byline">Ada &lt;A&gt;, Bob · <time datetime="2026-11">2026-11</time></p>' in html
+    assert '<meta name="citation_author" content="Bob">' in html and '<meta name="author" content="Eve">' not in html
+    assert '"datePublished": "2026-11"' in html and 'citation_publication_date" content="2026/11"' in html
+    assert "byline" not in other.partition("<body>")[2] and '<meta name="author" content="Eve">' in other
+    assert 'citation_publication_date" content="2025"' in other
+
+
+def test_a_date_is_a_day_and_pages_need_one(project: Project) -> None:
+    """Both at their places."""
+    project.page("Text.", date="last week")
+    with pytest.raises(ContentError) as error:
+        project.build()
+    fault = "4:9 front-matter: 'date' should be a day such as \"2026-11-21\", not 'last week'"
+    assert [str(each) for each in error.value.faults] == [f"templates/pages/index.md:{fault}"]
+    project.page("{{ pages() }}")
+    assert faults(project) == ['5:4 reference: no page has a date; give one date = "2026-11-30" in its front matter']

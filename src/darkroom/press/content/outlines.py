@@ -39,7 +39,8 @@ class Meta(msgspec.Struct, frozen=True):
 
     ``order`` is the place in the navigation (None: not in it) and ``nav`` the name there; ``numbered`` numbers sections
     and ``toc`` shows the contents; ``lede`` is an opening paragraph under the title; ``layout`` names a file in
-    ``layouts``; a ``draft`` is read and not published; ``macros`` are TeX macros of this page.
+    ``layouts``; a ``draft`` is read and not published; ``macros`` are TeX macros of this page. ``authors`` wrote it, where
+    they are others than the site's, on the day ``date``.
     """
 
     title: str
@@ -52,6 +53,8 @@ class Meta(msgspec.Struct, frozen=True):
     layout: str = "page"
     draft: bool = False
     macros: Mapping[str, str] = {}
+    date: str = ""
+    authors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ cite(key, ..., text=False)             "(Ho et al., 2020)"; with text=True "Ho e
 code(name, mark=None, caption=None)    the source of a function or class
 experiments(pattern="*")               the record of every experiment whose id matches
 deliverables(list="")                  what the report must have, such as a course asks for, and what it has
+pages(pattern="*")                     the pages that have a date and whose address matches, the latest first
 citation()                             how to cite the site, as BibTeX
 
 Every name is checked, with nearest spellings, before anything is rendered.
@@ -33,7 +34,7 @@ from darkroom.press.content.deliverables import AssessedList
 from darkroom.press.content.listings import NoSource, highlighted, listing_of, source_file, wrong_marks
 from darkroom.press.content.mathtext import Edit, Prepared, Rewritten, Target, rewrite
 from darkroom.press.content.numbers import Value, as_html, as_tex, show
-from darkroom.press.content.outlines import Heading, Outline, Page
+from darkroom.press.content.outlines import Heading, Meta, Outline, Page
 from darkroom.press.content.references import Index, Mention
 from darkroom.press.content.settings import SiteSettings
 from darkroom.press.content.works import Entry, bibtex
@@ -452,6 +453,32 @@ class DeliverablesCall(Kind):
 
     def _lists(self, facts: Facts) -> list[AssessedList]:
         return [each for each in facts.deliverables if self.name in {"", each.name}]
+
+
+class PagesCall(Kind):
+    """The pages that have a date, such as the notes of a journal, the latest first."""
+
+    word = "pages"
+    is_block = True
+    takes = (0, 1, "at most one pattern")
+
+    def check(self, url: str, index: Index) -> None:
+        if not self._listed(index):
+            named = f"no page with a date matches {self.name!r}" if self.name else "no page has a date"
+            raise Unknown(f'{named}; give one date = "2026-11-30" in its front matter')
+
+    def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
+        yield repr(self._listed(facts.index))
+
+    def html(self, writer: CallWriter) -> str:
+        found = self._listed(writer.facts.index)
+        return writer.layout("pages", pages=found, way=lambda address: way(writer.url, address) or encoded(address))
+
+    def _listed(self, index: Index) -> list[tuple[str, Meta]]:
+        wanted = self.name or "*"
+        dated = [(url, meta) for url, meta in index.pages if meta.date]
+        found = [each for each in dated if fnmatchcase(each[0].removesuffix(".html"), wanted)]
+        return sorted(found, key=lambda each: each[1].date, reverse=True)
 
 
 class CitationCall(Kind):

@@ -14,7 +14,7 @@ from darkroom.press.content.calls import Literal, NotRun, Unknown, listed
 from darkroom.press.content.catalogue import Catalogue
 from darkroom.press.content.mathtext import Target
 from darkroom.press.content.numbers import Value
-from darkroom.press.content.outlines import Heading
+from darkroom.press.content.outlines import Heading, Meta
 from darkroom.press.content.works import Entry
 
 
@@ -40,7 +40,8 @@ class Index(msgspec.Struct, frozen=True):
     ``records`` has the address of the page that shows an experiment's record. ``mentions`` are the sections that refer to
     a figure, ``equations`` the named formulas by the page's address and their name, ``static`` the names of static files,
     ``root`` the project's folder, ``names`` what pages are called, by address, ``kinds`` those of figures that the theme
-    has a template for; where that ``is_untrusted`` it lacks the project's. ``lists`` are those of deliverables.
+    has a template for; where that ``is_untrusted`` it lacks the project's. ``lists`` are those of deliverables,
+    ``pages`` the addresses and front matter of all pages in reading order.
     """
 
     catalogue: Catalogue
@@ -56,6 +57,7 @@ class Index(msgspec.Struct, frozen=True):
     kinds: frozenset[str] = frozenset()
     is_untrusted: bool = False
     lists: tuple[str, ...] = ()
+    pages: tuple[tuple[str, Meta], ...] = ()
 
     def mentions_of(self, figure: str, url: str) -> tuple[Mention, ...]:
         """The sections whose references lead to *figure* on the page at *url*."""

@@ -74,7 +74,7 @@ def _is_address(value: str) -> bool:
     return bool(re.fullmatch(r"https?://[^\s\"'<>?#]+", value))
 
 
-def _is_day(value: str) -> bool:
+def is_day(value: str) -> bool:
     try:
         return bool(date.fromisoformat(value)) and len(value) == 10
     except ValueError:
@@ -84,7 +84,7 @@ def _is_day(value: str) -> bool:
 _FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "base_url": (_is_address, "an address that begins with https://, without ? and #"),
     "repository": (_is_address, "an address that begins with https://, without ? and #"),
-    "published": (_is_day, 'a day such as "2026-11-21"'),
+    "published": (is_day, 'a day such as "2026-11-21"'),
     "language": (lambda value: bool(re.fullmatch(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*", value)), 'a tag such as "en"'),
     "raw_limit_mb": (lambda value: isfinite(value) and value >= 0, "a number of megabytes, 0 or more"),
 }

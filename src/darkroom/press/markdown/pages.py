@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from darkroom.core.errors import ContentError, Fault
 from darkroom.press.content.mathtext import Target, prepare
 from darkroom.press.content.outlines import Body, Heading, Meta, Outline, Page
-from darkroom.press.content.settings import Key, read_table
+from darkroom.press.content.settings import Key, is_day, read_table
 from darkroom.press.faults import fault
 from darkroom.press.typeset.typography import composed
 
@@ -38,6 +38,8 @@ KEYS = {
     "layout": Key(str),
     "draft": Key(bool),
     "macros": Key(dict),
+    "date": Key(str),
+    "authors": Key(list),
 }
 _MARKUP = re.compile(r"[$\\`]")
 PLACEHOLDER = re.compile(r"\b(?:TODO|FIXME|TBD|XXX|SEED_HERE)\b|\b[Ll]orem [Ii]psum\b")
@@ -165,9 +167,14 @@ def _front_matter(text: str, path: str) -> tuple[Meta, int, list[Fault]]:
         message = "the front matter is not closed; end it with +++"
         return unknown, len(text), [Fault(path, 1, 1, "front-matter", message)]
     try:
-        meta = Meta(**read_table(text[opening.end() : closing.start()], KEYS, path, 2))
+        values = read_table(text[opening.end() : closing.start()], KEYS, path, 2)
     except ContentError as error:
         return unknown, closing.end(), [*error.faults]
+    values["authors"] = tuple(values.get("authors", ()))
+    meta = Meta(**values)
+    if meta.date and not is_day(meta.date):
+        message = f"'date' should be a day such as \"2026-11-21\", not {meta.date[:40]!r}"
+        return meta, closing.end(), [fault(text, path, max(text.find(meta.date), 0), "front-matter", message)]
     return meta, closing.end(), []
 
 

@@ -64,10 +64,10 @@ def linked_data(site: SiteSettings, page: Outline, canonical: str, card: Card | 
         "headline": plain_text(page.meta.title),
         "description": plain_text(page.meta.description),
         "inLanguage": site.language,
-        "author": [{"@type": "Person", "name": name} for name in site.authors],
+        "author": [{"@type": "Person", "name": name} for name in page.meta.authors or site.authors],
         "isPartOf": {"@type": "WebSite", "name": site.title},
         "url": canonical,
-        "datePublished": site.published,
+        "datePublished": page.meta.date or site.published,
         "image": f"{site.base_url}{card.target}" if card else "",
     }
     filled = {name: value for name, value in known.items() if value}

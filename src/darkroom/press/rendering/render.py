@@ -330,6 +330,8 @@ class PageRenderer:
             plain_title=plain_text(meta.title),
             description=plain_text(meta.description),
             lede=Markup(self.lede),
+            date=meta.date,
+            authors=meta.authors,
             content=Markup(content),
             contents=self._contents() if meta.toc else [],
             navigation=[

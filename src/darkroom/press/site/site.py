@@ -170,6 +170,7 @@ def _index(sources: Sources) -> Index:
         frozenset(PurePosixPath(name).stem for name in sources.places.theme.files("figures", sources.inputs, ".html")),
         sources.places.untrusted,
         tuple(each.name for each in sources.lists),
+        tuple((outline.url, outline.meta) for outline in ordered),
     )
 
 
