@@ -54,6 +54,10 @@ FAKES = {
     "killed": "kill -9 $$",
     "flooding": "cat >/dev/null; yes | head -c 300000000; sleep 60",
     "hanging": "cat >/dev/null; sleep 60",
+    "half_a_character": ANSWER + 'echo "$word [0, \\"\\\\\\\\ud800\\"]"; echo "$word [1, \\"x\\"]"',
+    "half_a_character_in_a_message": ANSWER
+    + 'echo "$word [0, {\\"message\\": \\"\\\\\\\\udfff\\", \\"position\\": 1}]"; echo "$word [1, \\"x\\"]"',
+    "trickling": "cat >/dev/null; for n in $(seq 200); do echo x; sleep 0.1; done",
     "hanging_after_an_answer": ANSWER + 'echo "$word [0, \\"x\\"]"; sleep 60',
 }
 
@@ -70,6 +74,19 @@ def test_node_that_fails_is_one_line(name: str, tmp_path: Path, monkeypatch: pyt
     assert time.monotonic() - began < 10
     monkeypatch.undo()
     assert len(_typeset(tmp_path, "x", "y")) == 2  # nothing of it was kept
+
+
+@pytest.mark.parametrize("position", ["9" * 30, "-1", "1e999", "true", "null"])
+def test_a_place_that_no_formula_has_is_none(
+    position: str, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong with a formula then stands where it begins, in one line."""
+    answer = f'[0, {{\\"message\\": \\"bad\\\\\\\\n\\\\\\\\tx\\", \\"position\\": {position}}}]'
+    monkeypatch.setattr(math, "node", lambda: _fake(tmp_path, f'{ANSWER}echo "$word {answer}"'))
+    project.page("a $x_1$")
+    with pytest.raises(ContentError) as caught:
+        project.build()
+    assert [str(fault) for fault in caught.value.faults] == ["templates/pages/index.md:5:4 math: bad x"]
 
 
 def test_few_files_are_what_is_blamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

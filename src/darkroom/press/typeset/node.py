@@ -34,6 +34,7 @@ LONGEST_S = 60.0  # without a new answer, whatever it does meanwhile
 LARGEST = 30_000_000  # bytes of all that Node prints, beside what its equations need
 EACH = 400_000  # bytes that an equation may need
 PER_CHARACTER = 250  # and for each of its characters
+_MESSAGE = 1_000  # characters of what is wrong with an equation
 _MEMORY = "--max-old-space-size=700"  # megabytes
 _FILES = 40  # that it has open
 _ADDRESSES = 2_500_000_000  # bytes that Node reserves, of which it uses a tenth
@@ -69,6 +70,7 @@ class NodeTask:
         self._script, self._equations = command[0], equations
         self._word = f"@{secrets.token_hex(8)}"
         self._reason = ""
+        self._counted, self._count, self._cut = 0, 0, b""
         self._limit = LARGEST + sum(EACH + PER_CHARACTER * len(each.tex) for each in equations)
         self._output, self._errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115  # closed by end
         with tempfile.TemporaryFile() as task:
@@ -119,9 +121,12 @@ class NodeTask:
             number, answer = json.loads(line)
             equation = self._equations[number]
             if isinstance(answer, str):
+                answer.encode()  # halves of characters are no text
                 return {equation: reply(answer)}
-            position = answer["position"]
-            return {equation: BadTeX(str(answer["message"]), position if isinstance(position, int) else None)}
+            position, message = answer["position"], " ".join(str(answer["message"])[:_MESSAGE].split())
+            message.encode()
+            is_place = type(position) is int and 0 <= position <= len(equation.tex)
+            return {equation: BadTeX(message, position if is_place else None)}
         except (ValueError, TypeError, KeyError, IndexError, RecursionError):
             return {}
 
@@ -140,16 +145,17 @@ class NodeTask:
 
     def _watch(self) -> None:
         """End Node where it says nothing for long, or too much."""
-        size, clock = -1, _Clock(self._process.pid)
+        answered, clock = 0, _Clock(self._process.pid)
         while self._process.poll() is None:
             try:
                 now = os.fstat(self._output.fileno()).st_size
                 said = now + os.fstat(self._errors.fileno()).st_size
-            except ValueError:  # closed: it is over
+                count = self._answered(now)
+            except (OSError, ValueError):  # closed: it is over
                 return
             clock.tick()
-            if now != size:
-                size = now
+            if count != answered:
+                answered = count
                 clock.restart()
             if said > self._limit:
                 self._reason = f"it printed more than {self._limit // 1_000_000} MB"
@@ -159,6 +165,17 @@ class NodeTask:
                 self._kill()
                 return
             time.sleep(0.05)
+
+    def _answered(self, size: int) -> int:
+        """How many equations seem to be answered in the first *size* bytes; what else Node prints is no progress."""
+        if not hasattr(os, "pread"):  # Windows
+            return size
+        while self._counted < size and (piece := os.pread(self._output.fileno(), size - self._counted, self._counted)):
+            whole = self._cut + piece
+            self._count += whole.count(self._word.encode())
+            self._cut = whole[-len(self._word) + 1 :]
+            self._counted += len(piece)
+        return min(self._count, len(self._equations))
 
     def end(self) -> None:
         """End the process if it still runs, and close what it wrote to."""
