@@ -101,7 +101,9 @@ def test_a_stranger_is_looked_at(command: str, stranger: Project, tmp_path: Path
     assert not (tmp_path / "pwned").exists()
 
 
-@pytest.mark.parametrize("arguments", [["run", "*"], ["import", "a", "."], ["accept", "a", "--reason", "x"], ["serve"], []])
+@pytest.mark.parametrize(
+    "arguments", [["run", "*"], ["import", "a", "."], ["accept", "a", "--reason", "x"], ["serve"], []]
+)
 def test_what_would_write_or_run_is_refused(arguments: list[str], stranger: Project, tmp_path: Path) -> None:
     """By one line that says what to do."""
     done = _call("--untrusted", stranger.root, *arguments, cwd=tmp_path, cache=tmp_path / "cache")

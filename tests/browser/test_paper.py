@@ -16,7 +16,7 @@ from darkroom.press import paper
 from darkroom.press.build import published
 from tests.press.conftest import katex  # noqa: F401  # a fixture
 from tests.press.projects import Project
-from tests.press.samples import animation, plot, tiles
+from tests.press.samples import Drawn, animation, plot, table, tiles
 
 pypdf = pytest.importorskip("pypdf")
 
@@ -159,6 +159,19 @@ def test_what_is_not_on_paper_is_named(browser: str, site_of_one: Project, tmp_p
     assert len(messages) == 2 and target.read_bytes() == b"old"
     assert re.search(r"the picture \S*r0c1\S* is not on paper: the browser could not load it", messages[1])
     assert messages[0] == "Figure 2, a/b/loss, is not on paper"
+
+
+def test_a_long_table_is_folded_on_paper(browser: str, site_of_one: Project, tmp_path: Path) -> None:
+    """Its first forty rows, and how many more there are."""
+    rows = [[f"run {number}", str(number)] for number in range(100)]
+    layout = {"columns": ["run", "value"], "rows": rows, "heading_column": True}
+    site_of_one.outputs.add("a/b", {"all": Drawn("table", layout, {}), "few": table()})
+    site_of_one.page('{{ figure("a/b/all") }}\n\n{{ figure("a/b/few") }}', order=1)
+    site_of_one.build()
+    printed(site_of_one, tmp_path / "report.pdf")
+    text = "\n".join(sheet.extract_text() for sheet in pypdf.PdfReader(tmp_path / "report.pdf").pages)
+    assert "run 39" in text and "run 40" not in text
+    assert re.findall(r"(\d+) more rows are on the site", text) == ["60"]
 
 
 # Without a browser ----------------------------------------------------------------------------------------------------

@@ -539,8 +539,7 @@ def test_an_experiment_that_declares_nothing_is_told_what_to_write(elsewhere: Wo
 
     assert len(lines) == 1
     assert (
-        'it does not declare its results; add their names to its @experiment: results=("loss", "samples")'
-        in lines[0]
+        'it does not declare its results; add their names to its @experiment: results=("loss", "samples")' in lines[0]
     )
 
 

@@ -14,7 +14,7 @@ from darkroom.core.digests import Digests
 from darkroom.core.errors import ContentError
 from darkroom.press.content.settings import read_site
 from darkroom.press.inputs import Inputs
-from darkroom.press.theme import Theme
+from darkroom.press.theme import BASE, Theme
 from darkroom.press.typeset import css
 from darkroom.press.typeset.css import brief
 from darkroom.press.typeset.static_files import Asset, read_static
@@ -468,3 +468,11 @@ def test_style_sheets_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert static(tmp_path, z="c { d: e }", **sheets)[0]["z.css"].content == b"c{d: e}"
     assert static(tmp_path, z="c { d: e }", **sheets)[0]["x.css"] == first[0]["x.css"]
     assert read == [*sheets.values()] * 2 + ["c { d: e }"]
+
+
+def test_the_style_of_the_theme_uses_only_what_it_defines() -> None:
+    """A custom property that nothing defines would leave its rule without effect."""
+    style = (BASE / "static/style.css").read_text(encoding="utf-8")
+    defined = set(re.findall(r"(--[\w-]+)\s*:", style))
+    given = {"--at", "--columns", "--least"}  # by templates and scripts
+    assert set(re.findall(r"var\((--[\w-]+)\)", style)) - defined <= given
