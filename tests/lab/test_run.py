@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -595,3 +596,45 @@ def test_an_upstream_that_appears_while_others_run_is_told(workshop: Workshop) -
     assert set(workshop.calls()) == {"base", "base_steps", "derived", "curve", "total"}
     workshop.call("run", "part_y/last")
     assert workshop.calls() == {"alone": 1, "last": 1}
+
+
+KILLED = '''
+import os
+import signal
+from darkroom.figures import Drawing, tiles
+from darkroom.lab import Results, experiment
+
+
+@experiment()
+def made() -> dict[str, object]:
+    """A number."""
+    return {"number": 1}
+
+
+@made.figure(caption="It.", alt="It.")
+def shown(results: Results) -> Drawing:
+    """It."""
+    return tiles([[[[0.0, 1.0], [1.0, 0.0]]]], alt="It.")
+'''
+
+
+def test_a_run_that_is_killed_while_it_draws_deletes_nothing(workshop: Workshop) -> None:
+    """Its results are there, and the files of the last figures, until a build draws them."""
+    workshop.write("experiments/part_k/killed.py", KILLED)
+    workshop.call("run", "part_k/made")
+    git = partial(subprocess.run, cwd=workshop.root, check=True, capture_output=True, text=True)
+    for command in (["init", "-q"], ["add", "experiments/outputs/part_k"]):
+        git(["git", *command])
+    killing = KILLED.replace('"number": 1', '"number": 2')
+    killing = killing.replace("return tiles", "os.kill(os.getpid(), signal.SIGKILL)\n    return tiles")
+    workshop.write("experiments/part_k/killed.py", killing)
+    assert workshop.call("run", "part_k/made", code=None).returncode != 0
+    assert not git(["git", "ls-files", "--deleted"]).stdout
+    assert set(git(["git", "ls-files", "--modified"]).stdout.split()) == {
+        "experiments/outputs/part_k/made/manifest.json",
+        "experiments/outputs/part_k/made/results.json",
+    }
+    workshop.write("experiments/part_k/killed.py", KILLED.replace('"number": 1', '"number": 2'))
+    workshop.call("run", "part_k/made")
+    manifest = load(workshop.outputs / "part_k/made")
+    assert manifest and list(manifest.figures) == ["shown"]

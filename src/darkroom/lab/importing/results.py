@@ -143,9 +143,7 @@ def _check_names(recipe: ExperimentRecipe, found: Sequence[Named], faults: Fault
     if not recipe.results:
         listed = ", ".join(f'"{name}"' for name in sorted(set(names))) or '"loss"'
         example = f"results=({listed}{'' if ', ' in listed else ','})"
-        faults.append(
-            f"{where}: it does not declare its results; add their names to its @experiment: {example}"
-        )
+        faults.append(f"{where}: it does not declare its results; add their names to its @experiment: {example}")
     elif unlike := results.unlike(set(recipe.results), set(names)):
         places = ", ".join(f"{each.name!r} is {each.path}" for each in found if each.name not in recipe.results)
         rename = f" ({places}); rename files, or name one with --as NAME=FILE" if places else "; add its file"

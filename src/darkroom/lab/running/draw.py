@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from pkgutil import resolve_name
@@ -130,6 +131,19 @@ def draw(
     write_manifest(folder, described(manifest, recipe, figures, metrics))
     place.publish()
     return faults
+
+
+def keep_until_drawn(place: OutputFolder, recipe: ExperimentRecipe) -> None:
+    """Keep the files of the last figures beside new results, which do not name them, until figures are drawn from those.
+
+    A run that is killed while it draws then leaves no file deleted.
+    """
+    with suppress(DamagedOutputs):
+        old = load(place.folder, drawable=True)
+        figures = [old.figures[each.name] for each in recipe.figures if old and each.name in old.figures]
+        refuse_links(place.outputs, [f"{place.id}/{each.path}" for figure in figures for each in figure.files])
+        for figure in figures:
+            _keep_old(place.folder, place.next, figure)
 
 
 def described(

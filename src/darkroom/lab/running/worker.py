@@ -180,6 +180,7 @@ class _Worker:
             provenance=self._provenance(recipe, run, commit),
         )
         draw.write_manifest(folder, manifest)
+        draw.keep_until_drawn(place, recipe)
         place.publish()
         place.drop_checkpoints(self.job.key)
         self.planner.forget(recipe.id)
