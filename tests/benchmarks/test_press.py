@@ -37,7 +37,8 @@ except ImportError:  # a checkout from before modules were moved
     from darkroom.lab.manifest import Status
     from darkroom.press.publish import SiteRequest, build, current
 root = Path(sys.argv[1])
-statuses = [Status(**status) for status in json.loads((root / "statuses.json").read_text())]
+plain = json.loads((root / "statuses.json").read_text())
+statuses = [Status(**{name: each[name] for name in Status.__struct_fields__ if name in each}) for each in plain]
 request = SiteRequest(root, root / "templates", root / "outputs", root / "site", root / ".darkroom", statuses)
 report = current(request) or build(request)
 print(report.pages, report.written)
