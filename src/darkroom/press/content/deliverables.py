@@ -28,7 +28,6 @@ from darkroom.core.paths import InvalidTOML, parse_toml
 from darkroom.press.content.calls import listed
 from darkroom.press.content.settings import LONGEST
 
-FILE = "deliverables.toml"
 FOLDER = "deliverables"
 OWN = "own"
 """The name of the list of a report's own deliverables."""

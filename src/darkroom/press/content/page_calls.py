@@ -22,7 +22,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from markupsafe import Markup
 
@@ -30,7 +30,6 @@ from darkroom.core.errors import Fault, nearest
 from darkroom.press.content.addresses import anchor, encoded, host_of, record_anchor, way
 from darkroom.press.content.calls import KINDS, Call, Choices, NotRun, PageCall, Unknown, calls_of, listed
 from darkroom.press.content.catalogue import Catalogue, StoredExperiment
-from darkroom.press.content.deliverables import AssessedList
 from darkroom.press.content.listings import NoSource, highlighted, listing_of, source_file, wrong_marks
 from darkroom.press.content.mathtext import Edit, Prepared, Rewritten, Target, rewrite
 from darkroom.press.content.numbers import Value, as_html, as_tex, show
@@ -41,6 +40,9 @@ from darkroom.press.content.works import Entry, bibtex
 from darkroom.press.typeset.films import FILMS, SOUNDS, UNPLAYED
 from darkroom.press.typeset.pictures import SUFFIXES
 from darkroom.press.typeset.typography import escape
+
+if TYPE_CHECKING:
+    from darkroom.press.content.deliverables import AssessedList
 
 WIDTHS = ("text", "middle", "page", "screen")
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from darkroom.core.errors import Fault
-from darkroom.press.content.deliverables import AssessedList
 from darkroom.press.content.links import LinkUse
 from darkroom.press.content.mathtext import Formula
 from darkroom.press.content.references import Index
@@ -19,6 +18,9 @@ from darkroom.press.rendering.captions import FileUse
 from darkroom.press.rendering.social_card import Card
 from darkroom.press.theme import Theme
 from darkroom.press.typeset.equations import Equation
+
+if TYPE_CHECKING:
+    from darkroom.press.content.deliverables import AssessedList
 
 MATH_POLICY = "<!--policy-->"  # placeholder for the hash of a page's own style rules, which depend on its formulas
 MATH_STYLE = "<!--style-->"  # placeholder for the style rules themselves; pages have no comments of their own

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from darkroom.core.record import (
     VERSION,
@@ -20,7 +20,6 @@ from darkroom.core.record import (
 )
 from darkroom.press.content.addresses import anchor, encoded
 from darkroom.press.content.catalogue import Catalogue, StoredExperiment
-from darkroom.press.content.deliverables import AssessedList
 from darkroom.press.content.outlines import Outline
 from darkroom.press.content.page_calls import kinds_in
 from darkroom.press.content.references import Spot
@@ -28,6 +27,9 @@ from darkroom.press.content.settings import SiteSettings
 from darkroom.press.markdown.pages import plain_text
 from darkroom.press.rendering.social_card import Card
 from darkroom.press.typeset.typography import escape
+
+if TYPE_CHECKING:
+    from darkroom.press.content.deliverables import AssessedList
 
 SITEMAP = "sitemap.xml"
 FEED = "feed.xml"

@@ -9,6 +9,7 @@ import re
 import subprocess
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 from contextlib import closing
 
 import msgspec
@@ -33,9 +34,10 @@ from darkroom.press.inputs import Inputs
 from darkroom.press.content.references import Index, Spot
 from darkroom.press.rendering.render import render_pages
 from darkroom.press.site.sources import Findings, Sources, read_sources
-from darkroom.press.content.deliverables import Assessed, AssessedList
-from darkroom.press.site.deliverables import SiteContent, assess
 from darkroom.press.site.audit import damaged_figures, damaged_text, judge_experiments, raw_files
+
+if TYPE_CHECKING:
+    from darkroom.press.content.deliverables import Assessed, AssessedList
 
 
 class Site(msgspec.Struct, frozen=True):
@@ -211,6 +213,10 @@ def _assessed(
     sources: Sources, index: Index, damaged: Mapping[str, str], findings: Findings
 ) -> tuple[AssessedList, ...]:
     """The deliverables; what is missing is reported, each for itself where all is asked for, else as a number."""
+    if not sources.lists:
+        return ()
+    from darkroom.press.site.deliverables import SiteContent, assess
+
     lists = assess(sources.lists, SiteContent(sources.outlines, index, damaged, lambda url: _prose(sources.page(url))))
     for each in lists:
         if each.lacking and (findings.strict or findings.all_missing):

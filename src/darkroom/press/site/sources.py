@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,8 +21,6 @@ from darkroom.press.faults import fault
 from darkroom.press.files import Places
 from darkroom.press.limits import TooCostly, bounded
 from darkroom.press.site.cache import SiteCache
-from darkroom.press.content import deliverables
-from darkroom.press.content.deliverables import Deliverables
 from darkroom.press.content.outlines import Outline, Page
 from darkroom.press.markdown.pages import read_page, url_of
 from darkroom.core.digests import sha256
@@ -31,6 +30,9 @@ from darkroom.press.markdown.stuck import message_of, offset_of
 from darkroom.press.typeset.typography import composed
 from darkroom.press.typeset.vetting import fault_of
 from darkroom.press.content.works import Entry, bibliography_readers
+
+if TYPE_CHECKING:
+    from darkroom.press.content.deliverables import Deliverables
 
 
 class Findings:
@@ -179,9 +181,11 @@ def _read_site(places: Places, inputs: Inputs) -> SiteSettings:
 
 
 def _read_deliverables(places: Places, inputs: Inputs) -> tuple[Deliverables, ...]:
-    path = places.templates / deliverables.FILE
+    path = places.templates / "deliverables.toml"
     if not inputs.digest(path):
         return ()
+    from darkroom.press.content import deliverables
+
     shipped = {
         Path(name).stem: deliverables.read_shipped(
             tree.decode(inputs.read(file), places.shown(file)), Path(name).stem, places.shown(file)
