@@ -162,7 +162,7 @@ def better(results: Results) -> Drawing:
 
 
 @better_time.figure(
-    caption="Flow-matching loss of the better network, step by step.",
+    caption="Flow-matching loss of the network with what helped, step by step.",
     alt="A curve that falls steeply at first and then ever more slowly, in a band of batch-to-batch scatter.",
 )
 def loss(results: Results) -> Drawing:
@@ -171,7 +171,7 @@ def loss(results: Results) -> Drawing:
 
 
 @better_time.figure(
-    caption="Samples after the last epoch, of the course's network and of the better one, from the same noise.",
+    caption="Samples after the last epoch, of the course's network and of the one with what helped, from the same noise.",
     alt="Two sheets of handwritten shapes, most of them digits and alike in both.",
 )
 def samples(results: Results) -> Drawing:
@@ -181,7 +181,7 @@ def samples(results: Results) -> Drawing:
 
 
 @better_time.figure(
-    caption="Sampling from the better network, after each epoch shown, from noise at $t = 0$ to digits at $t = 1$.",
+    caption="Sampling from the network with what helped, after each epoch shown, from noise at $t = 0$ to digits at $t = 1$.",
     alt="Grids of noise in which strokes appear and settle into digits.",
 )
 def films(results: Results) -> Drawing:

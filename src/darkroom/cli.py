@@ -489,6 +489,12 @@ def _new(call: SimpleNamespace) -> int:
 
 
 def _build(call: SimpleNamespace, lab: Lab) -> int:
+    _built(call, lab)
+    return 0
+
+
+def _built(call: SimpleNamespace, lab: Lab) -> SiteRequest:
+    """Build the site; gives what was asked for."""
     from darkroom.press.build import build, current
 
     if call.strict:
@@ -500,7 +506,7 @@ def _build(call: SimpleNamespace, lab: Lab) -> int:
     if report is None:
         report = build(request)
     _summarise(plan, report, request.site)
-    return 0
+    return request
 
 
 def _name_unpinned(lab: Lab) -> None:
@@ -644,9 +650,8 @@ def _check(call: SimpleNamespace, lab: Lab) -> int:
 def _pdf(call: SimpleNamespace, lab: Lab) -> int:
     from darkroom.press.paper import print_report
 
-    _build(call, lab)
-    target = Path(call.to).absolute()
-    printed = print_report(_request(call, lab, lab.planner().plan()), call.pages, target, call.paper)
+    request, target = _built(call, lab), Path(call.to).absolute()
+    printed = print_report(request, call.pages, target, call.paper)
     megabytes = target.stat().st_size / 1e6
     pages = "1 page" if len(printed.pages) == 1 else f"{len(printed.pages)} pages"
     _print(f"{_shown(target)}: {pages} on {printed.sheets} sheets, {megabytes:.1f} MB")
@@ -658,8 +663,7 @@ def _pdf(call: SimpleNamespace, lab: Lab) -> int:
 def _single(call: SimpleNamespace, lab: Lab) -> int:
     from darkroom.press.single import write_single
 
-    _build(call, lab)
-    for path in write_single(_request(call, lab, lab.planner().plan()), call.pages, Path(call.to).absolute()):
+    for path in write_single(_built(call, lab), call.pages, Path(call.to).absolute()):
         _print(f"{_shown(path)}: {path.stat().st_size / 1e6:.1f} MB")
     return 0
 

@@ -301,5 +301,8 @@ def test_a_date_is_a_day_and_pages_need_one(project: Project) -> None:
         project.build()
     fault = "4:9 front-matter: 'date' should be a day such as \"2026-11-21\", not 'last week'"
     assert [str(each) for each in error.value.faults] == [f"templates/pages/index.md:{fault}"]
+    path = project.page("Text.", date="x")
+    path.write_text(path.read_text().replace('"x"', "2026-11-30"))
+    assert faults(project) == ["4:1 front-matter: 'date' should be a string in quotes, not 2026-11-30"]
     project.page("{{ pages() }}")
     assert faults(project) == ['5:4 reference: no page has a date; give one date = "2026-11-30" in its front matter']

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, time
 from math import isfinite
 from typing import Any
 
@@ -148,7 +148,7 @@ def _wrong_keys(
             wrong(name, f"unknown key {name!r}{known}")
         elif not _fits(value, keys[name].kind):
             wanted = _KINDS.get(keys[name].kind, "a table of strings")
-            wrong(name, f"{name!r} should be {wanted}, not {repr(value)[:80]}")
+            wrong(name, f"{name!r} should be {wanted}, not {_written(value)}")
         elif found := _CONTROL.search(_texts_of(value)):
             wrong(name, f"{name!r} holds a control character, U+{ord(found[0]):04X}; remove it")
         elif name == "macros":
@@ -158,6 +158,11 @@ def _wrong_keys(
                 if re.search(r"(?<!\\)(?:\\\\)*%", body):
                     wrong(macro, f"{macro}: {_PERCENT}")
     return faults
+
+
+def _written(value: object) -> str:
+    """A value about as it is written in TOML, at most 80 characters: days and times without quotes."""
+    return (str(value) if isinstance(value, date | time) else repr(value))[:80]
 
 
 def _texts_of(value: object) -> str:
