@@ -52,7 +52,7 @@ MAY_IMPORT = {
     "press.site": "core press.bibliography press.content press.faults press.files press.inputs press.limits press.markdown "
     "press.rendering press.theme press.typeset",
     "press.build": "core press.content press.files press.inputs press.site press.theme press.write",
-    "press.tags": "",
+    "press.tags": "core",
     "press.published": "core press.build press.content",
     "press.paper": "core press.build press.content press.published press.tags",
     "press.single": "core press.build press.published press.tags press.typeset",

@@ -107,7 +107,7 @@ def build(request: SiteRequest) -> BuildReport:
     request = _resolved(request)
     write.refuse_sources(request.site, request.root, (request.templates, request.outputs, request.cache))
     _claim_caches(request)
-    with _lock(request), _seldom_collecting():
+    with _seldom_collecting(), _lock(request):
         last, digests = load(_record_path(request)), _digests(request)
         digests.look_again()
         inputs = Inputs(digests)

@@ -143,15 +143,16 @@ class Inputs:
 
     def walk(self, folder: Path, suffix: str = "") -> Iterator[Path]:
         """Every file below *folder*, sorted, without hidden ones and ``node_modules``; the listing becomes an input."""
-        name = os.fspath(folder)
-        self._folders[name] = _look_into(name)
-        for entry in _entries(name):
-            path = folder / entry
-            if path.is_dir():
-                if entry != "node_modules":
-                    yield from self.walk(path, suffix)
-            elif entry.lower().endswith(suffix):
-                yield path
+        for file in self._walk(os.fspath(folder), suffix):
+            yield Path(file)
+
+    def _walk(self, folder: str, suffix: str) -> Iterator[str]:
+        self._folders[folder] = _look_into(folder)
+        for name, is_folder in _listing(folder):
+            if not is_folder and name.lower().endswith(suffix):
+                yield f"{folder}/{name}"
+            elif is_folder and name != "node_modules":
+                yield from self._walk(f"{folder}/{name}", suffix)
 
     def list_folder(self, folder: Path) -> None:
         """Make the names in *folder* an input."""
@@ -180,6 +181,22 @@ def _lstat(path: str) -> os.stat_result | None:
         return os.lstat(path)
     except (OSError, ValueError):
         return None
+
+
+def _listing(name: str) -> list[tuple[str, bool]]:
+    """What a folder holds but for hidden files, sorted, and whether each is a folder."""
+    try:
+        with os.scandir(name) as entries:
+            return sorted((entry.name, _is_folder(entry)) for entry in entries if not entry.name.startswith("."))
+    except OSError:
+        return []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a loop of links
+        return False
 
 
 def _entries(name: str) -> list[str]:

@@ -24,11 +24,12 @@ from typing import Any
 from darkroom.core.caches import LARGEST
 from darkroom.core.errors import ContentError, DarkroomError, Fault, UsageError
 from darkroom.core.paths import open_plain, read_plain
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.build import BuildReport, SiteRequest, build
 from darkroom.press.rendering.layouts import policy_digest
 
 EVENTS = "/.darkroom/events"
-POLICY = re.compile(r'(<meta http-equiv="Content-Security-Policy" content=")([^"]*)(")')
+POLICY = lazy_pattern(r'(<meta http-equiv="Content-Security-Policy" content=")([^"]*)(")')
 RELOAD = """
 new EventSource("/.darkroom/events").onmessage = () => {
   sessionStorage.setItem("darkroom-scroll", scrollY);
@@ -50,8 +51,8 @@ NOTHING = (
     '<!doctype html><meta http-equiv="Content-Security-Policy" content="default-src \'none\'"><title>Darkroom</title>'
 )
 DEBOUNCE_MS = 40
-OURS = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?")
-RANGE = re.compile(r"bytes=(?P<first>[0-9]{0,18})-(?P<last>[0-9]{0,18})")
+OURS = lazy_pattern(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?")
+RANGE = lazy_pattern(r"bytes=(?P<first>[0-9]{0,18})-(?P<last>[0-9]{0,18})")
 FOR_OTHERS = b"This server only answers requests to this machine's own names.\n"
 TWO_HOSTS = b"A request must have exactly one Host header.\n"
 NO_HEADERS = b"The headers of this request are not well-formed.\n"

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from darkroom.core.errors import ContentError, Fault, UsageError
 from darkroom.core.paths import write_atomically
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.build import SiteRequest
 from darkroom.press.published import pages_of, settings_of
 from darkroom.press.tags import Tag, tags_of, with_attribute
@@ -24,7 +25,7 @@ _LOADED = ("src", "poster", "data-plot", "data-film")  # attributes that name a 
 _LINKED = frozenset({"a", "area"})
 _DATA = ("img-src", "font-src", "connect-src", "worker-src", "media-src")  # of the policy: what may come as data
 _TYPES = {".woff2": "font/woff2", ".js": "text/javascript", ".webp": "image/webp", ".avif": "image/avif"}
-_STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
+_STRING = lazy_pattern(r'"(?:[^"\\\n]|\\.)*"')
 
 
 def write_single(request: SiteRequest, names: Sequence[str], target: Path) -> list[Path]:

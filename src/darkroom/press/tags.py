@@ -7,6 +7,8 @@ from html import escape
 from html.parser import HTMLParser
 from typing import NamedTuple
 
+from darkroom.core.patterns import lazy_pattern
+
 _VERBATIM = frozenset({"script", "style"})
 
 
@@ -45,7 +47,7 @@ def tags_of(html: str) -> list[Tag]:
     return _Reader(html).found
 
 
-_ATTRIBUTE = re.compile(r"""\s+([^\s=>/"']+)(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'>]+))?""")
+_ATTRIBUTE = lazy_pattern(r"""\s+([^\s=>/"']+)(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'>]+))?""")
 
 
 def with_attribute(text: str, name: str, value: str | None) -> str:

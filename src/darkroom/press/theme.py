@@ -48,7 +48,8 @@ class Theme(msgspec.Struct, frozen=True):
         found: dict[str, Path] = {}
         for place in reversed(self.folders):
             below = place / folder
-            found |= {path.relative_to(below).as_posix(): path for path in inputs.walk(below, suffix)}
+            start = len(os.fspath(below)) + 1
+            found |= {os.fspath(path)[start:]: path for path in inputs.walk(below, suffix)}
         return dict(sorted(found.items()))
 
 

@@ -15,10 +15,12 @@ from pybtex.database.input.bibtex import LowLevelParser, month_names
 from pybtex.scanner import PrematureEOF, PybtexSyntaxError
 from pybtex.utils import CaseInsensitiveDict
 
-_COMMAND = re.compile(r"@[ \t]*([A-Za-z][\w-]*)\s*([({])")
-_NEXT = re.compile(r"^[ \t]*@[ \t]*[A-Za-z][\w-]*\s*[({]", re.MULTILINE)
-_SPACED_KEY = re.compile(r"@[ \t]*[A-Za-z][\w-]*\s*[({]\s*(?P<key>[^\s,={}()\"]+(?:[ \t]+[^\s,={}()\"]+)+)\s*,")
-_COMMENT = re.compile(r"(?:\s+|%[^\n]*)+")
+from darkroom.core.patterns import lazy_pattern
+
+_COMMAND = lazy_pattern(r"@[ \t]*([A-Za-z][\w-]*)\s*([({])")
+_NEXT = lazy_pattern(r"^[ \t]*@[ \t]*[A-Za-z][\w-]*\s*[({]", re.MULTILINE)
+_SPACED_KEY = lazy_pattern(r"@[ \t]*[A-Za-z][\w-]*\s*[({]\s*(?P<key>[^\s,={}()\"]+(?:[ \t]+[^\s,={}()\"]+)+)\s*,")
+_COMMENT = lazy_pattern(r"(?:\s+|%[^\n]*)+")
 _FIELD = "expected `name = {value},` or the closing %s"
 _WORDS = {
     "entry key expected": "an entry opens with @kind{key,",

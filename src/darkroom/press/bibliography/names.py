@@ -7,18 +7,19 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.bibliography.tex import without_html
 
-_SUFFIX = re.compile(r"(?:Jr|Sr|Esq|Ph\.?\s?D|M\.?\s?D)\.?|I{1,3}|I?V|VI{0,3}|\d(?:st|nd|rd|th)", re.IGNORECASE)
-_APART = re.compile(
+_SUFFIX = lazy_pattern(r"(?:Jr|Sr|Esq|Ph\.?\s?D|M\.?\s?D)\.?|I{1,3}|I?V|VI{0,3}|\d(?:st|nd|rd|th)", re.IGNORECASE)
+_APART = lazy_pattern(
     r"(?:Jr|Sr|JR|SR|Esq|Ph\.?D|M\.D)\.?|I{2,3}|IV|VI{1,3}|\d(?:st|nd|rd|th)"
 )  # where no comma marks them
-_NUMERAL = re.compile(r"[IVX]+")
-_INITIAL = re.compile(r"[A-Z]\.?")
-_INITIALS = re.compile(r"(?:[A-Z]\.(?:-?[A-Z]\.)*|[A-Z]{1,3})")
-_OTHERS = re.compile(r"(?:others|et\.? al\.?)", re.IGNORECASE)
-_AND_OTHERS = re.compile(r",?\s+et\.?~?\s?al\.?$", re.IGNORECASE)
-_EXTENDED = re.compile(r"([a-z]+(?:-i)?)\s*=\s*(.*)", re.IGNORECASE | re.DOTALL)
+_NUMERAL = lazy_pattern(r"[IVX]+")
+_INITIAL = lazy_pattern(r"[A-Z]\.?")
+_INITIALS = lazy_pattern(r"(?:[A-Z]\.(?:-?[A-Z]\.)*|[A-Z]{1,3})")
+_OTHERS = lazy_pattern(r"(?:others|et\.? al\.?)", re.IGNORECASE)
+_AND_OTHERS = lazy_pattern(r",?\s+et\.?~?\s?al\.?$", re.IGNORECASE)
+_EXTENDED = lazy_pattern(r"([a-z]+(?:-i)?)\s*=\s*(.*)", re.IGNORECASE | re.DOTALL)
 _WRITE = "write Family, Given; join names by `and`; put organizations in braces"
 UNKNOWN = "?"
 

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from darkroom.core.errors import ContentError, Fault, nearest
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.bibliography.names import Name, is_others, names_in
 from darkroom.press.bibliography.tex import address, as_text, is_address
 from darkroom.press.content.works import Entry
@@ -41,11 +42,11 @@ _INHERITED = frozenset(
         "journalsubtitle volume editor year date publisher organization institution"
     ).split()
 )
-_DATE = re.compile(r"(-?\d{4})(?:-\d\d){0,2}(?:T[\d:.Z+-]+)?([?~%]?)")
+_DATE = lazy_pattern(r"(-?\d{4})(?:-\d\d){0,2}(?:T[\d:.Z+-]+)?([?~%]?)")
 _TITLES = {"title": "", "booktitle": "book", "maintitle": "main", "journal": "journal", "journaltitle": "journal"}
 _FORTHCOMING = {"inpress": "in press", "inpreparation": "in preparation", "prepublished": "preprint"}
-_DOI = re.compile(r"(?:(?:https?://)?[\w.-]*doi\.org/|doi\s*:?\s*)?", re.IGNORECASE)
-_ARXIV = re.compile(
+_DOI = lazy_pattern(r"(?:(?:https?://)?[\w.-]*doi\.org/|doi\s*:?\s*)?", re.IGNORECASE)
+_ARXIV = lazy_pattern(
     r"(?:https?://arxiv\.org/(?:abs|pdf)/|arxiv:\s*)?(\d{4}\.\d{4,5}(?:v\d+)?|[a-z-]+(?:\.[a-z]{2})?/\d{7}(?:v\d+)?)(?:\.pdf)?"
     r"(?:\s*\[[^\]]*\])?",
     re.IGNORECASE,

@@ -13,16 +13,18 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache, lru_cache
 from typing import Any
 
-_LETTERS = re.compile(r"(?:[^\\$%~`'&{}^_<>-]|-(?!-)|'(?!'))*+")  # characters without a meaning in TeX
-_BRACES = re.compile(r"(?:[^\\$%~`'&^_<>-]|-(?!-)|'(?!'))*+")
-_ADDRESS = re.compile(r"\\(?:url|path|nolinkurl)\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
-_ESCAPED = re.compile(
+from darkroom.core.patterns import lazy_pattern
+
+_LETTERS = lazy_pattern(r"(?:[^\\$%~`'&{}^_<>-]|-(?!-)|'(?!'))*+")  # characters without a meaning in TeX
+_BRACES = lazy_pattern(r"(?:[^\\$%~`'&^_<>-]|-(?!-)|'(?!'))*+")
+_ADDRESS = lazy_pattern(r"\\(?:url|path|nolinkurl)\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
+_ESCAPED = lazy_pattern(
     r"\\([_%&#~$^{}])|\\textunderscore(?:\{\}|\s|\b)|\{?\\textasciitilde(?:\{\}|\s|\b)\}?|\{?\$?\\sim\$?\}?"
 )
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_DBLP = re.compile(r"\{\\textdollar\}(.+?)\{\\textdollar\}")  # how dblp writes a formula
-_PERCENT = re.compile(r"(?<!\\)%")
-_SPECIAL = re.compile(r"([_%&#${}])|([~^])|\\")
+_CONTROL = lazy_pattern(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_DBLP = lazy_pattern(r"\{\\textdollar\}(.+?)\{\\textdollar\}")  # how dblp writes a formula
+_PERCENT = lazy_pattern(r"(?<!\\)%")
+_SPECIAL = lazy_pattern(r"([_%&#${}])|([~^])|\\")
 _SWITCHES = (
     "em", "it", "bf", "sc", "sl", "tt", "rm", "sf", "itshape", "bfseries", "scshape", "slshape", "upshape", "ttfamily",
     "sffamily", "rmfamily", "normalfont", "normalsize", "small", "footnotesize", "large", "selectfont", "relax", "protect",
@@ -49,15 +51,15 @@ _TIE = "\u0361"
 _RAISED = str.maketrans("0123456789+-−–=()ni", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻⁼⁽⁾ⁿⁱ")
 _LOWERED = str.maketrans("0123456789+-−–=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₋₌₍₎")
 _ORDINALS = frozenset({"st", "nd", "rd", "th", "er", "re", "e", "me", "ème", "ère", "o", "a", "®", "™", "©"})
-_ENTITY = re.compile(r"(?:\{\\&\}|\\?&)((?:amp(?:;|\$\\mathsemicolon\$))*#?\w+)(?:;|\$\\mathsemicolon\$)", re.ASCII)
-_ANGLE = re.compile(r"\$\\(less|greater)\$|\{\\text(less|greater)\}|\\text(less|greater)(?:\{\}|(?![A-Za-z])\s?)")
-_ELEMENT = re.compile(
+_ENTITY = lazy_pattern(r"(?:\{\\&\}|\\?&)((?:amp(?:;|\$\\mathsemicolon\$))*#?\w+)(?:;|\$\\mathsemicolon\$)", re.ASCII)
+_ANGLE = lazy_pattern(r"\$\\(less|greater)\$|\{\\text(less|greater)\}|\\text(less|greater)(?:\{\}|(?![A-Za-z])\s?)")
+_ELEMENT = lazy_pattern(
     r"(?<!\\)\$[^$]*\$|\\\(.*?\\\)"  # not within formulas, where < is a relation
     r"|<(?P<close>/?)(?:jats:)?(?P<name>i|em|italic|b|strong|bold|u|tt|sc|scp|span|sub|inf|sup)(?:\s[^<>]*)?>",
     re.DOTALL | re.IGNORECASE,
 )
-_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
-_MATHML = re.compile(r"<(?:mml:)?math\b", re.IGNORECASE)
+_BREAK = lazy_pattern(r"<br\s*/?>", re.IGNORECASE)
+_MATHML = lazy_pattern(r"<(?:mml:)?math\b", re.IGNORECASE)
 _MEANS = {"sub": r"\textsubscript{", "inf": r"\textsubscript{", "sup": r"\textsuperscript{"}
 
 Report = Callable[[str, int], None]
@@ -84,7 +86,7 @@ def as_text(tex: str, report: Report, formulas: bool = True) -> str:
     return text
 
 
-_ACCENT = re.compile(  # those that mean the same wherever they stand
+_ACCENT = lazy_pattern(  # those that mean the same wherever they stand
     r"""\{\\['`^"~=.][A-Za-z]\}|\{\\[cvuHkr]\{[A-Za-z]\}\}|\{\\(?:ss|o|O|l|L|ae|AE|oe|OE|aa|AA|i|j)\}"""
     r"""|\\['`^"~=.](?:\{[A-Za-z]\}|[A-Za-z])|\\[cvuHkr]\{[A-Za-z]\}"""
 )

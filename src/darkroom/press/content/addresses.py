@@ -8,17 +8,18 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.typeset.films import FILMS, SOUNDS, UNPLAYED
 from darkroom.press.typeset.pictures import SUFFIXES
 
-_BARE = re.compile(
+_BARE = lazy_pattern(
     r"(?<![\w/:@.-])(?:https?://|www\.(?=[\w-]+\.))(?=\w)"
     r"(?:[^\s<>\[\]`\"\\${\u3001-\u301f\uff01-\uff1f]|\$(?![^\s$]*\$)|\{(?![{%#]))+",  # no formula, no call
     re.IGNORECASE,
 )
 
 
-_MAIL = re.compile(
+_MAIL = lazy_pattern(
     r"(?<![\w.+/:@=&?-])(?:mailto:)?[A-Za-z0-9][\w.+-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}(?!\.?[\w@-]|[:/]\S)"
 )
 
@@ -87,7 +88,7 @@ def unescaped(address: str) -> str:
     return _ENTITY.sub(lambda found: html.unescape(found[0]), address)
 
 
-_ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]*|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});")
+_ENTITY = lazy_pattern(r"&(?:[A-Za-z][A-Za-z0-9]*|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 
 
 def bare_mail(text: str, start: int = 0) -> tuple[int, int] | None:

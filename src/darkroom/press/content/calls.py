@@ -13,6 +13,7 @@ from typing import ClassVar
 import msgspec
 
 from darkroom.core.errors import nearest
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.typeset.typography import composed
 
 Choices = Mapping[str, type | tuple[type, ...]]
@@ -98,7 +99,7 @@ def listed(opening: str, names: Iterable[str]) -> str:
     return f"{opening} {', '.join(names)}" if names else "; it has none"
 
 
-_REFERENCE = re.compile(r"\\(?P<kind>eqref|ref|cref|Cref|autoref)\s*\{(?P<name>[^{}\n]+)\}")
+_REFERENCE = lazy_pattern(r"\\(?P<kind>eqref|ref|cref|Cref|autoref)\s*\{(?P<name>[^{}\n]+)\}")
 
 
 def tex_reference(text: str, offset: int, end: int | None = None) -> tuple[Call, int] | None:
@@ -107,7 +108,7 @@ def tex_reference(text: str, offset: int, end: int | None = None) -> tuple[Call,
     return (Call("ref", (found["name"].strip(),), (("short", found["kind"]),), offset), found.end()) if found else None
 
 
-CALLED = re.compile(r"\{\{-?\s*(?P<name>[a-z_]+)\s*\(")
+CALLED = lazy_pattern(r"\{\{-?\s*(?P<name>[a-z_]+)\s*\(")
 
 
 def calls_of(text: str) -> str:
@@ -136,7 +137,7 @@ def literal_call(text: str, offset: int) -> tuple[Call, int] | None:
     return None
 
 
-_KEPT = re.compile(r"""\\([\\"'])|\\""")
+_KEPT = lazy_pattern(r"""\\([\\"'])|\\""")
 
 
 def _keep(found: re.Match[str]) -> str:

@@ -25,6 +25,7 @@ import msgspec
 
 from darkroom.core.errors import ContentError, Fault, nearest
 from darkroom.core.paths import InvalidTOML, parse_toml
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content.calls import listed
 from darkroom.press.content.settings import LONGEST
 
@@ -188,9 +189,9 @@ def _items(given: object, text: str, path: str) -> tuple[tuple[Deliverable, ...]
     return tuple(items), faults
 
 
-_ENTRY = re.compile(r"^[ \t]*\[\[[ \t]*[\"']?deliverable[\"']?[ \t]*\]\]", re.MULTILINE)
-_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
-_MISSING = re.compile(r"Object missing required field `(.*)`")
+_ENTRY = lazy_pattern(r"^[ \t]*\[\[[ \t]*[\"']?deliverable[\"']?[ \t]*\]\]", re.MULTILINE)
+_UNKNOWN = lazy_pattern(r"Object contains unknown field `(.*)`")
+_MISSING = lazy_pattern(r"Object missing required field `(.*)`")
 
 
 def _plain(problem: str, values: object) -> str:

@@ -7,14 +7,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content.markup import attributes
 
-_TAG = re.compile(
+_TAG = lazy_pattern(
     r"""<!--.*?-->|<(?:script|style)\b[^>]*>.*?</|<([A-Za-z][^\s/>]*)[\s/](?:[^<>"']++|"[^"]*"|'[^']*')*+>""", re.DOTALL
 )
-_TELLING = re.compile(r"\s(?:id|name|href|src|srcset|poster)\s*=", re.IGNORECASE)
-_USUAL = re.compile(r'<[a-z][a-z0-9]*+(?:\s++[a-z][a-z0-9:_-]*+(?:="[^"]*+")?)*+\s*/?>')
-_ATTRIBUTE = re.compile(r'\s([a-z][a-z0-9:_-]*)="([^"]*)"')
+_TELLING = lazy_pattern(r"\s(?:id|name|href|src|srcset|poster)\s*=", re.IGNORECASE)
+_USUAL = lazy_pattern(r'<[a-z][a-z0-9]*+(?:\s++[a-z][a-z0-9:_-]*+(?:="[^"]*+")?)*+\s*/?>')
+_ATTRIBUTE = lazy_pattern(r'\s([a-z][a-z0-9:_-]*)="([^"]*)"')
 
 
 class LinkUse(NamedTuple):
@@ -59,7 +60,7 @@ _LINKS = {
     "video": ("src", "poster"), "audio": ("src",), "track": ("src",), "script": ("src",), "iframe": ("src",),
     "embed": ("src",), "input": ("src",), "image": ("href",), "use": ("href",),
 }  # fmt: skip
-_CANDIDATE = re.compile(r"([^\s,]\S*[^\s,]|[^\s,])(\s+[\d.]+[wx])?\s*(?:,|$)")
+_CANDIDATE = lazy_pattern(r"([^\s,]\S*[^\s,]|[^\s,])(\s+[\d.]+[wx])?\s*(?:,|$)")
 
 
 def targets(element: str, known: Mapping[str, str]) -> Iterator[str]:

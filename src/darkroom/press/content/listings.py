@@ -18,10 +18,11 @@ import msgspec
 
 from darkroom.core.errors import nearest
 from darkroom.core.paths import MOST_SOURCE, read_plain
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.typeset.typography import escape
 
 _LANGUAGE, _MARKS = re.compile(r"\s*([^\s{]*)"), re.compile(r"\{([\d,\s-]*)\}")
-_RANGE = re.compile(r"(\d+)(?:\s*-\s*(\d+))?")
+_RANGE = lazy_pattern(r"(\d+)(?:\s*-\s*(\d+))?")
 
 
 class NoSource(Exception):

@@ -7,13 +7,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from darkroom.core.patterns import lazy_pattern
+
 _NAME, _VALUE = r"""[^\s"'<>/=]+""", r"""(?:"[^"]*"|'[^']*'|[^\s"'=<>`]+)"""
-_TAG = re.compile(
+_TAG = lazy_pattern(
     rf"<!--(?:-?>|.*?(?:-->|\Z))|<\?.*?\?>|<!\[CDATA\[.*?\]\]>|<![A-Za-z][^>]*>"
     rf"|<(?P<close>/?)(?P<name>[A-Za-z][^\s/>]*)(?:[\s/]+{_NAME}(?:\s*=\s*{_VALUE})?)*\s*/?>",
     re.DOTALL,
 )
-_ATTRIBUTES = re.compile(rf"({_NAME})(?:\s*=\s*({_VALUE}))?")
+_ATTRIBUTES = lazy_pattern(rf"({_NAME})(?:\s*=\s*({_VALUE}))?")
 VERBATIM = frozenset({"script", "style", "textarea"})  # up to their end tag they hold no tags
 VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())  # noqa: SIM905
 
@@ -100,7 +102,7 @@ def with_attributes(tag: str, new: Mapping[str, str]) -> str:
     return "".join(parts) + rest[:end].rstrip() + added + rest[end:]
 
 
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):")
+_SCHEME = lazy_pattern(r"([a-z][a-z0-9+.-]*):")
 
 
 def leads_to_pages(address: str) -> bool:

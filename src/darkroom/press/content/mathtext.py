@@ -19,34 +19,35 @@ from typing import NamedTuple
 
 import msgspec
 
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content.calls import Call, literal_call
 
-OPENING = re.compile(
+OPENING = lazy_pattern(
     r"\$\$|\$`|\$(?=\S)|\\\\?[(\[]|\\begin\{(?P<name>[A-Za-z]+\*?)\}",
 )
 _CLOSING = {"$$": "$$", "$`": "`$", "\\(": "\\)", "\\[": "\\]", "\\\\(": "\\\\)", "\\\\[": "\\\\]"}
 _DISPLAY = frozenset({"$$", "\\[", "\\\\["})
 _NUMBERED = frozenset({"equation", "align", "gather", "alignat"})  # LaTeX numbers their rows
-_CALL = re.compile(r"\{\{\s*(?=(?:metric|param)\s*\()")
-_DEFINITION = re.compile(
+_CALL = lazy_pattern(r"\{\{\s*(?=(?:metric|param)\s*\()")
+_DEFINITION = lazy_pattern(
     r"\\(?:(?P<new>(?:re|provide)?newcommand|providecommand)\*?\s*(?:\{\s*(?P<name>\\[A-Za-z]+)\s*\}|(?P<bare>\\[A-Za-z]+))"
     r"\s*(?:\[\d\])?|(?P<def>g?def)\s*(?P<plain>\\[A-Za-z]+)(?:#\d)*"
     r"|(?P<operator>DeclareMathOperator)(?P<star>\*?)\s*\{\s*(?P<command>\\[A-Za-z]+)\s*\})\s*(?=\{)"
 )
-_PROSE = re.compile(r"(?=.*\s)(?!.*[\\^_=+<>|{}])(?:.*[A-Za-z]{2,}|\d.*[;:,.]\s)")
-_COMMAND = re.compile(r"\\[A-Za-z]|[_^]")
-_COMMENT = re.compile(r"(?<!\\)%[^\n]*\Z")
-_TEX = re.compile(r"\\[A-Za-z]|[\^_=]|^\s*\S\s*$")
-_ENTITY = re.compile(r"&(?:lt|gt|le|ge|amp|nbsp|quot|apos|minus|times|#\d+|#x[0-9a-fA-F]+);")
-_WORDS = re.compile(r"\\(?:text\w*|math(?:rm|tt|sf|it|bf)|operatorname\*?|mbox|verb|tag|label|e?q?ref)\s*\{[^{}]*\}")
-_LOWERED = re.compile(r"(?:(?<![A-Za-z\\])[A-Za-z]|\\[A-Za-z]+|[})\]'])(?P<sign>\\_)(?=\{|[A-Za-z0-9](?![A-Za-z]))")
-_BROKEN = re.compile(r"\\begin\{|\\(?:substack|cr|newline|shortstack)\b")
-_DOUBLED = re.compile(
+_PROSE = lazy_pattern(r"(?=.*\s)(?!.*[\\^_=+<>|{}])(?:.*[A-Za-z]{2,}|\d.*[;:,.]\s)")
+_COMMAND = lazy_pattern(r"\\[A-Za-z]|[_^]")
+_COMMENT = lazy_pattern(r"(?<!\\)%[^\n]*\Z")
+_TEX = lazy_pattern(r"\\[A-Za-z]|[\^_=]|^\s*\S\s*$")
+_ENTITY = lazy_pattern(r"&(?:lt|gt|le|ge|amp|nbsp|quot|apos|minus|times|#\d+|#x[0-9a-fA-F]+);")
+_WORDS = lazy_pattern(r"\\(?:text\w*|math(?:rm|tt|sf|it|bf)|operatorname\*?|mbox|verb|tag|label|e?q?ref)\s*\{[^{}]*\}")
+_LOWERED = lazy_pattern(r"(?:(?<![A-Za-z\\])[A-Za-z]|\\[A-Za-z]+|[})\]'])(?P<sign>\\_)(?=\{|[A-Za-z0-9](?![A-Za-z]))")
+_BROKEN = lazy_pattern(r"\\begin\{|\\(?:substack|cr|newline|shortstack)\b")
+_DOUBLED = lazy_pattern(
     r"(?<!\\)\\\\(?=(?:frac|sqrt|sum|int|prod|alpha|beta|gamma|delta|epsilon|theta|sigma|lambda|mu|phi|nabla|partial|infty"
     r"|mathbb|mathcal|mathbf|mathrm|text|left|right|cdot|begin|end|hat|bar|tilde|approx|leq|geq|quad)(?![A-Za-z]))"
     r"|(?<!\\)\\\\\{(?=[^{}\n]*\\\\\})"
 )
-_PERCENT = re.compile(
+_PERCENT = lazy_pattern(
     r"\\verb\*?([^A-Za-z\s]).*?\1|\{\{\s*(?:metric|param)\s*\(.*?\}\}|\\.|%(?P<comment>[^\n]*)(?P<more>\n?)",
     re.DOTALL,
 )
@@ -125,7 +126,7 @@ def _closing(text: str, start: int, end: int, mark: str) -> int:
     return -1 if close is None else close
 
 
-_SIGN = re.compile(r"\\.|[{}$`]", re.DOTALL)
+_SIGN = lazy_pattern(r"\\.|[{}$`]", re.DOTALL)
 
 
 class _Signs:
@@ -150,10 +151,11 @@ class _Signs:
                 self._marks.get(sign, []).append(at)
                 if sign == "$" and text.startswith("$$", at):
                     self._marks["$$"].append(at)
-        self._mark_depths = {mark: [self.depth(at) for at in places] for mark, places in self._marks.items()}
-        self._code_marks = [found.start() for found in re.finditer(r"`\$", text)]
-        self._environments = _environments(text)
-        self._shallower = {mark: _next_smaller(depths) for mark, depths in self._mark_depths.items()}
+        self._code_marks = [found.start() for found in re.finditer(r"`\$", text)] if "`$" in text else []
+        self._levels: dict[
+            str, tuple[list[int], list[int]]
+        ] = {}  # of each mark: its depths, the next that is less deep
+        self._environments = _environments(text) if "\\end{" in text else {}
 
     def depth(self, at: int) -> int:
         """How many braces are open there, less those that are closed and were not open."""
@@ -166,7 +168,11 @@ class _Signs:
 
     def closing(self, text: str, start: int, end: int, mark: str, depth: int | None) -> int | None:
         """Where *mark* closes what began at *start*, in *depth* braces at most; -1 where it cannot, None without one."""
-        marks, depths, shallower = self._marks[mark], self._mark_depths[mark], self._shallower[mark]
+        marks = self._marks[mark]
+        if mark not in self._levels:
+            depths = [self.depth(at) for at in marks]
+            self._levels[mark] = depths, _next_smaller(depths)
+        depths, shallower = self._levels[mark]
         index = bisect_left(marks, start)
         while depth is not None and index < len(marks) and depths[index] > depth:
             index = shallower[index]
@@ -193,7 +199,7 @@ class _Signs:
         return not text[at + 1 : at + 2].isdigit() or _COMMAND.search(text, start, at) is not None
 
 
-_EDGE = re.compile(r"\\(?P<edge>begin|end)\{(?P<name>[A-Za-z]+\*?)\}")
+_EDGE = lazy_pattern(r"\\(?P<edge>begin|end)\{(?P<name>[A-Za-z]+\*?)\}")
 
 
 def _environments(text: str) -> dict[str, tuple[list[int], list[int], list[int]]]:
@@ -231,7 +237,7 @@ def spans(text: str) -> Iterator[Span]:
         span, at = next_span(text, at, len(text))
 
 
-_SPECIAL = re.compile(r"[`$\\]")
+_SPECIAL = lazy_pattern(r"[`$\\]")
 
 
 def next_span(text: str, at: int, limit: int) -> tuple[Span | None, int]:
@@ -344,7 +350,7 @@ def doubtful(tex: str, display: bool) -> Iterator[tuple[int, str, bool]]:
             yield at.start(), "\\\\ starts a new line of a formula; write one backslash for a command or a brace", False
 
 
-_BOX = re.compile(r"\\(?P<name>f?colorbox|fbox)(?![A-Za-z])\s*(?:\{[^{}]*\}\s*){0,2}(?=\{)")
+_BOX = lazy_pattern(r"\\(?P<name>f?colorbox|fbox)(?![A-Za-z])\s*(?:\{[^{}]*\}\s*){0,2}(?=\{)")
 
 
 def boxed_dollar(text: str, span: Span) -> tuple[int, str] | None:
@@ -359,10 +365,10 @@ def boxed_dollar(text: str, span: Span) -> tuple[int, str] | None:
     return None
 
 
-_SIGN_OF_BOX = re.compile(r"(?:(?<!\\)|(?<=\\\\))(?P<at>\$)(?P<tex>(?:\\.|[^\\$])*)\$")
+_SIGN_OF_BOX = lazy_pattern(r"(?:(?<!\\)|(?<=\\\\))(?P<at>\$)(?P<tex>(?:\\.|[^\\$])*)\$")
 
 
-_COLOUR = re.compile(
+_COLOUR = lazy_pattern(
     r"\\(?:(?P<framed>fcolorbox)|textcolor|color|colorbox)(?![A-Za-z])\s*\{\s*(?P<first>[A-Za-z]+)\s*\}"
     r"(?:\s*\{\s*(?P<second>[A-Za-z]+)\s*\})?"
 )
@@ -415,7 +421,7 @@ class Row(NamedTuple):
     label: tuple[int, int]  # where \label stands; (0, 0) without one
 
 
-_ROW = re.compile(
+_ROW = lazy_pattern(
     r"\\begin\{[^}]*\}|\\end\{[^}]*\}|\\label\s*\{(?P<label>[^{}]*)\}|\\tag\*?\s*\{(?P<tag>[^{}]*)\}"
     r"|\\(?P<no>notag|nonumber)(?![A-Za-z])|\\\\|\\.|[{}]",
     re.DOTALL,
@@ -543,7 +549,7 @@ class Prepared(msgspec.Struct, frozen=True):
     anchors: tuple[str, ...] = ()
 
 
-_REFERENCE = re.compile(r"\\(?P<kind>eqref|ref)\s*\{(?P<name>[^{}]+)\}")
+_REFERENCE = lazy_pattern(r"\\(?P<kind>eqref|ref)\s*\{(?P<name>[^{}]+)\}")
 
 
 def prepare(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content.calls import Unknown
 
 Value = float | int | str | bool | None | list[object] | dict[str, object]
@@ -44,7 +45,7 @@ def _significant(value: float) -> str:
     return f"{value:.4g}"
 
 
-_EXPONENT = re.compile(r"(?<![\w.])(-?\d[\d.]*)e([+-]?\d+)\b")
+_EXPONENT = lazy_pattern(r"(?<![\w.])(-?\d[\d.]*)e([+-]?\d+)\b")
 
 
 def as_html(text: str) -> str:
@@ -57,10 +58,10 @@ def as_html(text: str) -> str:
     return re.sub(r"(?<![\w−])-(?=\d)", "−", _EXPONENT.sub(power, html.escape(text)))
 
 
-_TEX = re.compile(r"[\\{}$&#_^~]")
-_UNKNOWN = re.compile(r"[^ -~\u00a1-\u00ff\u0370-\u03ff\u2010-\u2022\u2212×·±]")  # what KaTeX may have no letter for
+_TEX = lazy_pattern(r"[\\{}$&#_^~]")
+_UNKNOWN = lazy_pattern(r"[^ -~\u00a1-\u00ff\u0370-\u03ff\u2010-\u2022\u2212×·±]")  # what KaTeX may have no letter for
 _LONGEST_TEXT = 200  # characters in a formula
-_SIGN = re.compile(r"[\\{}$&#_^~%]")
+_SIGN = lazy_pattern(r"[\\{}$&#_^~%]")
 _AS_TEXT = {"\\": r"\textbackslash ", "^": r"\textasciicircum ", "~": r"\textasciitilde "}
 
 

@@ -18,7 +18,6 @@ Every name is checked, with nearest spellings, before anything is rendered.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -27,6 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 from markupsafe import Markup
 
 from darkroom.core.errors import Fault, nearest
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content.addresses import anchor, encoded, host_of, record_anchor, way
 from darkroom.press.content.calls import KINDS, Call, Choices, NotRun, PageCall, Unknown, calls_of, listed
 from darkroom.press.content.catalogue import Catalogue, StoredExperiment
@@ -566,7 +566,7 @@ def _shown_twice(kinds: Iterable[Kind]) -> Iterator[tuple[int, str]]:
         seen.add(kind.shown)
 
 
-_AT_KEY = re.compile(r"(?<![\w.@/:])@([A-Za-z][\w:.+/-]*\w)")
+_AT_KEY = lazy_pattern(r"(?<![\w.@/:])@([A-Za-z][\w:.+/-]*\w)")
 
 
 def _cited_as_in_pandoc(page: Page, index: Index) -> Iterator[tuple[int, str]]:

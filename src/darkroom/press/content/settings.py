@@ -12,9 +12,10 @@ import msgspec
 
 from darkroom.core.errors import ContentError, Fault, nearest
 from darkroom.core.paths import InvalidTOML, parse_toml
+from darkroom.core.patterns import lazy_pattern
 
 LONGEST = 20_000  # characters of a table
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = lazy_pattern(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _KINDS = {
     str: "a string in quotes",
     int: "a whole number",

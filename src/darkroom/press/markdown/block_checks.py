@@ -11,13 +11,14 @@ from markdown_it.common.utils import unescapeAll
 from markdown_it.token import Token
 
 from darkroom.core.errors import nearest
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content import listings
 from darkroom.press.content.markup import pieces
 from darkroom.press.markdown import dialects
 from darkroom.press.markdown.raw_html import check_html
 from darkroom.press.markdown.reading import Reading, make_formula
 
-_FENCE_END = re.compile(r"(?P<marks>`{3,}|~{3,})[ \t]*$")
+_FENCE_END = lazy_pattern(r"(?P<marks>`{3,}|~{3,})[ \t]*$")
 
 
 def _check_fence(reading: Reading, token: Token) -> None:
@@ -51,7 +52,7 @@ def _check_fence(reading: Reading, token: Token) -> None:
         _check_info(reading, info, token.content.count("\n"), place)
 
 
-_MAGIC = re.compile(r"^\s*(?://|#|<!--|/\*|--)\s*(?P<words>highlight-(?:next-line|start|end))\b", re.MULTILINE)
+_MAGIC = lazy_pattern(r"^\s*(?://|#|<!--|/\*|--)\s*(?P<words>highlight-(?:next-line|start|end))\b", re.MULTILINE)
 
 
 def _check_info(reading: Reading, info: str, count: int, place: int) -> None:
@@ -64,7 +65,7 @@ def _check_info(reading: Reading, info: str, count: int, place: int) -> None:
         reading.warn(place, "code", message)
 
 
-_MEANT = re.compile(
+_MEANT = lazy_pattern(
     r"\{\{\s*\w+\s*\(|\$\$|\\begin\{|^\s*</?[a-z][^<>]*>|^\s*(?:[-*+]|\d+[.)])\s|^\|.*\n[ \t]*\|?[ \t]*:?-+:?[ \t]*\|",
     re.MULTILINE,
 )
@@ -96,7 +97,7 @@ def _check_heading(reading: Reading, token: Token) -> None:
         reading.fault(place, "heading", "this heading has no text; write it after the #, or remove the line")
 
 
-_FRONT = re.compile(r"[ \t]*[\w-]+:(?:[ \t]|$)")
+_FRONT = lazy_pattern(r"[ \t]*[\w-]+:(?:[ \t]|$)")
 
 
 def _check_underlined(reading: Reading, token: Token) -> None:
@@ -172,7 +173,7 @@ CHECKS: dict[str, Callable[[Reading, Token], None]] = {
 
 # Indentation ----------------------------------------------------------------------------------------------------------
 
-_LEAD = re.compile(
+_LEAD = lazy_pattern(
     r"(?P<quotes>(?: {0,3}> ?)*)(?P<space> *)(?:(?P<mark>[-+*:~]|\d{1,9}[.)]|\[\^[^\]]+\]:)(?P<gap> +|$))?"
 )
 _OPENS = frozenset({"bullet_list_open", "ordered_list_open"})
@@ -250,7 +251,7 @@ def check_paragraphs(reading: Reading, tokens: Sequence[Token]) -> None:
             reading.warn(_start(reading, token), "html", message)
 
 
-_UNENDED = re.compile(
+_UNENDED = lazy_pattern(
     r"""<(?P<name>[A-Za-z][A-Za-z0-9-]*)(?P<values>(?:\s+[A-Za-z_:][\w.:-]*(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'=<>`]+))?)*)\s*/?\Z"""
 )
 

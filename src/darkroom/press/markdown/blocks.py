@@ -8,6 +8,7 @@ from collections.abc import Callable
 from markdown_it.rules_block import StateBlock, lheading, table
 from markdown_it.rules_block.table import escapedSplit
 
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content import mathtext
 from darkroom.press.content.calls import CALLED, KINDS, Call, literal_call
 from darkroom.press.markdown.reading import LineRun, make_formula, reading_of, within
@@ -15,7 +16,7 @@ from darkroom.press.markdown.reading import LineRun, make_formula, reading_of, w
 _VAIN = 200_000  # lines looked through for the end of formulas that have none: then no more are looked for
 NESTING = 90  # levels of lists and quotes
 
-_BEHIND = re.compile(
+_BEHIND = lazy_pattern(
     r"[ \t]*(?P<mark>[.,;:!?]?)[ \t]*(?:\{#(?P<name>[A-Za-z][\w.:-]*)\})?[ \t]*(?P<after>[.,;:!?]?)[ \t]*"
 )
 
@@ -114,7 +115,7 @@ def call_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     return True
 
 
-_UNDER_HEADER = re.compile(r"[>|:\s\d.)+*-]*")  # with the marks of quotes and lists that it may stand in
+_UNDER_HEADER = lazy_pattern(r"[>|:\s\d.)+*-]*")  # with the marks of quotes and lists that it may stand in
 
 
 def bar_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:

@@ -8,13 +8,15 @@ from pathlib import PurePosixPath
 
 from markdown_it.token import Token
 
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content.outlines import Body
 from darkroom.press.typeset.films import MOVING
 
+_WORD = lazy_pattern(r"[A-Za-z0-9]+(?:['-][A-Za-z0-9]+)*")
 # A letter of a script that is written without spaces counts as a word.
-_WORD = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W_]+(?:['\u2019-][^\W_]+)*")
-_SHOWN = re.compile(r"<(img|video)\b", re.IGNORECASE)
-_SOURCE = re.compile(r"""\bsrc\s*=\s*["']?([^"'\s>]+)""", re.IGNORECASE)
+_WORD_OF_ANY = lazy_pattern(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W_]+(?:['\u2019-][^\W_]+)*")
+_SHOWN = lazy_pattern(r"<(img|video)\b", re.IGNORECASE)
+_SOURCE = lazy_pattern(r"""\bsrc\s*=\s*["']?([^"'\s>]+)""", re.IGNORECASE)
 
 
 def bodies_of(tokens: Sequence[Token]) -> tuple[Body, ...]:
@@ -48,7 +50,7 @@ class _Count:
             self.blocks += 1
         for leaf in _leaves(token):
             if leaf.type in {"text", "html_text"}:
-                self.words += len(_WORD.findall(leaf.content))
+                self.words += len((_WORD if leaf.content.isascii() else _WORD_OF_ANY).findall(leaf.content))
             elif leaf.type == "image":
                 self._show(str(leaf.attrs.get("src", "")))
             elif shown := leaf.type == "html_inline" and _SHOWN.match(leaf.content):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content.calls import calls_of
 from darkroom.press.content.markup import attributes, pieces
 
@@ -32,7 +33,7 @@ _DELIMITER = "write a line |---|---| with as many cells below its header"
 
 # Paragraphs: what is in all that a pattern finds, the pattern, and the message ----------------------------------------
 
-_TELLING = re.compile(  # what most paragraphs have none of
+_TELLING = lazy_pattern(  # what most paragraphs have none of
     r"(?m)^[#:+*.\\\[\-|(=%/<^•●▪◦‣–＃~├└│┌╔║╚$]|\t|^\d*[.)]?[\u00a0\u3000]"
     r"|^(?:a|i|1)[.)]|^[ \t:|+-]+$|``|`_|`[^`\n]*'|^(?:import|export|image|Table)\b"
     r"|''|【|oaicite|\ue200|[ \t|]\|[ \t]|[ \t]\^[\w-]+\Z|\n[ \t]*\d\d?[.)][ \t]|\\[ \t]*\Z"
@@ -242,10 +243,10 @@ def _place(found: re.Match[str]) -> int:
     return found.start("at") if "at" in found.re.groupindex else found.start()
 
 
-_ITEM = re.compile(r"\[(?P<mark>[xX]?)\](?=[^\s(\[:])|\[(?:[-/>?!~]|(?P<empty>))\][ \t]")
+_ITEM = lazy_pattern(r"\[(?P<mark>[xX]?)\](?=[^\s(\[:])|\[(?:[-/>?!~]|(?P<empty>))\][ \t]")
 
 
-_JOINED = re.compile(r"\n(?P<at>[-+]|\d{1,2}[.)])[A-Za-z$`\"(*\[]")
+_JOINED = lazy_pattern(r"\n(?P<at>[-+]|\d{1,2}[.)])[A-Za-z$`\"(*\[]")
 
 
 def joined_to_item(content: str) -> int:
@@ -425,7 +426,7 @@ _DIAGRAMS = frozenset(
 _TITLES = frozenset({"title", "filename", "file", "name", "caption", "label", "lst-label", "lst-cap"})
 _NUMBERS = frozenset({"linenums", "linenos", "lineno", "linenumbers", "showlinenumbers", "numberlines", "line-numbers"})
 _MARKS = frozenset({"hl_lines", "highlight", "emphasize-lines", "mark", "ins", "del", "lines"})
-_OPTION = re.compile(r"""(?P<name>[^\s=]+)(?:=(?:"[^"]*"|'[^']*'|\S*))?""")
+_OPTION = lazy_pattern(r"""(?P<name>[^\s=]+)(?:=(?:"[^"]*"|'[^']*'|\S*))?""")
 
 
 def of_fence(info: str) -> tuple[str, bool]:
@@ -508,7 +509,9 @@ _ADDRESSES = frozenset(
         "classid usemap profile icon lowsrc dynsrc to from by values"
     ).split()
 )
-_SCRIPTS = re.compile(r"(?:.*;)?(?:javascript|vbscript|livescript):|data:(?:text|application|image/svg)", re.IGNORECASE)
+_SCRIPTS = lazy_pattern(
+    r"(?:.*;)?(?:javascript|vbscript|livescript):|data:(?:text|application|image/svg)", re.IGNORECASE
+)
 
 
 def of_tag(tag: str, in_drawing: bool = False) -> Iterator[tuple[int, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
@@ -10,10 +9,11 @@ from typing import Any
 from markdown_it.common.utils import normalizeReference
 from markdown_it.token import Token
 
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content.markup import attributes, pieces
 from darkroom.press.markdown.reading import Reading
 
-_LEFT = re.compile(r"(?<!\S)(\*\*|~~)(?:[ \t]+\S[^*~\n]*?|\S[^*~\n]*?[ \t])\1(?!\w)")
+_LEFT = lazy_pattern(r"(?<!\S)(\*\*|~~)(?:[ \t]+\S[^*~\n]*?|\S[^*~\n]*?[ \t])\1(?!\w)")
 
 
 def signs_left(reading: Reading, token: Token) -> None:
@@ -43,10 +43,10 @@ def signs_left(reading: Reading, token: Token) -> None:
 
 
 _SHOWN = {"softbreak": "\n", "strong_open": "\n", "strong_close": "\n", "em_open": "", "em_close": ""}
-_PAIR = re.compile(
+_PAIR = lazy_pattern(
     r"(?P<mark>\*\*(?=\S[^*\n]*(?<=\S)\*\*)|(?<![\w*\\])\*(?=[^\s*][^*\n]*(?<=[^\s\w*(\[])\*\w))[^*\n]+\*{1,2}"
 )
-_SINGLE = re.compile(r"(?<![\w*(\[=,])(?P<mark>\*\*)(?=[^\W\d])[^*\n]*")
+_SINGLE = lazy_pattern(r"(?<![\w*(\[=,])(?P<mark>\*\*)(?=[^\W\d])[^*\n]*")
 _BESIDE = {
     mark: f"since it is between punctuation and a letter; write <{tag}>...</{tag}>"
     for mark, tag in (("**", "b"), ("*", "i"))
@@ -54,7 +54,7 @@ _BESIDE = {
 _UNCLOSED = "since it is not closed; write \\*\\* for the characters"
 
 
-_SECOND = re.compile(
+_SECOND = lazy_pattern(
     r"\((?:(?:https?://|mailto:|www\.|\.{1,2}/|#)[^\s()]*|[^\s()]+\.(?:md|html?|pdf|png|jpe?g|svg|gif|webp)(?:#[\w-]+)?)\)"
 )
 
@@ -85,7 +85,7 @@ def definitions(reading: Reading, env: Mapping[str, Any]) -> None:
         reading.warn(_start_of(reading, each["map"][0]), "link", message)
 
 
-_LABEL = re.compile(r"\[((?:[^\[\]\\]|\\.)+)\](?!:)")
+_LABEL = lazy_pattern(r"\[((?:[^\[\]\\]|\\.)+)\](?!:)")
 
 
 def _start_of(reading: Reading, number: int) -> int:

@@ -10,6 +10,7 @@ from markdown_it.common.utils import normalizeReference
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content import listings, mathtext
 from darkroom.press.content.addresses import bare_address, unescaped
 from darkroom.press.content.calls import CALLED, KINDS, Call, calls_of, literal_call, tex_reference
@@ -19,7 +20,7 @@ from darkroom.press.markdown import dialects, latex
 from darkroom.press.markdown.raw_html import IN_DRAWING, check_tag, open_comment
 from darkroom.press.markdown.reading import Reading, make_formula, reading_of, within
 
-_NAME = re.compile(r"\{#([A-Za-z][\w.:-]*)\}")
+_NAME = lazy_pattern(r"\{#([A-Za-z][\w.:-]*)\}")
 _JINJA = {"{{": "}}", "{%": "%}", "{#": "#}"}
 
 
@@ -60,8 +61,8 @@ def placed(rule: Callable[[StateInline, bool], bool]) -> Callable[[StateInline, 
     return placed
 
 
-_RUN = re.compile(r"\{(?:python|r|julia|ojs|eval)\}(?=[ \t])")
-_NAMED = re.compile(r"(?P<ticks>`{3,})(?P<name>[a-z][\w+-]*)[ \t\n]")
+_RUN = lazy_pattern(r"\{(?:python|r|julia|ojs|eval)\}(?=[ \t])")
+_NAMED = lazy_pattern(r"(?P<ticks>`{3,})(?P<name>[a-z][\w+-]*)[ \t\n]")
 
 
 def _check_code(reading: Reading, place: int, named: re.Match[str]) -> None:
@@ -71,7 +72,7 @@ def _check_code(reading: Reading, place: int, named: re.Match[str]) -> None:
         reading.warn(place, "markdown", message)
 
 
-_SIZED = re.compile(r"\|\s*\d{2,4}(?:x\d{2,4})?\s*\Z")
+_SIZED = lazy_pattern(r"\|\s*\d{2,4}(?:x\d{2,4})?\s*\Z")
 
 
 def _check_values(token: Token, place: int, reading: Reading) -> None:
@@ -123,7 +124,7 @@ def formula(state: StateInline, silent: bool) -> bool:
     return True
 
 
-_SCRIPT = re.compile(r"[_^]\{[^{}\n]*\}|\^[A-Za-z0-9]+")
+_SCRIPT = lazy_pattern(r"[_^]\{[^{}\n]*\}|\^[A-Za-z0-9]+")
 
 
 def _check_behind(state: StateInline, span: Span) -> None:
@@ -138,7 +139,7 @@ def _check_behind(state: StateInline, span: Span) -> None:
         reading.warn(reading.place(state, span.end), "math", message)
 
 
-_BETWEEN = re.compile(r"[A-Za-z][^\\^{}]*[/:=.,;\"'(-]\Z")
+_BETWEEN = lazy_pattern(r"[A-Za-z][^\\^{}]*[/:=.,;\"'(-]\Z")
 
 
 def _no_formula(source: str, span: Span) -> str:
@@ -156,7 +157,7 @@ def _no_formula(source: str, span: Span) -> str:
     return ""
 
 
-_LABEL = re.compile(r"[ \t]*\((?P<name>[A-Za-z][\w.:-]*)\)[ \t]*(?=\n|$)")
+_LABEL = lazy_pattern(r"[ \t]*\((?P<name>[A-Za-z][\w.:-]*)\)[ \t]*(?=\n|$)")
 
 
 def _out_of_place(state: StateInline, span: Span) -> None:
@@ -175,10 +176,10 @@ def _out_of_place(state: StateInline, span: Span) -> None:
         reading.warn(reading.place(state, span.start), "math", message)
 
 
-_BRACKETED = re.compile(r"\s*(?:\d[\d\s,;–-]*|[^\\^_={}]*[^\W\d_]{2,}[^\\^_={}]*)")
-_SPACED = re.compile(r"\$(?P<before>\s*)(?P<tex>[^\s$](?:[^$\n]*[^\s$])?)(?:(?P<after>\s+)\$(?![\w{(\\])|\$(?!\d))")
-_DIGIT_BEHIND = re.compile(r"\$(?P<tex>(?=\S)(?:\\.|[^\\$`\n])*(?<=[\w)\]}'!]))\$(?=\d)")
-_ALMOST = re.compile(r"\$\S*?(?:\\[A-Za-z]|[_^][\w{\\])")
+_BRACKETED = lazy_pattern(r"\s*(?:\d[\d\s,;–-]*|[^\\^_={}]*[^\W\d_]{2,}[^\\^_={}]*)")
+_SPACED = lazy_pattern(r"\$(?P<before>\s*)(?P<tex>[^\s$](?:[^$\n]*[^\s$])?)(?:(?P<after>\s+)\$(?![\w{(\\])|\$(?!\d))")
+_DIGIT_BEHIND = lazy_pattern(r"\$(?P<tex>(?=\S)(?:\\.|[^\\$`\n])*(?<=[\w)\]}'!]))\$(?=\d)")
+_ALMOST = lazy_pattern(r"\$\S*?(?:\\[A-Za-z]|[_^][\w{\\])")
 
 
 def _unclosed(state: StateInline, start: int) -> bool:
@@ -370,7 +371,7 @@ def _unread_call(state: StateInline, opening: re.Match[str], silent: bool) -> bo
     return bool(message)
 
 
-_CLOSED = re.compile(r"""\{\{\s*\w+\s*\((?:[^()"']|"[^"]*"|'[^']*')*\)(?!\s*[-|}])""")
+_CLOSED = lazy_pattern(r"""\{\{\s*\w+\s*\((?:[^()"']|"[^"]*"|'[^']*')*\)(?!\s*[-|}])""")
 
 
 def _unread(name: str, text: str) -> str:
@@ -398,11 +399,11 @@ def _push_call(state: StateInline, found: Call, start: int, end: int) -> None:
     reading.mark(state, start, end)
 
 
-_APART = re.compile(r"\[(?P<text>[^\[\]\n]+)\][ \t]+\[(?P<name>[^\[\]\n^]+)\](?![(\[])")
-_STRAY = re.compile(r"\]\([^\s()]+\)")
-_ENTITY = re.compile(r"&[A-Za-z][A-Za-z0-9]+;")
-_TAG = re.compile(r"<(?P<name>[A-Za-z][\w-]*)\s+[\w-]+\s*=")
-_SAID = re.compile(r"\b(?P<word>Figures?|Figs?\.|Sections?|Secs?\.|Equations?|Eqs?\.)[ \u00a0\n(]*\Z")
+_APART = lazy_pattern(r"\[(?P<text>[^\[\]\n]+)\][ \t]+\[(?P<name>[^\[\]\n^]+)\](?![(\[])")
+_STRAY = lazy_pattern(r"\]\([^\s()]+\)")
+_ENTITY = lazy_pattern(r"&[A-Za-z][A-Za-z0-9]+;")
+_TAG = lazy_pattern(r"<(?P<name>[A-Za-z][\w-]*)\s+[\w-]+\s*=")
+_SAID = lazy_pattern(r"\b(?P<word>Figures?|Figs?\.|Sections?|Secs?\.|Equations?|Eqs?\.)[ \u00a0\n(]*\Z")
 
 
 def other_dialects(state: StateInline, silent: bool) -> bool:

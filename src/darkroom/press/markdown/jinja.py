@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from darkroom.core.errors import nearest
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content.calls import KINDS, Literal
 from darkroom.press.limits import LONGEST, NO_MEMORY, TOO_DEEP, TooCostly
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
     from darkroom.press.content.outlines import Complaint
 
-_OPENING = re.compile(r"\{[{%#]")
-_CALLED = re.compile(r"\{\{-?\s*([a-z_]+)\s*\(")
+_OPENING = lazy_pattern(r"\{[{%#]")
+_CALLED = lazy_pattern(r"\{\{-?\s*([a-z_]+)\s*\(")
 _KEPT, _AT = "_kept_", "_at_"
 _FUNCTIONS = frozenset({"range", "dict", "cycler", "joiner", "namespace"})
 
@@ -116,9 +117,9 @@ def expand(text: str, kept: Ranges) -> Expanded:
 
 
 _CLOSING = {"{%": "%}", "{#": "#}"}
-_BEFORE = re.compile(r"^[ \t]*+(?:>[ \t]*+)*+(?=\{[%#])", re.MULTILINE)
-_AFTER = re.compile(r"[ \t]*\n")
-_GAP = re.compile(r"[ \t]*")
+_BEFORE = lazy_pattern(r"^[ \t]*+(?:>[ \t]*+)*+(?=\{[%#])", re.MULTILINE)
+_AFTER = lazy_pattern(r"[ \t]*\n")
+_GAP = lazy_pattern(r"[ \t]*")
 
 
 def _without_lines(text: str) -> str:
@@ -175,7 +176,7 @@ def _syntax_error(environment: Environment, template: _Template) -> TemplateSynt
     raise AssertionError
 
 
-_RAW = re.compile(r"\{%[-+]?\s*(?P<end>end)?raw\s*[-+]?%\}")
+_RAW = lazy_pattern(r"\{%[-+]?\s*(?P<end>end)?raw\s*[-+]?%\}")
 
 
 def _without_raw(text: str, kept: Ranges) -> tuple[str, dict[int, int]]:

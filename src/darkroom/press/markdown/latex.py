@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.markdown.dialects import PICTURE
 
 
@@ -15,7 +16,7 @@ class Remark(NamedTuple):
     certain: bool = True
 
 
-_COMMAND = re.compile(r"\\(?P<name>[A-Za-z]+)\*?(?P<after>[{_^\[]?)")
+_COMMAND = lazy_pattern(r"\\(?P<name>[A-Za-z]+)\*?(?P<after>[{_^\[]?)")
 _INSTEAD = {
     "cite": '{{ cite("key") }}', "citep": '{{ cite("key") }}', "citet": '{{ cite("key", text=True) }}',
     "textbf": "**...**", "textit": "*...*", "emph": "*...*", "texttt": "`...`", "section": "## ...", "subsection": "### ...",
@@ -44,13 +45,13 @@ _MATHS = frozenset(
     lceil rceil mid parallel perp angle degree quad qquad text mathop prime dagger top bot cdotp land lor lnot qed square
     triangle blacksquare colon coloneqq vert Vert lVert rVert lvert rvert""".split()  # noqa: SIM905
 )
-_PATH = re.compile(
+_PATH = lazy_pattern(
     r"""(?:^|[\s"'(\[<=`])(?P<root>[A-Za-z]:|\\\\[\w.$-]+|\.{1,2}|~|%\w+%|\$\w+|(?P<word>[A-Za-z_][\w.-]+))(?:\\[^\s\\]*)*\Z"""
 )
-_EXPRESSION = re.compile(r"\\[dDwWsSbB](?:\{\d|[+*?)\]])")  # a regular expression's
-_SPACE = re.compile(r"(?<=[\w$}).%])\\(?P<sign>[,;]|:(?!\d))(?=[\w\\$({])|(?<=[\w.])\\(?P<blank> )(?=\S)")
-_ACCENT = re.compile(r"""\\["'`^~=.]\{[A-Za-z]\}|(?<=[A-Za-z])\\"[aeiouAEIOU](?=[a-z])""")
-_BREAK = re.compile(r"\\\\[ \t]*(?=\n)")
+_EXPRESSION = lazy_pattern(r"\\[dDwWsSbB](?:\{\d|[+*?)\]])")  # a regular expression's
+_SPACE = lazy_pattern(r"(?<=[\w$}).%])\\(?P<sign>[,;]|:(?!\d))(?=[\w\\$({])|(?<=[\w.])\\(?P<blank> )(?=\S)")
+_ACCENT = lazy_pattern(r"""\\["'`^~=.]\{[A-Za-z]\}|(?<=[A-Za-z])\\"[aeiouAEIOU](?=[a-z])""")
+_BREAK = lazy_pattern(r"\\\\[ \t]*(?=\n)")
 
 
 def of_tex(text: str, at: int) -> Remark | None:
@@ -139,8 +140,8 @@ _ALIKE = {  # characters that fonts of formulas lack, and what is meant by them
     "\u2022": "\\bullet", "\u2016": "\\Vert", "√": "\\sqrt{...}", "½": "\\tfrac12", "¼": "\\tfrac14",
     "％": "\\%", "（": "(", "）": ")", "，": ",", "：": ":", "；": ";", "。": ".", "＝": "=", "＋": "+",
 }  # fmt: skip
-_UNKNOWN = re.compile(r'Unrecognized Unicode character "(.+)" \((\d+)\)', re.DOTALL)
-_TEXT = re.compile(r'Unicode text character "(.+)" used in math mode', re.DOTALL)
+_UNKNOWN = lazy_pattern(r'Unrecognized Unicode character "(.+)" \((\d+)\)', re.DOTALL)
+_TEXT = lazy_pattern(r'Unicode text character "(.+)" used in math mode', re.DOTALL)
 _EXPECTED = {
     "Expected 'EOF', got '&'": "& separates columns in aligned, cases or a matrix; write \\& for the character",
     "Expected 'EOF', got '#'": "# marks the arguments of a macro; write \\# for the character",
@@ -158,7 +159,7 @@ _EXPECTED = {
 }
 
 
-_STRICT = re.compile(
+_STRICT = lazy_pattern(
     r"LaTeX-incompatible input and strict mode is set to 'error': (?P<said>.*) \[(?P<code>\w+)\]", re.DOTALL
 )
 _OF_STRICT = {

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from darkroom.core.errors import ContentError, Fault
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content.mathtext import Target, prepare
 from darkroom.press.content.outlines import Body, Heading, Meta, Outline, Page
 from darkroom.press.content.settings import Key, is_day, read_table
@@ -41,8 +42,9 @@ KEYS = {
     "date": Key(str),
     "authors": Key(list),
 }
-_MARKUP = re.compile(r"[$\\`]")
-PLACEHOLDER = re.compile(r"\b(?:TODO|FIXME|TBD|XXX|SEED_HERE)\b|\b[Ll]orem [Ii]psum\b")
+_MARKUP = lazy_pattern(r"[$\\`]")
+_LEFT = ("TODO", "FIXME", "TBD", "XXX", "SEED_HERE", "Lorem [Ii]psum", "lorem [Ii]psum")
+PLACEHOLDER = lazy_pattern("|".join(rf"{word[0]}(?<!\w\w){word[1:]}\b" for word in _LEFT))  # \b in front is slower
 
 
 def read_page(content: bytes, path: str, url: str) -> Page:
@@ -102,7 +104,7 @@ def _read_lede(lede: str, front: str) -> Document:
     return read_text(words, lambda offset: key.start() if key else 0)
 
 
-_CALLED = re.compile(r"\{\{|\{%|\[\^[^\]\s]+\]|\[@")
+_CALLED = lazy_pattern(r"\{\{|\{%|\[\^[^\]\s]+\]|\[@")
 
 
 def _in_front(meta: Meta, front: str) -> Iterator[tuple[int, str, str]]:
@@ -139,7 +141,7 @@ def _decode(content: bytes, path: str) -> tuple[str, list[Fault]]:
     return text, faults or [fault(text, path, *each) for each in _unseen(text)]
 
 
-_UNSEEN = re.compile("[\0-\x08\x0b\x0e-\x1f\x7f-\x9f\u2028\u2029]")
+_UNSEEN = lazy_pattern("[\0-\x08\x0b\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def _unseen(text: str) -> Iterator[tuple[int, str, str]]:

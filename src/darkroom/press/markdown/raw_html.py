@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from markdown_it.token import Token
 
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content import mathtext
 from darkroom.press.content.calls import CALLED, KINDS, Call, literal_call, tex_reference
 from darkroom.press.content.markup import has_tags, pieces
@@ -67,13 +68,13 @@ def _html(reading: Reading, content: str, starts: list[tuple[int, int]]) -> Iter
 
 IN_DRAWING = "formulas are not set in <svg>; write plain characters, or put the formula outside the drawing"
 _VERBATIM = frozenset({"pre", "code", "samp", "tt", "script", "style", "textarea", "svg"})
-_MARKDOWN = re.compile(
+_MARKDOWN = lazy_pattern(
     r"\*\*(?=\S)[^*\n]+(?<=\S)\*\*|(?<![*\w])\*(?=[^\s*])[^*\n]+(?<=[^\s*])\*(?![*\w])"
     r"|(?<!`)`[^`\n]+`(?!`)|!?\[[^\[\]\n]+\]\([^()\s]+\)"
     r"|^(?:#{2,6} |[ \t]*(?:[-*+]|\d+[.)])[ \t]+)\S.*|^```.*|^\|.*\|[ \t]*$",
     re.MULTILINE,
 )
-_BEGUN = re.compile(r"</?[A-Za-z][^\s<>]{0,20}")
+_BEGUN = lazy_pattern(r"</?[A-Za-z][^\s<>]{0,20}")
 
 
 def _begins_no_tag(text: str) -> str:
@@ -81,7 +82,7 @@ def _begins_no_tag(text: str) -> str:
     return f"{text} is not a valid tag; check its quotes and its >, or write &lt; for the character"
 
 
-_OPEN = re.compile(r"<(?:[?]|!\[CDATA\[|![A-Za-z])")
+_OPEN = lazy_pattern(r"<(?:[?]|!\[CDATA\[|![A-Za-z])")
 
 
 def _check_comment(reading: Reading, text: str, place: int) -> None:
@@ -169,4 +170,4 @@ def check_tag(reading: Reading, token: Token, offset: int, in_drawing: bool = Fa
         reading.warn(offset, "heading", message)
 
 
-_HEADING = re.compile(r"<h([2-6])(?=[\s>])", re.IGNORECASE)
+_HEADING = lazy_pattern(r"<h([2-6])(?=[\s>])", re.IGNORECASE)

@@ -12,6 +12,7 @@ from typing import Any
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content import mathtext
 from darkroom.press.content.calls import Call
 from darkroom.press.content.markup import pieces
@@ -21,7 +22,7 @@ from darkroom.press.markdown.latex import Remark
 
 Place = Callable[[int], int]
 
-_JINJA_IN_TEX = re.compile(r"\{\{ (?!metric|param)[^{}\\]+ \}\}|\{%.*?%\}")
+_JINJA_IN_TEX = lazy_pattern(r"\{\{ (?!metric|param)[^{}\\]+ \}\}|\{%.*?%\}")
 
 
 class LineRun:

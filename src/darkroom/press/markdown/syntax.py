@@ -23,6 +23,7 @@ from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.footnote.index import footnote_inline, footnote_ref
 
 import darkroom.press.content.page_calls  # noqa: F401  # registers the kinds of calls
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content.outlines import Document
 from darkroom.press.markdown import blocks, dialects, inlines, notes
 from darkroom.press.markdown.block_checks import CHECKS, check_indents, check_paragraphs
@@ -200,7 +201,7 @@ def _finish_short(token: Token) -> None:
             child.type = "text"  # its words: a short text shows no pictures
 
 
-_SEEN = re.compile(r"<(?:img|svg|picture|video|audio|input|math)\b", re.IGNORECASE)
+_SEEN = lazy_pattern(r"<(?:img|svg|picture|video|audio|input|math)\b", re.IGNORECASE)
 
 
 def _is_empty(token: Token) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
@@ -16,6 +15,7 @@ from darkroom.core.caches import LARGEST
 from darkroom.core.errors import Fault
 from darkroom.core.manifest import ARRAYS, NAME
 from darkroom.core.paths import read_plain
+from darkroom.core.patterns import lazy_pattern
 from darkroom.core.units import size
 from darkroom.press.content.addresses import anchor, record_anchor, root_of, way
 from darkroom.press.content.calls import Call, Literal, Unknown
@@ -40,7 +40,7 @@ from darkroom.press.typeset.films import FILMS
 from darkroom.press.typeset.static_files import hashed
 from darkroom.press.typeset.vetting import is_plain
 
-_IMAGE = re.compile(r'(<img\b[^>]*\bsrc="([^"]*)"[^>]*>)')
+_IMAGE = lazy_pattern(r'(<img\b[^>]*\bsrc="([^"]*)"[^>]*>)')
 
 
 class PageFigures:

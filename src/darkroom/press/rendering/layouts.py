@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from darkroom.core import caches
 from darkroom.core.errors import Fault, nearest
+from darkroom.core.patterns import lazy_pattern
 from darkroom.core.units import duration, size
 from darkroom.press.content.addresses import root_of
 from darkroom.press.content.numbers import as_html, show
@@ -29,9 +30,9 @@ from darkroom.press.rendering.texts import Texts
 from darkroom.press.typeset.typography import full_stop
 
 _SAFE = "/-._~!$&'()*+,;=:@"
-_END_OF_SCRIPT = re.compile(r"<(/script|!--)", re.IGNORECASE)  # which would end the element, or hide its end
-_END_OF_STYLE = re.compile(r"<(/style)", re.IGNORECASE)
-_LOCAL = re.compile(r"url\(([\"']?)(?!#|[a-z][a-z0-9+.-]*:)", re.IGNORECASE)
+_END_OF_SCRIPT = lazy_pattern(r"<(/script|!--)", re.IGNORECASE)  # which would end the element, or hide its end
+_END_OF_STYLE = lazy_pattern(r"<(/style)", re.IGNORECASE)
+_LOCAL = lazy_pattern(r"url\(([\"']?)(?!#|[a-z][a-z0-9+.-]*:)", re.IGNORECASE)
 
 
 class Refused(Exception):

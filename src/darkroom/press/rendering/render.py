@@ -17,6 +17,7 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from darkroom.core.errors import Fault
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content.addresses import encoded, parts_of, root_of, shows_a_file, unfit
 from darkroom.press.content.calls import Call, Unknown
 from darkroom.press.content.links import LinkUse
@@ -364,4 +365,4 @@ class PageRenderer:
         return entries
 
 
-_ELSEWHERE = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*:|/)", re.IGNORECASE)
+_ELSEWHERE = lazy_pattern(r"\s*(?:[a-z][a-z0-9+.-]*:|/)", re.IGNORECASE)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from markdown_it.token import Token
 
 from darkroom.core.errors import Fault
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content.calls import Call
 from darkroom.press.content.listings import highlighted
 from darkroom.press.content.mathtext import Formula, short_formula
@@ -21,10 +21,10 @@ from darkroom.press.rendering.context import Use
 from darkroom.press.typeset.equations import Equation
 from darkroom.press.typeset.typography import escape, typographic
 
-FORMULAS = re.compile(r"<!--(\d+)-->")  # no page has comments once it is rendered, so nothing else looks like this
+FORMULAS = lazy_pattern(r"<!--(\d+)-->")  # no page has comments once it is rendered, so nothing else looks like this
 
-_LABEL_MARKS = re.compile(r"[$\\`]")
-_MARKDOWN_MARKS = re.compile(r"[$\\`*_~\[\]<>&!{^:=]|\n")
+_LABEL_MARKS = lazy_pattern(r"[$\\`]")
+_MARKDOWN_MARKS = lazy_pattern(r"[$\\`*_~\[\]<>&!{^:=]|\n")
 
 
 class OwnedText(str):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from darkroom.core.patterns import lazy_pattern
+
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 IMAGE_LIMIT = 800_000
 PAGE_LIMIT = 1_500_000
 
-_ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|//", re.IGNORECASE)
+_ELSEWHERE = lazy_pattern(r"[a-z][a-z0-9+.-]*:|//", re.IGNORECASE)
 
 
 class PageFacts(msgspec.Struct, frozen=True):
@@ -86,7 +88,7 @@ class BrokenLink(NamedTuple):
     is_lost: bool = False
 
 
-_NOWHERE = re.compile(r"https?:(?!//[^/?#])", re.IGNORECASE)
+_NOWHERE = lazy_pattern(r"https?:(?!//[^/?#])", re.IGNORECASE)
 
 
 def broken(link: LinkUse, url: str, files: set[str], anchors: Mapping[str, frozenset[str]]) -> BrokenLink | None:
@@ -123,7 +125,7 @@ def _lost(link: LinkUse, url: str, files: set[str], anchors: Mapping[str, frozen
     return None
 
 
-_PUBLISHED = re.compile(r"assets/(?P<stem>.+)\.[0-9a-f]{10}(?P<suffix>\.\w+)")
+_PUBLISHED = lazy_pattern(r"assets/(?P<stem>.+)\.[0-9a-f]{10}(?P<suffix>\.\w+)")
 
 
 def _as_written(files: Iterable[str], static: bool = False) -> Iterator[str]:

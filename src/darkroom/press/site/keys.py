@@ -6,6 +6,7 @@ A page with the key of the last build is not rendered again.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,7 +34,7 @@ def _shared(sources: Sources, context: Context) -> Iterator[str]:
     """What every page depends on: this program, settings, navigation, templates, static files and references."""
     digest, theme = sources.inputs.digest, sources.places.theme
     for ours in ("core", "press"):
-        yield from (digest(path) for path in sorted((Path(__file__).parents[2] / ours).rglob("*.py")))
+        yield from map(digest, sorted(_modules(f"{Path(__file__).parents[2]}/{ours}")))
     yield from (digest(path) for path in _libraries())
     for folder in ("layouts", "figures"):
         yield from (f"{name} {digest(path)}" for name, path in theme.files(folder, sources.inputs).items())
@@ -42,6 +43,11 @@ def _shared(sources: Sources, context: Context) -> Iterator[str]:
     yield repr(sorted(context.index.bibliography.items()))
     yield from map(repr, (context.site, context.card, context.feed, context.navigation, sorted(context.assets.items())))
     yield repr(sorted(context.index.records.items()))
+
+
+def _modules(folder: str) -> Iterator[str]:
+    for place, _, names in os.walk(folder):
+        yield from (f"{place}/{name}" for name in names if name.endswith(".py"))
 
 
 def _libraries() -> Iterator[str]:

@@ -5,6 +5,8 @@ Pages whose key is that of the last build are kept as they were published.
 
 from __future__ import annotations
 
+from darkroom.core.patterns import lazy_pattern
+
 import re
 import subprocess
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -286,7 +288,7 @@ def _without_policy(sources: Sources) -> Iterator[Fault]:
             yield Fault(sources.places.shown(path), 1, 1, "policy", message)
 
 
-_PARENTS = re.compile(r"""\{%-?\s*(?:extends|include)\s+["']([^"']+)["']""")
+_PARENTS = lazy_pattern(r"""\{%-?\s*(?:extends|include)\s+["']([^"']+)["']""")
 
 
 def _has_policy(sources: Sources, name: str, seen: set[str]) -> bool:

@@ -6,20 +6,21 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.typeset.sheets import Sheet, StyleAddress
 
-_TOKEN = re.compile(
+_TOKEN = lazy_pattern(
     r"""/\*.*?(?:(?P<ended>\*/)|\Z)"""
     r"""|(?P<string>"(?:[^"\\\n\r\f]|\\(?:\r\n|.))*+"|'(?:[^'\\\n\r\f]|\\(?:\r\n|.))*+')|(?P<quote>["'])"""
     r"""|(?P<bracket>[(){}\[\]])|@(?P<rule>import|namespace)\b|\\.""",
     re.DOTALL | re.IGNORECASE,
 )
-_NAME = re.compile(r"[-\w]+$", re.ASCII)
-_BARE = re.compile(r"\s*((?:[^\"'()\\\s]|\\.)*+)\s*(\))?", re.DOTALL)
-_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|\r?\n|(.))", re.DOTALL)
-_END = re.compile(r"\s*\)")
+_NAME = lazy_pattern(r"[-\w]+$", re.ASCII)
+_BARE = lazy_pattern(r"\s*((?:[^\"'()\\\s]|\\.)*+)\s*(\))?", re.DOTALL)
+_ESCAPE = lazy_pattern(r"\\(?:([0-9a-fA-F]{1,6})\s?|\r?\n|(.))", re.DOTALL)
+_END = lazy_pattern(r"\s*\)")
 _GAP = r"(?>/\*.*?(?:\*/|\Z)|\s+)"
-_SPARE = re.compile(
+_SPARE = lazy_pattern(
     rf"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\b[uU][rR][lL]\((?:[^"'()\\]|\\.)*\))"""
     rf"""|{_GAP}*+([{{}};,]){_GAP}*+|{_GAP}++""",
     re.DOTALL,

@@ -8,7 +8,6 @@ sixth of what has to be fetched before a page is read.
 from __future__ import annotations
 
 import io
-import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from darkroom.core import caches
 from darkroom.core.digests import Digests, sha256
 from darkroom.core.errors import UsageError
 from darkroom.core.paths import read_plain, remove
+from darkroom.core.patterns import lazy_pattern
 from darkroom.core.sealed import mark, user_folder
 from darkroom.press.inputs import Inputs
 from darkroom.press.typeset.npm import FOLDER
@@ -23,7 +23,7 @@ from darkroom.press.typeset.npm import FOLDER
 VERSION = 2  # of what is made of a font and a range
 LAST = 0x10FFFF
 _MOST_KEPT = 1000  # files in the user's folder, a part and its seal each
-_RANGE = re.compile(r"[Uu]\+([0-9A-Fa-f]{1,6}\?{0,5}|\?{1,6})(?:-([0-9A-Fa-f]{1,6}))?")
+_RANGE = lazy_pattern(r"[Uu]\+([0-9A-Fa-f]{1,6}\?{0,5}|\?{1,6})(?:-([0-9A-Fa-f]{1,6}))?")
 
 Range = tuple[int, int]  # the first and the last code point
 

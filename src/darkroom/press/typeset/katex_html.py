@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Iterable
 from functools import lru_cache
+
+from darkroom.core.patterns import lazy_pattern
 
 
 def reply(html: str) -> str:
@@ -48,9 +49,9 @@ def largest_length(html: str) -> float:
     return max((float(length.replace("D", ".")) for length in _LENGTHS.findall(html)), default=0.0)
 
 
-_LENGTHS = re.compile(r"\bk_[a-z-]+_-?(\d*D?\d+)em\b")
-_CLASSES = re.compile(r'class="([^"]*)"')
-_NAMED = re.compile(r"[a-z-]+_[A-Za-z0-9-]+")
+_LENGTHS = lazy_pattern(r"\bk_[a-z-]+_-?(\d*D?\d+)em\b")
+_CLASSES = lazy_pattern(r'class="([^"]*)"')
+_NAMED = lazy_pattern(r"[a-z-]+_[A-Za-z0-9-]+")
 _AS_NAME = str.maketrans({":": "_", ".": "D", "%": "P", "#": "H", " ": "S"})
 _AS_VALUE = str.maketrans({"_": ":", "D": ".", "P": "%", "H": "#", "S": " "})
 

@@ -13,15 +13,16 @@ from pathlib import Path
 import msgspec
 
 from darkroom.core.errors import UsageError
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.inputs import Inputs
 from darkroom.press.typeset.fonts import complement, part, read_ranges, written
 from darkroom.press.typeset.static_files import named
 
-_FACE = re.compile(r"@font-face\s*\{([^}]*)\}")
-_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
+_FACE = lazy_pattern(r"@font-face\s*\{([^}]*)\}")
+_RULE = lazy_pattern(r"([^{}]+)\{([^{}]*)\}")
 FONTS = "assets/fonts"
-_COMMA = re.compile(r",(?![^()]*\))")
-_PSEUDO_CLASS = re.compile(r":[\w-]+\([^()]*\)")  # what stands in :not(...) or :is(...) need not occur
+_COMMA = lazy_pattern(r",(?![^()]*\))")
+_PSEUDO_CLASS = lazy_pattern(r":[\w-]+\([^()]*\)")  # what stands in :not(...) or :is(...) need not occur
 _ROOT = frozenset({"katex"})
 _FALLBACK = ("KaTeX_Main", False, False)
 _OFTEN = read_ranges(  # ASCII, accents, small Greek letters, and the signs that most formulas make do with
@@ -29,7 +30,7 @@ _OFTEN = read_ranges(  # ASCII, accents, small Greek letters, and the signs that
     "U+2207,U+2208,U+220F,U+2211,U+2212,U+221A,U+221D,U+221E,U+2223,U+2225,U+222B,U+223C,U+2248,U+2264,U+2265,U+226A,"
     "U+226B,U+2299,U+22C5,U+22EF,U+23DF,U+27E8,U+27E9"
 )
-_PARTED = re.compile(r"KaTeX_(AMS|Main|Math)-")  # the large ones
+_PARTED = lazy_pattern(r"KaTeX_(AMS|Main|Math)-")  # the large ones
 
 Style = tuple[str, bool, bool]  # family ("" where inherited), bold, italic
 
@@ -118,7 +119,10 @@ def font_parts(file: str, katex: Path, inputs: Inputs, cache: Path) -> list[Font
 
 def _classes_of(selector: str) -> frozenset[str]:
     """The classes without which a selector matches nothing."""
-    return frozenset(re.findall(r"\.([A-Za-z_][\w-]*)", _PSEUDO_CLASS.sub("", selector))) - _ROOT
+    return (
+        frozenset(re.findall(r"\.([A-Za-z_][\w-]*)", _PSEUDO_CLASS.sub("", selector) if ":" in selector else selector))
+        - _ROOT
+    )
 
 
 def not_whole(katex: Path, lacking: Path) -> UsageError:
@@ -127,6 +131,8 @@ def not_whole(katex: Path, lacking: Path) -> UsageError:
 
 
 def _style_of(body: str) -> Style:
+    if "font" not in body:
+        return "", False, False
     family = re.search(r"KaTeX_\w+", body)
     bold = re.search(r"font-weight:\s*(?:700|bold)", body) is not None
     italic = re.search(r"font-style:\s*italic", body) is not None

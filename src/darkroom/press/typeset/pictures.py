@@ -19,6 +19,7 @@ import msgspec
 from darkroom.core import caches
 from darkroom.core.digests import sha256
 from darkroom.core.errors import Fault
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.limits import TooCostly, bounded
 from darkroom.press.typeset.films import unplayed_coding
 
@@ -45,7 +46,7 @@ _OPENINGS: dict[str, tuple[bytes, ...]] = {
 }
 _VERSION = 3
 _UNITS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "pc": 16.0, "in": 96.0, "cm": 96 / 2.54, "mm": 9.6 / 2.54}
-_LENGTH = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([a-z]*)\s*")
+_LENGTH = lazy_pattern(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([a-z]*)\s*")
 
 
 class Picture(msgspec.Struct, frozen=True):
@@ -183,8 +184,8 @@ def _without_notes(content: bytes) -> bytes:
 
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
-_SEGMENT = re.compile(rb"\xff[\xc0-\xd9\xdb-\xfe]..", re.DOTALL)  # up to the pixels, which follow SOS, 0xda
-_NOTE = re.compile(rb"\xff[\xe0-\xef\xfe]")
+_SEGMENT = lazy_pattern(rb"\xff[\xc0-\xd9\xdb-\xfe]..", re.DOTALL)  # up to the pixels, which follow SOS, 0xda
+_NOTE = lazy_pattern(rb"\xff[\xe0-\xef\xfe]")
 _OF_FILMS = frozenset({b"acTL", b"fcTL", b"fdAT"})
 
 
@@ -248,7 +249,7 @@ def _is_sound_jpeg(content: bytes) -> bool:
     return False
 
 
-_MARKER = re.compile(rb"\xff[^\x00\xff]")
+_MARKER = lazy_pattern(rb"\xff[^\x00\xff]")
 
 
 def _unshown(content: bytes) -> str:
@@ -346,7 +347,7 @@ def _script(name: str, attributes: Mapping[str, str]) -> str:
     return next(("javascript:" for value in links if value.strip().lower().startswith("javascript:")), "")
 
 
-_LOADED = re.compile(r"""@import\b[^;\n]*|(?<!@namespace )url\(\s*["']?(?!["'#\s]|data:)[^)\n]*\)""", re.IGNORECASE)
+_LOADED = lazy_pattern(r"""@import\b[^;\n]*|(?<!@namespace )url\(\s*["']?(?!["'#\s]|data:)[^)\n]*\)""", re.IGNORECASE)
 
 
 def _loaded(name: str, attributes: Mapping[str, str]) -> str:

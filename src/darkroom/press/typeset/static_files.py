@@ -14,6 +14,7 @@ import msgspec
 
 from darkroom.core.digests import sha256
 from darkroom.core.errors import ContentError, Fault
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.faults import place
 from darkroom.press.inputs import Inputs
 from darkroom.press.theme import LOCK, Theme
@@ -24,9 +25,9 @@ from darkroom.press.typeset.styles import Styles, readers
 from darkroom.press.typeset.tree import decode
 from darkroom.press.typeset.typography import composed
 
-_ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|//|/", re.IGNORECASE)
-_FACE = re.compile(r"@font-face\s*\{[^}]*\}", re.IGNORECASE)
-_UNICODE_RANGE = re.compile(r"unicode-range\s*:\s*([^;}]+)")
+_ELSEWHERE = lazy_pattern(r"[a-z][a-z0-9+.-]*:|//|/", re.IGNORECASE)
+_FACE = lazy_pattern(r"@font-face\s*\{[^}]*\}", re.IGNORECASE)
+_UNICODE_RANGE = lazy_pattern(r"unicode-range\s*:\s*([^;}]+)")
 _SAFE = "/-._~!$&*+,;=:@"  # what an address may hold that stands without quotes
 INLINE = "#inline"
 FONTS = (".woff2", ".woff", ".ttf", ".otf")

@@ -7,16 +7,17 @@ import re
 
 import msgspec
 
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.typeset.typography import escape
 
-_OPENING = re.compile(r"<svg\b[^>]*>")
-_SIZE = re.compile(r'(?<=\s)(?:width|height|viewBox|preserveAspectRatio)="[^"]*"')
-_LOOK = re.compile(
+_OPENING = lazy_pattern(r"<svg\b[^>]*>")
+_SIZE = lazy_pattern(r'(?<=\s)(?:width|height|viewBox|preserveAspectRatio)="[^"]*"')
+_LOOK = lazy_pattern(
     r'(?<=\s)(?:fill|stroke|color|opacity|font-size|font-weight|font-style|text-anchor)(?:-[a-z]+)?="[^"]*"'
 )
-_DROPPED = re.compile(r"<(title|desc)\b[^>]*>.*?</\1>\s*", re.DOTALL)
-_REFERRED = re.compile(r'url\(#[^)"]+\)|href="#[^"]+"')
-_ID = re.compile(r' id="([^"]*)"')
+_DROPPED = lazy_pattern(r"<(title|desc)\b[^>]*>.*?</\1>\s*", re.DOTALL)
+_REFERRED = lazy_pattern(r'url\(#[^)"]+\)|href="#[^"]+"')
+_ID = lazy_pattern(r' id="([^"]*)"')
 
 
 def inline(drawing: str, prefix: str, label: str) -> str:

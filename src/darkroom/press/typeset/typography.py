@@ -6,15 +6,17 @@ import html
 import re
 from unicodedata import normalize
 
-_MARKS = re.compile(r"https?://\S+|(?<![\w-])--(?=[A-Za-z])|<-+|-+>|-{4,}|-{2,3}|\.{3}|[\"']")
-_KEPT = re.compile(r"https?:|(?<![\w-])--(?=[A-Za-z])|<|-+>|-{4}")  # addresses, options such as --site, arrows, rows
-_ENDED = re.compile(r"[.?!…][\"'”’]*\s*$")
+from darkroom.core.patterns import lazy_pattern
+
+_MARKS = lazy_pattern(r"https?://\S+|(?<![\w-])--(?=[A-Za-z])|<-+|-+>|-{4,}|-{2,3}|\.{3}|[\"']")
+_KEPT = lazy_pattern(r"https?:|(?<![\w-])--(?=[A-Za-z])|<|-+>|-{4}")  # addresses, options such as --site, arrows, rows
+_ENDED = lazy_pattern(r"[.?!…][\"'”’]*\s*$")
 _SET = {"--": "–", "---": "—", "...": "…"}
 _OPENS = frozenset(" \t\n\u00a0([{<—–-/“‘")
 
 
-_YEAR = re.compile(r"\d\ds\b|\d\d(?!\w)(?![.,]?\d)")
-_SHORTENED = re.compile(
+_YEAR = lazy_pattern(r"\d\ds\b|\d\d(?!\w)(?![.,]?\d)")
+_SHORTENED = lazy_pattern(
     r"(?P<always>(?:tis|twas|twere|twill|twould|tisn)\b|n['’](?!\w))|(?:em|til|till|cause|cuz|bout|round|n|ere|cos|neath)\b",
     re.IGNORECASE,
 )

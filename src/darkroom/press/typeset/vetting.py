@@ -14,6 +14,7 @@ import zlib
 from pathlib import PurePosixPath
 
 from darkroom.core.paths import read_plain
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.typeset.pictures import MOST, WIDEST, judge, of_other
 
 RAW = frozenset({".safetensors", ".json", ".csv", ".tsv", ".txt", ".png", ".jpg", ".jpeg", ".gif", ".webp"})
@@ -155,8 +156,8 @@ _DESCRIBED = frozenset(
     ).split()
 )
 _SPACES = frozenset({"", _XLINK, _XML, *_DESCRIPTIONS})  # of attributes
-_OUTWARD = re.compile(r"url\s*\(\s*[\"']?(?!#)|\\|javascript:|expression\s*\(|image-set", re.IGNORECASE)
-_PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*")
+_OUTWARD = lazy_pattern(r"url\s*\(\s*[\"']?(?!#)|\\|javascript:|expression\s*\(|image-set", re.IGNORECASE)
+_PICTURE = lazy_pattern(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*")
 _USES = 50_000
 _ENCODINGS = frozenset(
     {"utf-8", "utf8", "utf-16", "us-ascii", "ascii", "iso-8859-1", "latin1", "latin-1", "windows-1252"}
@@ -278,8 +279,8 @@ def is_plain(drawing: str) -> bool:
     return named <= _PLAIN_ATTRIBUTES and not _FOREIGN.search(within)
 
 
-_TAG = re.compile(r"<[A-Za-z](?:[^<>\"]|\"[^\"]*\")*>")
-_ATTRIBUTE = re.compile(r"([^\s=<>\"'/]+)\s*=\s*\"[^\"]*\"")
+_TAG = lazy_pattern(r"<[A-Za-z](?:[^<>\"]|\"[^\"]*\")*>")
+_ATTRIBUTE = lazy_pattern(r"([^\s=<>\"'/]+)\s*=\s*\"[^\"]*\"")
 _PLAIN_ATTRIBUTES = frozenset(  # those that say what is drawn: no classes, roles, or data of the page's own scripts
     (  # noqa: SIM905
         "id x y x1 y1 x2 y2 cx cy r rx ry fx fy fr dx dy d points width height viewBox preserveAspectRatio transform href "
@@ -297,10 +298,10 @@ _PLAIN_ATTRIBUTES = frozenset(  # those that say what is drawn: no classes, role
 )
 
 
-_FOREIGN = re.compile(r"""<[^>]*?\s(?:style|(?!xml:|xlink:href\b)[^\s=:<>"'/]+:[^\s=:<>"'/]+)\s*=""", re.IGNORECASE)
-_NAME = re.compile(r"<([^\s/>!?]+)")
-_SINGLE = re.compile(r"=\s*'")
-_CLOSING = re.compile(r'="[^"]*>[^"]*"')
+_FOREIGN = lazy_pattern(r"""<[^>]*?\s(?:style|(?!xml:|xlink:href\b)[^\s=:<>"'/]+:[^\s=:<>"'/]+)\s*=""", re.IGNORECASE)
+_NAME = lazy_pattern(r"<([^\s/>!?]+)")
+_SINGLE = lazy_pattern(r"=\s*'")
+_CLOSING = lazy_pattern(r'="[^"]*>[^"]*"')
 
 
 def is_published(path: str) -> bool:
