@@ -195,8 +195,8 @@ def _dress(canvas: Canvas, axes: Axes, x: Axis, y: Axis, grid: bool) -> None:
     axes.xaxis.set_visible(False)
     axes.yaxis.set_visible(False)
     for tick in y.ticks if grid else ():
-        axes.axhline(tick, color=canvas.ink(GRID), linewidth=1, zorder=0.5)
-    axes.axhline(y.low, color=canvas.ink(AXIS), linewidth=1, zorder=0.6, clip_on=False)
+        axes.axhline(tick, color=canvas.colour(GRID), linewidth=1, zorder=0.5)
+    axes.axhline(y.low, color=canvas.colour(AXIS), linewidth=1, zorder=0.6, clip_on=False)
 
 
 def _surround(canvas: Canvas, x: Axis, y: Axis, margins: Margins) -> None:

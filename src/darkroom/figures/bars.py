@@ -134,11 +134,13 @@ def _draw_bars(
     """The bars of one kind, the *index*-th of *kinds*, and their heights as text where there is room."""
     index, kinds = kind
     centres = _centres(index, kinds, len(values))
-    axes.bar(centres, values, _SHARE / kinds * 0.92, color=canvas.ink(SERIES[index]), alpha=0.85, linewidth=0, zorder=2)
+    axes.bar(
+        centres, values, _SHARE / kinds * 0.92, color=canvas.colour(SERIES[index]), alpha=0.85, linewidth=0, zorder=2
+    )
     for at, value, text in zip(centres, values, texts, strict=False):
         above = (0, _clear_of(axes, float(value), references))
         note = axes.annotate(text, (at, value), above, textcoords="offset points", ha="center")
-        note.set(fontsize=NOTE_SIZE, color=canvas.ink(MUTED))
+        note.set(fontsize=NOTE_SIZE, color=canvas.colour(MUTED))
 
 
 def _clear_of(axes: Axes, value: float, references: Sequence[Reference]) -> float:
@@ -204,9 +206,9 @@ def histogram(
         names = [Label((name,), 0, 0, SERIES[i], look) for i, (name, look) in enumerate(looks)]
         axes = frame(canvas, x, y, names, legend=True)
         for i, h in enumerate(heights):
-            _draw_steps(axes, edges, h, y.low, canvas.ink(SERIES[i]))
+            _draw_steps(axes, edges, h, y.low, canvas.colour(SERIES[i]))
         for i, (at, density) in enumerate(curves, len(heights)):
-            colour = canvas.ink(SERIES[i])
+            colour = canvas.colour(SERIES[i])
             axes.plot(at, np.maximum(density, y.low), color=colour, linewidth=1.5, linestyle=DASHES, zorder=3)
         drawing = canvas.document(f"Distribution of {x_label}")
         bins_of = [_counted(axes, height, edges, h, y.low) for h in heights]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from darkroom.figures.drawing import FigureError
-from darkroom.figures.palette import FONT_FAMILY, FONT_SIZE, INK, Paint, escaped
+from darkroom.figures.palette import FONT_FAMILY, FONT_SIZE, TEXT, Paint, escaped
 from darkroom.figures.tidy import tidied
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Canvas:
         self.figure = Figure(figsize=(width / 72, height / 72), dpi=72, frameon=False)
         self._stand_ins: dict[Paint, str] = {}
 
-    def ink(self, paint: Paint) -> str:
+    def colour(self, paint: Paint) -> str:
         """The colour to pass to matplotlib in place of *paint*."""
         return self._stand_ins.setdefault(paint, f"#{_FIRST_STAND_IN + len(self._stand_ins):06x}")
 
@@ -62,7 +62,7 @@ class Canvas:
         return self.figure.add_axes((left / w, bottom / h, (w - left - right) / w, (h - bottom - top) / h))
 
     def text(
-        self, x: float, y: float, text: str, paint: Paint = INK, size: float = FONT_SIZE, *, ha: Alignment = "left"
+        self, x: float, y: float, text: str, paint: Paint = TEXT, size: float = FONT_SIZE, *, ha: Alignment = "left"
     ) -> None:
         """One line of *text* with its baseline, or its end or middle as *ha* says, at (x, y).
 
@@ -73,7 +73,7 @@ class Canvas:
             raise FigureError(
                 f"label {text!r}: labels in drawings are one line of plain text; write σ instead of $\\sigma$"
             )
-        self.figure.text(x / self.width, y / self.height, text, color=self.ink(paint), fontsize=size, ha=ha)
+        self.figure.text(x / self.width, y / self.height, text, color=self.colour(paint), fontsize=size, ha=ha)
 
     def line(
         self,
@@ -88,7 +88,7 @@ class Canvas:
         """A line through points, or a *marker* of 7 pixels at each instead."""
         from matplotlib.lines import Line2D
 
-        line = Line2D(xs, ys, transform=None, color=self.ink(paint), linewidth=0 if marker else width, marker=marker)
+        line = Line2D(xs, ys, transform=None, color=self.colour(paint), linewidth=0 if marker else width, marker=marker)
         line.set(linestyle=DASHES if dashed else "-", markersize=7, markeredgewidth=0)
         self.figure.add_artist(line)
 
@@ -97,7 +97,7 @@ class Canvas:
         from matplotlib.patches import Rectangle
 
         self.figure.add_artist(
-            Rectangle((x, y), width, height, transform=None, color=self.ink(paint), alpha=alpha, linewidth=0)
+            Rectangle((x, y), width, height, transform=None, color=self.colour(paint), alpha=alpha, linewidth=0)
         )
 
     def document(self, title: str) -> bytes:

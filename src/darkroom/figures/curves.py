@@ -195,7 +195,7 @@ def _label(curve: _Curve) -> Label:
 def draw_references(canvas: Canvas, axes: Axes, references: Sequence[Reference]) -> None:
     """Each reference as a dashed line across."""
     for reference in references:
-        axes.axhline(reference.y, color=canvas.ink(MUTED), linewidth=1.5, linestyle=DASHES, zorder=1.5)
+        axes.axhline(reference.y, color=canvas.colour(MUTED), linewidth=1.5, linestyle=DASHES, zorder=1.5)
 
 
 def _named(reference: Reference, x: Axis) -> Label:
@@ -206,7 +206,7 @@ def _draw(canvas: Canvas, axes: Axes, curve: _Curve) -> None:
     if curve.series.style == "noisy":
         _draw_noisy(canvas, axes, curve)
         return
-    colour, few = canvas.ink(curve.paint), len(curve.x) <= _FEW
+    colour, few = canvas.colour(curve.paint), len(curve.x) <= _FEW
     marker = curve.marker if few or curve.series.style == "points" else ""
     width = 2 if curve.series.style == "line" else 0
     if curve.interval:
@@ -214,7 +214,7 @@ def _draw(canvas: Canvas, axes: Axes, curve: _Curve) -> None:
     [line] = axes.plot(curve.x, curve.y, color=colour, linewidth=width, marker=marker, markersize=7, zorder=3)
     low, high = axes.get_ylim()
     inside = low <= curve.y.min() and curve.y.max() <= high
-    line.set(markeredgecolor=canvas.ink(PAGE), markeredgewidth=1, clip_on=not inside)
+    line.set(markeredgecolor=canvas.colour(PAGE), markeredgewidth=1, clip_on=not inside)
 
 
 def _draw_interval(axes: Axes, x: Floats, interval: tuple[Floats, Floats], colour: str, few: bool) -> None:
@@ -226,7 +226,7 @@ def _draw_interval(axes: Axes, x: Floats, interval: tuple[Floats, Floats], colou
 
 
 def _draw_noisy(canvas: Canvas, axes: Axes, curve: _Curve) -> None:
-    colour = canvas.ink(curve.paint)
+    colour = canvas.colour(curve.paint)
     centres, (_, low, high) = _runs(curve)
     axes.fill_between(centres, low, high, color=colour, alpha=0.22, linewidth=0, zorder=1)
     smooth, x = moving_mean(curve.y, curve.window), moving_mean(curve.x, curve.window)

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from darkroom.core.figure_layouts import Cell, Data
 from darkroom.figures.axes import plot
 from darkroom.figures.drawing import Drawing, FigureError
-from darkroom.figures.palette import AXIS, FONT_SIZE, INK, MUTED, NOTE_SIZE, SERIES, Paint, text_width
+from darkroom.figures.palette import AXIS, FONT_SIZE, MUTED, NOTE_SIZE, SERIES, TEXT, Paint, text_width
 from darkroom.figures.svg import Point, Svg
 
 Shape = str | Sequence[int]
@@ -271,7 +271,7 @@ def _draw_box(svg: Svg, box: _Box) -> None:
     if box.block.kind == "block":
         svg.box((box.x, box.y), (box.width, box.height), _FILL, AXIS)
     shape = _times(box.block.shape)
-    svg.text((box.x, box.y + (-3 if shape else 4.5)), box.block.label, INK, FONT_SIZE, weight=600)
+    svg.text((box.x, box.y + (-3 if shape else 4.5)), box.block.label, TEXT, FONT_SIZE, weight=600)
     svg.text((box.x, box.y + 14), shape, MUTED)
 
 
@@ -317,11 +317,11 @@ def _draw_operation(svg: Svg, operation: _Operation) -> None:
     svg.text((x, y + 5.5), symbol, paint, 17)
     _draw_between(svg, box.side("left"), (x + _RADIUS, y), operation.edge, paint)
     svg.box((box.x, box.y), (box.width, box.height), None, paint)
-    svg.text((box.x, box.y + 4.5), box.block.label, INK, FONT_SIZE)
+    svg.text((box.x, box.y + 4.5), box.block.label, TEXT, FONT_SIZE)
     for feed, pill in operation.feeds:
         _draw_between(svg, pill.side("left"), box.side("right"), feed, paint)
         svg.box((pill.x, pill.y), (pill.width, pill.height), None, paint, pill.height / 2)
-        svg.text((pill.x, pill.y + 4.5), pill.block.label, INK, FONT_SIZE, weight=600)
+        svg.text((pill.x, pill.y + 4.5), pill.block.label, TEXT, FONT_SIZE, weight=600)
 
 
 def _draw_between(svg: Svg, start: Point, end: Point, edge: Edge, paint: Paint) -> None:

@@ -12,7 +12,7 @@ from darkroom.core.figure_layouts import Cell, Data
 from darkroom.figures.axes import plot
 from darkroom.figures.canvas import Canvas, own_style
 from darkroom.figures.drawing import Drawing, FigureError
-from darkroom.figures.palette import INK, MUTED, over, ramp, text_width
+from darkroom.figures.palette import MUTED, TEXT, over, ramp, text_width
 from darkroom.figures.tables import as_csv, number_text, shown
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def heat_map(
         _draw_head(canvas, (left, cell), column_labels, x_label, y_label)
         for r, label in enumerate(row_labels):
             middle = canvas.height - _HEAD - (r + 0.5) * _CELL_HEIGHT
-            canvas.text(left - 10, middle - 4.5, label, INK, ha="right")
+            canvas.text(left - 10, middle - 4.5, label, TEXT, ha="right")
             for c, text in enumerate(texts[r]):
                 share = math.copysign((abs(values[r, c]) / greatest) ** 0.5, values[r, c])
                 _draw_cell(canvas, left + (c + 0.5) * cell, middle, cell, (text, share))
@@ -100,7 +100,7 @@ def _draw_head(
     canvas.text(left, canvas.height - 14, f"{x_label} →", MUTED)
     canvas.text(left - 10, line, f"{y_label} ↓", MUTED, ha="right")
     for c, label in enumerate(column_labels):
-        canvas.text(left + (c + 0.5) * cell, line, label, INK, ha="center")
+        canvas.text(left + (c + 0.5) * cell, line, label, TEXT, ha="center")
 
 
 def _draw_cell(canvas: Canvas, centre: float, middle: float, width: float, content: tuple[str, float]) -> None:

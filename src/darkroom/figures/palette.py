@@ -21,7 +21,7 @@ class Paint(NamedTuple):
         return self.light if self.light == self.dark else f"light-dark({self.light},{self.dark})"
 
 
-INK = Paint("#1f2328", "#e8eaed")
+TEXT = Paint("#1f2328", "#e8eaed")
 MUTED = Paint("#59606a", "#a7aeb8")
 AXIS = Paint("#808892", "#7d8590")
 GRID = Paint("#e3e5e8", "#33383f")
@@ -32,7 +32,7 @@ SERIES = (
     Paint("#c2480c", "#f2863a"),  # vermilion
     Paint("#00685e", "#a5f0bd"),  # green
     Paint("#b0429a", "#c58ab6"),  # magenta
-    Paint("#22262d", "#ecd24a"),  # ink; gold
+    Paint("#22262d", "#ecd24a"),  # nearly black; gold
 )
 
 _LIGHT_RAMP = ("#eef3fb", "#2a5bd7", "#12307f")
@@ -60,8 +60,8 @@ def _between(stops: tuple[str, str, str], share: float) -> str:
 def over(background: Paint) -> Paint:
     """The text colour with the greater contrast on *background*, chosen for light and dark pages separately."""
     dark, light = "#000000", "#ffffff"  # one of the two reaches 4.58 : 1 on any colour
-    light_page = max((dark, light), key=lambda ink: contrast(ink, background.light))
-    dark_page = max((dark, light), key=lambda ink: contrast(ink, background.dark))
+    light_page = max((dark, light), key=lambda colour: contrast(colour, background.light))
+    dark_page = max((dark, light), key=lambda colour: contrast(colour, background.dark))
     return Paint(light_page, dark_page)
 
 
