@@ -23,7 +23,7 @@ from darkroom.figures import (
 )
 from darkroom.figures.axes import LINE_HEIGHT, axis, spread, tick_texts
 from darkroom.figures.curves import bin_starts, means, moving_mean, round_window
-from darkroom.figures.palette import AXIS, GRID, INK, MUTED, PAGE, SERIES, contrast, over, ramp
+from darkroom.figures.palette import AXIS, GRID, MUTED, PAGE, SERIES, TEXT, contrast, over, ramp
 from tests.figures import svg
 
 STEPS = np.arange(1, 2001)
@@ -144,7 +144,7 @@ def test_bars_and_bins_can_be_read_off(drawing):
 def test_every_colour_is_that_of_the_page(drawing):
     """Two palettes, no stand-in is left, and a file by itself follows the reader's colour scheme."""
     assert "color-scheme:light dark" in svg.root(drawing).get("style")
-    palette = {colour for paint in (INK, MUTED, AXIS, GRID, PAGE, *SERIES) for colour in paint}
+    palette = {colour for paint in (TEXT, MUTED, AXIS, GRID, PAGE, *SERIES) for colour in paint}
     palette |= {colour for n in range(1101) for s in [ramp((n / 1099) ** 0.5)] for colour in (*s, *over(s))}
     assert svg.colours(drawing, "light") | svg.colours(drawing, "dark") <= palette | {"#000000"}
     assert svg.colours(drawing, "light") != svg.colours(drawing, "dark")
@@ -182,7 +182,7 @@ def test_colours_stand_out_from_every_page(page):
     """Text and series reach 4.5 : 1, axes 3 : 1, on white and off-white, on black and dark grey."""
     pages = {"light": ("#ffffff", "#f6f5f1", PAGE.light), "dark": ("#000000", "#22262c", PAGE.dark)}[page]
     for background in pages:
-        for paint in (INK, MUTED, *SERIES):
+        for paint in (TEXT, MUTED, *SERIES):
             assert contrast(getattr(paint, page), background) >= 4.5, paint
         assert contrast(getattr(AXIS, page), background) >= 3
 
