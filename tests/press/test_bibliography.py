@@ -603,6 +603,42 @@ def test_names_that_bibtex_would_misread_are_faults(author: str, problem: str) -
     assert str(caught.value).startswith(f"r.bib:{problem}")
 
 
+@pytest.mark.parametrize(
+    ("author", "doubts"),
+    [
+        ("Jonathan Ho, Ajay Jain", ["1:20 'Jonathan Ho, Ajay Jain' is read as one person, Ajay Jain Jonathan Ho; join two by `and`, or write {Jonathan Ho}, Ajay Jain"]),
+        ("Jonathan Ho, Ajay Jain and Pieter Abbeel", ["1:20 'Jonathan Ho, Ajay Jain' is read as one person, Ajay Jain Jonathan Ho; join two by `and`, or write {Jonathan Ho}, Ajay Jain"]),
+        ("A B and Diederik P. Kingma, Max Welling", ["1:28 'Diederik P. Kingma, Max Welling' is read as one person, Max Welling Diederik P. Kingma; join two by `and`, or write {Diederik P. Kingma}, Max Welling"]),
+        ("{García Márquez}, Gabriel José", []),
+        ("García Márquez, Gabriel José and Vargas Llosa, Mario", []),
+        ("García Márquez, Gabriel", []),
+        ("van den Oord, Aaron Gerard", []),
+        ("Ho, Jonathan and Jain, Ajay", []),
+        ("Wells III, William Merritt", []),
+        ("Vallée Poussin, Charles J.", []),
+    ],
+)  # fmt: skip
+def test_a_name_that_may_be_two_is_doubtful(author: str, doubts: list[str]) -> None:
+    """BibTeX reads one person, and so do we, but most people mean two; a warning, since families may have two names."""
+    (entry,) = read_bibliography(f"@misc{{key, author={{{author}}}, title={{T}}, year=2000}}", "r.bib").values()
+    found = [
+        f"{line}:{column} {message.removeprefix('key: ').removesuffix(' (in author)')}"
+        for line, column, message in entry.doubts
+    ]
+    assert found == doubts
+
+
+def test_doubtful_names_are_warnings_of_every_build(project: Project) -> None:
+    """Also where the bibliography is not read anew, and in strict mode."""
+    (project.root / "templates/references.bib").write_text(
+        "@misc{k, author={Jonathan Ho, Ajay Jain}, title={T}, year=1}"
+    )
+    for text in ("One.", "Two."):
+        project.page(text)
+        told = [(each.path, each.line, each.column, each.rule) for each in project.build(strict=True).warnings]
+        assert told == [("templates/references.bib", 1, 18, "bibliography")]
+
+
 def test_entries_take_from_others_what_they_lack() -> None:
     """By crossref and xdata; what names no entry is a fault; sets and xdata are no works."""
     text = """@inproceedings{a, author={A B}, title={T}, crossref={p}}

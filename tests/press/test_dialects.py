@@ -177,6 +177,18 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "name in a quote": ("> ## A {#a}", ["1:8 markdown: a heading in a list, quote or note has no anchor; remove its name"]),
     "named like a formula": ("$$x$$ {#a}\n\n## B {#a}", ["3:6 anchor: 'a' is named twice on this page; give this heading another name"]),
     "formulas named alike": ("$$x$$ {#a}\n\n$$y$$ {#eq:a}", ["3:3 math: two formulas on this page are named 'eq:a', or nearly so"]),
+    "two labels": ("$$\na \\label{p} \\label{q}\n$$\n\n\\begin{align}\na \\\\\nb \\label{r}\\label{s}\n\\end{align}", [
+        "2:13 math: this formula is named 'p' already; remove one \\label", "7:12 math: this row is named 'r' already; remove one \\label",
+    ]),
+    "labels of rows without numbers": ("\\begin{align*} a \\label{p} \\\\ b \\label{q} \\end{align*}\n\n$$\\begin{aligned} a \\label{r} \\\\ b \\label{s} \\end{aligned}$$", [
+        "1:33 math: this formula is named 'p' already; remove one \\label", "3:36 math: this formula is named 'r' already; remove one \\label",
+    ]),
+    "a label and a name": ("$$a \\label{p}$$ {#q}\n\n\\begin{align} a \\label{r} \\\\ b \\end{align} {#s}\n\n\\begin{gather} a \\notag \\end{gather} {#t}", [
+        "1:5 math: this is named 'q' already, by {#q}; remove one of the names",
+        "3:17 math: this is named 's' already, by {#s}; remove one of the names",
+        "5:1 math: {#t} names nothing, since no row has a number; remove it, or a \\notag",
+    ]),
+    "a label of nothing": ("$$a \\label{ }$$", ["1:5 math: \\label names nothing; write \\label{name}"]),
     "notes that cite each other": ("x\n\n[^a]: y[^b]\n\n[^b]: z[^a]", [
         f"{line}:1 markdown: nothing refers to the note [^{name}]; refer to it, or remove it" for line, name in ((3, "a"), (5, "b"))
     ]),

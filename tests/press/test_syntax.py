@@ -41,6 +41,12 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         "\\begin{align}\na &= b \\\\\nc &= d \\notag \\\\\ne &= f \\label{last}\n\\end{align}\n\n$$ g = h $$ {#own}\n\n\\eqref{last} \\eqref{own}",
         ("b \\tag{1}\\\\", "f \n\\tag{2}", "g = h \\tag{3}", ">(2)</a>", ">(3)</a>"), ("\\tag{4}",),
     ),
+    "rows-of-tags": (
+        "\\begin{align*}\na &= b \\tag{A} \\label{ta} \\\\\nc &= d \\\\\ne &= f \\tag{B} \\label{tb}\n\\end{align*}\n\n"
+        "\\begin{gather} g \\notag \\\\ h \\end{gather} {#gh}\n\n$$i \\label{ii}$$ {#ii}\n\n\\eqref{ta} \\eqref{tb} \\eqref{gh} \\eqref{ii}",
+        ('href="#eq-ta">(A)</a> <a class="ref" href="#eq-tb">(B)</a> <a class="ref" href="#eq-gh">(1)</a> <a class="ref" href="#eq-ii">(2)</a>',
+         "h \\tag{1}", "[i \\tag{2}]"), ("\\label",),
+    ),
     "macros": (
         "$$\\newcommand{\\bx}{\\mathbf x} \\DeclareMathOperator{\\argmax}{arg\\,max}$$\n\n$\\bx$ and $\\argmax \\bx$ and $\\def\\by{y}\\by$.",
         ("[\\bx]", "[\\argmax \\bx]", "[\\by]"), ("newcommand", 'class="equation"'),

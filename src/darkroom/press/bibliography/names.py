@@ -41,18 +41,47 @@ def names_in(text: str) -> Iterator[tuple[int, Name, str]]:
 
     "others", at the end, is a name too (see :func:`is_others`).
     """
-    from pybtex.bibtex.utils import split_name_list
-
-    end = 0
-    for name in split_name_list(re.sub(r"\s", " ", text)):
-        start = max(text.find(name.split(" ", maxsplit=1)[0], end), 0)
-        end = start + len(name)
+    for start, name in _split(text):
         shortened = _AND_OTHERS.sub("", name)
         if shortened and shortened != name:
             yield start, *_taken_apart(shortened)
             yield start, Name("", "others"), ""
         else:
             yield start, *_taken_apart(name)
+
+
+def doubtful_names(text: str) -> Iterator[tuple[int, str]]:
+    """Where a name in the value of a field may be meant as two, "Jonathan Ho, Ajay Jain", and the message for it.
+
+    A family of two names may have two given ones, so this is not certain: only where no other name has a comma.
+    """
+    with_comma = [(start, *name.split(",")) for start, name in _split(text) if "," in name]
+    for start, family, *rest in with_comma if len(with_comma) == 1 else ():
+        given = ",".join(rest)
+        if _is_whole(family) and _is_whole(given):
+            name = f"'{family},{given}' is read as one person, {given.strip()} {family}"
+            yield start, f"{name}; join two by `and`, or write {{{family}}},{given}"
+
+
+def _is_whole(name: str) -> bool:
+    """Whether a part of a name may be given and family name of one person."""
+    words = name.split()
+    ends = (words[0], words[-1]) if len(words) > 1 else ()
+    return bool(ends) and all(word[0].isupper() for word in words) and not any(map(_is_short, ends))
+
+
+def _is_short(word: str) -> bool:
+    return len(word) == 1 or word.endswith(".") or _APART.fullmatch(word) is not None
+
+
+def _split(text: str) -> Iterator[tuple[int, str]]:
+    from pybtex.bibtex.utils import split_name_list
+
+    end = 0
+    for name in split_name_list(re.sub(r"\s", " ", text)):
+        start = max(text.find(name.split(" ", maxsplit=1)[0], end), 0)
+        end = start + len(name)
+        yield start, name
 
 
 def is_others(name: Name) -> bool:

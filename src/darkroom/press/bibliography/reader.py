@@ -17,7 +17,7 @@ import msgspec
 
 from darkroom.core.errors import ContentError, Fault, nearest
 from darkroom.core.patterns import lazy_pattern
-from darkroom.press.bibliography.names import Name, is_others, names_in
+from darkroom.press.bibliography.names import Name, doubtful_names, is_others, names_in
 from darkroom.press.bibliography.tex import address, as_text, is_address
 from darkroom.press.content.works import Entry
 from darkroom.press.faults import place
@@ -76,7 +76,8 @@ def read_bibliography(text: str, path: str) -> dict[str, Entry]:
         elif record.whole and record.kind not in _NO_WORKS:
             whole.check(record)
             made = _Reader(whole.entry(record), wrong).entry()
-            entries[record.key] = msgspec.structs.replace(made, line=place(text, record.offset)[0])
+            doubts = tuple((*place(text, at), f"{record.key}: {message}") for at, message in _doubts(record))
+            entries[record.key] = msgspec.structs.replace(made, line=place(text, record.offset)[0], doubts=doubts)
         seen.add(record.key)
     if wrong:
         raise ContentError(
@@ -84,6 +85,13 @@ def read_bibliography(text: str, path: str) -> dict[str, Entry]:
         )
     entries = _told_apart(entries)
     return {**_by_other_keys(records, entries), **entries}
+
+
+def _doubts(record: BibtexEntry) -> Iterator[tuple[int, str]]:
+    """Where its names may be meant otherwise than they are read, and the messages."""
+    for field in ("author", "editor"):
+        if value := record.fields.get(field):
+            yield from ((value.place(at), f"{message} (in {field})") for at, message in doubtful_names(value.text))
 
 
 def _by_other_keys(records: Iterable[BibtexEntry], entries: Mapping[str, Entry]) -> dict[str, Entry]:

@@ -428,52 +428,98 @@ _ROW = lazy_pattern(
 )
 
 
-def rows(formula: Formula) -> tuple[list[Row], list[Edit]]:
+class Rows(NamedTuple):
+    """The rows of a formula that are numbered or named, edits of its TeX, and what is wrong, at indices of its TeX."""
+
+    rows: list[Row]
+    edits: list[Edit]
+    wrong: list[tuple[int, str]]
+
+
+def rows(formula: Formula) -> Rows:
     r"""The rows of a display formula that are numbered or named, and the edits that take LaTeX's own marks out.
 
     The rows of ``align`` and its kind are numbered except those with ``\notag``; other formulas where they have a
-    ``\label`` or a name. Environments lose what numbers them, so that the page's numbers are the only ones.
+    ``\label`` or a name, and rows of ``align*`` where they have a ``\tag`` and a ``\label``. Environments lose what
+    numbers them, so that the page's numbers are the only ones. A row has one name.
     """
-    tex = formula.tex
-    outer = OPENING.match(tex.lstrip())
-    numbered = bool(outer and outer["name"] in _NUMBERED)
-    found: list[Row] = []
-    edits: list[Edit] = []
-    depth, braces = 0, 0
-    name, tag, silent, label = formula.name, "", False, (0, 0)
-    begun = len(tex) - len(tex.lstrip()) + (outer.end() if numbered and outer else 0)
-    inside = 1 if numbered else 0
+    reading = _RowReading(formula)
+    for mark in _ROW.finditer(formula.tex):
+        reading.read(mark)
+    return reading.end()
 
-    def end_row(at: int) -> None:
-        nonlocal name, tag, silent, label, begun
-        if (name or (numbered and not silent)) and tex[begun:at].strip():
-            found.append(Row(at, name, tag, label))
-        name, tag, silent, label, begun = "", "", False, (0, 0), at + 2
 
-    for mark in _ROW.finditer(tex):
+class _RowReading:
+    """Reads a formula from mark to mark, and collects its rows."""
+
+    def __init__(self, formula: Formula) -> None:
+        self.tex = formula.tex
+        outer = OPENING.match(self.tex.lstrip())
+        self.environment = (outer["name"] if outer else "") or ""
+        self.numbered = self.environment in _NUMBERED
+        self.starred = self.environment.endswith("*") and self.environment[:-1] in _NUMBERED
+        self.found = Rows([], [], [])
+        self.depth, self.braces = 0, 0
+        self.own = formula.name  # what {#name} behind the formula says: the name of its first row, or of all of it
+        self.name, self.tag, self.silent, self.label = "", "", False, (0, 0)
+        self.begun = len(self.tex) - len(self.tex.lstrip()) + (outer.end() if self.numbered and outer else 0)
+
+    def read(self, mark: re.Match[str]) -> None:
+        """Go on to the next mark."""
         if mark[0].startswith("\\begin"):
-            depth += 1
+            self.depth += 1
         elif mark[0].startswith("\\end"):
-            if numbered and depth == 1:
-                end_row(mark.start())
-            depth -= 1
+            if self.depth == 1:
+                self._end_row(mark.start())
+            self.depth -= 1
         elif mark["label"] is not None:
-            name, label = mark["label"].strip(), mark.span()
-            edits.append((*mark.span(), ""))
+            self._name_row(mark)
         elif mark["tag"] is not None:
-            tag = mark["tag"]
+            self.tag = mark["tag"]
         elif mark["no"]:
-            silent = True
-            edits += [(*mark.span(), "")] if numbered else []
+            self.silent = True
+            self.found.edits.extend([(*mark.span(), "")] if self.numbered else [])
         elif mark[0] in "{}":
-            braces += 1 if mark[0] == "{" else -1
-        elif mark[0] == "\\\\" and numbered and depth == inside and braces == 0:
-            end_row(mark.start())
-    if not numbered:
-        end_row(len(tex))
-    if numbered and outer:
-        edits += _starred(tex, outer["name"])
-    return found, edits
+            self.braces += 1 if mark[0] == "{" else -1
+        elif mark[0] == "\\\\" and self.depth == 1 and self.braces == 0:
+            self._end_row(mark.start())
+
+    def end(self) -> Rows:
+        """What was found."""
+        if not self.numbered and (self.own or self.name):
+            self._add(len(self.tex))
+        elif self.own:
+            message = f"{{#{self.own}}} names nothing, since no row has a number; remove it, or a \\notag"
+            self.found.wrong.append((0, message))
+        if self.numbered:
+            self.found.edits.extend(_starred(self.tex, self.environment))
+        return self.found
+
+    def _name_row(self, mark: re.Match[str]) -> None:
+        what = "row" if self.numbered else "formula"
+        if self.name:
+            self.found.wrong.append((mark.start(), f"this {what} is named {self.name!r} already; remove one \\label"))
+        self.name, self.label = mark["label"].strip(), mark.span()
+        if not self.name:
+            self.found.wrong.append((mark.start(), "\\label names nothing; write \\label{name}"))
+        self.found.edits.append((*mark.span(), ""))
+
+    def _end_row(self, at: int) -> None:
+        if self.numbered:
+            if (self.name or not self.silent) and self.tex[self.begun : at].strip():
+                self._add(at)
+            self.name, self.label, self.silent, self.begun = "", (0, 0), False, at + 2
+        elif self.starred and self.tag and (self.name or self.own):
+            self._add(at)
+        if self.numbered or self.starred:
+            self.tag = ""
+
+    def _add(self, at: int) -> None:
+        if self.own and self.name not in ("", self.own):
+            message = f"this is named {self.own!r} already, by {{#{self.own}}}; remove one of the names"
+            self.found.wrong.append((self.label[0], message))
+        self.found.rows.append(Row(at, self.name or self.own, self.tag, self.label))
+        self.own, self.name, self.label = "", "", (0, 0)
 
 
 def _starred(tex: str, name: str) -> Iterator[Edit]:
@@ -571,8 +617,9 @@ def prepare(
         for at, message in lost(written.tex, written.display) if written is not formula else ():
             wrong.append((written.place(at), message))
             edits.append((at, at + 1, "\\%"))
-        numbered, marks = rows(formula) if _has_rows(formula) else ([], [])
+        numbered, marks, problems = rows(formula) if _has_rows(formula) else Rows([], [], [])
         edits += marks
+        wrong += ((formula.place(at), message) for at, message in problems)
         anchors = []
         for row in numbered:
             place = formula.place(row.label[0])

@@ -27,6 +27,7 @@ class Entry(msgspec.Struct, frozen=True):
         link: an address, or "".
         others: whether the file names only the first of its authors.
         line: of the file, where it begins.
+        doubts: of its names: line and column in the file, and message.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Entry(msgspec.Struct, frozen=True):
     link: str
     others: bool = False
     line: int = 1
+    doubts: tuple[tuple[int, int, str], ...] = ()
 
     @property
     def label(self) -> str:

@@ -128,6 +128,7 @@ def _read(places: Places, inputs: Inputs, cache: SiteCache, statuses: Sequence[S
         site = _read_site(places, inputs)
     with findings.collecting():
         bibliography = _read_bibliography(places, inputs)
+        findings.warnings += _doubts_of(bibliography, places.shown(places.templates / "references.bib"))
     static, wrong = read_static(places.theme, inputs, places.cache, places.shown)
     findings.faults += wrong
     images = _sizes(static, places, findings, places.templates / "static")
@@ -219,6 +220,12 @@ def _read_bibliography(places: Places, inputs: Inputs) -> dict[str, Entry]:
             for path in sorted(kept.parent.glob("*.json"), key=lambda each: each.stat().st_mtime)[:-_MOST_KEPT]:
                 path.unlink()
     return entries
+
+
+def _doubts_of(bibliography: Mapping[str, Entry], path: str) -> list[Fault]:
+    """Warnings, in strict mode too: what is meant is not certain, and programs that export a file write it so."""
+    found = ((*place, message) for entry in bibliography.values() for *place, message in entry.doubts)
+    return [Fault(path, line, column, "bibliography", message) for line, column, message in found]
 
 
 _MOST_KEPT = 50  # cached bibliographies of the user's projects: the latest ones
