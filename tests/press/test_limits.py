@@ -104,6 +104,8 @@ RUNS = [
     "> $5\na\n# h\n",
     "|a|\n|-|\n# h\n",
     "|$a|\n|-|\n|`b`|\n# h\n",
+    "T\n: d\n\nx\n\n",
+    "T\n: d\n\n  e\n\n- x\n  : y\n\n",
 ]
 
 

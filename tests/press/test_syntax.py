@@ -139,6 +139,11 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     ),
     "formulas-in-titles": ("![a](pic.png \"at $x_\\sigma$, $5 and $6\")", ('title="at x_σ, $5 and $6"',), ()),
     "code-of-a-definition": ("T\n\n:   a\n\n        b\n          c", ("<pre tabindex=\"0\"><code>b\n  c\n</code></pre>",), ()),
+    "behind-definitions": (
+        "A\n: b\n\n- c\n  : d\n\n```\n: e\n```\n\nF\n: g\n\n$$\n: h\n$$\n\nI\n: j\n\n<div>\n: k\n</div>\n\nL\n\n: m\n\nN\n: o",
+        ("<ul>\n<li>\n<dl>\n<dt>c</dt>\n<dd>d</dd>", "<code>: e\n</code>", "[: h]", "<div>\n: k\n</div>", "<dt>L</dt>", "<dt>N</dt>"),
+        ("<dt>- c", "<dt>```", "<dt>$$", "<dt>&lt;div"),
+    ),
     "capital-anchors": ('<A NAME="x"></A> <A ID="y">t</A> [l](#x) [m](#y)', ('<a href="#x">l</a> <a href="#y">m</a>',), ()),
     "other-page": (
         "{{ ref(\"rows#own\") }} and {{ ref(\"right#right\") }}.",

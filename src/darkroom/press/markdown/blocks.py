@@ -3,7 +3,7 @@ r"""Rules of the block parser: formulas and calls on their own lines, tables, pa
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from markdown_it.rules_block import StateBlock, lheading, table
 from markdown_it.rules_block.table import escapedSplit
@@ -222,16 +222,53 @@ def _without_bars(line: str) -> str:
     return line
 
 
-def definitions(rule: Callable[[StateBlock, int, int, bool], bool]) -> Callable[[StateBlock, int, int, bool], bool]:
-    """Lists of definitions that begin with a colon: a tilde says "about"."""
+Rule = Callable[[StateBlock, int, int, bool], bool]
+
+
+def definitions(rule: Rule, others: Sequence[Rule]) -> Rule:
+    """Lists of definitions that begin with a colon: a tilde says "about".
+
+    A line behind the first definition is a term only where none of *others* reads it: "- x" is an item.
+    """
 
     def definitions(state: StateBlock, start: int, end: int, silent: bool) -> bool:
         line = start if silent else start + 1
         line += not silent and line < end and state.isEmpty(line)
-        tilde = line < end and state.src.startswith("~", state.bMarks[line] + state.tShift[line])
-        return not tilde and rule(state, start, end, silent)
+        if line < end and _begins(state, line, "~"):
+            return False
+        if not silent and line < end and _begins(state, line, ":"):
+            end = _end_of_terms(state, line, end, others)
+        return rule(state, start, end, silent)
 
     return definitions
+
+
+def _begins(state: StateBlock, line: int, sign: str) -> bool:
+    return state.src.startswith(sign, state.bMarks[line] + state.tShift[line])
+
+
+def _end_of_terms(state: StateBlock, line: int, end: int, others: Sequence[Rule]) -> int:
+    """The first line behind the definition at *line* that begins a block of another kind, or *end*."""
+    indent, before, blank = state.sCount[line] + 2, state.parentType, False
+    for at in range(line + 1, end):
+        if state.isEmpty(at):
+            blank = True
+            continue
+        if state.sCount[at] < state.blkIndent:
+            break
+        if _begins(state, at, ":"):
+            indent = state.sCount[at] + 2
+        elif state.sCount[at] < indent:
+            state.parentType = before if blank else "paragraph"
+            begins = any(rule(state, at, end, True) for rule in others)
+            state.parentType = before
+            if begins:
+                return at
+            below = at + 1 + (at + 1 < end and state.isEmpty(at + 1))
+            if blank and not (below < end and _begins(state, below, ":")):
+                break
+        blank = False
+    return end
 
 
 def underlined(state: StateBlock, start: int, end: int, silent: bool) -> bool:

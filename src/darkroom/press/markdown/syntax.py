@@ -74,6 +74,9 @@ def _document(tokens: Sequence[Token], reading: Reading) -> Document:
     return Document(tuple(tokens), tuple(calls), faults, warnings, tuple(reading.kept), tuple(reading.prose))
 
 
+_TEXT = frozenset({"depth", "code", "lheading", "deflist", "paragraph"})  # rules that begin no block of another kind
+
+
 @cache
 def _parser() -> MarkdownIt:
     options = {"maxNesting": blocks.NESTING + 20, "alerts": True, "tasklists": True}
@@ -90,7 +93,8 @@ def _parser() -> MarkdownIt:
     block.at("lheading", blocks.underlined)
     block.at("paragraph", blocks.paragraph)
     (deflist,) = (rule.fn for rule in block.__rules__ if rule.name == "deflist")
-    block.at("deflist", blocks.definitions(deflist), {"alt": ["paragraph", "reference", "blockquote"]})
+    others = [rule.fn for rule in block.__rules__ if rule.enabled and rule.name not in _TEXT]
+    block.at("deflist", blocks.definitions(deflist, others), {"alt": ["paragraph", "reference", "blockquote"]})
     inline.before("escape", "formula", inlines.formula)
     inline.before("escape", "tex", inlines.tex)
     inline.before("escape", "address", inlines.address)
