@@ -248,6 +248,13 @@ WRONG: dict[str, tuple[str, list[str]]] = {
         f"{line}:{column} math: formulas are not set in <svg>; write plain characters, or put the formula outside the drawing" for line, column in ((1, 12), (3, 17))
     ]),
     "characters that are not seen": ("a\x1b[31mb\x1b[0m\nc\u2028d", ["1:2 page: U+001B is an invisible character; remove it", "2:2 page: U+2028 is an invisible character; remove it"]),
+    "a mark of another file's beginning, overrides of direction": ("a\n\n\ufeff## B\n\nc \u202ed", [
+        "3:1 page: U+FEFF is an invisible character; remove it", "5:3 page: U+202E is an invisible character; remove it",
+    ]),
+    "invisible characters beside marks": ("\u200b- a\n\n\u20601. b\n\nc\n\u200f- d\n\n-\u200b e\n\n#\u00ad# f\n\n> \u200d## g", [
+        f"{place} markdown: an invisible character beside this mark makes it text; remove the character"
+        for place in ("1:1", "3:1", "6:1", "8:1", "10:1", "12:3")
+    ]),
     "spaces of other kinds": ("##\xa0A", ["1:1 markdown: the space after this # is not an ordinary space; write ## Title"]),
     "brackets of full width": ("[a]（https://e.com）", ["1:1 markdown: [a]（https://e.com） is not a link: write the address between ( and )"]),
     "a table that is a list": ("a | b\n- | -\n1 | 2", [
@@ -465,6 +472,7 @@ INNOCENT = {
     "pictures and paragraphs": "![p(x|0)](b.png) ![a|2](c.png)\n\n<p>a <b>b</b>\nc</p>\n\nd\n\n<p>e<div>\n\nf\n\n</div>",
     "addresses with signs": "https://e.com/a?b=$1&c={d}|e and $x$, https://e.com/$y$ (https://e.com/{f})",
     "definitions of addresses": "[a], [b][], [c][D]\n\n[a]: x.md\n[B]: y.md\n[d]: z.md",
+    "characters that set what is seen": "\u200fשלום - x\n\na\u200bb, c\u00add, \U0001f469\u200d\U0001f52c 1. \u2066x\u2069\n\n`\u200b- a`",
     "characters": "AT&T, a & b; &nbsp; &amp; &#8212; a < b, <3, x<y>z",
     "captions": '{{ picture("a.png", caption="$\\theta$, {{ metric("a/b") }}", alt="a") }}'.replace('"a/b"', "'a/b'"),
     "lists within": "9. a\n   - b\n10. c\n    - d\n\nd\n\n - e\n - f\n\nf\n\n 9. g\n10. h\n\n- i\n\n  j\n  - k\n\nl[^1]\n\n[^1]: m\n\n    n",

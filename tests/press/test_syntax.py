@@ -185,6 +185,14 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         ("“Wait–” he said. “No—”, he said—“so”, ‘well–’. A “—” sign, ",), (),
     ),
     "about": ("About\n~ 5 km", ("<p>About\n~ 5 km</p>",), ()),
+    "quotes-over-markup": (
+        "\"*Wait*--\" he said. \"**No**---\", he",
+        ("“<em>Wait</em>–” he said. “<strong>No</strong>—”, he",), (),
+    ),
+    "quotes-without-spaces": (
+        "他说\"你好\"，然后\"*再见*\"，和\"**x**\"吧。他说'你好'吧 東京's and 大阪's。เขาพูดว่า\"สวัสดี\"ครับ\n\n\"一\"说。\"二\"、（\"三\"）",
+        ("他说“你好”，然后“<em>再见</em>”，和“<strong>x</strong>”吧。他说‘你好’吧 東京’s and 大阪’s。เขาพูดว่า“สวัสดี”ครับ", "“一”说。“二”、（“三”）"), (),
+    ),
     "left-out": (
         "'90s, 'tis, rock 'n' roll, \"'Twas,\" the '99 cup, 'a word' and 'em dash'; 'Cause it's 'so'",
         ("’90s, ’tis, rock ’n’ roll, “’Twas,” the ’99 cup, ‘a word’ and ‘em dash’; ’Cause it’s ‘so’",), (),

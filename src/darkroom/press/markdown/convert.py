@@ -409,18 +409,19 @@ class Typography(Treeprocessor):
 
     def run(self, root: Element) -> None:
         """Go through all texts in order; what precedes a quote decides whether it opens."""
-        self._before, self._verbatim = " ", 0
+        self._before, self._verbatim, self._opened = " ", 0, dict[str, int]()
         self._inside(root)
 
     def _set(self, text: str | None) -> str | None:
         if not text or self._verbatim:
             return text
-        made, self._before = typographic(text, self._before)
+        made, self._before = typographic(text, self._before, self._opened)
         return made
 
     def _inside(self, element: Element) -> None:
         block, verbatim = element.tag in _BLOCKS or element.tag == "br", self._is_verbatim(element)
-        self._before = " " if block else self._before
+        if block:
+            self._begin()
         self._verbatim += verbatim
         element.text = self._set(element.text)
         for child in element:
@@ -430,7 +431,13 @@ class Typography(Treeprocessor):
                 self._inside(child)
             child.tail = self._set(child.tail)
         self._verbatim -= verbatim
-        self._before = " " if block else "x" if verbatim or element.tag == "img" else self._before
+        if block:
+            self._begin()
+        elif verbatim or element.tag == "img":
+            self._before = "x"
+
+    def _begin(self) -> None:
+        self._before, self._opened = " ", {}
 
     def _is_verbatim(self, element: Element) -> bool:
         return element.tag in _VERBATIM or VERBATIM in element.attrib
@@ -446,7 +453,7 @@ class Typography(Treeprocessor):
             self._verbatim = max(self._verbatim + (-1 if piece.closes else 1), 0)
             self._before = "x"
         elif piece.tag in _BLOCKS or piece.tag in {"br", "summary"}:
-            self._before = " "
+            self._begin()
         elif piece.tag == "!--":
             self._before = "x"
 

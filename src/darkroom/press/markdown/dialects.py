@@ -33,12 +33,22 @@ _DELIMITER = "write a line |---|---| with as many cells below its header"
 
 # Paragraphs: what is in all that a pattern finds, the pattern, and the message ----------------------------------------
 
+_UNSEEN = "\u00ad\u200b-\u200f\u2060\u2066-\u2069"  # soft hyphens, joiners, marks of direction
 _TELLING = lazy_pattern(  # what most paragraphs have none of
     r"(?m)^[#:+*.\\\[\-|(=%/<^•●▪◦‣–＃~├└│┌╔║╚$]|\t|^\d*[.)]?[\u00a0\u3000]"
+    rf"|^[ \t]*[{_UNSEEN}]|^(?:[-*+]|\d{{1,9}}[.)]|#{{1,6}})[{_UNSEEN}]"
     r"|^(?:a|i|1)[.)]|^[ \t:|+-]+$|``|`_|`[^`\n]*'|^(?:import|export|image|Table)\b"
     r"|''|【|oaicite|\ue200|[ \t|]\|[ \t]|[ \t]\^[\w-]+\Z|\n[ \t]*\d\d?[.)][ \t]|\\[ \t]*\Z"
 )
 _PARAGRAPHS = (  # patterns are compiled where they are used
+    (
+        "",
+        (
+            rf"(?m)^[ \t]*[{_UNSEEN}]+[ \t]*(?:(?:[-*+>]|\d{{1,9}}[.)]|#{{1,6}})(?:[ \t]|$)|```|~~~|\$\$|\|)"
+            rf"|^(?:[-*+]|\d{{1,9}}[.)]|#{{1,6}})[{_UNSEEN}]"
+        ),
+        "an invisible character beside this mark makes it text; remove the character",
+    ),
     ("#", r"(?m)^#{2,6}[^#\s]", "a heading has a space after its #; write ## Title"),
     (
         "#",

@@ -141,7 +141,7 @@ def _decode(content: bytes, path: str) -> tuple[str, list[Fault]]:
     return text, faults or [fault(text, path, *each) for each in _unseen(text)]
 
 
-_UNSEEN = lazy_pattern("[\0-\x08\x0b\x0e-\x1f\x7f-\x9f\u2028\u2029]")
+_UNSEEN = lazy_pattern("[\0-\x08\x0b\x0e-\x1f\x7f-\x9f\u2028\u2029\u202d\u202e\ufeff]")
 
 
 def _unseen(text: str) -> Iterator[tuple[int, str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from unicodedata import normalize
+from unicodedata import east_asian_width, normalize
 
 from darkroom.core.patterns import lazy_pattern
 
@@ -49,12 +49,30 @@ def _closes(text: str, at: int, opened: int) -> bool:
     return opened > 0 and (text[at : at + 1].isspace() or text[at : at + 1] in ".,;:!?)]")
 
 
-def typographic(text: str, before: str = " ") -> tuple[str, str]:
+_UNSPACED = lazy_pattern("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")  # Thai, Lao, Burmese and Khmer
+_CLITIC = lazy_pattern(r"(?:s|t|d|m|re|ll|ve)\b")
+
+
+def _opens_unspaced(text: str, at: int, before: str, mark: str, opened: int) -> bool:
+    """Whether a quote opens behind a letter of a script without spaces, or a wide mark: where none is open.
+
+    An apostrophe, as in 東京's, opens nothing.
+    """
+    if opened or (before.isascii() or not (east_asian_width(before) in "WF" or _UNSPACED.match(before))):
+        return False
+    if mark == "'" and (_CLITIC.match(text, at) or "'" not in text[at:]):
+        return False
+    return text[at : at + 1] not in (" ", "\n")
+
+
+def typographic(text: str, before: str = " ", opened: dict[str, int] | None = None) -> tuple[str, str]:
     """Straight quotes, double hyphens and three dots in a text set as a typesetter would, and its last character.
 
-    *before* is the character that stands before it, which decides whether a quote opens.
+    *before* is the character that stands before it, which decides whether a quote opens; *opened* counts the quotes
+    that are open, from one text of a paragraph to the next.
     """
-    parts, at, opened = [], 0, {"'": 0, '"': 0}
+    parts, at = list[str](), 0
+    opened = {} if opened is None else opened
     for found in _MARKS.finditer(text):
         gap, mark = text[at : found.start()], found[0]
         before = gap[-1:] or before
@@ -62,12 +80,14 @@ def typographic(text: str, before: str = " ") -> tuple[str, str]:
             pass
         elif mark in _SET:
             mark = _SET[mark]
-        elif before in _OPENS and not (before in "—–-" and _closes(text, found.end(), opened[mark])):
+        elif (
+            before in _OPENS and not (before in "—–-" and _closes(text, found.end(), opened.get(mark, 0)))
+        ) or _opens_unspaced(text, found.end(), before, mark, opened.get(mark, 0)):
             left_out = mark == "'" and _leaves_out(text, found.end(), before)
-            opened[mark] += not left_out
+            opened[mark] = opened.get(mark, 0) + (not left_out)
             mark = "’" if left_out else "“" if mark == '"' else "‘"
         else:
-            opened[mark] = max(opened[mark] - 1, 0)
+            opened[mark] = max(opened.get(mark, 0) - 1, 0)
             mark = "”" if mark == '"' else "’"
         parts += [gap, mark]
         before, at = mark[-1], found.end()
