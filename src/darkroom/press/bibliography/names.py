@@ -55,11 +55,11 @@ def doubtful_names(text: str) -> Iterator[tuple[int, str]]:
 
     A family of two names may have two given ones, so this is not certain: only where no other name has a comma.
     """
-    with_comma = [(start, *name.split(",")) for start, name in _split(text) if "," in name]
-    for start, family, *rest in with_comma if len(with_comma) == 1 else ():
-        given = ",".join(rest)
+    with_comma = [(start, name) for start, name in _split(text) if "," in name]
+    for start, whole in with_comma if len(with_comma) == 1 else ():
+        family, _, given = whole.partition(",")
         if _is_whole(family) and _is_whole(given):
-            name = f"'{family},{given}' is read as one person, {given.strip()} {family}"
+            name = f"'{whole}' is read as one person, {given.strip()} {family}"
             yield start, f"{name}; join two by `and`, or write {{{family}}},{given}"
 
 

@@ -224,7 +224,7 @@ def _read_bibliography(places: Places, inputs: Inputs) -> dict[str, Entry]:
 
 def _doubts_of(bibliography: Mapping[str, Entry], path: str) -> list[Fault]:
     """Warnings, in strict mode too: what is meant is not certain, and programs that export a file write it so."""
-    found = ((*place, message) for entry in bibliography.values() for *place, message in entry.doubts)
+    found = (doubt for entry in bibliography.values() for doubt in entry.doubts)
     return [Fault(path, line, column, "bibliography", message) for line, column, message in found]
 
 
