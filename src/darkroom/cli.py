@@ -240,14 +240,13 @@ def _add_commands(commands: _SubParsersAction[Any], shared: ArgumentParser) -> N
     _add_switch(serve, "no-run")
     add("check", "check the site and its sources; change nothing")
     pdf = add("pdf", "build the site, and print its pages into one PDF")
-    pdf.add_argument(
-        "pages", nargs="*", metavar="PAGE", help="such as part-a; by default all of the navigation, in order"
-    )
+    what = "such as part-a or 'docs/*'; by default the navigation, in order, without parts that have a folder"
+    pdf.add_argument("pages", nargs="*", metavar="PAGE", help=what)
     pdf.add_argument("--to", default="report.pdf", metavar="FILE", help="the PDF; by default report.pdf")
     pdf.add_argument("--paper", choices=("a4", "letter"), default="a4", help="its format; by default a4")
     _add_switch(pdf, "no-run")
     single = add("single", "build the site, and write each page as one file that needs no other")
-    single.add_argument("pages", nargs="*", metavar="PAGE", help="such as part-a; by default all of the navigation")
+    single.add_argument("pages", nargs="*", metavar="PAGE", help=what)
     single.add_argument("--to", default="single", metavar="DIR", help="the folder for them; by default single")
     _add_switch(single, "no-run")
 

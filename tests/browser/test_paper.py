@@ -13,7 +13,7 @@ import pytest
 from darkroom import cli
 from darkroom.core.errors import ContentError, UsageError
 from darkroom.press import paper
-from darkroom.press.build import published
+from darkroom.press.published import pages_of
 from tests.press.conftest import katex  # noqa: F401  # a fixture
 from tests.press.projects import Project
 from tests.press.samples import Drawn, animation, plot, table, tiles
@@ -39,7 +39,7 @@ def site_of_one(katex: Path, tmp_path: Path) -> Project:  # noqa: F811
 def printed(project: Project, target: Path, address: str = "") -> paper.Printed:
     return paper.print_site(
         project.site,
-        published(project.request()),
+        pages_of(project.request(), (), "pdf"),
         target,
         paper="a4",
         title="Book",

@@ -122,12 +122,12 @@ def build(request: SiteRequest) -> BuildReport:
 
 
 def published(request: SiteRequest) -> tuple[Outline, ...]:
-    """The pages of the navigation of the site that was built last, in order."""
+    """The pages of the site that was built last, in reading order."""
+    from darkroom.press.content.navigation import in_order
     from darkroom.press.site.cache import read_cache
 
-    outlines = [page.outline for page in read_cache(_pages_path(_resolved(request))).pages.values()]
-    listed = [(outline.meta.order, outline.url, outline) for outline in outlines if outline.meta.order is not None]
-    return tuple(outline for *_, outline in sorted(listed, key=lambda each: each[:2]))
+    pages = read_cache(_pages_path(_resolved(request))).pages
+    return tuple(in_order({url: page.outline for url, page in pages.items()}))
 
 
 def compare(request: SiteRequest) -> BuildReport:

@@ -10,7 +10,8 @@ cite(key, ..., text=False)             "(Ho et al., 2020)"; with text=True "Ho e
 code(name, mark=None, caption=None)    the source of a function or class
 experiments(pattern="*")               the record of every experiment whose id matches
 deliverables(list="")                  what the report must have, such as a course asks for, and what it has
-pages(pattern="*")                     the pages that have a date and whose address matches, the latest first
+pages(pattern, ..., by="date")         the pages that have a date and whose address matches, the latest first; with
+                                       by="order" those that have a place in the navigation, in its order
 citation()                             how to cite the site, as BibTeX
 
 Every name is checked, with nearest spellings, before anything is rendered.
@@ -458,29 +459,48 @@ class DeliverablesCall(Kind):
 
 
 class PagesCall(Kind):
-    """The pages that have a date, such as the notes of a journal, the latest first."""
+    """The pages that have a date, such as the notes of a journal, the latest first; or those that have a place in order."""
 
     word = "pages"
     is_block = True
-    takes = (0, 1, "at most one pattern")
+    takes = (0, 99, "patterns")
+    choices: ClassVar[Choices] = {"by": str}
 
     def check(self, url: str, index: Index) -> None:
-        if not self._listed(index):
-            named = f"no page with a date matches {self.name!r}" if self.name else "no page has a date"
-            raise Unknown(f'{named}; give one date = "2026-11-30" in its front matter')
+        by = self.options.get("by", "date")
+        if by not in _ORDERS:
+            raise Unknown(f"pages(...) lists pages by 'date' or by 'order', not by {by!r}")
+        what, written = _ORDERS[by]
+        for name in self.names or ("*",):
+            if not self._matching(name, url, index):
+                named = f"no page with {what} matches {name!r}" if self.names else f"no page has {what}"
+                raise Unknown(f"{named}; give one {written} in its front matter")
 
     def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
-        yield repr(self._listed(facts.index))
+        yield repr(self._listed(url, facts.index))
 
     def html(self, writer: CallWriter) -> str:
-        found = self._listed(writer.facts.index)
+        found = self._listed(writer.url, writer.facts.index)
         return writer.layout("pages", pages=found, way=lambda address: way(writer.url, address) or encoded(address))
 
-    def _listed(self, index: Index) -> list[tuple[str, Meta]]:
-        wanted = self.name or "*"
-        dated = [(url, meta) for url, meta in index.pages if meta.date]
-        found = [each for each in dated if fnmatchcase(each[0].removesuffix(".html"), wanted)]
-        return sorted(found, key=lambda each: each[1].date, reverse=True)
+    def _listed(self, url: str, index: Index) -> list[tuple[str, Meta]]:
+        found = {each[0]: each for name in self.names or ("*",) for each in self._matching(name, url, index)}
+        if self.options.get("by", "date") == "order":
+            return list(found.values())
+        return sorted(found.values(), key=lambda each: each[1].date, reverse=True)
+
+    def _matching(self, name: str, url: str, index: Index) -> list[tuple[str, Meta]]:
+        """The pages of a pattern, in reading order; a list by order has not the page that it stands on."""
+        by_order = self.options.get("by", "date") == "order"
+        return [
+            (address, meta)
+            for address, meta in index.pages
+            if fnmatchcase(address.removesuffix(".html"), name)
+            and (meta.order is not None and address != url if by_order else meta.date)
+        ]
+
+
+_ORDERS = {"date": ("a date", 'date = "2026-11-30"'), "order": ("an order", "order = 1")}
 
 
 class CitationCall(Kind):

@@ -12,6 +12,7 @@ import msgspec
 from darkroom.core.errors import Fault
 from darkroom.press.content.links import LinkUse
 from darkroom.press.content.mathtext import Formula
+from darkroom.press.content.navigation import Link, Part
 from darkroom.press.content.references import Index
 from darkroom.press.content.settings import SiteSettings
 from darkroom.press.rendering.captions import FileUse
@@ -26,13 +27,6 @@ MATH_POLICY = "<!--policy-->"  # placeholder for the hash of a page's own style 
 MATH_STYLE = "<!--style-->"  # placeholder for the style rules themselves; pages have no comments of their own
 
 
-class Link(msgspec.Struct, frozen=True):
-    """A page in the navigation."""
-
-    url: str
-    name: str
-
-
 class Context(msgspec.Struct, frozen=True):
     """What rendering needs beside the page itself.
 
@@ -41,7 +35,8 @@ class Context(msgspec.Struct, frozen=True):
     texts, and an experiment's to what is wrong with the texts of its record,
     ``raw`` a result file, such as "part_b/denoiser/results.safetensors", to its address. ``outputs`` and ``references``
     are the folder of outputs and the bibliography as messages name them; ``commit`` is that of the project, "" where no
-    listing needs it; ``deliverables`` are those of every list.
+    listing needs it; ``deliverables`` are those of every list; ``parts`` are those of the site, by the address of their
+    index.
     """
 
     site: SiteSettings
@@ -61,6 +56,7 @@ class Context(msgspec.Struct, frozen=True):
     feed: str = ""
     commit: str = ""
     deliverables: tuple[AssessedList, ...] = ()
+    parts: Mapping[str, Part] = {}
 
 
 class Use(NamedTuple):

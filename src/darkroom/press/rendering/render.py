@@ -23,6 +23,7 @@ from darkroom.press.content.calls import Call, Unknown
 from darkroom.press.content.links import LinkUse
 from darkroom.press.content.listings import NoSource, highlighted
 from darkroom.press.content.mathtext import Formula, Prepared
+from darkroom.press.content.navigation import Link, heads_of, part_of
 from darkroom.press.content.outlines import Heading, Page
 from darkroom.press.content.page_calls import elsewhere, kind_of, tex_of
 from darkroom.press.content.works import Entry
@@ -325,6 +326,7 @@ class PageRenderer:
         self.texts.where = (self.page.outline.path, self.page.text.count("\n", 0, self.page.find(meta.title)) + 1)
         title = Markup(self.texts.inline(meta.title))
         canonical = feeds.address(site, self.page.url) if site.base_url else ""
+        part = part_of(self.page.url, self.context.parts)
         html = self.layouts.render(
             f"layouts/{meta.layout}.html",
             title=title,
@@ -335,10 +337,9 @@ class PageRenderer:
             authors=meta.authors,
             content=Markup(content),
             contents=self._contents() if meta.toc else [],
-            navigation=[
-                (link.name, self.root + encoded(link.url), link.url == self.page.url)
-                for link in self.context.navigation
-            ],
+            navigation=self._links(self.context.navigation),
+            part=self._links(part.pages) if part else [],
+            part_name=part.head.name if part else "",
             url=self.page.url,
             canonical=canonical,
             linked_data=Markup(feeds.linked_data(site, self.page.outline, canonical, self.context.card)),
@@ -349,6 +350,18 @@ class PageRenderer:
             math_style=Markup(MATH_STYLE),
         )
         return html.rstrip("\n") + "\n"
+
+    def _links(self, links: Iterable[Link]) -> list[tuple[str, str, str]]:
+        """Name and address of pages, and "page" for this one, "true" for the index of a part that it is in, else ""."""
+        heads = heads_of(self.page.url, self.context.parts)
+        return [
+            (
+                link.name,
+                self.root + encoded(link.url),
+                "page" if link.url == self.page.url else "true" if link.url in heads else "",
+            )
+            for link in links
+        ]
 
     def _contents(self) -> list[dict[str, Any]]:
         entries = [

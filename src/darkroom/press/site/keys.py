@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from darkroom.press.content.navigation import part_of
 from darkroom.press.rendering.context import Context
 from darkroom.press.content.outlines import Outline
 from darkroom.press.content.page_calls import kinds_in
@@ -23,7 +24,7 @@ def page_keys(sources: Sources, context: Context) -> dict[str, str]:
     shared = _digest(_shared(sources, context))
 
     def parts(url: str, outline: Outline) -> Iterator[str]:
-        yield from (shared, sources.digests[url], context.outputs)
+        yield from (shared, sources.digests[url], context.outputs, repr(part_of(url, context.parts)))
         for kind in kinds_in(outline):
             yield from kind.depends(url, context, sources.inputs.digest)
 

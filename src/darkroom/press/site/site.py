@@ -23,8 +23,9 @@ from darkroom.core.record import schema, schema_sources
 from darkroom.press.site import checks, standalone
 from darkroom.press.rendering import feeds
 from darkroom.press.content import page_calls
+from darkroom.press.content.navigation import in_order, navigation_of, parts_of
 from darkroom.press.rendering.social_card import Card, card_of, compose
-from darkroom.press.rendering.context import Context, Link, Rendered
+from darkroom.press.rendering.context import Context, Rendered
 from darkroom.press.files import Content, Copy, Kept, Places, digest_of, size_of
 from darkroom.press.rendering.formulas import Formulas
 from darkroom.press.site.keys import page_keys
@@ -145,7 +146,7 @@ def _is_kept(url: str, page: CachedPage, kept: Callable[[str], bool]) -> bool:
 
 
 def _index(sources: Sources) -> Index:
-    ordered = _in_reading_order(sources)
+    ordered = in_order(sources.outlines)
     spots: dict[str, list[Spot]] = {}
     for outline in ordered:
         for name, number in page_calls.number_figures(outline).items():
@@ -178,22 +179,16 @@ def _index(sources: Sources) -> Index:
     )
 
 
-def _in_reading_order(sources: Sources) -> list[Outline]:
-    def place(outline: Outline) -> tuple[float, str]:
-        order = outline.meta.order
-        return (float("inf") if order is None else order, outline.url)
-
-    return sorted(sources.outlines.values(), key=place)
-
-
 def _context(sources: Sources, index: Index, findings: Findings, card: Card | None) -> Context:
     places = sources.places
     entries = feeds.entries(sources.site, sources.outlines.values(), sources.catalogue)
     damaged = damaged_figures(sources, index, findings)
+    ordered = in_order(sources.outlines)
     return Context(
         site=sources.site,
         index=index,
-        navigation=tuple(Link(o.url, o.name) for o in _in_reading_order(sources) if o.meta.order is not None),
+        navigation=navigation_of(ordered),
+        parts=parts_of(ordered),
         assets={name: asset.target for name, asset in sources.static.items()},
         texts={n: each.content.decode() for n, each in sources.static.items() if n.lower().endswith((".js", ".css"))},
         images=sources.images,
@@ -406,7 +401,7 @@ def _machine_record(
     described: str,
 ) -> tuple[Content, str]:
     """``record.json``, kept if its content has not changed, and the digest of that content."""
-    pages, catalogue, index = _in_reading_order(sources), sources.catalogue, context.index
+    pages, catalogue, index = in_order(sources.outlines), sources.catalogue, context.index
     published = {use.source: use.target for record in records for use in record.files}
     outlines = [(page.url, page.meta, page.headings) for page in pages]
     experiments = [experiment.record for experiment in catalogue.experiments.values()]
