@@ -57,6 +57,22 @@ def test_every_option_and_command_says_what_it_does() -> None:
         assert all(each.help for each in parser._actions if each.dest != "command"), name
 
 
+def test_pages_describe_every_command_and_option() -> None:
+    """As the parser has them: each option of a command there, and those of all commands once."""
+    described, found = cli._command_line(), parsers()
+    assert [each.name for each in described.commands] == [*(name for name in found if name), ""]
+    shared = {name for option in described.commands[-1].options for name in option.names}
+    for each in described.commands[:-1]:
+        own = {name for option in each.options for name in option.names if name.startswith("-")}
+        assert own | shared == options(found[each.name]) | shared and not own & shared, each.name
+        assert all(option.says for option in each.options) and each.says, each.name
+    shown = {option.shown for each in described.commands for option in each.options}
+    assert {"--reason REASON", "--paper a4|letter", "--force", "--untrusted DIR", "ID"} <= shown
+    calls = {each.call for each in described.commands}
+    assert {"python build.py run ID [ID ...]", "python build.py new DIR", "python build.py"} <= calls
+    assert all(Path(file).is_file() for file in described.files)
+
+
 @pytest.mark.parametrize(
     "given",
     [

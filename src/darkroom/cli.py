@@ -10,7 +10,7 @@ from darkroom.core import interrupts  # isort: skip  # first, so that Ctrl-C is 
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
@@ -31,13 +31,14 @@ from darkroom.core.errors import (
 )
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, _SubParsersAction
+    from argparse import Action, ArgumentParser, _SubParsersAction
 
     from darkroom.lab.plan import Lab, Plan, Verdict
     from darkroom.lab.running.schedule import Outcome
     from darkroom.lab.source.discover import Project
     from darkroom.lab.source.weights import Model
     from darkroom.press.build import BuildReport, SiteRequest
+    from darkroom.press.content.command_line import CommandLine
 
 NEEDED = {
     "PIL", "brotli", "filelock", "fontTools", "imageio", "jinja2", "markdown", "markdown_it",
@@ -776,7 +777,55 @@ def _request(call: SimpleNamespace, lab: Lab, plan: Plan) -> SiteRequest:
         statuses=[status(verdict) for verdict in plan.verdicts.values()],
         strict=call.strict,
         digests=lab.digests,
+        command_line=_command_line,
     )
+
+
+def _command_line() -> CommandLine:
+    """Every command as its parser describes it, for pages; what all take is described once, at the end."""
+    from argparse import _SubParsersAction
+
+    from darkroom import new
+    from darkroom.press.content.command_line import CommandHelp, CommandLine, OptionHelp
+
+    top = _parser()
+    [found] = [each for each in top._actions if isinstance(each, _SubParsersAction)]
+    shared = {f"--{name}" for name in ("strict", "untrusted", *_FOLDERS)}
+
+    def options(actions: Iterable[Action], *, of_all: bool) -> tuple[OptionHelp, ...]:
+        return tuple(
+            OptionHelp(tuple(each.option_strings) or (_value(each),), _value(each) if names else "", each.help or "")
+            for each in actions
+            for names in [{*each.option_strings}]
+            if bool(shared & names) == of_all and "--help" not in names
+        )
+
+    commands = [
+        CommandHelp(
+            name,
+            parser.description or "",
+            " ".join(
+                ["python build.py", name, *(_written(each) for each in parser._actions if not each.option_strings)]
+            ),
+            options(parser._actions, of_all=False),
+        )
+        for name, parser in found.choices.items()
+    ]
+    whole = CommandHelp("", top.description or "", "python build.py", options(top._actions, of_all=True))
+    return CommandLine((*commands, whole), (__file__, str(new.__file__)))
+
+
+def _value(action: Action) -> str:
+    """What stands for the value of an argument or an option; "" for a switch."""
+    if action.nargs == 0:
+        return ""
+    return str(action.metavar or "|".join(action.choices or ()) or action.dest.upper())
+
+
+def _written(action: Action) -> str:
+    """An argument as a call has it, such as ``ID [ID ...]``."""
+    name = _value(action)
+    return {"*": f"[{name} ...]", "+": f"{name} [{name} ...]"}.get(str(action.nargs), name)
 
 
 def _summarise(plan: Plan, report: BuildReport, site: Path) -> None:

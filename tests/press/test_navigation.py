@@ -37,8 +37,12 @@ def _navigation(html: str) -> list[str]:
 
 
 def _part(html: str) -> list[str]:
-    found = re.search(r'<ol class="part">(.*?)</ol>', html, re.DOTALL)
-    return [name + (f" ({here})" if here else "") for here, name in _LINK.findall(found[1])] if found else []
+    """What stands beside the page, under the name of the part, which is what phones unfold."""
+    wide = re.search(r'aria-label="Contents">\s*<h2>(<a.*?</ol>)', html, re.DOTALL)
+    narrow = re.search(r'<summary>[^<]*</summary>\s*<ol class="part">(.*?)</ol>', html, re.DOTALL)
+    links = [_LINK.findall(found[1]) if found else [] for found in (wide, narrow)]
+    assert links[0] == links[1]
+    return [name + (f" ({here})" if here else "") for here, name in links[0]]
 
 
 def _turn(html: str) -> list[str]:

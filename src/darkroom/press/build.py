@@ -10,7 +10,7 @@ import gc
 import hashlib
 import os
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from stat import S_IMODE, S_ISDIR
@@ -30,6 +30,7 @@ from darkroom.press.inputs import BuildRecord, Inputs, load, unchanged
 from darkroom.press.theme import BASE, Theme, theme_of
 
 if TYPE_CHECKING:
+    from darkroom.press.content.command_line import CommandLine
     from darkroom.press.content.outlines import Outline
     from darkroom.press.site.site import Site
 
@@ -43,7 +44,7 @@ class SiteRequest(msgspec.Struct, frozen=True):
 
     ``statuses`` are the states that the plan gives. With ``strict`` what is stale, missing or damaged is a fault.
     Files of *templates* replace those of the ``theme`` one by one, unless the project is ``untrusted``. ``digests`` are by
-    default those that the cache holds.
+    default those that the cache holds. ``command_line`` describes the program's, for a page that shows it.
     """
 
     root: Path
@@ -56,6 +57,7 @@ class SiteRequest(msgspec.Struct, frozen=True):
     untrusted: bool = False
     theme: Path = BASE
     digests: Digests | None = None
+    command_line: Callable[[], CommandLine] | None = None
 
 
 class BuildReport(msgspec.Struct, frozen=True):
@@ -238,6 +240,7 @@ def _theme(request: SiteRequest, digests: Digests) -> Theme:
 def _make(
     request: SiteRequest, inputs: Inputs, last: BuildRecord, reuse: bool = True, all_missing: bool = False
 ) -> Site:
+    from darkroom.press.content.command_line import CommandLine
     from darkroom.press.site.cache import SiteCache, read_cache
     from darkroom.press.site.site import make_site
 
@@ -255,6 +258,7 @@ def _make(
         statuses=request.statuses,
         strict=request.strict,
         all_missing=all_missing,
+        command_line=request.command_line or CommandLine,
     )
     digests = {target: digest_of(content) for target, content in made.files.items()}
     own = write.record_of(digests)

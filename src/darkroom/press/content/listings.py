@@ -136,7 +136,7 @@ def listing_of(name: str, root: Path) -> Listing:
     Raises:
         NoSource: no module of the project has it.
     """
-    path, rest = _module(name, root)
+    path, rest = find_module(name, root)
     try:
         text = read_plain(path, MOST_SOURCE, links=True).decode("utf-8-sig")
         node: ast.AST = ast.parse(text)
@@ -162,12 +162,17 @@ def listing_of(name: str, root: Path) -> Listing:
 def source_file(name: str, root: Path) -> Path | None:
     """The file that a dotted name is looked for in, or None."""
     try:
-        return _module(name, root)[0]
+        return find_module(name, root)[0]
     except NoSource:
         return None
 
 
-def _module(name: str, root: Path) -> tuple[Path, list[str]]:
+def find_module(name: str, root: Path) -> tuple[Path, list[str]]:
+    """The file of the module that a dotted name begins with, and the parts of the name behind it.
+
+    Raises:
+        NoSource: there is none in the project, nor, of ``darkroom``, where that is installed.
+    """
     parts = name.split(".")
     if not all(part.isidentifier() for part in parts):
         raise NoSource(f"{name!r} is not a dotted name such as 'darkroom.diffusion.sample.ddim'")

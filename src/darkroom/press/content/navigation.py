@@ -22,9 +22,8 @@ class Link(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A part of the site: the page that begins it, and its pages in order, that one first."""
+    """A part of the site: its pages in order, its index first."""
 
-    head: Link
     pages: tuple[Link, ...]
 
 
@@ -71,7 +70,7 @@ def parts_of(ordered: Iterable[Outline]) -> dict[str, Part]:
             found.setdefault(heads[-1], []).append(outline)
     names = {outline.url: outline.name for outline in pages}
     return {
-        head: Part(Link(head, names[head]), (Link(head, names[head]), *(Link(each.url, each.name) for each in inside)))
+        head: Part((Link(head, names[head]), *(Link(each.url, each.name) for each in inside)))
         for head, inside in found.items()
     }
 

@@ -8,6 +8,8 @@ ref(id)                                "Figure 3" for a figure or picture, "Sect
                                        "Equation (4)" for a formula's name
 cite(key, ..., text=False)             "(Ho et al., 2020)"; with text=True "Ho et al. (2020)"
 code(name, mark=None, caption=None)    the source of a function or class
+reference(name, ...)                   what the docstrings of modules, classes and functions say
+command_line()                         every command and option, as the parser describes them
 experiments(pattern="*")               the record of every experiment whose id matches
 deliverables(list="")                  what the report must have, such as a course asks for, and what it has
 pages(pattern, ..., by="date")         the pages that have a date and whose address matches, the latest first; with
@@ -20,7 +22,9 @@ Every name is checked, with nearest spellings, before anything is rendered.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
@@ -31,6 +35,9 @@ from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content.addresses import anchor, encoded, host_of, record_anchor, way
 from darkroom.press.content.calls import KINDS, Call, Choices, NotRun, PageCall, Unknown, calls_of, listed
 from darkroom.press.content.catalogue import Catalogue, StoredExperiment
+from darkroom.press.content.command_line import CommandLine
+from darkroom.press.content.docstring_html import DocstringWriter
+from darkroom.press.content.documented import DocumentedItem, documented, sources_of
 from darkroom.press.content.listings import NoSource, highlighted, listing_of, source_file, wrong_marks
 from darkroom.press.content.mathtext import Edit, Prepared, Rewritten, Target, rewrite
 from darkroom.press.content.numbers import Value, as_html, as_tex, show
@@ -67,6 +74,8 @@ class Facts(Protocol):
     def commit(self) -> str: ...
     @property
     def deliverables(self) -> Sequence[AssessedList]: ...
+    @property
+    def command_line(self) -> CommandLine: ...
 
 
 class Figures(Protocol):
@@ -78,7 +87,11 @@ class Figures(Protocol):
 
 
 class CallWriter(Protocol):
-    """The writer of a page; *caption* is that of the call being written, as HTML."""
+    """The writer of a page; *caption* is that of the call being written, as HTML.
+
+    ``inline`` is a short text with formulas, which stands at *place*, a file and a line, if that is not the page;
+    ``level`` is that of a heading that a call writes, below the section that it is in.
+    """
 
     url: str
     caption: str
@@ -87,7 +100,8 @@ class CallWriter(Protocol):
     def facts(self) -> Facts: ...
     @property
     def figures(self) -> Figures: ...
-    def inline(self, text: str) -> str: ...
+    def inline(self, text: str, place: tuple[str, int] | None = None) -> str: ...
+    def level(self, call: Call) -> int: ...
     def cite(self, entry: Entry, in_text: bool) -> str: ...
     def layout(self, name: str, **values: Any) -> str: ...
 
@@ -100,6 +114,8 @@ class Kind(PageCall):
     """Whether it shows the records of experiments."""
     links_to_source: ClassVar[bool] = False
     """Whether what it shows is linked to the source at a commit."""
+    shows_command_line: ClassVar[bool] = False
+    """Whether it shows the commands and options of the program."""
 
     @property
     def shown(self) -> str:
@@ -110,6 +126,11 @@ class Kind(PageCall):
     def mentioned(self) -> str:
         """The figure that it refers to, or ""."""
         return ""
+
+    @property
+    def documents(self) -> tuple[str, ...]:
+        """The modules, classes and functions that it is the reference of."""
+        return ()
 
     def experiment(self, catalogue: Catalogue) -> StoredExperiment | None:
         """The experiment whose outputs it shows."""
@@ -395,6 +416,118 @@ class CodeCall(Kind):
         )
 
 
+class ReferenceCall(Kind):
+    """The reference of modules, classes and functions: their signatures and docstrings, linked to the source."""
+
+    word = "reference"
+    is_block = True
+    takes = (1, 99, "names of modules, classes or functions")
+    links_to_source = True
+
+    @property
+    def documents(self) -> tuple[str, ...]:
+        return self.names
+
+    def check(self, url: str, index: Index) -> None:
+        wrong = []
+        for name in self.names:
+            try:
+                found = documented(name, index.root)
+            except NoSource as problem:
+                raise Unknown(str(problem)) from None
+            if not found.items:
+                raise Unknown(f"{name} has no public functions or classes; name another module")
+            wrong += [each for item in found.items for each in item.faults]
+        if wrong:
+            raise Unknown("; ".join(wrong))
+
+    def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
+        yield f"{facts.commit} {sorted(facts.index.references.items())}"
+        for name in self.names:
+            yield from map(digest, sources_of(name, facts.index.root))
+        for name in sorted(facts.index.references):  # what is linked
+            yield from map(digest, sources_of(name, facts.index.root))
+
+    def html(self, writer: CallWriter) -> str:
+        return "\n".join(map(_Reference(writer, writer.level(self.call)).html, self.names))
+
+
+class _Reference:
+    """Writes the reference of modules; names that this or another page has the reference of are links."""
+
+    def __init__(self, writer: CallWriter, level: int) -> None:
+        self._writer, self._level, self._index = writer, level, writer.facts.index
+
+    def html(self, name: str) -> str:
+        found = documented(name, self._index.root)
+        return self._writer.layout(
+            "reference",
+            module=found.name if found.is_module else "",
+            level=self._level,
+            doc=Markup(self._doc(found.name, found.file, 1).docstring(found.doc)),
+            items=[self._item(each) for each in found.items],
+        )
+
+    def _item(self, item: DocumentedItem) -> dict[str, Any]:
+        scope = item.home if item.kind == "class" else item.home.rpartition(".")[0]
+        repository, commit = self._writer.facts.site.repository, self._writer.facts.commit
+        is_linked = repository and commit and item.path
+        return {
+            "name": item.name,
+            "short": item.short,
+            "kind": item.kind,
+            "signature": Markup(highlighted(item.signature + "\n", "python")),
+            "link": f"{repository}/blob/{commit}/{item.path}#L{item.first}-L{item.last}" if is_linked else "",
+            "doc": Markup(self._doc(scope, item.file, item.first).docstring(item.doc)),
+            "members": [self._item(each) for each in item.members],
+        }
+
+    def _doc(self, scope: str, file: str, line: int) -> DocstringWriter:
+        return DocstringWriter(
+            lambda text: self._writer.inline(text, (file, line)), lambda target: self._href(target, scope)
+        )
+
+    def _href(self, target: str, scope: str) -> str:
+        """Where the reference of a name is that a docstring in *scope*, a module or a class, writes."""
+        parts = scope.split(".")
+        for count in range(len(parts), -1, -1):
+            if href := self._address(".".join([*parts[:count], target])):
+                return href
+        return ""
+
+    def _address(self, name: str) -> str:
+        for known, url in self._known:
+            if name in known:
+                return f"{way(self._writer.url, url)}#{known[name]}"
+        return ""
+
+    @cached_property
+    def _known(self) -> list[tuple[Mapping[str, str], str]]:
+        """The names that each reference of the site has, and its page."""
+        found: list[tuple[Mapping[str, str], str]] = []
+        for name, url in self._index.references.items():
+            with suppress(NoSource):  # which is reported where it is called for
+                found.append((documented(name, self._index.root).known, url))
+        return found
+
+
+class CommandLineCall(Kind):
+    """Every command of the program with what it takes."""
+
+    word = "command_line"
+    is_block = True
+    takes = (0, 0, "nothing")
+    shows_command_line = True
+
+    def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
+        yield repr(facts.command_line.commands)
+        yield from (digest(Path(file)) for file in facts.command_line.files)
+
+    def html(self, writer: CallWriter) -> str:
+        commands = writer.facts.command_line.commands
+        return writer.layout("command_line", commands=commands, level=writer.level(self.call))
+
+
 class ExperimentsCall(Kind):
     """The records of the experiments whose ids match a pattern."""
 
@@ -579,11 +712,14 @@ def _counted(problem: str, places: int) -> str:
 
 
 def _shown_twice(kinds: Iterable[Kind]) -> Iterator[tuple[int, str]]:
-    seen = set()
+    seen: set[str] = set()
     for kind in kinds:
         if kind.shown and kind.shown in seen:
             yield kind.call.offset, f"{kind.shown!r} is shown twice on this page; refer to it with ref(...)"
-        seen.add(kind.shown)
+        for name in kind.documents:
+            if name in seen:
+                yield kind.call.offset, f"the reference of {name!r} stands twice on this page; leave one out"
+        seen |= {kind.shown, *kind.documents}
 
 
 _AT_KEY = lazy_pattern(r"(?<![\w.@/:])@([A-Za-z][\w:.+/-]*\w)")

@@ -41,7 +41,8 @@ class Index(msgspec.Struct, frozen=True):
     a figure, ``equations`` the named formulas by the page's address and their name, ``static`` the names of static files,
     ``root`` the project's folder, ``names`` what pages are called, by address, ``kinds`` those of figures that the theme
     has a template for; where that ``is_untrusted`` it lacks the project's. ``lists`` are those of deliverables,
-    ``pages`` the addresses and front matter of all pages in reading order.
+    ``pages`` the addresses and front matter of all pages in reading order, ``references`` the address of the page that has
+    the reference of a module, a class or a function.
     """
 
     catalogue: Catalogue
@@ -58,6 +59,7 @@ class Index(msgspec.Struct, frozen=True):
     is_untrusted: bool = False
     lists: tuple[str, ...] = ()
     pages: tuple[tuple[str, Meta], ...] = ()
+    references: Mapping[str, str] = {}
 
     def mentions_of(self, figure: str, url: str) -> tuple[Mention, ...]:
         """The sections whose references lead to *figure* on the page at *url*."""

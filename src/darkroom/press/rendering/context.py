@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from darkroom.core.errors import Fault
+from darkroom.press.content.command_line import CommandLine
 from darkroom.press.content.links import LinkUse
 from darkroom.press.content.mathtext import Formula
 from darkroom.press.content.navigation import Link, Part
@@ -36,7 +37,7 @@ class Context(msgspec.Struct, frozen=True):
     ``raw`` a result file, such as "part_b/denoiser/results.safetensors", to its address. ``outputs`` and ``references``
     are the folder of outputs and the bibliography as messages name them; ``commit`` is that of the project, "" where no
     listing needs it; ``deliverables`` are those of every list; ``parts`` are those of the site, by the address of their
-    index.
+    index; ``command_line`` is empty where no page shows it.
     """
 
     site: SiteSettings
@@ -57,6 +58,7 @@ class Context(msgspec.Struct, frozen=True):
     commit: str = ""
     deliverables: tuple[AssessedList, ...] = ()
     parts: Mapping[str, Part] = {}
+    command_line: CommandLine = CommandLine()
 
 
 class Use(NamedTuple):

@@ -181,9 +181,15 @@ class PageRenderer:
         except (Unknown, NoSource, LookupError):
             return ""
 
-    def inline(self, text: str) -> str:
-        """A short text, as HTML."""
-        return self.texts.inline(text)
+    def inline(self, text: str, place: tuple[str, int] | None = None) -> str:
+        """A short text, as HTML; what is wrong with it is reported at *place*, if it does not come from the page."""
+        with self.texts.of("", place or self.texts.where):
+            return self.texts.inline(text)
+
+    def level(self, call: Call) -> int:
+        """The level of a heading below the section that a call is in."""
+        above = [heading.level for heading in self.page.outline.headings if heading.offset <= call.offset]
+        return min(above[-1] + 1, 6) if above else 2
 
     def layout(self, name: str, **values: Any) -> str:
         """What a layout makes of values."""
@@ -339,7 +345,6 @@ class PageRenderer:
             contents=self._contents() if meta.toc else [],
             navigation=self._links(self.context.navigation),
             part=self._links(part.pages) if part else [],
-            part_name=part.head.name if part else "",
             url=self.page.url,
             canonical=canonical,
             linked_data=Markup(feeds.linked_data(site, self.page.outline, canonical, self.context.card)),

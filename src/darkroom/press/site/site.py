@@ -23,6 +23,7 @@ from darkroom.core.record import schema, schema_sources
 from darkroom.press.site import checks, standalone
 from darkroom.press.rendering import feeds
 from darkroom.press.content import page_calls
+from darkroom.press.content.command_line import CommandLine
 from darkroom.press.content.navigation import in_order, navigation_of, parts_of
 from darkroom.press.rendering.social_card import Card, card_of, compose
 from darkroom.press.rendering.context import Context, Rendered
@@ -61,10 +62,12 @@ def make_site(
     statuses: Sequence[Status],
     strict: bool,
     all_missing: bool = False,
+    command_line: Callable[[], CommandLine] = CommandLine,
 ) -> Site:
     """Work the whole site out; *kept* says whether the published file at an address is still as the last build left it.
 
-    With *all_missing* every deliverable that lacks something is named, not only their number.
+    With *all_missing* every deliverable that lacks something is named, not only their number. *command_line* describes the
+    program's, and is asked only if a page shows it.
 
     Raises:
         ContentError: with every fault found; in strict mode what is stale, missing or damaged is one.
@@ -80,7 +83,7 @@ def make_site(
     with closing(Formulas(places, inputs, sources.site)) as formulas:
         # Pages that were not known are going to be rendered: Node works on them while outputs are looked through.
         formulas.begin(sources.read, index)
-        return _composed(sources, index, cache, kept, findings, formulas)
+        return _composed(sources, index, cache, kept, findings, formulas, command_line)
 
 
 def _composed(
@@ -90,10 +93,13 @@ def _composed(
     kept: Callable[[str], bool],
     findings: Findings,
     formulas: Formulas,
+    command_line: Callable[[], CommandLine],
 ) -> Site:
     judge_experiments(sources, index, findings)
     card, picture = _card(sources, index, cache, kept, findings)
     context = _context(sources, index, findings, card)
+    if any(kind.shows_command_line for outline in sources.outlines.values() for kind in page_calls.kinds_in(outline)):
+        context = msgspec.structs.replace(context, command_line=command_line())
     findings.warnings += _without_policy(sources)
     keys = page_keys(sources, context)
     reused = {
@@ -176,6 +182,12 @@ def _index(sources: Sources) -> Index:
         sources.places.untrusted,
         tuple(each.name for each in sources.lists),
         tuple((outline.url, outline.meta) for outline in ordered),
+        {
+            name: outline.url
+            for outline in reversed(ordered)  # of several pages the first
+            for kind in page_calls.kinds_in(outline)
+            for name in kind.documents
+        },
     )
 
 
