@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -22,6 +23,7 @@ from darkroom.figures import (
     Bars,
     Density,
     Drawing,
+    Paint,
     Panel,
     Reference,
     Sample,
@@ -34,6 +36,7 @@ from darkroom.figures import (
     heat_map,
     histogram,
     line_plot,
+    matplotlib_plot,
     network,
     slides,
     table,
@@ -66,6 +69,17 @@ def _line_plot() -> Drawing:
     noisy = Series("each batch", STEPS, (STEPS * 7 % 5) / 10 + 0.2, style="noisy", window=3)
     points = Series("test", [2, 8], [0.55, 0.15], style="points")
     return line_plot([loss, noisy, points], x_label="step", y_label="loss", references=[Reference("floor", 0.1)])
+
+
+def _matplotlib_plot() -> Drawing:
+    def draw(figure: Any, colour: Any) -> None:
+        left, right = figure.subplots(1, 2)
+        left.plot(STEPS, 1 / STEPS)
+        left.set(xlabel="step", ylabel="loss", yscale="log", title="A title")
+        right.scatter(STEPS, STEPS % 3, color=colour(Paint("#7a1fa2", "#d9a6f5")), label="points")
+        right.legend()
+
+    return matplotlib_plot(draw, title="Two plots", columns=["step", "loss"], rows=[[1, 1.0], [2, 0.5]], height=240)
 
 
 def _bar_plot() -> Drawing:
@@ -113,7 +127,8 @@ def _distances() -> Drawing:
 
 
 DRAWN: dict[str, Callable[[], Drawing]] = {
-    "tiles": _tiles, "animation": _animation, "line_plot": _line_plot, "bar_plot": _bar_plot, "histogram": _histogram,
+    "tiles": _tiles, "animation": _animation, "line_plot": _line_plot, "matplotlib_plot": _matplotlib_plot,
+    "bar_plot": _bar_plot, "histogram": _histogram,
     "heat_map": _heat_map, "differences": _differences, "network": _network, "table": _table, "slides": _slides,
     "compare": _compare, "turning": _turning, "distances": _distances,
 }  # fmt: skip

@@ -1,8 +1,10 @@
 import csv
 import io
+import re
 from itertools import pairwise
 from types import SimpleNamespace
 
+import matplotlib
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +15,7 @@ from darkroom.figures import (
     Density,
     Drawing,
     FigureError,
+    Paint,
     Reference,
     Sample,
     Series,
@@ -20,10 +23,12 @@ from darkroom.figures import (
     heat_map,
     histogram,
     line_plot,
+    matplotlib_plot,
 )
 from darkroom.figures.axes import LINE_HEIGHT, axis, spread, tick_texts
 from darkroom.figures.curves import bin_starts, means, moving_mean, round_window
 from darkroom.figures.palette import AXIS, GRID, MUTED, PAGE, SERIES, TEXT, contrast, over, ramp
+from darkroom.press.typeset.vetting import is_plain
 from tests.figures import svg
 
 STEPS = np.arange(1, 2001)
@@ -523,3 +528,63 @@ def test_a_noisy_curve_is_read_off_its_mean():
     assert training["name"] == "training" and 2 <= len(training["points"]) <= 60
     assert len(test["points"]) == 2
     assert all(0 <= x <= 640 and 0 <= y <= 360 for x, y, *_ in training["points"])
+
+
+# A project's own plots ------------------------------------------------------------------------------------------------
+
+
+def own(draw, **options) -> Drawing:
+    return matplotlib_plot(draw, title="A plot of one's own", **options)
+
+
+def test_a_plot_of_ones_own_has_the_colours_of_both_pages():
+    """Axes, texts, cycles, legends, and what it names itself; nothing is left of matplotlib's or of the user's style."""
+    special = Paint("#7a1fa2", "#d9a6f5")
+
+    def draw(figure, colour):
+        axes = figure.subplots()
+        for number in range(5):
+            axes.plot([0, 1], [number, number + 1], label=f"curve {number}")
+        axes.bar([0, 1], [1, 2], color=colour(special))
+        axes.grid()
+        axes.set(xlabel="x", ylabel="y", title="title")
+        axes.legend()
+
+    with matplotlib.rc_context({"text.color": "red", "axes.prop_cycle": matplotlib.cycler(color=["red"])}):
+        before = dict(matplotlib.rcParams)
+        text = own(draw).files["plot.svg"].decode()
+        assert dict(matplotlib.rcParams) == before
+    found = set(re.findall(r"(?:light-dark\([^)]*\)|#[0-9a-f]{3,6}\b)", text))
+    assert {paint.css for paint in (*SERIES, special, TEXT, MUTED, AXIS, GRID)} <= found
+    assert {each for each in found if not each.startswith("light-dark")} == set()
+    assert is_plain(text) and 'width="640" height="360"' in text and ">title</text>" in text
+
+
+def test_logarithmic_axes_of_ones_own_plots_have_plain_labels():
+    """Powers as everywhere else, and no TeX, which an SVG would show as it is written."""
+
+    def draw(figure, colour):
+        figure.subplots().plot([1e-3, 1, 1e6], [1, 2, 3])
+        figure.axes[0].set_xscale("log")
+
+    text = own(draw).files["plot.svg"].decode()
+    labels = re.findall(r">([^<]*)</text>", text)
+    assert "0.01" in labels and "10⁶" in labels and "$" not in text
+
+
+def test_values_of_ones_own_plots_are_a_table_and_a_file():
+    """The first twenty as a table, all as CSV; without columns there is neither."""
+    drawing = own(lambda figure, colour: figure.subplots(), columns=["x", "y"], rows=[[i, i / 3] for i in range(30)])
+    assert len(drawing.layout.table.rows) == 20 and drawing.layout.table.rows[1] == ["1", "0.3333"]
+    assert drawing.files["data.csv"].decode().count("\n") == 31
+    bare = own(lambda figure, colour: figure.subplots())
+    assert bare.layout.table is None and set(bare.files) == {"plot.svg"}
+
+
+def test_what_ones_own_plots_cannot_show_is_refused():
+    """TeX in labels, several lines, rows of another length."""
+    for label in (r"$\sigma$", "two\nlines"):
+        with pytest.raises(FigureError, match="labels in drawings are one line of plain text"):
+            own(lambda figure, colour, label=label: figure.subplots().set_xlabel(label))
+    with pytest.raises(FigureError, match="row 1 has 1 cells, but there are 2 columns"):
+        own(lambda figure, colour: None, columns=["x", "y"], rows=[[1]])

@@ -6,12 +6,14 @@ Nothing here knows of experiments or pages, and importing it costs next to nothi
 
 from darkroom.figures.bars import Bars, Density, Sample, bar_plot, histogram
 from darkroom.figures.curves import Reference, Series, line_plot
+from darkroom.figures.custom import matplotlib_plot
 from darkroom.figures.diagrams import Block, Edge, network
 from darkroom.figures.drawing import Drawing, FigureError
 from darkroom.figures.films import Panel, animation
 from darkroom.figures.grids import tiles
 from darkroom.figures.interactive import Turning, compare, distances, slides, turning
 from darkroom.figures.matrices import heat_map
+from darkroom.figures.palette import Paint
 from darkroom.figures.pixels import sheet
 from darkroom.figures.tables import table
 
@@ -22,6 +24,7 @@ __all__ = [
     "Drawing",
     "Edge",
     "FigureError",
+    "Paint",
     "Panel",
     "Reference",
     "Sample",
@@ -34,6 +37,7 @@ __all__ = [
     "heat_map",
     "histogram",
     "line_plot",
+    "matplotlib_plot",
     "network",
     "sheet",
     "slides",
