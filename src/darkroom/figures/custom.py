@@ -9,7 +9,7 @@ from darkroom.core.figure_layouts import Cell, Data, Plot
 from darkroom.figures.axes import PLOT, tick_texts
 from darkroom.figures.canvas import Canvas, own_style
 from darkroom.figures.drawing import Drawing, FigureError
-from darkroom.figures.palette import AXIS, GRID, TEXT, MUTED, SERIES, Paint
+from darkroom.figures.palette import AXIS, GRID, MUTED, SERIES, TEXT, Paint
 from darkroom.figures.tables import CSV, as_csv, cells
 
 if TYPE_CHECKING:
