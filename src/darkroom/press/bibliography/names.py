@@ -20,6 +20,13 @@ _INITIALS = lazy_pattern(r"(?:[A-Z]\.(?:-?[A-Z]\.)*|[A-Z]{1,3})")
 _OTHERS = lazy_pattern(r"(?:others|et\.? al\.?)", re.IGNORECASE)
 _AND_OTHERS = lazy_pattern(r",?\s+et\.?~?\s?al\.?$", re.IGNORECASE)
 _EXTENDED = lazy_pattern(r"([a-z]+(?:-i)?)\s*=\s*(.*)", re.IGNORECASE | re.DOTALL)
+_FAMILY_FIRST = lazy_pattern("[\u3041-\u309f\u3400-\u9fff\uac00-\ud7af々]+")  # Chinese, Japanese, Korean
+_LETTER = lazy_pattern(r"\\(?:[LloO]|ss|aa|AA|ae|AE|oe|OE)\s+(?=\w)|\\[vcHukrdb]\s+[^\W\d_]")  # a space ends a command
+_EDITOR = lazy_pattern(r"\((?:eds?|editors?|hrsg)\b\.?\)", re.IGNORECASE)
+_COMPANY = lazy_pattern(r"(?:Inc|Ltd|LLC|Corp|Co|GmbH|USA|UK|University)\b", re.IGNORECASE)
+_PERSON = lazy_pattern(
+    r"\{\s*(?P<family>[^\W\d_][\w'’-]*),\s*(?P<given>[^\W\d_][\w'’.-]*(?:\s[^\W\d_][\w'’.-]*){0,2})\s*\}"
+)
 _WRITE = "write Family, Given; join names by `and`; put organizations in braces"
 UNKNOWN = "?"
 
@@ -32,6 +39,8 @@ class Name(NamedTuple):
     suffix: str = ""
 
     def __str__(self) -> str:
+        if _FAMILY_FIRST.fullmatch(self.family) and _FAMILY_FIRST.fullmatch(self.given):
+            return f"{self.family}{self.given}"
         name = f"{self.given} {self.family}".strip()
         return f"{name}{' ' if _NUMERAL.fullmatch(self.suffix) else ', '}{self.suffix}" if self.suffix else name
 
@@ -53,8 +62,13 @@ def names_in(text: str) -> Iterator[tuple[int, Name, str]]:
 def doubtful_names(text: str) -> Iterator[tuple[int, str]]:
     """Where a name in the value of a field may be meant as two, "Jonathan Ho, Ajay Jain", and the message for it.
 
-    A family of two names may have two given ones, so this is not certain: only where no other name has a comma.
+    A family of two names may have two given ones, so this is not certain: only where no other name has a comma. What
+    is in braces may be meant as a person, "{Ho, Jonathan}".
     """
+    for start, whole in _split(text):
+        person = _PERSON.fullmatch(whole)
+        if person and not _COMPANY.match(person["given"]):
+            yield start, f"'{whole}' is read as an organization; remove the braces if it is a person"
     with_comma = [(start, name) for start, name in _split(text) if "," in name]
     for start, whole in with_comma if len(with_comma) == 1 else ():
         family, _, given = whole.partition(",")
@@ -91,12 +105,13 @@ def is_others(name: Name) -> bool:
 
 @lru_cache(maxsize=4096)
 def _taken_apart(name: str) -> tuple[Name, str]:
-    name = re.sub(r"\s+0\d{3}$", "", without_html(name).strip())  # dblp's numbers for authors of one name
+    name = _LETTER.sub(lambda found: f"{{{found[0].strip()}}}", without_html(name).strip())
+    name = re.sub(r"\s+0\d{3}$", "", name)  # dblp's numbers for authors of one name
     if _OTHERS.fullmatch(name):
         return Name("", "others"), ""
     if problem := _joined_otherwise(name):
         return Name("", UNKNOWN), f"{problem}; {_WRITE}"
-    found = _extended(name) or _by_bibtex(name)
+    found = _extended(name) or _family_first(name) or _by_bibtex(name)
     if isinstance(found, str):
         return Name("", UNKNOWN), f"{found}; {_WRITE}"
     return found, ""
@@ -126,6 +141,12 @@ def _by_bibtex(name: str) -> Name | str:
     return Name(given, family, suffix) if family.strip("{} ") else f"'{name}' is not a name"
 
 
+def _family_first(name: str) -> Name | None:
+    """A name in the order of China, Japan and Korea, or None."""
+    words = name.split()
+    return Name(words[1], words[0]) if len(words) == 2 and all(map(_FAMILY_FIRST.fullmatch, words)) else None
+
+
 def _suffixed(name: str, first: list[str], last: list[str]) -> Name | None:
     """A name with a suffix that no comma parts from it: "John Smith Jr.", "Smith Jr., John", "Smith, John III"."""
     if last and _APART.fullmatch(last[-1]) and len(first) + len(last) > 2:
@@ -150,6 +171,8 @@ def _joined_otherwise(name: str) -> str:
     bare = re.sub(r"\{[^{}]*\}|\\[^A-Za-z&]", "", name)
     if ";" in bare or "&" in bare:
         return f"'{name}' is read as one name"
+    if editor := _EDITOR.search(bare):
+        return f"{editor[0]} is no part of a name, and editors have a field of their own"
     return f"`and` joins '{name}' to nothing" if re.search(r"^(?:and\b|$)|\sand$", name, re.IGNORECASE) else ""
 
 

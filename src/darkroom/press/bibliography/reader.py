@@ -194,21 +194,19 @@ class _Reader:
         self.record, self.wrong = record, wrong
 
     def entry(self) -> Entry:
+        known = len(self.wrong)
         title, year, link = self._titled("title"), self._year(), self._link()
         online = self.record.kind in _ONLINE and bool(link)
         names, others, role = self._names()
         body = next(filter(None, map(self.text, _BODIES)), "") if online else ""
         if not names and (body or ((online or self.record.kind in _OF_NOBODY) and title)):
             names = [Name("", body or title)]
-        given = {"author": bool(names), "title": self._has("title"), "year": bool(year) or online}
+        given = {"author": bool(names), "title": bool(title) or len(self.wrong) > known, "year": bool(year) or online}
         for name in (name for name, there in given.items() if not there):
             self.wrong.append((self.record.offset, f"{self.record.key!r} has no {name}; add it"))
         authors = tuple((name.given, name.family) for name in names)
         listed = _listed(names, others) + role
         return Entry(self.record.key, authors, listed, title, year or "n.d.", self._venue(), link, others)
-
-    def _has(self, name: str) -> bool:
-        return name in self.record.fields and bool(self.record.fields[name].text.strip(" {}\n"))
 
     def text(self, name: str) -> str:
         """A field as text with formulas, or ""."""

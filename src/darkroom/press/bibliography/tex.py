@@ -21,7 +21,7 @@ _ADDRESS = lazy_pattern(r"\\(?:url|path|nolinkurl)\s*\{((?:[^{}]|\{[^{}]*\})*)\}
 _ESCAPED = lazy_pattern(
     r"\\([_%&#~$^{}])|\\textunderscore(?:\{\}|\s|\b)|\{?\\textasciitilde(?:\{\}|\s|\b)\}?|\{?\$?\\sim\$?\}?"
 )
-_CONTROL = lazy_pattern(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_CONTROL = lazy_pattern(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202d\u202e\ufeff]")
 _DBLP = lazy_pattern(r"\{\\textdollar\}(.+?)\{\\textdollar\}")  # how dblp writes a formula
 _PERCENT = lazy_pattern(r"(?<!\\)%")
 _SPECIAL = lazy_pattern(r"([_%&#${}])|([~^])|\\")
