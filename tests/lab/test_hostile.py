@@ -114,6 +114,26 @@ def test_a_linked_scratch_folder_is_not_worked_in(name: str, fresh: Workshop, tm
     assert (away / "treasure").read_text() == "kept"
 
 
+@pytest.mark.parametrize("name", [".scratch", ".scratch/part_x", ".scratch/part_x/base", "part_x/base", "part_x"])
+@pytest.mark.parametrize("function", ["base", "curve"])
+def test_a_folder_that_becomes_a_link_during_a_run_is_not_written_to(
+    name: str, function: str, fresh: Workshop, tmp_path: Path
+) -> None:
+    """While an experiment computes or a figure is drawn: one line says so, and nothing is made or taken away there."""
+    away = tmp_path / "away"
+    for path in ("work/treasure", "next/treasure", "base/treasure", "base/work/treasure", "part_x/base/treasure"):
+        (away / path).parent.mkdir(parents=True, exist_ok=True)
+        (away / path).write_text("kept")
+    link = fresh.outputs / name
+    swap = f"    import pathlib\n    pathlib.Path({str(link)!r}).rename({str(tmp_path / 'old')!r})\n"
+    swap += f"    pathlib.Path({str(link)!r}).symlink_to({str(away)!r})\n"
+    fresh.edit("experiments/part_x/base.py", f'    count("{function}")\n', f'{swap}    count("{function}")\n')
+    before = _snapshot(away)
+    done = fresh.call("run", "part_x/base", "--force", code=None)
+    assert link.is_symlink() and _snapshot(away) == before, done.stderr
+    assert "Traceback" not in done.stderr and "is a link" in done.stderr and done.returncode in {1, 3}
+
+
 @pytest.mark.parametrize("command", ["--no-run", "status", "check"])
 def test_no_run_imports_nothing_of_the_project(command: str, fresh: Workshop) -> None:
     """Neither an experiment nor what it imports, also where a figure would have to be drawn anew."""

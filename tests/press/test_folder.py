@@ -304,6 +304,60 @@ def test_what_is_written_during_a_build_stays(project: Project, monkeypatch: pyt
     assert "Two." in project.html()
 
 
+@pytest.mark.parametrize("system", ["exchanges", "renames"])
+@pytest.mark.parametrize("moment", ["before the swap", "within it"])
+def test_a_site_that_becomes_a_link_while_it_is_built_is_refused(
+    project: Project, tmp_path: Path, moment: str, system: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is taken out of the folder that it leads to, nor published from there; the next build writes where it leads."""
+    away = tmp_path / "away"
+    away.mkdir()
+    (away / "treasure").write_text("kept")
+    project.page("One.")
+    project.build()
+    swap, exchange, discard = build.swap, build.exchange, build._discard
+    kept = tmp_path / "kept"
+
+    def relink() -> None:
+        if not kept.exists():
+            project.site.rename(kept)
+            project.site.symlink_to(away)
+
+    if moment == "before the swap":
+        monkeypatch.setattr(build, "swap", lambda new, site: (relink(), swap(new, site)))
+    if system == "renames":
+        monkeypatch.setattr(build, "exchange", lambda *_: False)
+        monkeypatch.setattr(build, "_discard", lambda folder: (discard(folder), relink()))
+    else:
+        monkeypatch.setattr(build, "exchange", lambda new, site: (relink(), exchange(new, site))[1])
+    project.page("Two.")
+    with pytest.raises(UsageError, match=r"became a symbolic link while it was built; build again"):
+        project.build()
+    assert project.site.is_symlink() and contents(away) == {"treasure": b"kept"}
+    monkeypatch.undo()
+    with pytest.raises(UsageError, match="holds treasure"):
+        into(project, project.site)
+    project.site.unlink()
+    project.build()
+    assert "Two." in project.html()
+
+
+def test_what_stands_where_a_new_site_is_made_is_not_followed(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link beside the site, on another file system than the caches', leads to files that stay."""
+    away = tmp_path / "away"
+    away.mkdir()
+    (away / "treasure").write_text("kept")
+    beside = project.site.with_name(".site.new")
+    monkeypatch.setattr(build, "_scratch", lambda request: (beside, False))
+    for name in (beside.name, f"{beside.name}.old"):
+        beside.with_name(name).symlink_to(away)
+        project.page(f"Text of {name}.")
+        project.build()
+        assert contents(away) == {"treasure": b"kept"} and f"Text of {name}" in project.html()
+
+
 @pytest.mark.parametrize("missing", ["exchange", "links", "both"])
 def test_systems_without_exchange_or_links_keep_it_too(
     project: Project, missing: str, monkeypatch: pytest.MonkeyPatch

@@ -217,6 +217,52 @@ def test_no_link_leads_out_of_the_project(
         assert answer.startswith(b"HTTP/1.1 200") and b"Text of the page" in answer
 
 
+@pytest.mark.parametrize(
+    ("path", "swapped"),
+    [
+        ("/", "file"),
+        ("/nowhere.html", "file"),
+        ("/own.txt?a", "file"),
+        ("/folder/own.txt", "file"),
+        ("/folder/own.txt", "folder"),
+        ("/folder/", "folder"),
+    ],
+)
+def test_a_link_that_is_swapped_in_is_not_followed(
+    project: Project,
+    path: str,
+    swapped: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither between the look at a file and its reading, nor in the place of the page for what is not there."""
+    away = tmp_path_factory.mktemp("away")
+    (away / "folder").mkdir()
+    for place in (away, away / "folder"):
+        for name in ("own.txt", "index.html", "404.html"):
+            (place / name).write_text("SECRET")
+    project.page("Text.")
+    project.page("Not here.", "404", layout="missing", toc=False)
+    with serving(project) as served:
+        (project.site / "folder").mkdir()
+        for name in ("own.txt", "folder/own.txt"):
+            (project.site / name).write_text("mine")
+        names = ["index.html", "404.html", "own.txt", "folder/own.txt"] if swapped == "file" else ["folder"]
+
+        def swap() -> None:
+            for name in names:
+                place = project.site / name
+                if not place.is_symlink():
+                    place.rename(away / f"old-{name.replace('/', '-')}")
+                    place.symlink_to(away / name)
+
+        looked = os.path.realpath
+        monkeypatch.setattr(os.path, "realpath", lambda path: (looked(path), swap())[0])
+        for _ in range(2):
+            answer = ask(served, f"GET {path} HTTP/1.1\nHost: localhost\nConnection: close\n\n")
+            assert answer.startswith(b"HTTP/1.1 ") and b"SECRET" not in answer
+
+
 @pytest.mark.parametrize("path", ["/", "/index.html", "/nowhere.html", "/sitemap.xml"])
 def test_head_is_get_without_the_content(project: Project, path: str) -> None:
     """Length and type are those of GET."""

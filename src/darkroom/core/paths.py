@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from io import FileIO
@@ -187,9 +187,19 @@ def read_plain(path: Path | str, limit: int, *, links: bool = False) -> bytes:
         OSError: it cannot be read.
     """
     with open_plain(path, links=links) as file:
-        if (size := os.fstat(file.fileno()).st_size) > limit:
-            raise NotPlain(f"has {size} bytes; the limit is {limit}")
-        return file.readall()
+        return read_whole(file, limit)
+
+
+def read_whole(file: FileIO, limit: int) -> bytes:
+    """The content of an open file of at most *limit* bytes.
+
+    Raises:
+        NotPlain: it is too large.
+        OSError: it cannot be read.
+    """
+    if (size := os.fstat(file.fileno()).st_size) > limit:
+        raise NotPlain(f"has {size} bytes; the limit is {limit}")
+    return file.readall()
 
 
 def open_plain(path: Path | str, *, links: bool = False) -> FileIO:
@@ -211,11 +221,45 @@ def open_plain(path: Path | str, *, links: bool = False) -> FileIO:
         if error.errno == errno.ENXIO:  # a socket
             raise NotPlain("is not a file") from None
         raise
+    return _if_plain(handle)
+
+
+def _if_plain(handle: int) -> FileIO:
     mode = os.fstat(handle).st_mode
     if not stat.S_ISREG(mode):
         os.close(handle)
         raise NotPlain("is a folder" if stat.S_ISDIR(mode) else "is not a file")
-    return open(handle, "rb", buffering=0)  # noqa: PTH123
+    return open(handle, "rb", buffering=0)
+
+
+def open_within(path: Path, folders: Iterable[Path]) -> FileIO:
+    """A plain file within one of *folders*, opened to be read. Links are followed within them, and never out of them.
+
+    What becomes a link after this has looked is not followed, where the system can open files relative to a folder.
+
+    Raises:
+        NotPlain: it lies elsewhere, or is something else.
+        OSError: it cannot be opened.
+    """
+    real = Path(os.path.realpath(path))
+    for base in (Path(os.path.realpath(folder)) for folder in folders):
+        if real != base and real.is_relative_to(base):
+            return _open_below(base, real.relative_to(base).parts)
+    raise NotPlain("leads out of the folder")
+
+
+def _open_below(base: Path, parts: Sequence[str]) -> FileIO:
+    if os.open not in os.supports_dir_fd:
+        return open_plain(base.joinpath(*parts))
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    handle = os.open(base, flags | os.O_DIRECTORY)
+    for number, name in enumerate(parts, 1):
+        above = handle
+        try:
+            handle = os.open(name, flags | (os.O_DIRECTORY if number < len(parts) else 0), dir_fd=above)
+        finally:
+            os.close(above)
+    return _if_plain(handle)
 
 
 def new_file(path: Path | str, mode: int = 0o666) -> BinaryIO:

@@ -272,6 +272,9 @@ def _make(
 def _publish(request: SiteRequest, made: Site, last: BuildRecord, digests: Digests) -> tuple[int, Iterable[str]]:
     """Make the site hold what was *made*; returns how many files were written, and which were written or linked anew."""
     scratch, spare = _scratch(request)
+    for place in (scratch, _set_aside(scratch)):
+        if place.is_symlink():
+            place.unlink()
     _put_back(scratch, request.site)
     _sweep(request.cache)
     wanted, site = made.digests, os.fspath(request.site)
@@ -403,22 +406,38 @@ def _write_file(path: str, content: Copy | bytes) -> None:
 
 
 def swap(new: Path, site: Path) -> None:
-    """Swap *new* and *site*, atomically if the system can."""
+    """Swap *new* and *site*, atomically if the system can.
+
+    Raises:
+        UsageError: *site*, which was a folder, is now a symbolic link; it stays one.
+    """
+    if site.is_symlink():
+        raise _became_a_link(site)
     if not site.exists():
         new.rename(site)
         return
     new.chmod(S_IMODE(site.stat().st_mode))
     if exchange(new, site):
+        if new.is_symlink():
+            exchange(new, site)
+            raise _became_a_link(site)
         return
     old = _set_aside(new)
     _discard(old)
     site.rename(old)
+    if old.is_symlink():
+        old.rename(site)
+        raise _became_a_link(site)
     try:
         new.rename(site)
     except OSError:
         old.rename(site)
         raise
     old.rename(new)
+
+
+def _became_a_link(site: Path) -> UsageError:
+    return UsageError(f"{site} became a symbolic link while it was built; build again")
 
 
 def _sweep(cache: Path) -> None:

@@ -23,7 +23,7 @@ from typing import Any
 
 from darkroom.core.caches import LARGEST
 from darkroom.core.errors import ContentError, DarkroomError, Fault, UsageError
-from darkroom.core.paths import open_plain, read_plain
+from darkroom.core.paths import open_within, read_whole
 from darkroom.core.patterns import lazy_pattern
 from darkroom.press.build import BuildReport, SiteRequest, build
 from darkroom.press.rendering.layouts import policy_digest
@@ -186,41 +186,32 @@ class Handler(SimpleHTTPRequestHandler):
         elif path == EVENTS:
             self._events(with_body)
         else:
-            file = self._file(path)
-            if file is None or file.suffix == ".html":
+            place = self._place(path)
+            file = self._opened(place)
+            if file is None or place.suffix == ".html":
                 self._page(file, with_body)
             else:
-                kind = self.guess_type(str(file))
-                self._file_itself(file, kind, with_body)
+                self._file_itself(file, self.guess_type(str(place)), with_body)
 
     def _is_for_us(self) -> bool:
         """Whether the request names this machine, and not a foreign name that resolves to it."""
         return OURS.fullmatch(self.headers.get("Host", "").lower()) is not None
 
-    def _file(self, path: str) -> Path | None:
-        """The file of the site at an address, or None where there is none."""
-        if len(path) > LONGEST:
-            return None
+    def _place(self, path: str) -> Path:
+        """Where the file at an address would be."""
+        place = Path(self.translate_path(path[:LONGEST]))
+        return place / "index.html" if path.endswith("/") else place
+
+    def _opened(self, place: Path) -> FileIO | None:
+        """The file there, or None where there is none, or where a link leads out of the site and the project."""
+        request = self.live_site.request
         try:
-            file = Path(self.translate_path(path))
-            if path.endswith("/"):
-                file /= "index.html"
-            return file if file.is_file() and self._is_ours(file) else None
+            return open_within(place, (request.site, request.root))
         except (OSError, ValueError):
             return None
 
-    def _is_ours(self, file: Path) -> bool:
-        """Whether a file lies in the site or the project, and no link has led out of them."""
-        real, request = file.resolve(), self.live_site.request
-        return any(real.is_relative_to(folder.resolve()) for folder in (request.site, request.root))
-
-    def _file_itself(self, file: Path, kind: str, with_body: bool) -> None:
+    def _file_itself(self, opened: FileIO, kind: str, with_body: bool) -> None:
         """A file, or the part of it that is asked for, as browsers do of films; it is sent as it is read."""
-        try:
-            opened = open_plain(file, links=True)
-        except (OSError, ValueError):  # removed since, or no file
-            self._page(None, with_body)
-            return
         with opened:
             size = os.fstat(opened.fileno()).st_size
             part = _part(self.headers.get("Range", ""), size)
@@ -244,13 +235,14 @@ class Handler(SimpleHTTPRequestHandler):
             left -= len(piece)
         self.close_connection = self.close_connection or left > 0  # the file has become shorter
 
-    def _page(self, file: Path | None, with_body: bool) -> None:
+    def _page(self, file: FileIO | None, with_body: bool) -> None:
         status = 404 if file is None else 200
-        shown = file or self.live_site.request.site / "404.html"
-        try:
-            content = read_plain(shown, LARGEST, links=True).decode(errors="replace")
-        except (OSError, ValueError):
-            content = NOTHING
+        content = NOTHING
+        with suppress(OSError, ValueError):
+            shown = file or self._opened(self.live_site.request.site / "404.html")
+            if shown is not None:
+                with shown:
+                    content = read_whole(shown, LARGEST).decode(errors="replace")
         errors = "\n".join(self.live_site.errors)  # which may name files that are not UTF-8
         body = with_reload(content, errors).encode(errors="backslashreplace")
         self._send(status, "text/html; charset=utf-8", body, with_body)

@@ -156,9 +156,12 @@ def _refused(site: Path, paths: Collection[str]) -> UsageError:
 
 
 def entries(folder: Path | str) -> Iterator[tuple[str, int]]:
-    """Everything in *folder* by relative path, with its mode: links are not followed, of folders only empty ones count."""
+    """Everything in *folder* by relative path, with its mode: links are not followed, of folders only empty ones count.
+
+    A link in the place of the folder itself holds nothing.
+    """
     root = os.fspath(folder)
-    waiting = [""] if os.path.isdir(root) else []  # noqa: PTH112
+    waiting = [""] if os.path.isdir(root) and not os.path.islink(root) else []  # noqa: PTH112, PTH114
     while waiting:
         place = waiting.pop()
         with os.scandir(f"{root}/{place}") as found:

@@ -89,6 +89,7 @@ class OutputFolder(msgspec.Struct, frozen=True):
 
     def drop_checkpoints(self, key: str) -> None:
         """Drop the checkpoint of the finished run *key*, and those unused for a month."""
+        self.refuse_links()
         for path in self.scratch.glob("checkpoint-*.safetensors"):
             if path == self.checkpoint(key) or time.time() - path.stat().st_mtime > _KEPT_S:
                 path.unlink(missing_ok=True)
@@ -97,22 +98,30 @@ class OutputFolder(msgspec.Struct, frozen=True):
 
     def fresh_next(self) -> Path:
         """An empty folder to write in."""
+        self.refuse_links()
         _remove(self.next)
         self.next.mkdir(parents=True)
         return self.next
 
     def fresh_work(self) -> Path:
         """An empty folder to run in."""
+        self.refuse_links()
         _remove(self.work)
         self.work.mkdir(parents=True)
         return self.work
 
     def drop_work(self) -> None:
         """Drop what the run left in its working directory."""
+        self.refuse_links()
         _remove(self.work)
 
     def publish(self) -> None:
-        """Move ``next`` into place; if killed at any moment, either the old outputs or the new ones are there."""
+        """Move ``next`` into place; if killed at any moment, either the old outputs or the new ones are there.
+
+        Raises:
+            DamagedOutputs: a folder has become a link since ``claim``.
+        """
+        self.refuse_links()
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         _remove(self.previous)
         if self.folder.exists():

@@ -121,11 +121,13 @@ def draw(
         try:
             key = planner.drawing_key(recipe, drawing, manifest)
             returned = _call(recipe, drawing, results, values)
+            place.refuse_links()
             if drawing in recipe.figures:
                 figures[drawing.name] = _store_figure(folder, recipe, drawing, key, returned)
             else:
                 metrics[drawing.name] = Metric(key, _metric(recipe, drawing, returned), drawing.code)
         except DarkroomError as error:
+            place.refuse_links()
             faults[drawing.name] = str(error)
             _keep_old(place.folder, folder, figures.get(drawing.name))
     write_manifest(folder, described(manifest, recipe, figures, metrics))

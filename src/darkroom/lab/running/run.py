@@ -39,6 +39,7 @@ class Run:
         started_at: when the run began, UTC in ISO 8601.
         report: called with progress.
         device_name: the device's product name.
+        check: called before a checkpoint is written; raises what says that it may not be.
 
     Attributes:
         devices: the names of all devices that the run has been on, the first one first.
@@ -52,12 +53,13 @@ class Run:
         started_at: str,
         report: Callable[[Progress], None],
         device_name: str = "",
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self.device = device
         self.devices = [device_name]
         self.started_at = started_at
         self.resumed = 0
-        self._key, self._checkpoint, self._report = key, checkpoint, report
+        self._key, self._checkpoint, self._report, self._check = key, checkpoint, report, check
         self._earlier_s = 0.0
         self._began = time.monotonic()
         self._told = -math.inf
@@ -106,7 +108,9 @@ class Run:
         }
         header["sha256"] = _digest(header, arrays)
         arrays[_HEADER] = _bytes_array(json.dumps(header))
-        write_atomically(self._checkpoint, save(arrays))
+        content = save(arrays)
+        self._check()
+        write_atomically(self._checkpoint, content)
 
     def load(self) -> dict[str, Any] | None:
         """The state that was saved last, or None; tensors come back as arrays.

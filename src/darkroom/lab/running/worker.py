@@ -106,7 +106,8 @@ class _Worker:
             if self._holds_this(place):
                 place.drop_leftover(self.job.key)
             name = provenance.device_name(device)
-            run = Run(device, self.job.key, place.checkpoint(self.job.key), provenance.now(), self.emit, name)
+            checkpoint, started_at = place.checkpoint(self.job.key), provenance.now()
+            run = Run(device, self.job.key, checkpoint, started_at, self.emit, name, place.refuse_links)
             returned = self._call(recipe, function, run, place)
             manifest = self._stored(recipe, place, returned, run, commit)
             faults = self._drawn(recipe, place, [each.name for each in (*recipe.figures, *recipe.metrics)])
