@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "lab.plan": "core lab.outputs lab.source",
     "lab.running": "core lab.declare lab.outputs lab.plan lab.source",
     "lab.accept": "core lab.outputs lab.plan lab.running",
-    "lab.status": "core lab.plan",
+    "lab.status": "core lab.plan lab.source",
     "lab.importing": "core lab.outputs lab.plan lab.running lab.source",
     "lab": "lab.declare lab.outputs lab.running lab.source",
     "press.faults": "core",

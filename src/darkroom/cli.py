@@ -277,7 +277,16 @@ def _add_run(parser: ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", type=_device, metavar="DEVICE", help="auto, cpu, cuda, cuda:N, mps")
     parser.add_argument("--gpus", default=(), type=_gpus, metavar="N,N", help="use only these GPUs, counted from 0")
     parser.add_argument(
-        "--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="set a parameter"
+        "--set",
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="KEY=VALUE",
+        help="set a parameter, and keep the results beside the original, as a variant ID@NAME",
+    )
+    parser.add_argument("--as", dest="variant", default="", metavar="NAME", help="the name of the variant")
+    parser.add_argument(
+        "--replace", action="store_true", help="with --set: replace the stored results, of a variant with --as NAME"
     )
     parser.add_argument(
         "--jobs", type=_at_least_one, default=0, metavar="N", help="runs at a time; by default one per GPU"
@@ -379,9 +388,11 @@ def _import_msgspec_alone() -> None:
 def _lab(call: SimpleNamespace, root: Path) -> Lab:
     from darkroom.core import caches
     from darkroom.core.digests import Digests
+    from darkroom.lab.outputs.folders import stored_ids
     from darkroom.lab.plan import Lab
     from darkroom.lab.source.discover import discover
     from darkroom.lab.source.models import with_variants
+    from darkroom.lab.source.variants import stored_variations, with_variations
 
     outputs = Path(call.outputs).absolute() if call.outputs else root / "experiments" / "outputs"
     is_only_read = call.command in {"status", "check"} or call.no_run
@@ -403,8 +414,11 @@ def _lab(call: SimpleNamespace, root: Path) -> Lab:
     if call.command in {None, "build", "status", "check"}:
         digests.look_once()  # until something is run or written
     project = discover(root, digests, cache / "lab")
-    models = _models(call, project, outputs)
-    return Lab(root, outputs, with_variants(project, models), digests, data, models, cache / "lab")
+    stored = [identity for identity in stored_ids(outputs) if "@" in identity]
+    models = _models(call, project, stored)
+    variations = stored_variations(outputs, stored, [model.name for model in project.models]) if stored else ()
+    project = with_variations(with_variants(project, models), variations)
+    return Lab(root, outputs, project, digests, data, models, cache / "lab", variations)
 
 
 def _cache(call: SimpleNamespace, root: Path) -> Path:
@@ -441,16 +455,16 @@ def _refuse_untrusted(call: SimpleNamespace, root: Path) -> None:
         raise UsageError(f"--site {call.site}: inside the untrusted project; choose another folder")
 
 
-def _models(call: SimpleNamespace, project: Project, outputs: Path) -> tuple[Model, ...]:
+def _models(call: SimpleNamespace, project: Project, stored: Iterable[str]) -> tuple[Model, ...]:
     """The models, besides the default one, that have outputs or that the call asks for."""
-    from darkroom.lab.source.models import chosen, stored
+    from darkroom.lab.source.models import chosen
 
     if not project.models:
         if call.model:
             raise UsageError(f"--model {call.model}: no models are declared; declare them in experiments/models.toml")
         return ()
     requested = [chosen(call.model, project.models)] if call.model else []
-    kept = set(stored(outputs))
+    kept = {name for identity in stored for name in identity.split("@")[1:]}
     known = [model for model in project.models[1:] if model.name in kept and model not in requested]
     return (*requested, *known)
 
@@ -530,7 +544,16 @@ def _run(call: SimpleNamespace, lab: Lab) -> int:
         raise UsageError(f"--device {call.device} and --gpus {','.join(map(str, call.gpus))}: use only one of the two")
     numbers = (int(number),) if number else call.gpus
     options = Options(
-        device, call.jobs, call.force, call.downstream, tuple(call.settings), model, numbers, wait=call.wait
+        device,
+        call.jobs,
+        call.force,
+        call.downstream,
+        tuple(call.settings),
+        model,
+        numbers,
+        wait=call.wait,
+        variant=call.variant,
+        replace=call.replace,
     )
     outcome = run(lab, call.ids, options)
     faults = [*outcome.faults, *_draw_left_over(lab, outcome.fresh)]
@@ -613,8 +636,23 @@ def _status(call: SimpleNamespace, lab: Lab) -> int:
     else:
         _print(details(verdicts, lab.outputs) if call.ids else table(verdicts))
         for orphan in [] if call.ids else plan.orphans:
-            _warn(f"{orphan} has outputs but is not declared; declare it, or delete its folder")
+            _warn(f"{orphan} {_orphaned(lab, orphan)}")
     return 1 if call.strict and any(each.must_run for each in verdicts) else 0
+
+
+def _orphaned(lab: Lab, orphan: str) -> str:
+    """Why outputs belong to nothing that is declared, and what to do."""
+    from darkroom.core.errors import DamagedOutputs
+    from darkroom.core.git import restoring
+    from darkroom.core.manifest import load
+
+    if orphan.rpartition("@")[0] in lab.project.experiments:
+        try:
+            load(lab.outputs / orphan, drawable=True)
+        except DamagedOutputs:
+            way = restoring(lab.outputs / orphan / "manifest.json")
+            return f"is a variant whose manifest cannot be read, so what was set is unknown; {way}, or delete its folder"
+    return "has outputs but is not declared; declare it, or delete its folder"
 
 
 def _accept(call: SimpleNamespace, lab: Lab) -> int:

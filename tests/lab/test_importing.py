@@ -638,7 +638,7 @@ def test_results_of_what_was_run_again_otherwise_are_stale(elsewhere: Workshop) 
     take(elsewhere, put(elsewhere, {"same.json": b"1"}), identity="part_i/follows")
     assert "part_i/follows" not in elsewhere.states()
 
-    elsewhere.call("run", "part_x/base", "--set", "seed=2")
+    elsewhere.call("run", "part_x/base", "--set", "seed=2", "--replace")
     elsewhere.edit("experiments/part_x/base.py", "seed: int = 1", "seed: int = 2")
 
     assert elsewhere.states()["part_i/follows"] == "stale (input: part_x/base)"

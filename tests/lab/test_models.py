@@ -193,7 +193,7 @@ def test_a_model_may_have_parameters_of_its_own(drawing: Workshop) -> None:
     assert load(drawing.outputs / "part_z/drawn").parameters == {"steps": 3}
     drawing.edit("experiments/models.toml", "steps = 5", "steps = 6")
     assert (states(drawing)["part_z/drawn@hubbed"], states(drawing)["part_z/drawn"]) == ("stale", "fresh")
-    drawing.call("run", "part_z/drawn", "--model", "hubbed", "--set", "steps=8")
+    drawing.call("run", "part_z/drawn", "--model", "hubbed", "--set", "steps=8", "--replace")
     assert load(drawing.outputs / "part_z/drawn@hubbed").parameters == {"steps": 8}
 
 

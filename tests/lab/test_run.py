@@ -233,8 +233,8 @@ def test_the_commit_and_whether_the_tree_equals_it_are_recorded(fresh: Workshop)
 
 
 def test_a_parameter_can_be_set(fresh: Workshop) -> None:
-    """--set runs with another value, which the state then tells."""
-    fresh.call("run", "part_x/base", "--set", "steps=5", "--set", "pause=0")
+    """With --replace, the stored results are those of another value, which the state then tells."""
+    fresh.call("run", "part_x/base", "--set", "steps=5", "--set", "pause=0", "--replace")
 
     assert _manifest(fresh, "part_x/base").parameters == {"steps": 5, "pause": 0.0, "seed": 1}
     assert fresh.states()["part_x/base"] == "stale (params: steps)"
@@ -343,7 +343,7 @@ def _slow(workshop: Workshop, identity: str = "part_x/base") -> subprocess.Popen
     """A run that takes a minute, once it has made a step."""
     with heeding_interrupts():
         process = subprocess.Popen(
-            workshop.command("run", identity, "--set", "pause=0.3", "--set", "steps=200"),
+            workshop.command("run", identity, "--set", "pause=0.3", "--set", "steps=200", "--replace"),
             cwd=workshop.root, env=workshop.environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             start_new_session=True,
         )  # fmt: skip

@@ -174,6 +174,16 @@ class Import(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _check_moments(self.at)
 
 
+class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What makes an experiment a variant of the declared one: its name, and the parameters that were set.
+
+    Nothing is set where only the results that it takes are those of a variant.
+    """
+
+    name: Text
+    settings: Annotated[dict[str, Value], Few]
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything known about one experiment's outputs.
 
@@ -182,7 +192,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     use; ``model`` is the name of the model that it uses, or empty. ``temporary`` names the results that only other
     experiments read: git ignores their files, and outputs are whole without them. ``imported_from`` says where results
     come from that were not computed here; ``provenance`` then has the device and the duration as they were stated, and
-    ``code`` is empty.
+    ``code`` is empty. ``variant`` says what was set, if the experiment is kept beside the declared one.
     """
 
     version: int
@@ -202,9 +212,12 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     model: Text = ""
     temporary: Annotated[list[Text], Few] = []
     imported_from: Import | None = None
+    variant: Variant | None = None
 
     def __post_init__(self) -> None:
         check_id(self.experiment)
+        if self.variant is not None and not self.experiment.endswith(f"@{self.variant.name}"):
+            raise ValueError(f"{self.experiment!r} is not the variant {self.variant.name[:40]!r}")
         for name in (*self.figures, *self.metrics):
             check_name(name)
         for name in self.temporary:
@@ -247,7 +260,7 @@ def encode(manifest: Manifest) -> bytes:
             },
         )
     )
-    for name in ("temporary", "imported_from"):
+    for name in ("temporary", "imported_from", "variant"):
         if not plain[name]:  # older versions of this program refuse fields that they do not know
             del plain[name]
     return (json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()

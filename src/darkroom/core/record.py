@@ -97,7 +97,7 @@ class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     ``state`` is fresh, stale, waiting, missing, damaged, or orphan where nothing declares it. ``key`` is the digest of
     all that the results depend on, ``results`` their own; ``inputs`` are the digests of data, assets and upstream
-    results.
+    results. ``variant`` is there for a variant, such as ``part_b/guidance@wide``: the parameters that were set for it.
     """
 
     id: str
@@ -112,6 +112,7 @@ class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
     inputs: dict[str, str] = {}
     run: RunRecord | None = None
     imported: ImportRecord | msgspec.UnsetType = msgspec.UNSET
+    variant: dict[str, Value] | msgspec.UnsetType = msgspec.UNSET
     accepted: list[Accepted] = []
     files: list[File] = []
     metrics: dict[str, Measured | dict[str, Measured]] = {}
@@ -211,6 +212,7 @@ def experiment_record(
         inputs=manifest.inputs,
         run=None if imported else RunRecord(**_fields(made, RunRecord)),
         imported=imported or msgspec.UNSET,
+        variant=msgspec.UNSET if manifest.variant is None else manifest.variant.settings,
         accepted=[Accepted(**_fields(each, Accepted)) for each in manifest.accepted],
         files=[file(each) for each in manifest.files],
         metrics={name: metric.value for name, metric in manifest.metrics.items()},

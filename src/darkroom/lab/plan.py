@@ -41,10 +41,11 @@ from darkroom.core.manifest import (
     read,
 )
 from darkroom.core.paths import links_among
-from darkroom.lab.outputs.folders import DEEPEST
+from darkroom.lab.outputs.folders import stored_ids
 from darkroom.lab.source.declared import DrawingRecipe, ExperimentRecipe
 from darkroom.lab.source.discover import Project, discover
 from darkroom.lab.source.models import with_variants
+from darkroom.lab.source.variants import Variation, with_variations
 from darkroom.lab.source.weights import Model
 
 SCHEMA = 1
@@ -130,7 +131,8 @@ class Plan(msgspec.Struct, frozen=True):
 class Lab(msgspec.Struct, frozen=True):
     """A project, where its outputs are, and where the user keeps data; *models* are those it has variants for.
 
-    *cache* is where to store what was read of a project that must not be written into.
+    *variations* are its variants with other parameters. *cache* is where to store what was read of a project that must not
+    be written into.
     """
 
     root: Path
@@ -140,12 +142,12 @@ class Lab(msgspec.Struct, frozen=True):
     data: Path | None = None
     models: tuple[Model, ...] = ()
     cache: Path | None = None
+    variations: tuple[Variation, ...] = ()
 
     def read_anew(self) -> Lab:
         """The same with the project read again from its current sources."""
-        return msgspec.structs.replace(
-            self, project=with_variants(discover(self.root, self.digests, self.cache), self.models)
-        )
+        project = with_variants(discover(self.root, self.digests, self.cache), self.models)
+        return msgspec.structs.replace(self, project=with_variations(project, self.variations))
 
     def planner(self, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Planner:
         """A planner of this project; *overrides* are parameters that replace defaults, by experiment."""
@@ -338,7 +340,7 @@ class Planner:
         return manifest.results if isinstance(manifest, Manifest) else ""
 
     def _orphans(self) -> Iterator[str]:
-        for identity in _stored(os.fspath(self.outputs), ""):
+        for identity in stored_ids(self.outputs):
             if identity not in self.project.experiments:
                 yield identity
 
@@ -489,20 +491,6 @@ _OTHER_RESULTS = Reason("input", "results or parameters")
 
 def _without_kind(name: str) -> str:
     return name.partition(":")[2]
-
-
-def _stored(base: str, folder: str) -> Iterator[str]:
-    """The ids of everything that has a manifest under *base*."""
-    try:
-        entries = sorted(os.scandir(f"{base}/{folder}"), key=lambda entry: entry.name)
-    except OSError:
-        return
-    if any(entry.name == NAME for entry in entries):
-        yield folder.rstrip("/")
-        return
-    for entry in entries if folder.count("/") < DEEPEST else ():
-        if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
-            yield from _stored(base, f"{folder}{entry.name}/")
 
 
 def _canonical(value: object) -> bytes:

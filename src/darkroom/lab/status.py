@@ -8,6 +8,7 @@ from pathlib import Path
 from darkroom.core.git import restoring
 from darkroom.core.units import duration
 from darkroom.lab.plan import DAMAGED, DrawingVerdict, Reason, Verdict, status
+from darkroom.lab.source.variants import written
 
 COLUMNS = ("experiment", "state", "reason", "last run", "device", "took")
 _REASON = 44
@@ -54,8 +55,20 @@ def _row(verdict: Verdict) -> tuple[str, ...]:
     known = status(verdict)
     when = (known.finished_at or "").replace("T", " ")[:16]
     took = "" if known.duration_s is None else duration(known.duration_s)
-    note = _short(verdict.reasons) or _without(verdict) or ("imported, not run here" if verdict.is_imported else "")
+    note = (
+        _short(verdict.reasons)
+        or _without(verdict)
+        or _settings(verdict)
+        or ("imported, not run here" if verdict.is_imported else "")
+    )
     return known.id, known.state, note, when, known.device or "", took
+
+
+def _settings(verdict: Verdict) -> str:
+    """What is set for a variant."""
+    variant = verdict.recipe.variant
+    text = written(variant.settings) if variant else ""
+    return text if len(text) <= _REASON else f"{text[: _REASON - 3]}..."
 
 
 def _without(verdict: Verdict) -> str:
@@ -83,6 +96,9 @@ def _drawings(verdict: Verdict) -> list[DrawingVerdict]:
 def _details(verdict: Verdict, outputs: Path) -> str:
     recipe, known = verdict.recipe, status(verdict)
     lines = [f"{recipe.id}  {verdict.state}", f"  {recipe.summary}", f"  declared  {recipe.path}:{recipe.line}"]
+    if recipe.variant:
+        settings = written(recipe.variant.settings) or "nothing set: what it takes results from is the variant"
+        lines.append(f"  variant   of {recipe.id.rpartition('@')[0]}: {settings}")
     lines += [f"  because   {reason}" for reason in verdict.reasons]
     if verdict.state == DAMAGED and verdict.reasons:
         lines.append(f"  advice    {restoring(outputs / recipe.id / verdict.reasons[0].name)}, or run it again")

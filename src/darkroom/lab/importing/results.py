@@ -196,6 +196,7 @@ def _store(
         metrics={},
         figures={},
         model=recipe.model,
+        variant=recipe.variant,
         provenance=Provenance(
             commit="",
             clean=False,

@@ -199,6 +199,24 @@ def _staged(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.new")
 
 
+def stored_ids(outputs: Path) -> Iterator[str]:
+    """The ids of everything that has a manifest under *outputs*, sorted."""
+    return _stored(os.fspath(outputs), "")
+
+
+def _stored(base: str, folder: str) -> Iterator[str]:
+    try:
+        entries = sorted(os.scandir(f"{base}/{folder}"), key=lambda entry: entry.name)
+    except OSError:
+        return
+    if any(entry.name == MANIFEST for entry in entries):
+        yield folder.rstrip("/")
+        return
+    for entry in entries if folder.count("/") < DEEPEST else ():
+        if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
+            yield from _stored(base, f"{folder}{entry.name}/")
+
+
 def interrupted(outputs: Path) -> list[str]:
     """The ids of experiments whose outputs are absent because a run was killed while moving them."""
     return [each for each in _moving(f"{os.fspath(outputs)}/{SCRATCH}", "") if not (outputs / each / MANIFEST).exists()]

@@ -31,6 +31,7 @@ from darkroom.lab.source.declared import ExperimentRecipe
 from darkroom.lab.source.discover import Project
 from darkroom.lab.source.edges import unpinned
 from darkroom.lab.source.models import TELL_COMMIT
+from darkroom.lab.source.variants import Variation, as_given, check_name, merged, name_of, written
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ class Options:
     ``settings`` are ``key=value`` texts that replace defaults of the named experiments; ``model`` is the model to use
     instead of the default one, or empty. ``gpus`` are the only ones to use, counted from 0; ``jobs`` is how many
     experiments run at a time, 0 for one on each GPU. ``wait`` is to wait for what another process is working on.
+
+    With ``settings`` the results are kept beside the stored ones, as those of a ``variant``, by default named for its
+    settings; ``replace`` replaces the stored results instead, those of the variant if one is named.
     """
 
     device: str = "auto"
@@ -50,6 +54,8 @@ class Options:
     model: str = ""
     gpus: tuple[int, ...] = ()
     wait: bool = False
+    variant: str = ""
+    replace: bool = False
 
 
 POLL_S = 2.0
@@ -85,10 +91,16 @@ def run(lab: Lab, patterns: Iterable[str], options: Options, show: Display | Non
 
     Raises:
         UnknownName: a pattern matches nothing, or no experiment has a parameter that is set.
-        UsageError: a value is not of its parameter's type.
+        UsageError: a value is not of its parameter's type, or a variant of that name has other settings.
     """
+    if not options.settings and (options.variant or options.replace):
+        option = f"--as {options.variant}" if options.variant else "--replace"
+        raise UsageError(f"{option} goes with --set: say what is different, such as --set seed=2")
     named = _drawn_with(options.model, lab.project, matching(lab.project, patterns))
     overrides = _overrides(lab.project, named, options.settings)
+    if options.settings and (options.variant or not options.replace):
+        lab, named = _with_variants_of(lab, named, overrides, options)
+        overrides = {}
     chosen = set(named) | (_downstream(lab.project, named) if options.downstream else set())
     with show or display() as shown:
         return _Schedule(lab, options, set(named), chosen, overrides, shown).work()
@@ -338,6 +350,10 @@ class _Schedule:
             why = f"forced; replaces results that were imported from {verdict.manifest.imported_from.source}"
         if verdict.state == FRESH and identity in self.wanted:
             why = f"{self.wanted[identity]} reads its {' and '.join(verdict.absent)}, which is temporary and not here"
+        for name in self.overrides.get(identity, {}) if verdict.manifest else ():
+            before, now = (each.parameters.get(name) for each in (verdict.manifest, verdict) if each)
+            if before != now:
+                self.shown.line(f"{identity}  replaces its results: {name} {as_given(before)} -> {as_given(now)}")
         self.shown.line(f"{identity}  runs ({why})")
         for place, revision in unpinned(verdict.recipe.edges):
             self.shown.line(
@@ -644,6 +660,46 @@ def _overrides(project: Project, named: list[str], settings: Iterable[str]) -> d
         for identity in named:
             found[identity][name] = _setting(project.experiments[identity], name, text)
     return found
+
+
+def _with_variants_of(
+    lab: Lab, named: list[str], overrides: Mapping[str, Mapping[str, Any]], options: Options
+) -> tuple[Lab, list[str]]:
+    """The project with a variant of the named experiments, and the ids of those."""
+    declared = lab.project.experiments
+    for identity in named:
+        if declared[identity].variant is not None:
+            base = identity.rpartition("@")[0]
+            raise UsageError(f"{identity} is a variant itself; set parameters of the original: run {base} --set ...")
+        if all(_is_default(declared[identity], name, value) for name, value in overrides[identity].items()):
+            raise UsageError(f"{identity} has {written(overrides[identity])} already; run it without --set")
+    name = options.variant or name_of(overrides[named[0]])
+    check_name(name, [model.name for model in lab.project.models])
+    settings: dict[str, Mapping[str, Any]] = {identity: overrides[identity] for identity in named}
+    if options.downstream:
+        settings = {
+            each: {} for each in order(lab.project) if each in _downstream(_originals(lab.project), named)
+        } | settings
+    for identity in named:
+        stored = declared.get(f"{identity}@{name}")
+        if stored and stored.variant and stored.variant.settings != overrides[identity] and not options.replace:
+            raise UsageError(
+                f"{stored.id} is there already, with {written(stored.variant.settings)}; choose another name with --as, or "
+                "replace its results with --replace"
+            )
+    varied = msgspec.structs.replace(lab, variations=merged(lab.variations, Variation(name, settings)))
+    return varied.read_anew(), [f"{identity}@{name}" for identity in named]
+
+
+def _originals(project: Project) -> Project:
+    """The project without variants."""
+    kept = {identity: each for identity, each in project.experiments.items() if each.variant is None}
+    return msgspec.structs.replace(project, experiments=kept)
+
+
+def _is_default(recipe: ExperimentRecipe, name: str, value: Any) -> bool:
+    declared = next(each.value for each in recipe.parameters if each.name == name)
+    return type(declared) is type(value) and bool(declared == value)
 
 
 def _setting(recipe: ExperimentRecipe, name: str, text: str) -> Any:

@@ -178,6 +178,7 @@ class _Worker:
             figures={},
             model=recipe.model,
             temporary=recipe.temporary,
+            variant=recipe.variant,
             provenance=self._provenance(recipe, run, commit),
         )
         draw.write_manifest(folder, manifest)

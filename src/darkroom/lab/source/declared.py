@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from darkroom.core.manifest import Variant
 from darkroom.lab.source.edges import AnyEdge
 
 
@@ -69,6 +70,7 @@ class ExperimentRecipe(DeclaredExperiment, frozen=True, kw_only=True):
 
     ``code`` is every definition that the function reaches, ``modules`` where they stand, ``packages`` what it imports
     from outside the project. ``model`` is the name of the model that it uses, itself or through an upstream, or "".
+    ``variant`` says what is set, if it is a variant of the declared experiment.
     """
 
     id: str
@@ -80,6 +82,7 @@ class ExperimentRecipe(DeclaredExperiment, frozen=True, kw_only=True):
     modules: list[str]
     packages: list[str]
     model: str = ""
+    variant: Variant | None = None
 
     @property
     def upstreams(self) -> list[str]:

@@ -132,6 +132,10 @@ class InputEdge(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         """The same for a variant with *model*; *has_variant* are the experiments that have one."""
         return self
 
+    def of_variant(self, name: str, members: Collection[str]) -> Self:
+        """The same in the variant *name*, to which the experiments *members* belong."""
+        return self
+
     @property
     def published(self) -> list[tuple[str, str]]:
         """What it takes from the hub, with the revision."""
@@ -169,6 +173,9 @@ class UpstreamEdge(InputEdge, frozen=True, kw_only=True, tag="upstream"):
         if self.target not in has_variant:
             return self
         return msgspec.structs.replace(self, target=f"{self.target}@{model.name}")
+
+    def of_variant(self, name: str, members: Collection[str]) -> Self:
+        return msgspec.structs.replace(self, target=f"{self.target}@{name}") if self.target in members else self
 
 
 class DatasetEdge(InputEdge, frozen=True, kw_only=True, tag="dataset"):
@@ -270,6 +277,11 @@ class WeightsEdge(InputEdge, frozen=True, kw_only=True, tag="weights"):
 
     def drawn_with(self, model: Model, has_variant: Collection[str]) -> Self:
         return msgspec.structs.replace(self, source=model.roles[self.target]) if self.source is not None else self
+
+    def of_variant(self, name: str, members: Collection[str]) -> Self:
+        if self.source is None or self.upstream not in members:
+            return self
+        return msgspec.structs.replace(self, source=self.source.of_variant(name))
 
     @property
     def published(self) -> list[tuple[str, str]]:

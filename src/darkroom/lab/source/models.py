@@ -29,8 +29,7 @@ lacks a role has no variants of experiments that use that role.
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -110,23 +109,6 @@ def chosen(given: str, models: list[Model]) -> Model:
     """The model that ``--model`` names, or the one in the folder that it names."""
     named = next((model for model in models if model.name == given), None)
     return named or of_folder(given, models)
-
-
-def stored(outputs: Path) -> list[str]:
-    """The names of models that variants under *outputs* were made with."""
-    names = {entry.rpartition("@")[2] for entry in _folders(os.fspath(outputs)) if "@" in entry}
-    return sorted(names)
-
-
-def _folders(base: str, depth: int = 2) -> Iterator[str]:
-    try:
-        entries = [entry for entry in os.scandir(base) if not entry.name.startswith(".")]
-    except OSError:
-        return
-    for entry in (each for each in entries if each.is_dir(follow_symlinks=False)):
-        yield entry.name
-        if depth > 1:
-            yield from _folders(entry.path, depth - 1)
 
 
 def with_variants(project: Any, models: Iterable[Model]) -> Any:

@@ -69,6 +69,10 @@ class WeightsSource(msgspec.Struct, frozen=True):
         """The experiment whose result they are, or ""."""
         return self.place if self.kind == "upstream" else ""
 
+    def of_variant(self, name: str) -> WeightsSource:
+        """The same result of a variant of that experiment."""
+        return msgspec.structs.replace(self, place=f"{self.place}@{name}")
+
     @property
     def is_published(self) -> bool:
         """Whether they are on the hub."""

@@ -1,0 +1,187 @@
+"""Variants: results with other parameters are kept beside the stored ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from darkroom.core.manifest import Variant, load
+from darkroom.lab.source.variants import name_of
+
+from .test_models import drawing  # noqa: F401  a fixture
+from .workshop import Workshop
+
+
+def _states(workshop: Workshop) -> dict[str, str]:
+    """The state of everything that has outputs."""
+    rows = json.loads(workshop.call("status", "--json").stdout)
+    return {row["id"]: row["state"] for row in rows if row.get("key")}
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_trying_a_parameter_leaves_the_stored_results_alone(workshop: Workshop) -> None:
+    """The variant has outputs, key, figures and metrics of its own, and is fresh; the original is as it was."""
+    workshop.call("run", "part_x/base")
+    before = _bytes(workshop.outputs / "part_x/base")
+
+    workshop.call("run", "part_x/base", "--set", "steps=5")
+
+    assert _bytes(workshop.outputs / "part_x/base") == before
+    original, variant = (load(workshop.outputs / name) for name in ("part_x/base", "part_x/base@steps-5"))
+    assert original and variant
+    assert variant.variant == Variant("steps-5", {"steps": 5})
+    assert variant.parameters == original.parameters | {"steps": 5}
+    assert variant.key != original.key
+    assert variant.figures.keys() == original.figures.keys() != set()
+    assert variant.metrics.keys() == original.metrics.keys() != set()
+    assert _states(workshop) == {"part_x/base": "fresh", "part_x/base@steps-5": "fresh"}
+
+
+def test_status_says_what_is_set(workshop: Workshop) -> None:
+    """In the table, in the details, and in the record for programs."""
+    workshop.call("run", "part_x/base", "--set", "steps=5", "--set", "seed=2", "--as", "longer")
+
+    row = next(line for line in workshop.call("status").stdout.splitlines() if "@longer" in line)
+    assert row.split()[:4] == ["part_x/base@longer", "fresh", "seed=2,", "steps=5"]
+    assert "variant   of part_x/base: seed=2, steps=5" in workshop.call("status", "part_x/base@longer").stdout
+    records = json.loads(workshop.call("status", "--json").stdout)
+    assert [record["variant"] for record in records if "variant" in record] == [{"steps": 5, "seed": 2}]
+
+
+def test_a_variant_is_run_again_by_its_id_alone(workshop: Workshop) -> None:
+    """With the parameters that it was stored with; defaults that change reach it, and settings stay."""
+    workshop.call("run", "part_x/base", "--set", "steps=5", "--as", "longer")
+    workshop.edit("experiments/part_x/base.py", "pause: float = 0.0", "pause: float = 0.001")
+
+    assert _states(workshop) == {"part_x/base@longer": "stale"}
+    workshop.call("run", "part_x/base@longer")
+
+    manifest = load(workshop.outputs / "part_x/base@longer")
+    assert manifest
+    assert (manifest.parameters["steps"], manifest.parameters["pause"]) == (5, 0.001)
+    assert _states(workshop) == {"part_x/base@longer": "fresh"}
+
+
+def test_what_depends_on_a_variant_can_be_one_too(workshop: Workshop) -> None:
+    """With --downstream all of it, from the variant's results; the originals and what they depend on stay."""
+    workshop.call("run", "*")
+    before = _bytes(workshop.outputs)
+
+    workshop.call("run", "part_x/base", "--set", "seed=2", "--as", "other", "--downstream")
+
+    after = _bytes(workshop.outputs)
+    assert {path: after[path] for path in before if not path.startswith(".")} == {
+        path: content for path, content in before.items() if not path.startswith(".")
+    }
+    derived, last = (load(workshop.outputs / name) for name in ("part_x/derived@other", "part_y/last@other"))
+    assert derived and last
+    assert derived.variant == Variant("other", {})
+    assert set(derived.inputs) == {"upstream:part_x/base@other"}
+    assert set(last.inputs) == {"upstream:part_x/derived@other"}
+    assert derived.inputs["upstream:part_x/base@other"] == load(workshop.outputs / "part_x/base@other").results
+    assert derived.inputs["upstream:part_x/base@other"] != load(workshop.outputs / "part_x/base").results
+    assert set(_states(workshop).values()) == {"fresh"}
+
+
+def test_a_variant_of_another_model_is_beside_that_model_s(drawing: Workshop) -> None:  # noqa: F811
+    """It is a variant of the outputs with that model."""
+    drawing.call("run", "part_z/drawn", "--model", "hubbed")
+    drawing.call("run", "part_z/drawn", "--model", "hubbed", "--set", "steps=8")
+
+    variant = load(drawing.outputs / "part_z/drawn@hubbed@steps-8")
+    assert variant
+    assert (variant.model, variant.parameters["steps"]) == ("Hubbed", 8)
+    assert load(drawing.outputs / "part_z/drawn@hubbed").parameters["steps"] == 3
+    assert _states(drawing) == {"part_z/drawn@hubbed": "fresh", "part_z/drawn@hubbed@steps-8": "fresh"}
+
+
+def test_a_name_is_not_given_twice(workshop: Workshop) -> None:
+    """Other settings under a name that is taken are refused, unless its results are to be replaced."""
+    workshop.call("run", "part_x/base", "--set", "steps=5", "--as", "trial")
+
+    refused = workshop.call("run", "part_x/base", "--set", "steps=6", "--as", "trial", code=2)
+    assert "part_x/base@trial is there already, with steps=5" in refused.stderr
+    assert load(workshop.outputs / "part_x/base@trial").parameters["steps"] == 5
+    workshop.call("run", "part_x/base", "--set", "steps=6", "--as", "trial", "--replace")
+    assert load(workshop.outputs / "part_x/base@trial").parameters["steps"] == 6
+
+
+def test_results_are_replaced_only_when_told_and_it_is_shown(workshop: Workshop) -> None:
+    """--replace makes it the original, and says from which value to which."""
+    workshop.call("run", "part_x/base")
+
+    done = workshop.call("run", "part_x/base", "--set", "steps=5", "--replace")
+
+    assert "part_x/base  replaces its results: steps 3 -> 5" in done.stderr
+    assert load(workshop.outputs / "part_x/base").parameters["steps"] == 5
+
+
+REFUSED = {
+    "a default": (["--set", "steps=3"], "part_x/base has steps=3 already"),
+    "a name with a slash": (["--set", "steps=5", "--as", "a/b"], "not a name of a variant"),
+    "a name with a dot before it": (["--set", "steps=5", "--as", ".hidden"], "not a name of a variant"),
+    "a name without settings": (["--as", "trial"], "--as trial goes with --set"),
+    "replacing without settings": (["--replace"], "--replace goes with --set"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_makes_no_variant_is_refused(workshop: Workshop, case: str) -> None:
+    """In one line, and nothing is run."""
+    options, message = REFUSED[case]
+    refused = workshop.call("run", "part_x/base", *options, code=2)
+    assert message in refused.stderr
+    assert workshop.calls() == {}
+
+
+def test_a_variant_has_no_variants(workshop: Workshop) -> None:
+    """Parameters are set for the original."""
+    workshop.call("run", "part_x/base", "--set", "steps=5")
+    refused = workshop.call("run", "part_x/base@steps-5", "--set", "seed=2", code=2)
+    assert "run part_x/base --set" in refused.stderr
+
+
+def test_a_model_s_name_is_no_variant_s(drawing: Workshop) -> None:  # noqa: F811
+    """Its outputs would be taken for those with the model."""
+    refused = drawing.call("run", "part_z/drawn", "--set", "steps=5", "--as", "Hubbed", code=2)
+    assert "is a model" in refused.stderr
+
+
+def test_a_damaged_variant_is_named(workshop: Workshop) -> None:
+    """Its settings are in its manifest, so it cannot be run again; the rest goes on."""
+    workshop.call("run", "part_x/base", "--set", "steps=5")
+    (workshop.outputs / "part_x/base@steps-5/manifest.json").write_text("{")
+
+    status = workshop.call("status")
+    assert "part_x/base@steps-5 is a variant whose manifest cannot be read" in status.stderr
+    workshop.call("run", "part_x/base")
+
+
+NAMES = {
+    "epochs-3": {"epochs": 3},
+    "epochs-3_rate-0.001": {"epochs": 3, "rate": 0.001},
+    "gammas-0-1-2.5": {"gammas": [0.0, 1.0, 2.5]},
+    "seed--2": {"seed": -2},
+    "prompt-a-photo-of-a-dog": {"prompt": "a photo of a dog"},
+    "prompt-empty": {"prompt": ""},
+    "fast-True": {"fast": True},
+    "prompt-empty_at-empty": {"prompt": "...", "at": []},
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_is_made_of_the_settings(name: str) -> None:
+    """It can be read, and is a plain name of a folder."""
+    assert name_of(NAMES[name]) == name
+
+
+def test_long_names_differ_where_settings_do() -> None:
+    """They end in a digest."""
+    one, other = (name_of({"prompt": "a very long prompt about " * 5 + end}) for end in ("dogs", "cats"))
+    assert one != other
+    assert max(map(len, (one, other))) <= 60
