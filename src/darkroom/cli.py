@@ -651,7 +651,9 @@ def _orphaned(lab: Lab, orphan: str) -> str:
             load(lab.outputs / orphan, drawable=True)
         except DamagedOutputs:
             way = restoring(lab.outputs / orphan / "manifest.json")
-            return f"is a variant whose manifest cannot be read, so what was set is unknown; {way}, or delete its folder"
+            return (
+                f"is a variant whose manifest cannot be read, so what was set is unknown; {way}, or delete its folder"
+            )
     return "has outputs but is not declared; declare it, or delete its folder"
 
 

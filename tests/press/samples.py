@@ -20,6 +20,7 @@ from darkroom.core.manifest import (
     SourcePlace,
     Status,
     StoredFile,
+    Variant,
     encode,
 )
 
@@ -150,8 +151,9 @@ class Outputs:
         reasons: tuple[str, ...] = (),
         results: bytes = b"results",
         model: str = "",
+        settings: Mapping[str, Any] | None = None,
     ) -> Path:
-        """Store an experiment; gives its folder."""
+        """Store an experiment, a variant if it has *settings*; gives its folder."""
         figures = figures or {}
         place = self.folder / name
         stored = {short: _store(place, f"figures/{short}", drawn.files) for short, drawn in figures.items()}
@@ -162,7 +164,10 @@ class Outputs:
             source=SourcePlace(f"experiments/{name}.py", 12),
             key=_digest(f"key {name}".encode()),
             results=_digest(f"results {name}".encode()),
-            parameters=dict(parameters or {"epochs": 5, "learning_rate": 1e-4, "seed": 180, "sigmas": [0.0, 0.5, 1.0]}),
+            parameters={
+                **(parameters or {"epochs": 5, "learning_rate": 1e-4, "seed": 180, "sigmas": [0.0, 0.5, 1.0]}),
+                **(settings or {}),
+            },
             inputs={"dataset:mnist": _digest(b"mnist")},
             code={f"experiments.{name.replace('/', '.')}": _digest(b"code")},
             files=_store(place, "", {"results.safetensors": results}),
@@ -185,6 +190,7 @@ class Outputs:
                 peak_memory_bytes=1_300_000_000,
             ),
             model=model,
+            variant=None if settings is None else Variant(name.rpartition("@")[2], dict(settings)),
         )
         (place / NAME).write_bytes(encode(manifest))
         self.state(name, state, reasons, tuple(figures))

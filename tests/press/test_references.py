@@ -36,7 +36,7 @@ def faults(project: Project) -> list[str]:
     [
         ('figure("part_b/denoiser/los")', "unknown figure 'part_b/denoiser/los'; did you mean 'part_b/denoiser/loss'?"),
         ('figure("part_b/denoiser/loss", width="wide")', "unknown width 'wide'; did you mean 'middle'?"),
-        ('figure("part_b/denoiser/loss", size=3)', "figure(...) has no option 'size'; it takes width, play"),
+        ('figure("part_b/denoiser/loss", size=3)', "figure(...) has no option 'size'; it takes width, play, variants"),
         ('metric("part_b/denoiser/test_mes", at=5)', "unknown metric 'part_b/denoiser/test_mes'; did you mean 'part_b/denoiser/test_mse'?"),
         ('metric("part_b/denoser/test_mse")', "unknown experiment 'part_b/denoser' in 'part_b/denoser/test_mse'; did you mean 'part_b/denoiser'?"),
         ('metric("part_b/denoiser/test_mse")', "'part_b/denoiser/test_mse' has a value for each of 1, 5; choose one with at=..."),
@@ -147,6 +147,78 @@ def test_a_figure_that_several_models_have_drawn_can_be_switched(stocked: Projec
     altered.write_text("<svg/>")
     assert any("part_a/draw/it" in warning.message for warning in stocked.build().warnings if warning.rule == "damaged")
     assert order() == []
+
+
+def _variants(stocked: Project) -> None:
+    given = {"gamma": 7.0, "steps": 30}
+    add = stocked.outputs.add
+    add("part_a/draw", {"it": plot()}, metrics={"psnr": 1.5}, parameters=given)
+    add("part_a/draw@wide", {"it": plot()}, metrics={"psnr": 2.5}, parameters=given, settings={"gamma": 9.0})
+    add("part_a/draw@narrow", {"it": plot()}, parameters=given, settings={"gamma": 1.0, "steps": 10}, state="stale")
+
+
+def test_a_variant_changes_no_page_that_does_not_name_it(stocked: Project) -> None:
+    """Trying a parameter leaves figures, records, warnings and --strict as they are."""
+    stocked.outputs.add("part_a/draw", {"it": plot()}, metrics={"psnr": 1.5}, parameters={"gamma": 7.0, "steps": 30})
+    stocked.page('{{ figure("part_a/draw/it") }}\n\n{{ experiments("part_a/*") }}')
+    warnings = stocked.build().warnings
+    before = stocked.html()
+
+    _variants(stocked)
+
+    assert stocked.build().warnings == warnings
+    assert stocked.html() == before
+
+
+def test_a_figure_can_be_switched_between_variants(stocked: Project) -> None:
+    """Those that are named, in that order, each with the parameters in which they differ."""
+    _variants(stocked)
+    stocked.page('{{ figure("part_a/draw/it", variants="wide, n*") }}')
+    stocked.build()
+
+    radios = re.findall(r'<input type="radio" name="model-fig-part_a-draw-it"( checked)?> ([^<]+)<', stocked.html())
+    assert radios == [
+        (" checked", "gamma = 7; steps = 30"), ("", "gamma = 9; steps = 30"), ("", "gamma = 1; steps = 10"),
+    ]  # fmt: skip
+    assert re.findall(r'<figure [^>]*id="([^"]+)"', stocked.html()) == [
+        f"fig-part_a-draw-it{suffix}" for suffix in ("", "--wide", "--narrow")
+    ]
+    assert 'aria-label="Parameters"' in stocked.html()
+    assert '<p class="badge variant"><strong>variant</strong> gamma = 9</p>' in stocked.html()
+    with pytest.raises(ContentError, match="part_a/draw@narrow is stale"):
+        stocked.build(strict=True)
+
+
+def test_a_page_names_a_variant_like_an_experiment(stocked: Project) -> None:
+    """Its figures, numbers and records, under anchors of their own."""
+    _variants(stocked)
+    calls = ['figure("part_a/draw@wide/it")', 'metric("part_a/draw@wide/psnr")', 'param("part_a/draw@wide", "gamma")']
+    stocked.page("\n\n".join(f"{{{{ {call} }}}}" for call in [*calls, 'experiments("part_a/draw@wide")']))
+    stocked.build()
+
+    html = stocked.html()
+    assert 'id="fig-part_a-draw--wide-it"' in html
+    assert '<span class="number">2.5</span>' in html
+    assert '<span class="number">9</span>' in html
+    assert 'id="run-part_a-draw--wide"' in html
+    assert "variant: gamma = 9" in html
+
+
+def test_an_unknown_variant_is_named_with_the_nearest(stocked: Project) -> None:
+    """At its place."""
+    _variants(stocked)
+    stocked.page('{{ figure("part_a/draw/it", variants="wild") }}')
+    with pytest.raises(ContentError, match=r"part_a/draw has no variant 'wild'; did you mean 'wide'\?"):
+        stocked.build()
+
+
+def test_a_damaged_figure_of_a_variant_is_left_out(stocked: Project) -> None:
+    """As that of another model is."""
+    _variants(stocked)
+    stocked.page('{{ figure("part_a/draw/it", variants="wide") }}')
+    next((stocked.outputs.folder / "part_a/draw@wide/figures").rglob("*.svg")).write_text("<svg/>")
+    assert any("part_a/draw@wide/it" in each.message for each in stocked.build().warnings if each.rule == "damaged")
+    assert 'type="radio"' not in stocked.html()
 
 
 def test_figures_are_numbered_by_first_appearance_and_referred_to(stocked: Project) -> None:

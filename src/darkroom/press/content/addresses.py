@@ -56,7 +56,7 @@ def way(url: str, target: str) -> str:
 
 def anchor(figure: str) -> str:
     """The anchor of a figure: ``fig-part_b-denoiser-loss``."""
-    return "fig-" + re.sub(r"[\s/]+", "-", figure)
+    return "fig-" + re.sub(r"[\s/]+", "-", figure.replace("@", "--"))
 
 
 def bare_address(text: str, start: int = 0) -> tuple[int, int] | None:

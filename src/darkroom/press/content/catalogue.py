@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 
 import msgspec
 
-from darkroom.core.errors import DamagedOutputs
-from darkroom.core.manifest import NAME, Figure, Manifest, Status, advice, read
+from darkroom.core.errors import DamagedOutputs, nearest
+from darkroom.core.manifest import NAME, Figure, Manifest, Status, Variant, advice, read
 from darkroom.core.paths import check_id
+from darkroom.press.content.calls import Unknown, listed
 
 FRESH = "fresh"
 DEEPEST = 8  # folders of an id
@@ -62,6 +64,11 @@ class StoredExperiment(msgspec.Struct, frozen=True, dict=True):
     def manifest(self) -> Manifest | None:
         """What is known of the outputs."""
         return self.loaded[0]
+
+    @property
+    def variant(self) -> Variant | None:
+        """What was set, if these are outputs with other parameters than those declared."""
+        return self.manifest.variant if self.manifest else None
 
     @property
     def problem(self) -> str:
@@ -124,22 +131,49 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
 
     def by_other_models(self, name: str) -> tuple[StoredExperiment, ...]:
         """The experiments that have drawn the same figure with other models than the one shown."""
-        if not self._variants:
+        if not self._by_model:
             return ()
         owner, _, figure = name.rpartition("/")
         shown = self.shown(owner)
-        return tuple(each for each in self._variants.get(owner, ()) if each is not shown and each.drawn(figure))
+        return tuple(each for each in self._by_model.get(owner, ()) if each is not shown and each.drawn(figure))
+
+    def variants(self, identity: str, patterns: Sequence[str]) -> tuple[StoredExperiment, ...]:
+        """The variants of an experiment with other parameters, whose names match one of the *patterns*, in their order.
+
+        Raises:
+            Unknown: a pattern matches none; the message has the nearest name.
+        """
+        shown = self.shown(identity)
+        known = self._by_settings.get(shown.id if shown else identity, {})
+        found: dict[str, StoredExperiment] = {}
+        for pattern in patterns:
+            matched = {name: each for name, each in known.items() if fnmatchcase(name, pattern)}
+            if not matched:
+                offer = nearest(pattern, known) or listed("; it has", known)
+                raise Unknown(f"{identity} has no variant {pattern!r}{offer}")
+            found |= matched
+        return tuple(found.values())
 
     @cached_property
-    def _variants(self) -> Mapping[str, list[StoredExperiment]]:
+    def _by_model(self) -> Mapping[str, list[StoredExperiment]]:
         """Every experiment that has outputs of more models than one, by the id without a model."""
         found: dict[str, list[StoredExperiment]] = {}
         for identity, experiment in self.experiments.items():
             owner, at, _ = identity.partition("@")
-            if at and experiment.digest:
+            if at and experiment.digest and experiment.variant is None:
                 found.setdefault(owner, [self.experiments[owner]] if owner in self.experiments else []).append(
                     experiment
                 )
+        return found
+
+    @cached_property
+    def _by_settings(self) -> Mapping[str, dict[str, StoredExperiment]]:
+        """The variants of every experiment with other parameters, by the experiment's id and their names."""
+        found: dict[str, dict[str, StoredExperiment]] = {}
+        for identity, experiment in self.experiments.items():
+            owner, at, name = identity.rpartition("@")
+            if at and experiment.variant is not None:
+                found.setdefault(owner, {})[name] = experiment
         return found
 
     @property

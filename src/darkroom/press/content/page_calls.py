@@ -1,6 +1,6 @@
 """Calls in pages, a class for each kind: what it takes, what it refers to, what it depends on and what it becomes.
 
-figure(id, width=None, play=False)     a figure, numbered in order of first appearance on its page
+figure(id, width=None, play=False)     a figure, numbered in order of first appearance on its page; variants="..." beside it
 picture(file, caption, alt, width)     a picture or film of ``static/``, numbered with the figures
 metric(id, at=None, format=None)       a number that a run gave; ``at`` picks a label where there are several
 param(id, name, format=None)           a parameter of the run
@@ -83,7 +83,7 @@ class Figures(Protocol):
 
     def figure(self, shown: FigureCall) -> str: ...
     def picture(self, shown: PictureCall, caption: str) -> str: ...
-    def records(self, pattern: str) -> str: ...
+    def records(self, shown: Iterable[StoredExperiment]) -> str: ...
 
 
 class CallWriter(Protocol):
@@ -173,16 +173,35 @@ class _Shown(Kind):
 
 
 class FigureCall(_Shown):
-    """A figure, as every model has drawn it."""
+    """A figure, as every model has drawn it, and with the parameters of the variants that are named."""
 
     word = "figure"
-    choices: ClassVar[Choices] = {"width": str, "play": bool}
+    choices: ClassVar[Choices] = {"width": str, "play": bool, "variants": str}
 
     def experiment(self, catalogue: Catalogue) -> StoredExperiment | None:
         return catalogue.shown(self.name.rpartition("/")[0])
 
+    def variants(self, catalogue: Catalogue) -> tuple[StoredExperiment, ...]:
+        """The variants that it shows beside the original.
+
+        Raises:
+            Unknown: there is none of a name.
+        """
+        patterns = str(self.options.get("variants", "")).replace(",", " ").split()
+        return catalogue.variants(self.name.rpartition("/")[0], patterns) if patterns else ()
+
+    def beside(self, catalogue: Catalogue) -> tuple[StoredExperiment, ...]:
+        """The experiments that have drawn it otherwise: with other models, then the variants that it names."""
+        figure = self.name.rpartition("/")[2]
+        try:
+            drawn = [each for each in self.variants(catalogue) if each.drawn(figure)]
+        except Unknown:  # reported by ``check``
+            drawn = []
+        return (*catalogue.by_other_models(self.name), *drawn)
+
     def check(self, url: str, index: Index) -> None:
         super().check(url, index)
+        self.variants(index.catalogue)
         found = index.catalogue.figure(self.name)
         if found is None:
             raise Unknown(f"unknown figure {self.name!r}{nearest(self.name, index.catalogue.figure_names)}")
@@ -193,7 +212,7 @@ class FigureCall(_Shown):
             )
 
     def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
-        yield from _outputs(self.name, facts)
+        yield from _outputs(self.name, self.beside(facts.index.catalogue), facts)
         yield repr(facts.index.mentions_of(self.name, url))
 
     def html(self, writer: CallWriter) -> str:
@@ -206,10 +225,10 @@ class NoTemplate(Unknown):
     rule = "template"
 
 
-def _outputs(name: str, facts: Facts) -> Iterator[str]:
-    """The outputs behind a figure or a metric, by every model that has them, and what is wrong with the figure."""
+def _outputs(name: str, beside: Iterable[StoredExperiment], facts: Facts) -> Iterator[str]:
+    """The outputs behind a figure or a metric, and those *beside* them, and what is wrong with the figure."""
     owner, _, figure = name.rpartition("/")
-    for experiment in (facts.index.catalogue.shown(owner), *facts.index.catalogue.by_other_models(name)):
+    for experiment in (facts.index.catalogue.shown(owner), *beside):
         yield experiment.record if experiment else ""
         yield facts.damaged.get(f"{experiment.id}/{figure}", "") if experiment else ""
 
@@ -293,7 +312,7 @@ class MetricCall(_Number):
         return index.metric(self.name, self.options.get("at"))
 
     def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
-        yield from _outputs(self.name, facts)
+        yield from _outputs(self.name, facts.index.catalogue.by_other_models(self.name), facts)
         yield facts.index.records.get(self.name.rpartition("/")[0], "")
 
     def html(self, writer: CallWriter) -> str:
@@ -544,20 +563,22 @@ class ExperimentsCall(Kind):
         if self.names and not any(fnmatchcase(name, self.name) for name in known):
             raise Unknown(f"no experiment matches {self.name!r}{listed('; there are', known)}")
 
-    def lists(self, known: Iterable[str]) -> list[str]:
-        """Those of the *known* experiments whose records it shows."""
-        return [identity for identity in known if fnmatchcase(identity, self.pattern)]
+    def lists(self, catalogue: Catalogue) -> list[StoredExperiment]:
+        """The experiments whose records it shows; variants with other parameters only if the pattern has an ``@``."""
+        matching = [each for each in catalogue.experiments.values() if fnmatchcase(each.id, self.pattern)]
+        return (
+            matching if "@" in self.pattern else [each for each in matching if "@" not in each.id or not each.variant]
+        )
 
     def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
-        for experiment in facts.index.catalogue.experiments.values():
-            if fnmatchcase(experiment.id, self.pattern):
-                yield experiment.record
-                yield repr([facts.index.spots.get(f"{experiment.id}/{name}") for name in experiment.figures])
-                yield facts.damaged.get(experiment.id, "")
+        for experiment in self.lists(facts.index.catalogue):
+            yield experiment.record
+            yield repr([facts.index.spots.get(f"{experiment.id}/{name}") for name in experiment.figures])
+            yield facts.damaged.get(experiment.id, "")
         yield repr(sorted(facts.raw.items()))
 
     def html(self, writer: CallWriter) -> str:
-        return writer.figures.records(self.pattern)
+        return writer.figures.records(self.lists(writer.facts.index.catalogue))
 
 
 class DeliverablesCall(Kind):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import Any
 
 import msgspec
 
@@ -12,6 +13,7 @@ from darkroom.core.manifest import Figure, Manifest, StoredFile
 from darkroom.core.units import duration
 from darkroom.press.content.addresses import host_of
 from darkroom.press.content.catalogue import FRESH, StoredExperiment
+from darkroom.press.content.numbers import show
 
 TEXT_WIDTH = 640  # CSS pixels; what is naturally wider reaches into the margin
 
@@ -29,6 +31,7 @@ class ProvenanceLine(msgspec.Struct, frozen=True):
     """What made a figure, ready to be shown; ``clean`` is whether the tree equalled the commit, links may be "".
 
     ``imported_from`` is the address of the program that computed imported results, and ``host`` its host; "" for a run.
+    ``variant`` says what was set for a variant, "" for what is as declared.
     """
 
     experiment: str
@@ -45,6 +48,7 @@ class ProvenanceLine(msgspec.Struct, frozen=True):
     finished: str
     imported_from: str = ""
     host: str = ""
+    variant: str = ""
 
 
 def provenance(manifest: Manifest, repository: str) -> ProvenanceLine:
@@ -68,7 +72,32 @@ def provenance(manifest: Manifest, repository: str) -> ProvenanceLine:
         finished=made.finished_at[:10],
         imported_from=manifest.imported_from.source if manifest.imported_from else "",
         host=host_of(manifest.imported_from.source) if manifest.imported_from else "",
+        variant=_variant_text(manifest),
     )
+
+
+def _variant_text(manifest: Manifest) -> str:
+    if manifest.variant is None:
+        return ""
+    return settings_text(manifest.variant.settings) or manifest.variant.name
+
+
+def choices_of(shown: Sequence[StoredExperiment]) -> list[str]:
+    """What tells experiments apart that have drawn the same figure: the model, or what was set for one of them."""
+    manifests = [each.manifest for each in shown if each.manifest]
+    names = dict.fromkeys(name for each in manifests if each.variant for name in each.variant.settings)
+    models = {each.model for each in manifests}
+    labels = []
+    for each, experiment in zip(manifests, shown, strict=True):
+        values = settings_text({name: each.parameters[name] for name in names if name in each.parameters})
+        model = each.model if len(models) > 1 else ""
+        labels.append(", ".join(part for part in (model, values) if part) or experiment.id)
+    return [label if labels.count(label) == 1 else each.id for label, each in zip(labels, shown, strict=True)]
+
+
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Parameters as readers see them: ``gammas = 0, 1; epochs = 3``."""
+    return "; ".join(f"{name} = {show(value)}" for name, value in settings.items())
 
 
 def badge(experiment: StoredExperiment) -> dict[str, str] | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -28,6 +27,7 @@ from darkroom.press.rendering.captions import (
     FileUse,
     alt_texts,
     badge,
+    choices_of,
     files_of,
     provenance,
     width_of,
@@ -65,7 +65,7 @@ class PageFigures:
         self._numbers = number_figures(page.outline)
 
     def figure(self, shown: FigureCall) -> str:
-        """A figure, as every model has drawn it.
+        """A figure, as every model has drawn it, and as the variants that are named.
 
         Raises:
             Unknown: there is none of that name.
@@ -76,19 +76,18 @@ class PageFigures:
             raise Unknown(f"unknown figure {name!r}")
         first = self._figure(shown, found[0])
         others = [
-            each
-            for each in self._index.catalogue.by_other_models(name)
-            if f"{each.id}/{found[1]}" not in self._context.damaged
+            each for each in shown.beside(self._index.catalogue) if f"{each.id}/{found[1]}" not in self._context.damaged
         ]
         if not others:
             return first
-        models = [each.manifest.model or each.id for each in (found[0], *others) if each.manifest]
-        figures = [
-            first,
-            *(self._figure(shown, each, f"--{each.id.partition('@')[2] or 'default'}") for each in others),
-        ]
-        figures = [Markup(figure) for figure in figures]
-        return self._layouts.render("figures/models.html", anchor=anchor(name), models=models, figures=figures)
+        figures = [first, *(self._figure(shown, each, _suffix(found[0], each)) for each in others)]
+        return self._layouts.render(
+            "figures/models.html",
+            anchor=anchor(name),
+            kind="Parameters" if any(each.variant for each in others) else "Model",
+            models=choices_of([found[0], *others]),
+            figures=[Markup(figure) for figure in figures],
+        )
 
     def picture(self, shown: PictureCall, caption: str) -> str:
         """A static file, a picture or a film, as a figure with number and *caption*, which is HTML."""
@@ -211,11 +210,9 @@ class PageFigures:
                 message = f"{found[0]!r} is left in the caption or alt text of {figure}; replace it"
                 self.faults.append(Fault(path, line, 1, "placeholder", message))
 
-    def records(self, pattern: str) -> str:
-        """The record of every experiment whose id matches *pattern*."""
-        experiments = self._index.catalogue.experiments.values()
-        chosen = [self._record(each) for each in experiments if fnmatchcase(each.id, pattern)]
-        return self._layouts.render("layouts/experiments.html", experiments=chosen)
+    def records(self, shown: Iterable[StoredExperiment]) -> str:
+        """The records of experiments."""
+        return self._layouts.render("layouts/experiments.html", experiments=[self._record(each) for each in shown])
 
     def _record(self, experiment: StoredExperiment) -> dict[str, Any]:
         manifest = experiment.manifest
@@ -271,3 +268,9 @@ class PageFigures:
         """The address of the raw results, or "" where they are not published."""
         target = self._context.raw.get(f"{experiment}/{ARRAYS}", "")
         return self._root + target if target else ""
+
+
+def _suffix(first: StoredExperiment, other: StoredExperiment) -> str:
+    """What makes the anchor of the same figure of another experiment distinct."""
+    shared = f"{first.id}@" if other.id.startswith(f"{first.id}@") else f"{other.id.partition('@')[0]}@"
+    return f"--{other.id.removeprefix(shared).replace('@', '--') if '@' in other.id else 'default'}"

@@ -12,7 +12,7 @@ from darkroom.core.manifest import NAME, UNWRITTEN, Figure, advice, checks
 from darkroom.core.paths import alike, links_among
 from darkroom.press.content.catalogue import FRESH, StoredExperiment
 from darkroom.press.rendering.context import Context
-from darkroom.press.content.page_calls import kinds_in
+from darkroom.press.content.page_calls import FigureCall, kinds_in
 from darkroom.press.content.references import Index
 from darkroom.press.site.sources import Findings, Sources
 from darkroom.press.typeset.vetted import Vetted
@@ -22,6 +22,7 @@ from darkroom.press.typeset.vetting import LARGEST, is_published
 def judge_experiments(sources: Sources, index: Index, findings: Findings) -> None:
     """Report experiments that are not fresh, and figures that no page shows."""
     waited_for, shown, rule = _waited_for(sources), _called_for(sources), checks(sources.inputs.digest)
+    tried = {each.id for each in sources.catalogue.experiments.values() if "@" in each.id and each.variant} - shown
     unseen, unwritten = list[str](), list[str]()
     for experiment in sources.catalogue.experiments.values():
         place = _place(sources, experiment)
@@ -33,7 +34,7 @@ def judge_experiments(sources: Sources, index: Index, findings: Findings) -> Non
         if experiment.state == "orphan":
             message = f"{experiment.id} has outputs but is not declared; delete its outputs or restore the code"
             findings.warnings.append(Fault(place, 1, 1, "orphan", message))
-        elif experiment.state != FRESH and experiment.id not in waited_for:
+        elif experiment.state != FRESH and experiment.id not in waited_for and experiment.id not in tried:
             if not experiment.digest and experiment.id not in shown:
                 unseen.append(experiment.id)  # no published page needs it
                 continue
@@ -53,9 +54,12 @@ def judge_experiments(sources: Sources, index: Index, findings: Findings) -> Non
 def damaged_figures(sources: Sources, index: Index, findings: Findings) -> dict[str, str]:
     """Report shown figures whose files are not those that the manifest names; gives what is wrong, by id and name."""
     damaged, vetted = {}, Vetted()
+    beside: dict[str, dict[str, StoredExperiment]] = {name: {} for name in index.spots}
+    for call in _figure_calls(sources):
+        beside[call.name] |= {each.id: each for each in call.beside(sources.catalogue)}
     for name in index.spots:
         found = sources.catalogue.figure(name)
-        for experiment in (found[0], *sources.catalogue.by_other_models(name)) if found else ():
+        for experiment in {found[0].id: found[0], **beside[name]}.values() if found else ():
             figure = experiment.drawn(name.rpartition("/")[2])
             if figure and figure.kind not in index.kinds:
                 full = f"{experiment.id}/{name.rpartition('/')[2]}"
@@ -152,7 +156,13 @@ def _waited_for(sources: Sources) -> set[str]:
 def _called_for(sources: Sources, *, values: bool = False) -> set[str]:
     """The experiments whose figures or values, or whose *values* alone, a page shows."""
     kinds = (kind for outline in sources.outlines.values() for kind in kinds_in(outline) if kind.is_value or not values)
-    return {owner.id for kind in kinds if (owner := kind.experiment(sources.catalogue))}
+    named = {owner.id for kind in kinds if (owner := kind.experiment(sources.catalogue))}
+    return named | {each.id for call in _figure_calls(sources) if not values for each in call.beside(sources.catalogue)}
+
+
+def _figure_calls(sources: Sources) -> Iterator[FigureCall]:
+    for outline in sources.outlines.values():
+        yield from (kind for kind in kinds_in(outline) if isinstance(kind, FigureCall))
 
 
 def _place(sources: Sources, experiment: StoredExperiment) -> str:

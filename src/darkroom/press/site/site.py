@@ -165,7 +165,7 @@ def _index(sources: Sources) -> Index:
     for outline in ordered:
         for call in page_calls.kinds_in(outline):
             if isinstance(call, page_calls.ExperimentsCall):
-                records = {identity: outline.url for identity in call.lists(sources.catalogue.experiments)} | records
+                records = {each.id: outline.url for each in call.lists(sources.catalogue)} | records
     where = {name: tuple(found) for name, found in spots.items()}
     return Index(
         sources.catalogue,
