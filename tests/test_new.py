@@ -90,6 +90,21 @@ def test_the_theme_and_figures_of_an_installed_darkroom_count(installed: Path, t
     assert "walks/exponent  drew law, distances" in built.stderr
 
 
+def test_it_does_not_matter_where_darkroom_is_installed(installed: Path, tmp_path: Path) -> None:
+    """Outside of the project, or in an environment within it, as is usual: what was drawn there is fresh here."""
+    project = tmp_path / "report"
+    within = project / ".venv/lib/site-packages"
+    assert _called(installed, tmp_path, "-m", "darkroom", "new", "report").returncode == 0
+    shutil.copytree(installed, within)
+    assert _called(within, project, "build.py").returncode == 0
+    manifest = project / "experiments/outputs/walks/exponent/manifest.json"
+    assert "darkroom.figures.curves.line_plot" in manifest.read_text()
+    before = manifest.read_bytes()
+    built = _called(installed, project, "build.py", "--strict")
+    assert built.returncode == 0 and "drew" not in built.stderr, built.stderr
+    assert manifest.read_bytes() == before
+
+
 def test_a_file_of_the_project_replaces_one_of_the_theme(tmp_path: Path) -> None:
     """And nothing but that; ``site.css`` and ``site.js`` come on top."""
     create(tmp_path)

@@ -132,10 +132,13 @@ def library_files(base: str) -> list[str]:
 def module_name(path: str, base: str = "") -> str:
     """``experiments.part_b.denoiser`` for ``experiments/part_b/denoiser.py``; a package is named for its folder.
 
-    A path that leads out of *base* is one of the installed Darkroom.
+    A path of the installed Darkroom may lead out of *base*, or into an environment that lies in it, such as ``.venv``.
     """
-    if path.startswith("../"):
-        path = os.path.relpath(f"{base}/{path}", _LIBRARY.parent)
+    if base and os.path.isabs(base):  # noqa: PTH117
+        with suppress(ValueError):  # on another drive of Windows
+            inside = os.path.relpath(f"{base}/{path}", _LIBRARY.parent)
+            if inside.startswith(f"{_LIBRARY.name}{os.sep}"):
+                path = inside.replace(os.sep, "/")
     stem = path.removeprefix("src/").removesuffix(".py").removesuffix("/__init__")
     return stem.replace("/", ".")
 
