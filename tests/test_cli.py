@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from darkroom import cli
+from darkroom import __version__, cli
 from darkroom.core.record import ExperimentRecord
 from tests.lab.workshop import Workshop, make
 from tests.press.projects import ROOT, copy_templates
@@ -527,7 +527,7 @@ def test_a_package_that_is_missing_is_named(module: str, project: Workshop, tmp_
     done = _without(project.root, module, "--no-run", "--site", str(tmp_path / "site"))
     lines = [line for line in done.stderr.splitlines() if not line.startswith("warning: ")]
     assert done.returncode == 2
-    assert lines == [f"{module} is not installed; run {sys.executable} -m pip install darkroom"]
+    assert lines == [f"{module} is not installed; run {sys.executable} -m pip install darkroom=={__version__}"]
 
 
 def test_every_dependency_is_known() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
+from darkroom import __version__
 from darkroom.core.errors import (
     NO_MEMORY,
     ContentError,
@@ -150,7 +151,7 @@ def _how_to_install(error: ImportError, root: Path) -> str:
     missing = isinstance(error, ModuleNotFoundError)
     problem = "is not installed" if missing else f"cannot be imported ({' '.join(str(error).split())[:200]})"
     own = (root / "pyproject.toml").is_file() and (root / "src/darkroom").is_dir()
-    what = f"-e {quote(os.path.relpath(root))}" if own else "darkroom"
+    what = f"-e {quote(os.path.relpath(root))}" if own else quote(f"darkroom=={__version__}")  # no other of that name
     again = "" if missing else "--force-reinstall "
     return f"{error.name} {problem}; run {quote(sys.executable)} -m pip install {again}{what}"
 

@@ -14,7 +14,7 @@ from darkroom.figures.grids import tiles
 from darkroom.figures.interactive import Turning, compare, distances, slides, turning
 from darkroom.figures.matrices import heat_map
 from darkroom.figures.palette import Paint
-from darkroom.figures.pixels import sheet
+from darkroom.figures.pixels import png, sheet
 from darkroom.figures.tables import table
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "line_plot",
     "matplotlib_plot",
     "network",
+    "png",
     "sheet",
     "slides",
     "table",
