@@ -24,7 +24,7 @@ def on_a_gpu(tmp_path_factory: pytest.TempPathFactory) -> list[ExperimentRecipe]
 
 
 def test_the_table_has_a_row_for_each_experiment(on_a_gpu):
-    rows = re.findall(r"^\| `(\w+/\w+)` \|", (ROOT / "docs/gpu.md").read_text("utf-8"), re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+/\w+)` \|", (ROOT / "templates/pages/docs/gpu.md").read_text("utf-8"), re.MULTILINE)
     assert sorted(rows) == sorted(recipe.id for recipe in on_a_gpu)
 
 

@@ -194,7 +194,7 @@ def test_the_script_of_the_docs_makes_a_table(project: Project) -> None:
     wanted = '[[deliverable]]\nid = "{}"\ntitle = "T"\nsection = "index"\nwords = {}\n'
     (project.root / "templates/deliverables.toml").write_text(wanted.format("A", 0) + wanted.format("B", 9))
     project.build()
-    text = (ROOT / "docs/record.md").read_text().partition("<!-- script -->\n```python\n")[2]
+    text = (ROOT / "templates/pages/docs/record.md").read_text().partition("<!-- script -->\n```python\n")[2]
     script = text.partition("```")[0]
     command = [sys.executable, "-c", script, str(project.site), str(project.site)]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
