@@ -432,6 +432,12 @@ def _link() -> zipfile.ZipInfo:
     return info
 
 
+def _named(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo("x")
+    info.filename = name  # which the constructor would cut off
+    return info
+
+
 ARCHIVES: dict[str, tuple[list[tuple[Any, bytes]], str]] = {
     "out of the folder": (
         [("../loss.npy", npy(LOSS))],
@@ -440,6 +446,10 @@ ARCHIVES: dict[str, tuple[list[tuple[Any, bytes]], str]] = {
     "from the root": ([("/loss.npy", npy(LOSS))], "is not a plain path within the folder"),
     "of Windows": ([("..\\loss.npy", npy(LOSS))], "is not a plain path within the folder"),
     "a drive": ([("C:/loss.npy", npy(LOSS))], "is a path that some file systems cannot store"),
+    "with a NUL": (
+        [(_named("loss.npy\0.exe"), npy(LOSS))],
+        r"'loss.npy\x00.exe' is a path that some file systems cannot store",
+    ),
     "a link": ([(_link(), b"/etc/passwd")], "given.zip: loss.npy: is a link, or not a plain file"),
     "twice": ([("loss.npy", npy(LOSS)), ("loss.npy", npy(GREY))], "loss.npy: is given twice"),
     "in another case": (

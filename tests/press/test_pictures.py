@@ -55,6 +55,23 @@ def film() -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("inner", "script"),
+    [
+        ('<a href=" java&#10;script:x"/>', "javascript:"),
+        ('<a><set attributeName="xlink:href" to="JavaScript:x"/></a>', "javascript:"),
+        ('<a><animate attributeName="href" values="#a; javascript:x"/></a>', "javascript:"),
+        ('<foreignObject><iframe srcdoc="x"/></foreignObject>', "<iframe>"),
+    ],
+)
+def test_no_script_is_published_in_a_drawing(inner: str, script: str) -> None:
+    """Opened directly, by a link to the file, it would run."""
+    head = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="9" height="9">'
+    assert judge(f"{head}{inner}</svg>".encode(), "a.svg").fault.startswith(f"{script}: it does not run in a page")
+    harmless = '<animate attributeName="fill" values="red;blue"/><a href="#javascript:"/>'
+    assert judge(f"{head}{harmless}</svg>".encode(), "a.svg") == Picture(9, 9)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".gif", ".webp", ".avif"])
 def test_what_browsers_show_has_its_size(suffix: str) -> None:
     """Also under another name: browsers look at the content."""
@@ -197,6 +214,9 @@ LOADS = "since an SVG in a page loads nothing"
             25,
             f"\"url('f.woff2')\" is not loaded, {LOADS}; embed it",
         ),
+        ('<rect fill="url(b.svg#a)"/>', 0, f"'url(b.svg#a)' is not shown, {LOADS}"),
+        ('<rect style="mask: url(https://e.com/a)"/>', 0, f"'url(https://e.com/a)' is not shown, {LOADS}"),
+        ('<foreignObject><img src="a.png"/></foreignObject>', 15, f"'a.png' is not shown, {LOADS}"),
         ('<?xml-stylesheet href="a.css"?>', 0, f"<?xml-stylesheet?> is not loaded, {LOADS}; write <style> in it"),
     ],
 )

@@ -146,7 +146,7 @@ class _Collector:
         if not members:
             self.faults.add(path.name, "has no files; pack results into it")
         for member in members:
-            name = member.filename.replace("\\", "/")
+            name = member.orig_filename.replace("\\", "/")  # all of it: the other ends where a NUL is
             kind = stat.S_IFMT(member.external_attr >> 16)  # 0 where the program that packed it noted none
             if kind not in {0, stat.S_IFREG}:
                 self.faults.add(f"{path.name}: {name}", "is a link, or not a plain file; pack the file itself")

@@ -15,7 +15,7 @@ from darkroom.core.paths import InvalidTOML, parse_toml
 from darkroom.core.patterns import lazy_pattern
 
 LONGEST = 20_000  # characters of a table
-_CONTROL = lazy_pattern(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = lazy_pattern(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202d\u202e\ufeff]")
 _KINDS = {
     str: "a string in quotes",
     int: "a whole number",
@@ -86,7 +86,7 @@ _FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "base_url": (_is_address, "an address that begins with https://, without ? and #"),
     "repository": (_is_address, "an address that begins with https://, without ? and #"),
     "published": (is_day, 'a day such as "2026-11-21"'),
-    "language": (lambda value: bool(re.fullmatch(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*", value)), 'a tag such as "en"'),
+    "language": (lambda value: bool(re.fullmatch(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*", value)), 'a tag such as "en"'),
     "raw_limit_mb": (lambda value: isfinite(value) and value >= 0, "a number of megabytes, 0 or more"),
 }
 
@@ -152,13 +152,26 @@ def _wrong_keys(
             wrong(name, f"{name!r} should be {wanted}, not {_written(value)}")
         elif found := _CONTROL.search(_texts_of(value)):
             wrong(name, f"{name!r} holds a control character, U+{ord(found[0]):04X}; remove it")
+        elif isinstance(value, list) and not all(map(str.strip, value)):
+            wrong(name, f"{name!r} holds an empty string; remove it")
         elif name == "macros":
             for macro, body in value.items():
                 if not re.fullmatch(r"\\(?:[A-Za-z@]+|.)", macro):
                     wrong(macro, _misnamed(macro))
                 if re.search(r"(?<!\\)(?:\\\\)*%", body):
                     wrong(macro, f"{macro}: {_PERCENT}")
+                if not _is_balanced(body):
+                    wrong(macro, f"{macro}: its braces do not match; write one }} for each {{")
     return faults
+
+
+def _is_balanced(tex: str) -> bool:
+    depth = 0
+    for found in re.finditer(r"\\.|[{}]", tex, re.DOTALL):
+        depth += {"{": 1, "}": -1}.get(found[0], 0)
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 def _written(value: object) -> str:

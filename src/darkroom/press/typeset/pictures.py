@@ -338,13 +338,18 @@ def _drawing(content: bytes) -> Picture:
 def _script(name: str, attributes: Mapping[str, str]) -> str:
     """What of an element is a script, or ""."""
     local = name.rpartition(" ")[2]
-    if local.lower() == "script":
+    if local.lower() in {"script", "iframe", "object", "embed"}:
         return f"<{local}>"
     found = next((each for each in attributes if " " not in each and each.lower().startswith("on")), "")
     if found:
         return f"{found}="
-    links = (value for each, value in attributes.items() if each.rpartition(" ")[2] == "href")
-    return next(("javascript:" for value in links if value.strip().lower().startswith("javascript:")), "")
+    animated = attributes.get("attributeName", "").rpartition(":")[2].strip() == "href"
+    links = (value for each, value in attributes.items() if animated or each.rpartition(" ")[2] == "href")
+    addresses = (_BLANK.sub("", address).lower() for value in links for address in value.split(";"))
+    return "javascript:" if any(address.startswith("javascript:") for address in addresses) else ""
+
+
+_BLANK = lazy_pattern(r"[\x00-\x20]")  # which browsers pass over in the scheme of an address
 
 
 _LOADED = lazy_pattern(r"""@import\b[^;\n]*|(?<!@namespace )url\(\s*["']?(?!["'#\s]|data:)[^)\n]*\)""", re.IGNORECASE)
@@ -352,10 +357,13 @@ _LOADED = lazy_pattern(r"""@import\b[^;\n]*|(?<!@namespace )url\(\s*["']?(?!["'#
 
 def _loaded(name: str, attributes: Mapping[str, str]) -> str:
     """The address of another file that an element of a drawing would show, or ""."""
-    if name.rpartition(" ")[2] not in {"image", "use", "feImage"}:
-        return ""
-    links = (value.strip() for each, value in attributes.items() if each.rpartition(" ")[2] == "href")
-    return next((value for value in links if value and not value.lower().startswith(("#", "data:"))), "")
+    if name.rpartition(" ")[2] in {"image", "use", "feImage", "img"}:
+        links = (value.strip() for each, value in attributes.items() if each.rpartition(" ")[2] in {"href", "src"})
+        found = next((value for value in links if value and not value.lower().startswith(("#", "data:"))), "")
+        if found:
+            return found
+    styles = (_LOADED.search(value) for each, value in attributes.items() if " " not in each and "(" in value)
+    return next((style[0] for style in styles if style), "")
 
 
 def _natural_size(attributes: Mapping[str, str]) -> Picture:
