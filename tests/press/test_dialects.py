@@ -392,6 +392,7 @@ DOUBTFUL: dict[str, tuple[str, list[str]]] = {
         "1:1 markdown: * is not markup here, since it is between punctuation and a letter; write <i>...</i>",
         "1:25 markdown: ** is not markup here, since it is between punctuation and a letter; write <b>...</b>",
     ]),
+    "two terms": ("A\nB\n: c", ["3:1 markdown: a definition has one term above it, and a blank line above that"]),
     "definitions": ("A\n: b\nC\n: d\n\n## D\n\nE\n~ f", [
         "3:1 markdown: this line belongs to the definition above it; leave a blank line before a term", "9:1 markdown: a definition starts with : below its term",
     ]),

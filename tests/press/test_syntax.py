@@ -47,6 +47,12 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         ('href="#eq-ta">(A)</a> <a class="ref" href="#eq-tb">(B)</a> <a class="ref" href="#eq-gh">(1)</a> <a class="ref" href="#eq-ii">(2)</a>',
          "h \\tag{1}", "[i \\tag{2}]"), ("\\label",),
     ),
+    "tags": (
+        "\\begin{align} a \\tag{$\\star$} \\label{st} \\\\ b \\tag{\\dag} \\label{da} \\\\ c \\tag{\\text{A \\& B}} \\label{ab} \\\\ d \\tag{<i onclick=x>} \\label{ht} \\end{align}\n\n"
+        "\\ref{st} \\ref{da} \\ref{ab} \\ref{ht} {{ ref(\"ht\") }} $\\eqref{st}$",
+        ('>[\\star]</a>', '>[\\dag]</a>', '>A &amp; B</a>', '>&lt;i onclick=x&gt;</a>', 'Equation&nbsp;(&lt;i onclick=x&gt;)</a>', "[\\text{($\\star$)}]"),
+        ("<i ", "\\tag{1}"),
+    ),
     "macros": (
         "$$\\newcommand{\\bx}{\\mathbf x} \\DeclareMathOperator{\\argmax}{arg\\,max}$$\n\n$\\bx$ and $\\argmax \\bx$ and $\\def\\by{y}\\by$.",
         ("[\\bx]", "[\\argmax \\bx]", "[\\by]"), ("newcommand", 'class="equation"'),

@@ -422,7 +422,7 @@ class Row(NamedTuple):
 
 
 _ROW = lazy_pattern(
-    r"\\begin\{[^}]*\}|\\end\{[^}]*\}|\\label\s*\{(?P<label>[^{}]*)\}|\\tag\*?\s*\{(?P<tag>[^{}]*)\}"
+    r"\\begin\{[^}]*\}|\\end\{[^}]*\}|\\label\s*\{(?P<label>[^{}]*)\}|\\tag\*?\s*\{(?P<tag>(?:[^{}]|\{[^{}]*\})*)\}"
     r"|\\(?P<no>notag|nonumber)(?![A-Za-z])|\\\\|\\.|[{}]",
     re.DOTALL,
 )
@@ -606,6 +606,7 @@ def prepare(
     A macro holds from the formula that defines it on; *macros* are those of the front matter.
     """
     known, targets, wrong = dict(macros), dict[str, Target](), list[tuple[int, str]]()
+    shown: dict[str, str] = {}  # the tags of targets
     whole, formulas = formulas, [_bare(each) for each in formulas]
     tags = _tags(formulas)
     steps: list[tuple[Formula, list[Edit], dict[str, str], list[str]]] = []
@@ -637,7 +638,8 @@ def prepare(
                 wrong.append((place, f"two formulas on this page are named {row.name!r}{alike}"))
             elif row.name and formula.display:
                 anchors.append(anchor_of(row.name))
-                targets[row.name] = Target("Equation", row.name, tag, anchors[-1])
+                targets[row.name] = Target("Equation", row.name, _as_text(tag), anchors[-1])
+                shown[row.name] = tag
         steps.append((written, edits, used(known, formula.tex), anchors))
     prepared = []
     for formula, edits, its_macros, anchors in steps:
@@ -646,10 +648,27 @@ def prepare(
             if target is None:
                 wrong.append((formula.place(found.start()), f"no formula on this page is named {found['name']!r}"))
             else:
-                number = target.number if found["kind"] == "ref" else f"({target.number})"
+                tag = shown[target.name]
+                number = tag if found["kind"] == "ref" else f"({tag})"
                 edits.append((*found.span(), rf"\text{{{number}}}"))
         prepared.append(Prepared(formula, tuple(sorted(edits)), tuple(its_macros.items()), tuple(anchors)))
     return prepared, list(targets.values()), wrong
+
+
+_TAG = lazy_pattern(
+    r"\$(?:\\.|[^\\$])*\$|\\text\{(?P<text>[^{}]*)\}|\\(?P<sign>[&%#_{} ])|\\[A-Za-z]+(?:\{[^{}]*\})*|[{}]"
+)
+
+
+def _as_text(tag: str) -> str:
+    r"""A tag, which is text of TeX, as text of a page with formulas: ``$\star$`` stays, ``\dag`` becomes a formula."""
+
+    def piece(found: re.Match[str]) -> str:
+        if found["text"] is not None or found["sign"]:
+            return _as_text(found["text"] or "") or found["sign"] or ""
+        return "" if found[0] in "{}" else found[0] if found[0].startswith("$") else f"${found[0]}$"
+
+    return _TAG.sub(piece, tag)
 
 
 def _bare(formula: Formula) -> Formula:
@@ -667,4 +686,8 @@ def _has_rows(formula: Formula) -> bool:
 
 
 def _tags(formulas: Iterable[Formula]) -> set[str]:
-    return {tag.strip() for formula in formulas for tag in re.findall(r"\\tag\*?\s*\{([^{}]*)\}", formula.tex)}
+    return {
+        tag.strip()
+        for formula in formulas
+        for tag in re.findall(r"\\tag\*?\s*\{((?:[^{}]|\{[^{}]*\})*)\}", formula.tex)
+    }

@@ -373,8 +373,9 @@ class RefCall(Kind):
         url, found = index.target(self.name, writer.url)
         suffix = "" if url == writer.url else f" of {writer.inline(index.names[url])}"
         if isinstance(found, Target):
-            brief = {"ref": found.number, "eqref": f"({found.number})"}
-            shown, target = brief.get(str(short), f"Equation&nbsp;({found.number})"), found.anchor
+            number = writer.inline(found.number)
+            brief = {"ref": number, "eqref": f"({number})"}
+            shown, target = brief.get(str(short), f"Equation&nbsp;({number})"), found.anchor
         elif isinstance(found, Heading):
             shown = f"Section&nbsp;{found.number}" if found.number else f"“{escape(found.text)}”"
             shown, target, suffix = (found.number if short == "ref" and found.number else shown), found.anchor, ""

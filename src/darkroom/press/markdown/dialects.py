@@ -165,6 +165,7 @@ _DOUBTS = (
     ("\t", r"\A[^\n\t]+\t[^\n]*(?:\n[^\n\t]+\t[^\n]*)+\Z", f"if this is a table, use | between cells and {_DELIMITER}"),
     ("\n", r"(?m)^[ \t]*[├└│┌╔║╚].*\n(?=.)", "these lines will be joined; put them into a fence of ```"),
     ("$", r"(?m)^\$[ \t]+[a-z][\w./-]*(?:[ \t]|$)", "put a command into a fence of ```, which keeps its lines"),
+    ("\n:", r"\n(?P<at>:)[ \t]+\S", "a definition has one term above it, and a blank line above that"),
     ("\n~", r"\A[^\n]+\n(?P<at>)~[ \t]+[^\s\d]", "a definition starts with : below its term"),
     ("＃", r"(?m)^＃+[ \u3000]*\S", "a heading starts with ##, in half-width characters"),
     (

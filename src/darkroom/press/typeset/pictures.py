@@ -44,7 +44,7 @@ _OPENINGS: dict[str, tuple[bytes, ...]] = {
     ".mp3": (b"ID3", b"\xff"),
     ".wav": (b"RIFF",),
 }
-_VERSION = 3
+_VERSION = 4
 _UNITS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "pc": 16.0, "in": 96.0, "cm": 96 / 2.54, "mm": 9.6 / 2.54}
 _LENGTH = lazy_pattern(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([a-z]*)\s*")
 
