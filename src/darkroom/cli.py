@@ -846,7 +846,11 @@ def _command_line() -> CommandLine:
             name,
             parser.description or "",
             " ".join(
-                ["python build.py", name, *(_written(each) for each in parser._actions if not each.option_strings)]
+                [
+                    "darkroom" if name == "new" else "python build.py",
+                    name,
+                    *(_written(each) for each in parser._actions if not each.option_strings),
+                ]
             ),
             options(parser._actions, of_all=False),
         )

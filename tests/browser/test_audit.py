@@ -22,7 +22,18 @@ from tests.press.projects import ROOT
 
 pytestmark = pytest.mark.browser
 
-OWN = ("index", "part-a", "part-b", "pocket-if", "reproduce", "404")
+OWN = (
+    "index",
+    "part-a",
+    "part-b",
+    "pocket-if",
+    "reproduce",
+    "404",
+    "docs/index",
+    "docs/first-report",
+    "docs/command-line",
+)
+OWN += ("docs/reference-diffusion", "docs/theme")
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 OF_COLOUR = ("color-contrast", "link-in-text-block")  # nothing else can be otherwise in the dark
 AXE = "axe.run({{runOnly: {}, resultTypes: ['violations']}}).then((found) => found.violations)"
