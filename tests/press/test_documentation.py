@@ -241,6 +241,7 @@ def test_the_source_is_linked_at_the_commit(library: Project) -> None:
         ('reference("empty")', "empty has no public functions or classes; name another module"),
         ('reference("listed")', "listed.py: __all__ is not a list of names (line 2)"),
         ('reference("lost")', "there is no function or class 'gone' in lost.py; it has none"),
+        ('reference("deep")', "deep.py is nested too deeply to be shown"),
         ('reference("told")', "told.py:2: Args of f describe 'hight', which it does not take; did you mean 'height'?"),
     ],
 )
@@ -251,6 +252,7 @@ def test_what_cannot_be_shown_is_a_fault(call: str, said: str, library: Project)
         "empty": "x = 1",
         "listed": "\n__all__ = [f() for f in x]",
         "lost": "__all__ = ['gone']",
+        "deep": f"def f(x: {'a.' * 900}b): ...",
         "told": '\ndef f(height, *rest):\n    """F.\n\n    Args:\n        hight: a.\n        *rest: b.\n    """',
     }.items():
         (library.root / f"{name}.py").write_text(text)

@@ -7,6 +7,7 @@ that a package takes from its modules are followed to where they are defined.
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -90,11 +91,43 @@ def documented(name: str, root: Path) -> DocumentedName:
         NoSource: no module of the project, or of Darkroom, has it, or it cannot be read.
     """
     path, rest = find_module(name, root)
+    try:
+        return _found(name, path, rest, root)
+    except (RecursionError, MemoryError):
+        raise NoSource(f"{_file(path, root)} is nested too deeply to be shown") from None
+
+
+def _found(name: str, path: Path, rest: Sequence[str], root: Path) -> DocumentedName:
     if rest:
         return DocumentedName(name, Docstring(), (_item(name, path, rest, root),), False)
     module = _parsed(path)
     items = tuple(_item(f"{name}.{each}", path, [each], root) for each in _public(module, path))
     return DocumentedName(name, read_docstring(ast.get_docstring(module) or ""), items, True, _file(path, root))
+
+
+class DocumentedAt(msgspec.Struct, frozen=True):
+    """A dotted name whose reference a page has: the address of the page, and the files that say what it stands for."""
+
+    name: str
+    url: str
+    files: tuple[str, ...]
+
+    def read(self, root: Path) -> DocumentedName:
+        """What the name stands for, read again only where one of its files has changed.
+
+        Raises:
+            NoSource: as for :func:`documented`.
+        """
+        try:
+            looks = [os.stat(file) for file in self.files]  # noqa: PTH116
+        except OSError:  # it was removed since
+            return documented(self.name, root)
+        return _documented(self.name, root, tuple((look.st_mtime_ns, look.st_size, look.st_ino) for look in looks))
+
+
+@lru_cache(256)
+def _documented(name: str, root: Path, looks: tuple[tuple[int, int, int], ...]) -> DocumentedName:
+    return documented(name, root)
 
 
 def sources_of(name: str, root: Path, depth: int = 0) -> list[Path]:

@@ -37,7 +37,7 @@ from darkroom.press.content.calls import KINDS, Call, Choices, NotRun, PageCall,
 from darkroom.press.content.catalogue import Catalogue, StoredExperiment
 from darkroom.press.content.command_line import CommandLine
 from darkroom.press.content.docstring_html import DocstringWriter
-from darkroom.press.content.documented import DocumentedItem, documented, sources_of
+from darkroom.press.content.documented import DocumentedAt, DocumentedItem, sources_of
 from darkroom.press.content.listings import NoSource, highlighted, listing_of, source_file, wrong_marks
 from darkroom.press.content.mathtext import Edit, Prepared, Rewritten, Target, rewrite
 from darkroom.press.content.numbers import Value, as_html, as_tex, show
@@ -452,7 +452,7 @@ class ReferenceCall(Kind):
         wrong = []
         for name in self.names:
             try:
-                found = documented(name, index.root)
+                found = index.references[name].read(index.root)
             except NoSource as problem:
                 raise Unknown(str(problem)) from None
             if not found.items:
@@ -462,11 +462,10 @@ class ReferenceCall(Kind):
             raise Unknown("; ".join(wrong))
 
     def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
-        yield f"{facts.commit} {sorted(facts.index.references.items())}"
-        for name in self.names:
-            yield from map(digest, sources_of(name, facts.index.root))
-        for name in sorted(facts.index.references):  # what is linked
-            yield from map(digest, sources_of(name, facts.index.root))
+        yield facts.commit
+        for each in facts.index.references.values():  # those of others are linked
+            yield f"{each.name} {each.url}"
+            yield from (digest(Path(file)) for file in each.files)
 
     def html(self, writer: CallWriter) -> str:
         return "\n".join(map(_Reference(writer, writer.level(self.call)).html, self.names))
@@ -479,7 +478,7 @@ class _Reference:
         self._writer, self._level, self._index = writer, level, writer.facts.index
 
     def html(self, name: str) -> str:
-        found = documented(name, self._index.root)
+        found = self._index.references[name].read(self._index.root)
         return self._writer.layout(
             "reference",
             module=found.name if found.is_module else "",
@@ -525,9 +524,9 @@ class _Reference:
     def _known(self) -> list[tuple[Mapping[str, str], str]]:
         """The names that each reference of the site has, and its page."""
         found: list[tuple[Mapping[str, str], str]] = []
-        for name, url in self._index.references.items():
+        for each in self._index.references.values():
             with suppress(NoSource):  # which is reported where it is called for
-                found.append((documented(name, self._index.root).known, url))
+                found.append((each.read(self._index.root).known, each.url))
         return found
 
 
@@ -704,6 +703,16 @@ def find_mentions(outlines: Iterable[Outline]) -> dict[str, tuple[Mention, ...]]
                 mention = Mention(outline.url, section.anchor, section.number or section.text)
                 found.setdefault(figure, []).append(mention)
     return {figure: tuple(dict.fromkeys(mentions)) for figure, mentions in found.items()}
+
+
+def find_documented(outlines: Iterable[Outline], root: Path) -> dict[str, DocumentedAt]:
+    """The modules, classes and functions that pages document, by name; of several pages the first has the reference."""
+    found: dict[str, DocumentedAt] = {}
+    for outline in outlines:
+        for name in (name for kind in kinds_in(outline) for name in kind.documents):
+            if name not in found:
+                found[name] = DocumentedAt(name, outline.url, tuple(map(str, sources_of(name, root))))
+    return found
 
 
 def _section_at(outline: Outline, call: Call) -> Heading | None:

@@ -12,6 +12,7 @@ from darkroom.core.errors import nearest
 from darkroom.core.manifest import Manifest
 from darkroom.press.content.calls import Literal, NotRun, Unknown, listed
 from darkroom.press.content.catalogue import Catalogue
+from darkroom.press.content.documented import DocumentedAt
 from darkroom.press.content.mathtext import Target
 from darkroom.press.content.numbers import Value
 from darkroom.press.content.outlines import Heading, Meta
@@ -41,8 +42,8 @@ class Index(msgspec.Struct, frozen=True):
     a figure, ``equations`` the named formulas by the page's address and their name, ``static`` the names of static files,
     ``root`` the project's folder, ``names`` what pages are called, by address, ``kinds`` those of figures that the theme
     has a template for; where that ``is_untrusted`` it lacks the project's. ``lists`` are those of deliverables,
-    ``pages`` the addresses and front matter of all pages in reading order, ``references`` the address of the page that has
-    the reference of a module, a class or a function.
+    ``pages`` the addresses and front matter of all pages in reading order, ``references`` the modules, classes and
+    functions whose reference a page has, by their names.
     """
 
     catalogue: Catalogue
@@ -59,7 +60,7 @@ class Index(msgspec.Struct, frozen=True):
     is_untrusted: bool = False
     lists: tuple[str, ...] = ()
     pages: tuple[tuple[str, Meta], ...] = ()
-    references: Mapping[str, str] = {}
+    references: Mapping[str, DocumentedAt] = {}
 
     def mentions_of(self, figure: str, url: str) -> tuple[Mention, ...]:
         """The sections whose references lead to *figure* on the page at *url*."""

@@ -182,12 +182,7 @@ def _index(sources: Sources) -> Index:
         sources.places.untrusted,
         tuple(each.name for each in sources.lists),
         tuple((outline.url, outline.meta) for outline in ordered),
-        {
-            name: outline.url
-            for outline in reversed(ordered)  # of several pages the first
-            for kind in page_calls.kinds_in(outline)
-            for name in kind.documents
-        },
+        page_calls.find_documented(ordered, sources.places.root),
     )
 
 
