@@ -378,3 +378,128 @@ def test_a_date_is_a_day_and_pages_need_one(project: Project) -> None:
     assert faults(project) == ["4:1 front-matter: 'date' should be a string in quotes, not 2026-11-30"]
     project.page("{{ pages() }}")
     assert faults(project) == ['5:4 reference: no page has a date; give one date = "2026-11-30" in its front matter']
+
+
+# Claims -----------------------------------------------------------------------------------------------------------------
+
+
+def _measured(stocked: Project, ours: float = 0.0081, other: float = 0.0165) -> None:
+    stocked.outputs.add(
+        "part_b/ours", metrics={"mse": ours, "by_epoch": {"1": 0.5, "5": 0.1}}, parameters={"epochs": 5}
+    )
+    stocked.outputs.add("part_b/other", metrics={"mse": other})
+
+
+HOLD = {
+    "two metrics": 'metric("part_b/ours/mse") < metric("part_b/other/mse")',
+    "a chain": '0.008 < metric("part_b/ours/mse") <= 0.0081',
+    "a label": 'metric("part_b/ours/by_epoch", at=5) < metric("part_b/ours/by_epoch", at=1)',
+    "arithmetic": 'metric("part_b/other/mse") / metric("part_b/ours/mse") > 2 and not metric("part_b/ours/mse") > 1',
+    "a parameter": 'param("part_b/ours", "epochs") == 5',
+    "a function": 'abs(metric("part_b/ours/mse") - 0.0081) < 1e-9',
+    "either": "metric('part_b/ours/mse') > 1 or metric('part_b/ours/mse') < 1",
+}
+
+
+@pytest.mark.parametrize("case", HOLD)
+def test_a_claim_that_holds_shows_nothing(stocked: Project, case: str) -> None:
+    """The sentence is as it would be without it."""
+    _measured(stocked)
+    stocked.page(f"Before. {{% claim {HOLD[case]} %}}Ours is *better*.{{% endclaim %}} After.")
+    stocked.build()
+    assert "<p>Before. Ours is <em>better</em>. After.</p>" in stocked.html()
+
+
+def test_a_claim_may_be_about_several_paragraphs(stocked: Project) -> None:
+    """Its tags stand on lines of their own then, and leave none."""
+    _measured(stocked)
+    stocked.page(f"{{% claim {HOLD['two metrics']} %}}\n\nOne.\n\n- Two.\n\n{{% endclaim %}}\n\nThree.")
+    stocked.build()
+    assert re.findall(r"<(?:p|li)>.*", stocked.html().partition("<main")[2].partition("</main")[0])[-3:] == [
+        "<p>One.</p>", "<li>Two.</li>", "<p>Three.</p>",
+    ]  # fmt: skip
+    assert "<p></p>" not in stocked.html()
+
+
+def test_a_claim_that_a_rerun_reverses_fails_at_its_line(stocked: Project) -> None:
+    """With the numbers; the old site stays, also where nothing else of the page has changed."""
+    _measured(stocked)
+    stocked.page(f"One.\n\n{{% claim {HOLD['two metrics']} %}}Ours is better.{{% endclaim %}}")
+    stocked.build()
+    before = stocked.html()
+
+    _measured(stocked, ours=0.02)
+
+    said = (
+        'templates/pages/index.md:7:1 claim: metric("part_b/ours/mse") < metric("part_b/other/mse") does not hold: '
+        "metric('part_b/ours/mse') = 0.02, metric('part_b/other/mse') = 0.0165; rewrite the sentence, or look at what has "
+        "changed"
+    )
+    with pytest.raises(ContentError) as caught:
+        stocked.build()
+    assert str(caught.value) == said
+    assert stocked.html() == before
+
+
+UNREAD = {
+    'metric("part_b/ours/mse")': "is no condition",
+    "1 < 2": "has no metric(...) or param(...)",
+    'metric("part_b/ours/mse") <': "cannot be read",
+    '__import__("os").system("true") == metric("part_b/ours/mse")': "is not read here",
+    'metric("part_b/ours/mse").real > 1': "is not read here",
+    '[x for x in (1,)] == metric("part_b/ours/mse")': "is not read here",
+    'metric("part_b/ours/mse") > 10 ** 10 ** 10': "is not read here",
+    'metric("part_b/ours/mes") > 1': "did you mean",
+    'metric("part_b/ours/mse") > "a"': "a claim compares numbers",
+    'metric("part_b/ours/mse") / 0 > 1': "a claim compares numbers",
+    'metric("part_b/ours/by_epoch") > 1': "by_epoch",
+    "": "cannot be read",
+}
+
+
+@pytest.mark.parametrize("condition", UNREAD)
+def test_what_is_no_condition_is_a_fault(stocked: Project, condition: str) -> None:
+    """Nothing but comparisons of numbers is evaluated."""
+    _measured(stocked)
+    stocked.page(f"One {{% claim {condition} %}}two{{% endclaim %}}.")
+    with pytest.raises(ContentError) as caught:
+        stocked.build()
+    assert condition == "" or UNREAD[condition] in str(caught.value)
+    assert "templates/pages/index.md:5:" in str(caught.value)
+
+
+UNPAIRED = {
+    "{% claim metric('part_b/ours/mse') < 1 %}one.": "5:1 claim: this claim is not closed",
+    "One.{% endclaim %}": "5:5 claim: {% endclaim %} ends nothing",
+    "{% claim metric('part_b/ours/mse') < 1 %}a {% claim metric('part_b/ours/mse') < 1 %}b{% endclaim %}": "5:44 claim: a claim "
+    "begins within another",
+}
+
+
+@pytest.mark.parametrize("text", UNPAIRED)
+def test_claims_begin_and_end(stocked: Project, text: str) -> None:
+    """One after the other."""
+    _measured(stocked)
+    stocked.page(text)
+    with pytest.raises(ContentError) as caught:
+        stocked.build()
+    assert UNPAIRED[text] in str(caught.value)
+
+
+def test_a_claim_waits_for_a_run(stocked: Project) -> None:
+    """A warning, as for a number that is not there yet; a fault in strict mode."""
+    stocked.outputs.state("part_b/ours", "missing")
+    stocked.page('{% claim metric("part_b/ours/mse") < 1 %}Ours is good.{% endclaim %}')
+    assert any("part_b/ours has no outputs" in str(each) for each in stocked.build().warnings)
+
+
+def test_claims_in_code_are_text_and_loops_may_stand_beside(stocked: Project) -> None:
+    """Jinja's own tags go on working."""
+    _measured(stocked)
+    stocked.page(
+        "`{% claim x %}`\n\n{% for n in (1, 2) %}{{ n }} {% endfor %}\n\n"
+        f"{{% claim {HOLD['a chain']} %}}Good.{{% endclaim %}}"
+    )
+    stocked.build()
+    assert "<code>{% claim x %}</code>" in stocked.html()
+    assert "<p>1 2</p>" in stocked.html() and "<p>Good.</p>" in stocked.html()

@@ -132,7 +132,7 @@ def literal_call(text: str, offset: int) -> tuple[Call, int] | None:
             if end >= 0 and "\n\n" in text[offset:end]:
                 return None
             continue
-        call = _as_call(tree, offset)
+        call = literal_call_of(tree, offset)
         return (call, end + 2) if call else None
     return None
 
@@ -145,7 +145,8 @@ def _keep(found: re.Match[str]) -> str:
     return found[0] if found[1] else r"\\"
 
 
-def _as_call(tree: ast.expr, offset: int) -> Call | None:
+def literal_call_of(tree: ast.expr, offset: int) -> Call | None:
+    """The call that an expression is, or None where it is none, or an argument is not a literal."""
     if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
         return None
     try:

@@ -35,6 +35,7 @@ from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content.addresses import anchor, encoded, host_of, record_anchor, way
 from darkroom.press.content.calls import KINDS, Call, Choices, NotRun, PageCall, Unknown, calls_of, listed
 from darkroom.press.content.catalogue import Catalogue, StoredExperiment
+from darkroom.press.content.claims import Condition
 from darkroom.press.content.command_line import CommandLine
 from darkroom.press.content.docstring_html import DocstringWriter
 from darkroom.press.content.documented import DocumentedAt, DocumentedItem, sources_of
@@ -136,6 +137,11 @@ class Kind(PageCall):
         """The experiment whose outputs it shows."""
         return None
 
+    def experiments(self, catalogue: Catalogue) -> tuple[StoredExperiment, ...]:
+        """Every experiment on whose outputs it depends."""
+        found = self.experiment(catalogue)
+        return (found,) if found else ()
+
     def check(self, url: str, index: Index) -> None:
         """Check that what it names exists; *url* is the address of its page.
 
@@ -198,6 +204,9 @@ class FigureCall(_Shown):
         except Unknown:  # reported by ``check``
             drawn = []
         return (*catalogue.by_other_models(self.name), *drawn)
+
+    def experiments(self, catalogue: Catalogue) -> tuple[StoredExperiment, ...]:
+        return (*super().experiments(catalogue), *self.beside(catalogue))
 
     def check(self, url: str, index: Index) -> None:
         super().check(url, index)
@@ -346,6 +355,61 @@ class ParamCall(_Number):
     def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
         experiment = self.experiment(facts.index.catalogue)
         yield experiment.record if experiment else ""
+
+
+class ClaimCall(Kind):
+    """A condition over metrics and parameters, which the sentence behind it says; it shows nothing."""
+
+    word = "claim"
+
+    @property
+    def condition(self) -> Condition:
+        """What has to hold.
+
+        Raises:
+            Unknown: it cannot be read.
+        """
+        return Condition(self.name)
+
+    @property
+    def _numbers(self) -> list[_Number]:
+        try:
+            return [_number(call) for call in self.condition.calls]
+        except Unknown:  # reported by ``check``
+            return []
+
+    def experiments(self, catalogue: Catalogue) -> tuple[StoredExperiment, ...]:
+        return tuple(each for number in self._numbers for each in number.experiments(catalogue))
+
+    def check(self, url: str, index: Index) -> None:
+        def value_of(call: Call) -> Value:
+            number = _number(call)
+            number.check_form()
+            return number.value(index)
+
+        self.condition.check(value_of)
+
+    def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
+        for number in self._numbers:
+            yield from number.depends(url, facts, digest)
+
+    def html(self, writer: CallWriter) -> str:
+        return ""
+
+
+class EndClaimCall(Kind):
+    """The end of what a claim is about."""
+
+    word = "endclaim"
+    takes = (0, 0, "nothing")
+
+    def html(self, writer: CallWriter) -> str:
+        return ""
+
+
+def _number(call: Call) -> _Number:
+    """The number in a condition."""
+    return MetricCall(call) if call.name == MetricCall.word else ParamCall(call)
 
 
 class RefCall(Kind):

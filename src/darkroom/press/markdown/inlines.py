@@ -14,6 +14,7 @@ from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content import listings, mathtext
 from darkroom.press.content.addresses import bare_address, unescaped
 from darkroom.press.content.calls import CALLED, KINDS, Call, calls_of, literal_call, tex_reference
+from darkroom.press.content.claims import claim_at
 from darkroom.press.content.markup import ELEMENTS, pieces
 from darkroom.press.content.mathtext import Span
 from darkroom.press.markdown import dialects, latex
@@ -311,6 +312,7 @@ def braces(state: StateInline, silent: bool) -> bool:
         return True
     opening = CALLED.match(source, start, state.posMax)
     found = literal_call(source, opening.start("name")) if opening and opening["name"] in KINDS else None
+    found = found or claim_at(source, start, state.posMax)
     if found and found[1] <= state.posMax:
         if not silent:
             _push_call(state, found[0], start, found[1])

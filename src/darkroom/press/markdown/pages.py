@@ -26,6 +26,7 @@ from darkroom.press.typeset.typography import composed
 if TYPE_CHECKING:  # a build in which no page has changed needs no parser
     from markdown_it.token import Token
 
+    from darkroom.press.content.calls import Call
     from darkroom.press.content.outlines import Document
 
 KEYS = {
@@ -68,7 +69,13 @@ def read_page(content: bytes, path: str, url: str) -> Page:
         token.meta["prepared"] = formula
     wrong += [(offset, "math", message) for offset, message in misnamed]
     headings, names = _headings(document, meta)
-    wrong += [*lede.faults, *document.faults, *_placeholders(document, text, start), *_named_twice(names, equations)]
+    wrong += [
+        *_unpaired(document.calls),
+        *lede.faults,
+        *document.faults,
+        *_placeholders(document, text, start),
+        *_named_twice(names, equations),
+    ]
     faults += [fault(text, path, *each) for each in sorted(dict.fromkeys(wrong))]
     bodies = bodies_of(document.tokens)
     outline = Outline(path, url, meta, tuple(headings), (*lede.calls, *document.calls), tuple(equations), bodies)
@@ -178,6 +185,19 @@ def _front_matter(text: str, path: str) -> tuple[Meta, int, list[Fault]]:
         message = f"'date' should be a day such as \"2026-11-21\", not {meta.date[:40]!r}"
         return meta, closing.end(), [fault(text, path, max(text.find(meta.date), 0), "front-matter", message)]
     return meta, closing.end(), []
+
+
+def _unpaired(calls: Sequence[Call]) -> Iterator[tuple[int, str, str]]:
+    """Claims that do not end, or that end without a beginning."""
+    opened: Call | None = None
+    for call in (each for each in calls if each.name in {"claim", "endclaim"}):
+        if call.name == "claim" and opened:
+            yield call.offset, "claim", "a claim begins within another; end that first with {% endclaim %}"
+        elif call.name == "endclaim" and not opened:
+            yield call.offset, "claim", "{% endclaim %} ends nothing; begin with {% claim CONDITION %}"
+        opened = call if call.name == "claim" else None
+    if opened:
+        yield opened.offset, "claim", "this claim is not closed; write {% endclaim %} behind what it is about"
 
 
 def _placeholders(document: Document, text: str, start: int) -> Iterator[tuple[int, str, str]]:

@@ -162,7 +162,21 @@ def _inline(state: StateCore) -> None:
         check_paragraphs(reading, state.tokens)
         notes.in_order(state, reading)
         links_in_links(reading, state.tokens)
+        claims_alone(state.tokens)
         definitions(reading, state.env)
+
+
+_CLAIMS = frozenset({"claim", "endclaim"})
+
+
+def claims_alone(tokens: Sequence[Token]) -> None:
+    """Paragraphs that only hold the tags of claims are none."""
+    for opening, inline, closing in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if opening.type == "paragraph_open" and inline.children and "{%" in inline.content:
+            shown = [each for each in inline.children if each.content.strip() or each.type not in {"text", "softbreak"}]
+            if shown and all(each.type == "call" and each.meta["call"].name in _CLAIMS for each in shown):
+                opening.hidden = closing.hidden = True
+                inline.children = shown
 
 
 def _read_caption(state: StateCore, reading: Reading, token: Token) -> None:

@@ -156,8 +156,7 @@ def _waited_for(sources: Sources) -> set[str]:
 def _called_for(sources: Sources, *, values: bool = False) -> set[str]:
     """The experiments whose figures or values, or whose *values* alone, a page shows."""
     kinds = (kind for outline in sources.outlines.values() for kind in kinds_in(outline) if kind.is_value or not values)
-    named = {owner.id for kind in kinds if (owner := kind.experiment(sources.catalogue))}
-    return named | {each.id for call in _figure_calls(sources) if not values for each in call.beside(sources.catalogue)}
+    return {each.id for kind in kinds for each in kind.experiments(sources.catalogue)}
 
 
 def _figure_calls(sources: Sources) -> Iterator[FigureCall]:
