@@ -283,6 +283,11 @@ def test_a_project_without_models_says_so(workshop: Workshop) -> None:
         ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = {tokens = "5"}', "tokens: Expected `int`, got `str`"),
         ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = 5', "network of model 'hubbed' is not a table"),
         ('title = "Hubbed"', 'title = "Hubbed"\nonly = "part_z/drawn"', "only of model 'hubbed' is not a list"),
+        (
+            '[small]\ntitle = "Small"\nstage_1.upstream = "part_z/trained"',
+            '[small]\ntitle = "Small"\nstage_1.upstream = "gone/one"\nstage_2.upstream = "gone/two"\nstage_2.result = "a"',
+            "of [small] come stage_1 from 'gone/one' and stage_2 from 'gone/two', which are not experiments; restore them",
+        ),
         ("part_z/trained", "part_z/traned", "'part_z/traned', which is not an experiment; did you mean 'part_z/trained'?"),
         ("[hubbed]", "[Small]", "models 'small' and 'Small' have the same name on some systems; rename one"),
         ("[hubbed]", f"[{'x' * 150}]", "use letters, digits, _ and -"),

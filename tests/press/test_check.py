@@ -109,6 +109,37 @@ def test_outputs_that_no_experiment_declares_are_a_warning(project: Project) -> 
     )
 
 
+def test_outputs_of_a_part_that_no_experiment_declares_are_one_warning(project: Project) -> None:
+    """Where the sources of a part were deleted; each part has its line."""
+    for name in ("part_a/one", "part_a/two", "part_b/gone"):
+        project.outputs.add(name, {"loss": plot()})
+    project.outputs.statuses.clear()
+    project.outputs.add("part_b/a")
+    project.page("Nothing.")
+    first, second = project.build().warnings
+    assert str(first) == (
+        "experiments/outputs/part_a:1:1 orphan: outputs of 2 experiments that are not declared; delete them or restore the "
+        "code: part_a/one, part_a/two"
+    )
+    assert second.path == "experiments/outputs/part_b/gone/manifest.json"
+
+
+def test_a_page_that_names_a_deleted_part_has_one_fault(project: Project) -> None:
+    """Its figures, numbers, parameters and references are counted, also in formulas; a page that names one keeps its line."""
+    project.outputs.add("part_b/a", {"loss": plot()})
+    project.page('{{ figure("part_b/a/loss") }}\n\n' + "{{ metric('part_a/x/mse') }}", "one", order=2)
+    project.page(
+        '{{ figure("part_a/x/loss") }}\n\n$x = {{ metric("part_a/x/mse") }}$, {{ param("part_a/y", "seed") }} and '
+        '{{ ref("part_a/x/loss") }}, {{ ref("part_a/z/loss") }}, {{ metric("part_b/b/mse") }}.'
+    )
+    counted = "no experiment is in part_a, which this page names in 4 places: part_a/x/loss, part_a/x/mse, part_a/y and 1 more"
+    assert faults(project) == [
+        f"index.md:5:4 reference: {counted}; restore experiments/part_a, or remove what names it",
+        "index.md:7:132 reference: unknown experiment 'part_b/b' in 'part_b/b/mse'; did you mean 'part_b/a'?",
+        "one.md:8:4 reference: unknown experiment 'part_a/x' in 'part_a/x/mse'; did you mean 'part_b/a'?",
+    ]
+
+
 def test_check_compares_the_site_and_changes_nothing(project: Project) -> None:
     """A file of the site that is altered or missing is a fault; a site that is right is none."""
     page = project.page("Text.")

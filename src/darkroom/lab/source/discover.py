@@ -358,12 +358,20 @@ class _Linker:
 
     def _refuse_lost(self, recipes: dict[str, ExperimentRecipe]) -> None:
         """Refuse a model whose weights come from no experiment."""
-        for role, source in self.model.roles.items() if self.model else ():
-            if source.upstream and source.upstream not in recipes:
-                offer = nearest(source.upstream, recipes)
-                self.faults.append(
-                    f"{MODELS}:1:1: {role} comes from {source.upstream!r}, which is not an experiment{offer}"
-                )
+        roles = self.model.roles if self.model else {}
+        lost = {role: source.upstream for role, source in roles.items() if source.upstream not in {"", *recipes}}
+        if not self.model or not lost:
+            return
+        if len(lost) == 1:
+            [(role, name)] = lost.items()
+            self.faults.append(
+                f"{MODELS}:1:1: {role} comes from {name!r}, which is not an experiment{nearest(name, recipes)}"
+            )
+            return
+        named = " and ".join(f"{role} from {name!r}" for role, name in lost.items())
+        self.faults.append(
+            f"{MODELS}:1:1: of [{self.model.name}] come {named}, which are not experiments; restore them, or remove the model"
+        )
 
     def _refuse_cycles(self, recipes: dict[str, ExperimentRecipe]) -> None:
         from graphlib import CycleError, TopologicalSorter

@@ -35,6 +35,14 @@ class Unknown(Exception):
     rule: ClassVar[str] = "reference"
 
 
+class NoExperiment(Unknown):
+    """A name begins with *part*, a folder that no experiment is in, as where a part of the experiments was deleted."""
+
+    def __init__(self, name: str, part: str, message: str) -> None:
+        self.name, self.part = name, part
+        super().__init__(message)
+
+
 class NotRun(Exception):
     """There are no outputs to take a value from."""
 

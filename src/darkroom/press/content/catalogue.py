@@ -13,7 +13,7 @@ import msgspec
 from darkroom.core.errors import DamagedOutputs, nearest
 from darkroom.core.manifest import NAME, Figure, Manifest, Status, Variant, advice, read
 from darkroom.core.paths import check_id
-from darkroom.press.content.calls import Unknown, listed
+from darkroom.press.content.calls import NoExperiment, Unknown, listed
 
 FRESH = "fresh"
 DEEPEST = 8  # folders of an id
@@ -128,6 +128,17 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
         if experiment is None or not experiment.may_have(figure):
             return None
         return experiment, figure
+
+    def unknown(self, name: str, message: str) -> Unknown:
+        """The error for a name of a figure, a number or an experiment that is not known."""
+        part, slash, _ = name.partition("/")
+        is_gone = slash and not Path(name).suffix and part not in self._parts  # a picture has a suffix
+        return NoExperiment(name, part, message) if is_gone else Unknown(message)
+
+    @cached_property
+    def _parts(self) -> frozenset[str]:
+        """The folders, below ``experiments``, that experiments are in."""
+        return frozenset(identity.partition("/")[0] for identity in self.experiments)
 
     def by_other_models(self, name: str) -> tuple[StoredExperiment, ...]:
         """The experiments that have drawn the same figure with other models than the one shown."""

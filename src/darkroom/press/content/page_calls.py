@@ -33,7 +33,7 @@ from markupsafe import Markup
 from darkroom.core.errors import Fault, nearest
 from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content.addresses import anchor, encoded, host_of, record_anchor, way
-from darkroom.press.content.calls import KINDS, Call, Choices, NotRun, PageCall, Unknown, calls_of, listed
+from darkroom.press.content.calls import KINDS, Call, Choices, NoExperiment, NotRun, PageCall, Unknown, calls_of, listed
 from darkroom.press.content.catalogue import Catalogue, StoredExperiment
 from darkroom.press.content.claims import Condition
 from darkroom.press.content.command_line import CommandLine
@@ -53,6 +53,7 @@ from darkroom.press.typeset.typography import escape
 if TYPE_CHECKING:
     from darkroom.press.content.deliverables import AssessedList
 
+_NAMED = 3  # names that a message lists
 WIDTHS = ("text", "middle", "page", "screen")
 
 
@@ -213,7 +214,8 @@ class FigureCall(_Shown):
         self.variants(index.catalogue)
         found = index.catalogue.figure(self.name)
         if found is None:
-            raise Unknown(f"unknown figure {self.name!r}{nearest(self.name, index.catalogue.figure_names)}")
+            offer = nearest(self.name, index.catalogue.figure_names)
+            raise index.catalogue.unknown(self.name, f"unknown figure {self.name!r}{offer}")
         drawn = found[0].drawn(found[1])
         if drawn and drawn.kind not in index.kinds and not index.is_untrusted:
             raise NoTemplate(
@@ -787,19 +789,35 @@ def check(page: Page, index: Index) -> tuple[list[Fault], list[Fault]]:
     """The faults of every call of *page*, and a warning for each experiment that figures or values wait for."""
     faults: list[Fault] = []
     waiting: dict[str, list[int]] = {}
+    gone: dict[str, list[tuple[int, NoExperiment]]] = {}
     kinds = kinds_in(page.outline)
     for kind in kinds:
         try:
             kind.check_form()
             kind.check(page.url, index)
+        except NoExperiment as problem:
+            gone.setdefault(problem.part, []).append((kind.call.offset, problem))
         except Unknown as problem:
             faults.append(page.fault(kind.call.offset, problem.rule, str(problem)))
         except NotRun as problem:
             waiting.setdefault(str(problem), []).append(kind.call.offset)
     warnings = [page.fault(offsets[0], "missing", _counted(text, len(offsets))) for text, offsets in waiting.items()]
+    faults += [page.fault(found[0][0], "reference", _of_no_experiment(part, found)) for part, found in gone.items()]
     faults += [page.fault(offset, "reference", message) for offset, message in _shown_twice(kinds)]
     faults += [page.fault(offset, "reference", message) for offset, message in _cited_as_in_pandoc(page, index)]
     return faults, warnings
+
+
+def _of_no_experiment(part: str, found: Sequence[tuple[int, NoExperiment]]) -> str:
+    """One message for all that a page names of a part that has no experiments: that of a name, where there is one."""
+    names = list(dict.fromkeys(problem.name for _, problem in found))
+    if len(found) == 1:
+        return str(found[0][1])
+    shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    return (
+        f"no experiment is in {part}, which this page names in {len(found)} places: {shown}; restore experiments/{part}, "
+        "or remove what names it"
+    )
 
 
 def _counted(problem: str, places: int) -> str:

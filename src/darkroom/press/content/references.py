@@ -83,7 +83,7 @@ class Index(msgspec.Struct, frozen=True):
                     f"{figure!r} is a page; write [text]({figure.removesuffix('.md').removesuffix('.html')}.md)"
                 )
             known = [*self.catalogue.figure_names, *self.spots, *self.equations.get(url, ())]
-            raise Unknown(f"unknown figure {figure!r}{nearest(figure, known)}")
+            raise self.catalogue.unknown(figure, f"unknown figure {figure!r}{nearest(figure, known)}")
         places = self.spots[figure]
         return next((spot for spot in places if spot.url == url), places[0])
 
@@ -173,7 +173,8 @@ class Index(msgspec.Struct, frozen=True):
     def _manifest(self, owner: str, name: str) -> Manifest:
         experiment = self.catalogue.shown(owner)
         if experiment is None:
-            raise Unknown(f"unknown experiment {owner!r} in {name!r}{nearest(owner, self.catalogue.experiments)}")
+            offer = nearest(owner, self.catalogue.experiments)
+            raise self.catalogue.unknown(name, f"unknown experiment {owner!r} in {name!r}{offer}")
         if experiment.manifest is None:
             raise NotRun(f"{owner} has no outputs; run {experiment.command}")
         return experiment.manifest

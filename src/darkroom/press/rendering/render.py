@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from darkroom.core.errors import Fault
 from darkroom.core.patterns import lazy_pattern
-from darkroom.press.content.addresses import encoded, parts_of, root_of, shows_a_file, unfit
+from darkroom.press.content.addresses import anchor, encoded, parts_of, root_of, shows_a_file, unfit
 from darkroom.press.content.calls import Call, Unknown
 from darkroom.press.content.links import LinkUse
 from darkroom.press.content.listings import NoSource, highlighted
@@ -169,8 +169,9 @@ class PageRenderer:
         return highlighted(source, info)
 
     def call(self, call: Call, block: bool, caption: Sequence[Token] = ()) -> str:
-        """The HTML of a call; nothing where it has a fault, which has been reported."""
+        """The HTML of a call; where it has a fault, which has been reported, no more than what links to it lead to."""
         self.caption = self.renderer.converter.part(caption, self) if caption else ""
+        kind = None
         try:
             kind = kind_of(call)
             kind.check_form()
@@ -179,7 +180,7 @@ class PageRenderer:
             self.shown.add(kind.shown)
             return kind.html(self)
         except (Unknown, NoSource, LookupError):
-            return ""
+            return f'<span id="{escape(anchor(kind.shown))}"></span>' if kind and kind.shown else ""
 
     def inline(self, text: str, place: tuple[str, int] | None = None) -> str:
         """A short text, as HTML; what is wrong with it is reported at *place*, if it does not come from the page."""

@@ -24,6 +24,7 @@ def judge_experiments(sources: Sources, index: Index, findings: Findings) -> Non
     waited_for, shown, rule = _waited_for(sources), _called_for(sources), checks(sources.inputs.digest)
     tried = {each.id for each in sources.catalogue.experiments.values() if "@" in each.id and each.variant} - shown
     unseen, unwritten = list[str](), list[str]()
+    orphans: dict[str, list[StoredExperiment]] = {}
     for experiment in sources.catalogue.experiments.values():
         place = _place(sources, experiment)
         if experiment.problem:
@@ -32,8 +33,7 @@ def judge_experiments(sources: Sources, index: Index, findings: Findings) -> Non
         if experiment.digest:
             sources.inputs.verify(experiment.folder / NAME, rule)
         if experiment.state == "orphan":
-            message = f"{experiment.id} has outputs but is not declared; delete its outputs or restore the code"
-            findings.warnings.append(Fault(place, 1, 1, "orphan", message))
+            orphans.setdefault(experiment.id.partition("/")[0], []).append(experiment)
         elif experiment.state != FRESH and experiment.id not in waited_for and experiment.id not in tried:
             if not experiment.digest and experiment.id not in shown:
                 unseen.append(experiment.id)  # no published page needs it
@@ -47,6 +47,7 @@ def judge_experiments(sources: Sources, index: Index, findings: Findings) -> Non
         message = f"{UNWRITTEN}: {', '.join(unwritten)}; their functions say what they have to return"
         findings.problems.append(Fault(sources.places.shown(sources.places.outputs.parent), 1, 1, "missing", message))
     findings.problems.extend(_alike(sources))
+    findings.warnings += [_undeclared(sources, part, found) for part, found in orphans.items()]
     findings.warnings += _never_run(sources, unseen)
     findings.warnings += _unshown(sources, index)
 
@@ -121,6 +122,16 @@ def raw_files(sources: Sources, index: Index) -> dict[str, str]:
                 stem, dot, suffix = file.path.rpartition(".")
                 raw[f"{experiment.id}/{file.path}"] = f"raw/{experiment.id}/{stem}.{digest[:10]}{dot}{suffix}"
     return raw
+
+
+def _undeclared(sources: Sources, part: str, orphans: Sequence[StoredExperiment]) -> Fault:
+    """One line for all outputs of a part of the experiments that nothing declares."""
+    if len(orphans) == 1:
+        message = f"{orphans[0].id} has outputs but is not declared; delete its outputs or restore the code"
+        return Fault(_place(sources, orphans[0]), 1, 1, "orphan", message)
+    names = ", ".join(each.id for each in orphans)
+    message = f"outputs of {len(orphans)} experiments that are not declared; delete them or restore the code: {names}"
+    return Fault(sources.places.shown(sources.places.outputs / part), 1, 1, "orphan", message)
 
 
 def _never_run(sources: Sources, unseen: Sequence[str]) -> Iterator[Fault]:
