@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import report
+
 HERE = Path(__file__).parent
 MOST = 4  # a worker with torch takes a gigabyte
 SECONDS = "darkroom/seconds"  # of each file in the last run of all, in pytest's cache
@@ -79,6 +81,7 @@ class _Stopwatch:
 
 def pytest_configure(config: pytest.Config) -> None:
     """A worker has one core, and so have the programs that it starts."""
+    report.install()
     if hasattr(config, "workerinput"):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
     elif _runs_all(config) and hasattr(config, "cache"):
@@ -86,7 +89,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Workers begin with the files that took longest, so that none is left alone with one of them."""
+    """Tests of what was deleted are skipped; workers begin with the files that took longest, so that none is left alone."""
+    for item in items:
+        if reason := report.skip_reason(item):
+            item.add_marker(pytest.mark.skip(reason=reason))
     if not hasattr(config, "workerinput"):
         return
     took = config.cache.get(SECONDS, {}) if hasattr(config, "cache") else {}

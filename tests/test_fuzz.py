@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -47,8 +47,9 @@ from darkroom.press.site.cache import read_cache
 from darkroom.press.typeset import fonts, svg, vetting
 from darkroom.press.typeset.node import NodeTask
 from tests.hostile import CONTENTS, DRAWINGS, MANIFESTS, PATHS, PICTURES, sound
+from tests.lab.test_models import MODELS
 from tests.press.conftest import katex  # noqa: F401  # a fixture
-from tests.press.projects import PACKAGES, ROOT, Project
+from tests.press.projects import OWN, PACKAGES, ROOT, Project
 from tests.press.samples import Outputs, animation, gif, plot, png, table, tiles
 
 SEED = int(os.environ.get("DARKROOM_FUZZ_SEED", "20"))
@@ -203,6 +204,11 @@ def _checkpoint(path: Path) -> None:
 _SOUND: list[bytes] = []  # the manifest that others come of
 
 
+def _read(*paths: Iterable[Path]) -> list[bytes]:
+    """The content of files, in the order of their names within each group."""
+    return [path.read_bytes() for group in paths for path in sorted(group)]
+
+
 def _corpora(place: Path) -> dict[str, tuple[list[bytes], Reader]]:
     """The readers by what they read: sound inputs, and how one is read."""
     folder = sound(Outputs(place / "outputs"))
@@ -212,18 +218,19 @@ def _corpora(place: Path) -> dict[str, tuple[list[bytes], Reader]]:
     checkpoint = place / "whole.safetensors"
     Run("cpu", "k", checkpoint, "now", lambda event: None).save({"a": {"b": np.arange(50.0)}, "step": 3})
     write_results(place, {"x": np.arange(12.0), "g": {"a": np.ones(3)}}, "a")
-    pages = [path.read_bytes() for path in sorted((ROOT / "templates/pages").glob("*.md"))]
-    sources = [path.read_bytes() for path in sorted((ROOT / "experiments/part_b").glob("*.py"))[:6]]
+    skeletons = ROOT / "src/darkroom/scaffolds"
+    pages = _read(ROOT.glob("templates/pages/*.md"), skeletons.glob("*/templates/pages/*.md"))
+    sources = _read(ROOT.glob("experiments/part_b/*.py"), skeletons.glob("report/experiments/*/*.py"))[:6]
     font = next((PACKAGES / "katex/dist/fonts").glob("KaTeX_Size4-Regular.woff2")).read_bytes()
-    drawings = [path.read_bytes() for path in sorted((ROOT / "experiments/outputs").rglob("plot.svg"))[:3]]
+    drawings = _read((ROOT / "tests/figures/golden").glob("*/plot.svg"))[:3]
     known = seal(json.dumps({"files": {"/x": [1, 2, 3, 4, 5, "a"]}, "whole": {}}).encode())
     module = partial(module_record, module="experiments.a", path="experiments/a.py")
-    lists = [(ROOT / "experiments" / name).read_bytes() for name in ("data.toml", "models.toml")]
+    data = (skeletons / "cs180/experiments/data.toml").read_bytes()
     texts = partial(bytes.decode, errors="replace")
     return {
         "pages": ([page[:6000] for page in pages], _takes(TooCostly, _page)),
         "settings": (
-            [(ROOT / "templates/site.toml").read_bytes()],
+            [(OWN / "site.toml").read_bytes()],
             _takes(ContentError, lambda content: read_site(texts(content), "site.toml")),
         ),
         "manifests": ([manifest, *CONTENTS.values()], _takes(DamagedOutputs, lambda content: decode(content, "m.json"))),
@@ -237,7 +244,7 @@ def _corpora(place: Path) -> dict[str, tuple[list[bytes], Reader]]:
         "drawings": ([*drawings, *DRAWINGS.values()], _file(place, "a.svg", _vet)),
         "fonts": ([font], _takes(UsageError, _file(place, "a.woff2", _font))),
         "bibliography": (
-            [(ROOT / "templates/references.bib").read_bytes()],
+            [(OWN / "references.bib").read_bytes()],
             _takes(ContentError, lambda content: read_bibliography(texts(content), "references.bib")),
         ),
         "results": ([(place / "results.safetensors").read_bytes()], _takes(DamagedOutputs, partial(_results, place))),
@@ -248,8 +255,8 @@ def _corpora(place: Path) -> dict[str, tuple[list[bytes], Reader]]:
             _takes((ValueError, EOFError), partial(_download, wanted)),
         ),
         "sources": (sources, _takes(DeclarationError, module)),
-        "data sets": ([lists[0]], _takes(UsageError, _file(place, "data.toml", datasets.declared))),
-        "models": ([lists[1]], _takes(UsageError, _file(place, "models.toml", models.declared))),
+        "data sets": ([data], _takes(UsageError, _file(place, "data.toml", datasets.declared))),
+        "models": ([MODELS.encode()], _takes(UsageError, _file(place, "models.toml", models.declared))),
     }  # fmt: skip
 
 

@@ -136,6 +136,7 @@ def test_generated_pages_build_within_their_limits(pages: int, tmp_path: Path) -
     assert all(seconds <= limit for seconds, limit in zip(measured, LIMITS[pages], strict=True)), times
 
 
+@pytest.mark.report
 def test_this_site_builds_within_its_limits(tmp_path: Path) -> None:
     """The committed site builds cold in 1.5 s and warm in 0.2 s, whole process, without the lab's plan."""
     shutil.copytree(ROOT / "templates", tmp_path / "templates")

@@ -19,7 +19,7 @@ pytest.importorskip("diffusers")
 from darkroom.lab import Weights  # noqa: E402
 from tests.experiments.handles import Handle  # noqa: E402
 
-pytestmark = pytest.mark.benchmark
+pytestmark = [pytest.mark.benchmark, pytest.mark.report("cascade", "pocket_if")]
 
 SIDE, STEPS, GAMMA = 64, 33, 7.0
 LEVELS = (1, 3, 5, 7, 10, 20)

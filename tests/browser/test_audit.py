@@ -17,6 +17,7 @@ import pytest
 
 from darkroom.core.errors import UsageError
 from darkroom.press.typeset.npm import install, node
+from tests import report
 from tests.browser.conftest import serve, stir
 from tests.press.projects import ROOT
 
@@ -51,6 +52,7 @@ def tools() -> Path:
 @pytest.fixture(scope="session")
 def own_site(tmp_path_factory: pytest.TempPathFactory, katex: Path) -> Path:
     """Our own site, built from a copy of its outputs."""
+    report.need()
     root = tmp_path_factory.mktemp("own")
     shutil.copytree(ROOT / "experiments/outputs", root / "outputs", ignore=shutil.ignore_patterns(".*"))
     command = [sys.executable, "build.py", "--no-run", "--site", root / "site", "--outputs", root / "outputs"]

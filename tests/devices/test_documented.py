@@ -12,6 +12,7 @@ from darkroom.lab.running.schedule import UNASKED_MINUTES
 from darkroom.lab.source.declared import ExperimentRecipe
 from darkroom.lab.source.discover import discover
 
+pytestmark = pytest.mark.report
 ROOT = Path(__file__).parents[2]
 
 

@@ -14,6 +14,7 @@ STAGE_1 = OUTPUTS / "pocket_if/stage_1/pipeline"
 JUDGE = OUTPUTS / "pocket_if/judge"
 
 
+@pytest.mark.report("pocket_if")
 @pytest.mark.skipif(not (STAGE_1.is_dir() and JUDGE.is_dir()), reason="Pocket IF and its judge have not been trained")
 def test_stock_diffusers_draws_a_rocket_with_the_shipped_weights():
     """``IFPipeline.from_pretrained`` on the folder is all it takes; the judge finds a rocket in most of three pictures."""

@@ -1,8 +1,7 @@
-"""Projects for the tests of the press: a copy of the theme and the repository's templates, and a test's pages."""
+"""Projects for the tests of the press: a copy of the theme, settings and a bibliography of their own, and a test's pages."""
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -19,19 +18,19 @@ from darkroom.press.typeset.katex import Katex
 from tests.press.samples import Outputs
 
 ROOT = Path(__file__).parents[2]
+OWN = Path(__file__).parent / "templates"  # not the repository's: those are about its report
 THEME = theme_of(None, ROOT / ".darkroom", Digests())
 PACKAGES = THEME.packages / "node_modules"
 
 
 def copy_templates(root: Path) -> Path:
-    """A theme of its own, equal to Darkroom's, with the repository's settings and KaTeX linked in; gives the folder."""
+    """A theme of its own, equal to Darkroom's, with settings, a bibliography and KaTeX linked in; gives the folder."""
     target = root / "templates"
     shutil.copytree(BASE, target)
-    for name in ("README.md", "references.bib", "site.toml"):
-        shutil.copy(ROOT / "templates" / name, target)
+    shutil.copy(ROOT / "templates/README.md", target)
+    for name in ("references.bib", "site.toml"):
+        shutil.copy(OWN / name, target)
     (target / "pages").mkdir()
-    settings = target / "site.toml"
-    settings.write_text(re.sub(r"^picture = .*\n", "", settings.read_text(), flags=re.MULTILINE))  # one of ours
     if PACKAGES.exists():
         (target / "node_modules").symlink_to(PACKAGES)
     for folder in (root / ".darkroom", root / ".darkroom/press"):  # the press's cache, called by itself and by build.py
