@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGES = ROOT / "templates/pages/docs"
+PAGES = next(
+    place for place in (ROOT / "templates/pages/docs", ROOT / "docs") if place.is_dir()
+)  # clean --all moves it
 _BLOCK = re.compile(
     r"(?:<!-- (?P<what>file|run)(?:: (?P<named>[^ ]+))? -->\n)?```(?P<language>\w*)\n(?P<body>.*?)^```$", re.S | re.M
 )

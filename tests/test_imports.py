@@ -59,8 +59,9 @@ MAY_IMPORT = {
     "press.serve": "core press.build press.rendering",
     "press": "",
     "new": "core",
-    "cli": "core lab.accept lab.importing lab.outputs lab.plan lab.running lab.source lab.status new press.build "
-    "press.content press.paper press.serve press.single press.typeset",
+    "clean": "core new",
+    "cli": "clean core lab.accept lab.importing lab.outputs lab.plan lab.running lab.source lab.status new "
+    "press.build press.content press.paper press.serve press.single press.typeset",
     "__main__": "cli",
     "": "",
 }

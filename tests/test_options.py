@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from darkroom import cli
+from tests import documentation
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "templates").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+PAGES += sorted({*(ROOT / "templates").rglob("*.md"), *documentation.PAGES.rglob("*.md")})
 _CALL = re.compile(r"(?:python build\.py|^darkroom)\b([^`\n;&#]*)", re.MULTILINE)
 CALLS = sorted({call.strip() for page in PAGES for call in _CALL.findall(page.read_text("utf-8"))})
 
@@ -49,10 +51,10 @@ def test_every_option_is_documented() -> None:
 def test_every_option_and_command_says_what_it_does() -> None:
     """In its help; each command of a project has the options that all share, and is one that is run."""
     found = parsers()
-    assert set(found) - {""} == {"new", *cli._COMMANDS}
+    assert set(found) - {""} == {"new", "clean", *cli._COMMANDS}
     shared = options(found[""]) - {"--no-run"}
     for name, parser in found.items():
-        assert shared <= options(parser) or name == "new", name
+        assert shared <= options(parser) or name in {"new", "clean"}, name
         assert all(each.help for each in parser._actions if each.dest != "command"), name
 
 

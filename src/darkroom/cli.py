@@ -179,7 +179,7 @@ def _plain_build(given: list[str]) -> SimpleNamespace | None:
 def _parsed(given: list[str]) -> SimpleNamespace:
     """The call, parsed by argparse."""
     parser = _parser()
-    known = ["new", *_COMMANDS]
+    known = ["new", "clean", *_COMMANDS]
     if given and not given[0].startswith("-") and given[0] not in known:
         from darkroom.core.errors import nearest
 
@@ -228,6 +228,7 @@ def _add_commands(commands: _SubParsersAction[Any], shared: ArgumentParser) -> N
     new.add_argument(
         "--course", choices=COURSES, metavar="COURSE", help=f"the sections that a course asks for: {', '.join(COURSES)}"
     )
+    _add_clean(commands)
     _add_switch(add("build", "build the site (the default)"), "no-run")
     _add_run(add("run", "run experiments and what they depend on"))
     _add_import(add("import", "store results that another program computed, or outputs that another clone has made"))
@@ -266,6 +267,17 @@ def _without_defaults(parser: ArgumentParser) -> Any:
     for action in bare._actions:
         action.default = SUPPRESS
     return bare
+
+
+def _add_clean(commands: _SubParsersAction[Any]) -> None:
+    from darkroom.new import COURSES
+
+    what = "take the report away and leave a new one, as new writes it; Darkroom's own files stay"
+    clean = commands.add_parser("clean", help=what, description=f"clean --all: {what}.")
+    clean.add_argument("--all", action="store_true", required=True, help="pages, experiments, outputs and all")
+    clean.add_argument("--course", choices=COURSES, metavar="COURSE", help="leave the sections that a course asks for")
+    clean.add_argument("--yes", action="store_true", help="do not ask")
+    clean.add_argument("--force", action="store_true", help="remove also what git ignores, or what is in no repository")
 
 
 def _add_run(parser: ArgumentParser) -> None:
@@ -354,6 +366,8 @@ def _do(call: SimpleNamespace, root: Path) -> int:
             _check_text(path)
     if call.command == "new":
         return _new(call)
+    if call.command == "clean" and not call.untrusted:
+        return _clean(call, root)
     if call.untrusted:
         _refuse_untrusted(call, root)
     lab = _lab(call, root)
@@ -439,7 +453,7 @@ def _refuse_untrusted(call: SimpleNamespace, root: Path) -> None:
     Raises:
         UsageError: it would.
     """
-    if call.command in {"run", "import", "accept", "serve", "pdf", "single"}:
+    if call.command in {"clean", "run", "import", "accept", "serve", "pdf", "single"}:
         raise UsageError(
             f"{call.command} --untrusted: an untrusted project can only be read; use build, check or status"
         )
@@ -501,6 +515,48 @@ def _new(call: SimpleNamespace) -> int:
         "README.md says the rest."
     )
     return 0
+
+
+def _clean(call: SimpleNamespace, root: Path) -> int:
+    """Remove the report and write a new one, after saying what goes and asking."""
+    from darkroom.clean import carry_out, examine, refuse_loss
+    from darkroom.new import REPORT
+
+    scaffold = call.course or REPORT
+    cleaning = examine(root, scaffold)
+    refuse_loss(cleaning, is_forced=call.force)
+    if cleaning.removed or cleaning.replaced:
+        _print("\n".join([f"{root}: clean --all removes {cleaning.total}:", *(f"  {line}" for line in cleaning.lines)]))
+        _ask(call, root, is_in_git=cleaning.is_in_git, total=cleaning.total)
+        cleaning = examine(root, scaffold)  # it may have taken a while to answer
+        refuse_loss(cleaning, is_forced=call.force)
+    carry_out(cleaning)
+    keep = "; keep it with git add -A && git commit" if cleaning.is_in_git else ""
+    _print(f"a new report is in place; python build.py builds it{keep}")
+    return 0
+
+
+def _ask(call: SimpleNamespace, root: Path, *, is_in_git: bool, total: str) -> None:
+    """Ask whether to remove the report; where git cannot bring it back, for the name of the folder.
+
+    Raises:
+        UsageError: no, or nobody can be asked.
+    """
+    if call.yes and (is_in_git or call.force):
+        return
+    lost = "" if is_in_git else "this is in no git repository, so nothing of it can be brought back"
+    if not (sys.stdin and sys.stdin.isatty()):
+        how = "--yes" if is_in_git else "--yes --force, or git init and commit first"
+        raise UsageError(
+            f"clean --all removes {total}{lost and f', and {lost}'}; to do that without a terminal, add {how}"
+        )
+    wanted = {"y", "yes"} if is_in_git else {root.name}
+    question = (
+        "Remove them? [y/N] " if is_in_git else f"{lost}. To remove them, write the name of this folder, {root.name}: "
+    )
+    print(question, end="", flush=True)  # noqa: T201
+    if sys.stdin.readline().strip() not in wanted:
+        raise UsageError("clean --all: nothing was removed")
 
 
 def _build(call: SimpleNamespace, lab: Lab) -> int:
@@ -636,9 +692,17 @@ def _status(call: SimpleNamespace, lab: Lab) -> int:
         _print(as_json(verdicts))
     else:
         _print(details(verdicts, lab.outputs) if call.ids else table(verdicts))
-        for orphan in [] if call.ids else plan.orphans:
-            _warn(f"{orphan} {_orphaned(lab, orphan)}")
+        _name_orphans(lab, () if call.ids else plan.orphans)
     return 1 if call.strict and any(each.must_run for each in verdicts) else 0
+
+
+def _name_orphans(lab: Lab, orphans: Sequence[str]) -> None:
+    """One line for all outputs of a part of the experiments that belong to nothing that is declared, for one reason."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for each in orphans:
+        found.setdefault((each.partition("/")[0], _orphaned(lab, each)), []).append(each)
+    for (_, why), names in found.items():
+        _warn(f"{', '.join(names)} {why}" if len(names) == 1 else f"{', '.join(names)}: each {why}")
 
 
 def _orphaned(lab: Lab, orphan: str) -> str:

@@ -31,8 +31,7 @@ def create(folder: Path, scaffold: str = REPORT) -> None:
     Raises:
         UsageError: the folder holds some of the files already, or cannot be written. Nothing is written then.
     """
-    values = _values(folder, scaffold)
-    files = {name: text for layer in _LAYERS[scaffold] for name, text in _files(SCAFFOLDS / layer, values)}
+    files = files_of(folder, scaffold)
     taken = sorted(name for name in files if os.path.lexists(folder / name))
     if taken:
         more = f" and {len(taken) - _MOST_SHOWN} more" if len(taken) > _MOST_SHOWN else ""
@@ -43,6 +42,12 @@ def create(folder: Path, scaffold: str = REPORT) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")
+
+
+def files_of(folder: Path, scaffold: str = REPORT) -> dict[str, str]:
+    """The files of a new project in *folder*, by their paths in it, with their text."""
+    values = _values(folder, scaffold)
+    return {name: text for layer in _LAYERS[scaffold] for name, text in _files(SCAFFOLDS / layer, values)}
 
 
 def _values(folder: Path, scaffold: str) -> dict[str, str]:

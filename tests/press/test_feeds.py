@@ -19,7 +19,8 @@ from darkroom.press.content.settings import SiteSettings
 from darkroom.press.content.works import bibtex
 from darkroom.press.rendering.feeds import FeedEntry, feed
 from darkroom.press.rendering.social_card import SIZE, compose
-from tests.press.projects import ROOT, Project
+from tests import documentation
+from tests.press.projects import Project
 from tests.press.samples import animation, plot, tiles
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -194,7 +195,7 @@ def test_the_script_of_the_docs_makes_a_table(project: Project) -> None:
     wanted = '[[deliverable]]\nid = "{}"\ntitle = "T"\nsection = "index"\nwords = {}\n'
     (project.root / "templates/deliverables.toml").write_text(wanted.format("A", 0) + wanted.format("B", 9))
     project.build()
-    text = (ROOT / "templates/pages/docs/record.md").read_text().partition("<!-- script -->\n```python\n")[2]
+    text = (documentation.PAGES / "record.md").read_text().partition("<!-- script -->\n```python\n")[2]
     script = text.partition("```")[0]
     command = [sys.executable, "-c", script, str(project.site), str(project.site)]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
