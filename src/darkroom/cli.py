@@ -305,6 +305,9 @@ def _add_run(parser: ArgumentParser) -> None:
         "--jobs", type=_at_least_one, default=0, metavar="N", help="runs at a time; by default one per GPU"
     )
     parser.add_argument("--wait", action="store_true", help="wait for experiments that another process holds")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="run nothing; say what would run, why, on what, and about how long"
+    )
 
 
 def _add_import(parser: ArgumentParser) -> None:
@@ -612,6 +615,11 @@ def _run(call: SimpleNamespace, lab: Lab) -> int:
         variant=call.variant,
         replace=call.replace,
     )
+    if call.dry_run:
+        from darkroom.lab.running.forecast import forecast, table
+
+        _print(table(forecast(lab, call.ids, options)))
+        return 0
     outcome = run(lab, call.ids, options)
     faults = [*outcome.faults, *_draw_left_over(lab, outcome.fresh)]
     for fault in faults:

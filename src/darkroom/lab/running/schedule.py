@@ -7,7 +7,7 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -93,6 +93,35 @@ def run(lab: Lab, patterns: Iterable[str], options: Options, show: Display | Non
         UnknownName: a pattern matches nothing, or no experiment has a parameter that is set.
         UsageError: a value is not of its parameter's type, or a variant of that name has other settings.
     """
+    chosen = choose(lab, patterns, options)
+    with show or display() as shown:
+        return _Schedule(chosen.lab, options, chosen.named, chosen.all, chosen.overrides, shown).work()
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """What is to run: the *named* experiments, and *all*, with those that depend on them if that was asked for.
+
+    The *lab* has the variants that are asked for; *overrides* are parameters that replace defaults, by experiment.
+    """
+
+    lab: Lab
+    named: frozenset[str]
+    all: frozenset[str]
+    overrides: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def needed(self) -> set[str]:
+        """All, and everything that they depend on."""
+        return {*self.all} | _upstream(self.lab.project, self.all)
+
+
+def choose(lab: Lab, patterns: Iterable[str], options: Options) -> Choice:
+    """What *patterns* and *options* ask for.
+
+    Raises:
+        UnknownName: a pattern matches nothing, or no experiment has a parameter that is set.
+        UsageError: a value is not of its parameter's type, or a variant of that name has other settings.
+    """
     if not options.settings and (options.variant or options.replace):
         option = f"--as {options.variant}" if options.variant else "--replace"
         raise UsageError(f"{option} goes with --set: say what is different, such as --set seed=2")
@@ -102,8 +131,7 @@ def run(lab: Lab, patterns: Iterable[str], options: Options, show: Display | Non
         lab, named = _with_variants_of(lab, named, overrides, options)
         overrides = {}
     chosen = set(named) | (_downstream(lab.project, named) if options.downstream else set())
-    with show or display() as shown:
-        return _Schedule(lab, options, set(named), chosen, overrides, shown).work()
+    return Choice(lab, frozenset(named), frozenset(chosen), overrides)
 
 
 def run_missing(lab: Lab, plan: Plan, show: Display | None = None) -> Outcome:
@@ -226,8 +254,8 @@ class _Schedule:
         self,
         lab: Lab,
         options: Options,
-        named: set[str],
-        chosen: set[str],
+        named: Collection[str],
+        chosen: Collection[str],
         overrides: Mapping[str, Mapping[str, Any]],
         shown: Display,
     ) -> None:
@@ -236,7 +264,7 @@ class _Schedule:
         lab.digests.look_again()
         self.planner = lab.planner(overrides)
         self.verdicts = dict(self.planner.plan().verdicts)
-        self.candidates = chosen | _upstream(lab.project, chosen)
+        self.candidates = {*chosen} | _upstream(lab.project, chosen)
         self.outcome = Outcome()
         self.done: queue.SimpleQueue[tuple[str, DarkroomError | events.Done]] = queue.SimpleQueue()
         self.running: dict[str, _Process] = {}
