@@ -106,7 +106,7 @@ def test_a_course_can_be_left(project: Path) -> None:
 
 
 def test_a_fork_keeps_darkroom(project: Path) -> None:
-    """The README of the library moves to its documentation, and what is about the experiments goes."""
+    """The documentation of the library moves to where it is read, not published, and what is about the experiments goes."""
     own = {
         "src/darkroom/__init__.py": "",
         "templates/README.md": "[G](pages/docs/gpu.md)",
@@ -124,9 +124,9 @@ def test_a_fork_keeps_darkroom(project: Path) -> None:
     assert main(["clean", "--all", "--yes"], project) == 0
 
     left = files(project)
-    moved = left.pop("docs/darkroom.md").decode()
-    assert moved.startswith("# Darkroom\n\n> [!NOTE]\n") and "![seen](../.github/screenshot.png)" in moved
-    assert moved.rstrip().endswith("[GPUs](gpu.md)") and left.pop("docs/gpu.md") == b"minutes"
+    moved = left.pop("DARKROOM.md").decode()
+    assert moved.startswith("# Darkroom\n\n> [!NOTE]\n") and "![seen](.github/screenshot.png)" in moved
+    assert moved.rstrip().endswith("[GPUs](docs/gpu.md)") and left.pop("docs/gpu.md") == b"minutes"
     assert left["CONTRIBUTING.md"] == b"`docs/gpu.md`" and left["templates/README.md"] == b"[G](../docs/gpu.md)"
     assert left.keys() == {*wanted(project), *own, "notes/a.txt"}
     assert left["README.md"] == wanted(project)["README.md"]
@@ -335,7 +335,7 @@ def _killed_everywhere(project: Path, tmp_path: Path, points: int) -> None:
 
     assert call(whole, 0) == 0
     after, total = files(whole), int(count.read_text())
-    assert total > 30 and after["docs/darkroom.md"] and after["docs/gpu.md"] == b"minutes"
+    assert total > 30 and after["DARKROOM.md"] and after["docs/gpu.md"] == b"minutes"
     for at in range(1, total + 1, max(1, total // points) if points else 1):
         root = shutil.copytree(project, tmp_path / f"at_{at}/mine")
         assert call(root, at) < 0

@@ -24,9 +24,9 @@ from darkroom.new import REPORT, files_of
 _REPORT = ("experiments", "templates", "tests/experiments", "tests/test_site.py", "tests/__snapshots__/test_site.ambr")
 _KEPT = {"templates/README.md"}
 _KEPT_IF_THERE = {"build.py", "pyproject.toml", ".gitignore"}
-_README, _LIBRARY_README = "README.md", "docs/darkroom.md"
+_README, _LIBRARY_README = "README.md", "DARKROOM.md"
 _DOCS = "templates/pages/docs"  # in a fork; it moves to docs/, as it is no part of another report
-_NAMING_DOCS = ("CONTRIBUTING.md", "templates/README.md")
+_NAMING_DOCS = ("CHANGELOG.md", "CONTRIBUTING.md", "templates/README.md")
 _WORTHLESS = {
     "__pycache__", ".darkroom", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".hypothesis", "node_modules", ".DS_Store",
     "Thumbs.db", "desktop.ini",
@@ -294,12 +294,7 @@ def _documentation(root: Path, written: Mapping[str, bytes]) -> dict[str, bytes]
     if not os.path.lexists(root / _LIBRARY_README) and readme.is_file() and not _holds(readme, written.get(_README)):
         text = readme.read_text(encoding="utf-8")
         if text.startswith("# Darkroom\n"):
-            text = (
-                text.replace("# Darkroom\n", _HEAD, 1)
-                .replace("](.github/", "](../.github/")
-                .replace(f"]({_DOCS}/", "](")
-            )
-            moved[_LIBRARY_README] = text.encode()
+            moved[_LIBRARY_README] = text.replace("# Darkroom\n", _HEAD, 1).replace(f"]({_DOCS}/", "](docs/").encode()
     for name in _NAMING_DOCS:
         if (root / name).is_file():
             text = (root / name).read_text(encoding="utf-8")
