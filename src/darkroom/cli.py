@@ -23,6 +23,7 @@ from darkroom.core.errors import (
     DataUnavailable,
     DeviceUnavailable,
     ExperimentError,
+    Fault,
     ImportedAtTop,
     LimitTooLow,
     Locked,
@@ -241,7 +242,10 @@ def _add_commands(commands: _SubParsersAction[Any], shared: ArgumentParser) -> N
     serve = add("serve", "serve the site; rebuild it and reload the browser on changes")
     serve.add_argument("--port", type=int, default=8000, metavar="N", help="port to listen on; by default 8000")
     _add_switch(serve, "no-run")
-    add("check", "check the site and its sources; change nothing")
+    check = add("check", "check the site and its sources; change nothing")
+    check.add_argument(
+        "--verify", action="store_true", help="make numbers and figures once more, and compare them with what is stored"
+    )
     pdf = add("pdf", "build the site, and print its pages into one PDF")
     what = "such as part-a or 'docs/*'; by default the navigation, in order, without parts that have a folder"
     pdf.add_argument("pages", nargs="*", metavar="PAGE", help=what)
@@ -576,11 +580,21 @@ def _built(call: SimpleNamespace, lab: Lab) -> SiteRequest:
     is_code_excluded = call.no_run or call.untrusted
     plan = _without_drawing(lab.planner().plan()) if is_code_excluded else _up_to_date(lab)
     request = _request(call, lab, plan)
+    wrong = _verified(lab, plan, figures=False, run_code=not is_code_excluded) if call.strict else []
+    if wrong:
+        raise ContentError(wrong)
     report = current(request)
     if report is None:
         report = build(request)
     _summarise(plan, report, request.site)
     return request
+
+
+def _verified(lab: Lab, plan: Plan, *, figures: bool, run_code: bool) -> list[Fault]:
+    """What is wrong with stored outputs, by their digests and by making numbers and figures once more."""
+    from darkroom.lab.running.verify import verify
+
+    return verify(lab, plan, figures=figures, run_code=run_code)
 
 
 def _name_unpinned(lab: Lab) -> None:
@@ -754,7 +768,15 @@ def _check(call: SimpleNamespace, lab: Lab) -> int:
 
     plan = lab.planner().plan()
     request = _request(call, lab, plan)
-    report = compare(request)
+    wrong: list[Fault] = []
+    if call.verify or call.strict:
+        wrong = _verified(lab, plan, figures=call.verify, run_code=not call.untrusted)
+    try:
+        report = compare(request)
+    except ContentError as error:
+        raise ContentError([*wrong, *error.faults], error.warnings) from None
+    if wrong:
+        raise ContentError(wrong, report.warnings)
     _without_drawing(plan)
     _summarise(plan, report, request.site)
     return 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -251,7 +252,7 @@ def test_a_manifest_reads_back_and_is_sorted() -> None:
 
     content = encode(manifest)
 
-    assert decode(content, "x") == manifest
+    assert msgspec.structs.replace(decode(content, "x"), sha256="") == manifest
     assert content.endswith(b"}\n")
     assert content.index(b'"accepted"') < content.index(b'"code"') < content.index(b'"version"')
 

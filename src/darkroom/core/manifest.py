@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
 from hashlib import sha256
@@ -193,6 +194,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     experiments read: git ignores their files, and outputs are whole without them. ``imported_from`` says where results
     come from that were not computed here; ``provenance`` then has the device and the duration as they were stated, and
     ``code`` is empty. ``variant`` says what was set, if the experiment is kept beside the declared one.
+    ``sha256`` is that of the file without its line, "" in those of earlier versions.
     """
 
     version: int
@@ -213,6 +215,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     temporary: Annotated[list[Text], Few] = []
     imported_from: Import | None = None
     variant: Variant | None = None
+    sha256: Sha256 = ""
 
     def __post_init__(self) -> None:
         check_id(self.experiment)
@@ -263,7 +266,27 @@ def encode(manifest: Manifest) -> bytes:
     for name in ("temporary", "imported_from", "variant"):
         if not plain[name]:  # older versions of this program refuse fields that they do not know
             del plain[name]
+    del plain["sha256"]
+    return _written(plain | {"sha256": sha256(_written(plain)).hexdigest()})
+
+
+def _written(plain: Mapping[str, Any]) -> bytes:
     return (json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+_OWN_DIGEST = re.compile(rb'\n  "sha256": "([0-9a-f]{64})",')
+
+
+def is_as_written(content: bytes) -> bool | None:
+    """Whether a manifest's file is as this program wrote it, by the digest in it; None if it has none.
+
+    Whoever edits a manifest can renew its digest. This finds what was edited in passing, merged or damaged.
+    """
+    found = _OWN_DIGEST.search(content)
+    if found is None:
+        return None
+    rest = content[: found.start()] + content[found.end() :]
+    return sha256(rest).hexdigest().encode() == found[1]
 
 
 def load(folder: Path, *, drawable: bool = False) -> Manifest | None:

@@ -395,7 +395,7 @@ def temporary_of(manifest: Manifest, recipe: ExperimentRecipe) -> list[str]:
 
 def is_described(manifest: Manifest, recipe: ExperimentRecipe) -> bool:
     """Whether the manifest agrees with the current sources."""
-    if manifest.temporary != temporary_of(manifest, recipe):
+    if manifest.temporary != temporary_of(manifest, recipe) or not manifest.sha256:
         return False
     if manifest.summary != recipe.summary or manifest.source != SourcePlace(recipe.path, recipe.line):
         return False

@@ -5,12 +5,14 @@ Nothing is sampled or trained again, and torch is not needed.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from pkgutil import resolve_name
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from darkroom.core.errors import DamagedOutputs, DarkroomError, ExperimentError, UsageError
@@ -34,7 +36,7 @@ from darkroom.lab.outputs import datasets
 from darkroom.lab.outputs.folders import OutputFolder
 from darkroom.lab.outputs.results import Results, as_tuples, checked_value, copy_file, open_results, store_file
 from darkroom.lab.plan import Planner, temporary_of
-from darkroom.lab.running import failures
+from darkroom.lab.running import failures, provenance
 from darkroom.lab.source.declared import DrawingRecipe, ExperimentRecipe
 from darkroom.lab.source.edges import DATA, MODELS, AnyEdge
 from darkroom.lab.source.weights import Network
@@ -133,6 +135,56 @@ def draw(
     write_manifest(folder, described(manifest, recipe, figures, metrics))
     place.publish()
     return faults
+
+
+def compare(place: OutputFolder, recipe: ExperimentRecipe, values: Values, names: list[str]) -> list[str]:
+    """Make figures and metrics once more from the stored results, and say which are not those that are stored.
+
+    Numbers may differ by a millionth, since libraries round otherwise on other machines. Figures are compared byte by
+    byte; other versions of the libraries that draw may draw them otherwise.
+    """
+    manifest = load(place.folder, drawable=True)
+    if manifest is None:
+        return []
+    results, faults = Results(place.folder, manifest), list[str]()
+    for drawing in (each for each in [*recipe.figures, *recipe.metrics] if each.name in names):
+        is_figure = drawing in recipe.figures
+        try:
+            returned = _call(recipe, drawing, results, values)
+            if is_figure:
+                with TemporaryDirectory() as folder:
+                    found = _store_figure(Path(folder), recipe, drawing, "", returned)
+                stored = manifest.figures[drawing.name]
+                if found.files != stored.files or found.layout != stored.layout:
+                    faults.append(
+                        f"figure {drawing.name} is not what its results give here, with {_libraries()}; draw it again"
+                    )
+            else:
+                value, kept = _metric(recipe, drawing, returned), manifest.metrics[drawing.name].value
+                if not _same(value, kept):
+                    faults.append(
+                        f"metric {drawing.name} is stored as {_short(kept)}, but its results give {_short(value)}"
+                    )
+        except DarkroomError as error:
+            faults.append(str(error))
+    return faults
+
+
+def _libraries() -> str:
+    return ", ".join(f"{name} {version}" for name, version in provenance.drawing_versions().items())
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_same(one[name], other[name]) for name in one)
+    if isinstance(one, float) and isinstance(other, int | float):
+        return math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-12)
+    return bool(one == other)
+
+
+def _short(value: Any) -> str:
+    text = str(dict(value) if isinstance(value, Mapping) else value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def keep_until_drawn(place: OutputFolder, recipe: ExperimentRecipe) -> None:

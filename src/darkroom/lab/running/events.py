@@ -41,6 +41,13 @@ class Drawn(Event, frozen=True):
     faults: list[str]
 
 
+class Compared(Event, frozen=True):
+    """Figures and metrics of an experiment were made again; *faults* say which are not those that are stored."""
+
+    experiment: str
+    faults: list[str]
+
+
 class Skipped(Event, frozen=True):
     """Another process holds the outputs whose figures were to be drawn."""
 
@@ -65,7 +72,7 @@ class End(Event, frozen=True):
     """The job is done."""
 
 
-AnyEvent = Progress | Device | Done | Drawn | Skipped | Trace | Failed | End
+AnyEvent = Progress | Device | Done | Drawn | Compared | Skipped | Trace | Failed | End
 
 
 def encoded(event: Event) -> bytes:

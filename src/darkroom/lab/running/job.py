@@ -12,7 +12,7 @@ END_OF_PRINTING = b"\0\n"  # on stderr, after what a job has printed
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """Run ``experiment``, or draw what ``drawings`` names by experiment.
+    """Run ``experiment``, draw what ``drawings`` names by experiment, or make once more and compare what ``compared`` names.
 
     ``sources`` holds the digest of each file that the plan has read the experiment's code from; ``device`` is what was
     asked for, ``threads`` how many an experiment may use, 0 for all; ``data`` is the user's data folder, or empty.
@@ -30,3 +30,4 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     threads: int = 0
     sources: dict[str, str] = {}
     drawings: dict[str, list[str]] = {}
+    compared: dict[str, list[str]] = {}

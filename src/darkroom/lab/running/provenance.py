@@ -41,7 +41,13 @@ def versions(*, draws: bool = False) -> dict[str, str]:
     for name in _COMPUTING:
         if name in sys.modules:
             found[name] = str(getattr(sys.modules[name], "__version__", "unknown"))
-    for name in _DRAWING if draws else ():
+    return found | (drawing_versions() if draws else {})
+
+
+def drawing_versions() -> dict[str, str]:
+    """The versions of what figures are drawn with."""
+    found = {}
+    for name in _DRAWING:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found

@@ -239,7 +239,7 @@ def draw(lab: Lab, plan: Plan, show: Display | None = None) -> list[str]:
         data=str(lab.data or ""),
         drawings=wanted,
     )
-    process = _Process(job, shown)
+    process = Worker(job, shown)
     try:
         process.do(job, "figures", take)
     finally:
@@ -267,13 +267,13 @@ class _Schedule:
         self.candidates = {*chosen} | _upstream(lab.project, chosen)
         self.outcome = Outcome()
         self.done: queue.SimpleQueue[tuple[str, DarkroomError | events.Done]] = queue.SimpleQueue()
-        self.running: dict[str, _Process] = {}
+        self.running: dict[str, Worker] = {}
         self.gpus = self._gpus()
         self.jobs = options.jobs or max(1, len(self.gpus))
         self.taken: dict[str, str] = {}
         self.awaited: set[str] = set()
         self.wanted: dict[str, str] = {}
-        self.idle: list[_Process] = []
+        self.idle: list[Worker] = []
 
     def work(self, outcome: Outcome | None = None) -> Outcome:
         """Run them; *outcome* is what is known already."""
@@ -395,7 +395,7 @@ class _Schedule:
         self.running[identity] = process
         threading.Thread(target=self._follow, args=(identity, process, job), daemon=True).start()
 
-    def _worker(self, job: Job, recipe: ExperimentRecipe, environment: Mapping[str, str]) -> _Process:
+    def _worker(self, job: Job, recipe: ExperimentRecipe, environment: Mapping[str, str]) -> Worker:
         """A process for *job*: a suitable one that has done quick jobs before, else a new one."""
         for process in self.idle:
             if recipe.minutes <= QUICK_MINUTES and process.suits(job, environment):
@@ -404,7 +404,7 @@ class _Schedule:
         for process in self.idle:  # its memory may be needed
             process.close()
         self.idle.clear()
-        return _Process(job, self.shown, environment)
+        return Worker(job, self.shown, environment)
 
     def _job(self, verdict: Verdict) -> Job:
         recipe = verdict.recipe
@@ -424,7 +424,7 @@ class _Schedule:
             sources={path: self.lab.project.sources[path] for path in sorted(paths)},
         )
 
-    def _follow(self, identity: str, process: _Process, job: Job) -> None:
+    def _follow(self, identity: str, process: Worker, job: Job) -> None:
         """Wait for a run in its own thread, and report how it ended."""
         ends: list[events.Done] = []
 
@@ -490,7 +490,7 @@ class _Schedule:
         return [] if is_alone else gpus.present()
 
 
-class _Process:
+class Worker:
     """A worker: it does jobs one at a time and reports events, until one fails or it is stopped."""
 
     def __init__(self, job: Job, shown: Display, environment: Mapping[str, str] | None = None) -> None:

@@ -92,6 +92,10 @@ class _Worker:
             self._run(self.job.project.experiments[self.job.experiment])
         for identity, names in self.job.drawings.items():
             self._draw(self.job.project.experiments[identity], names)
+        for identity, names in self.job.compared.items():
+            recipe = self.job.project.experiments[identity]
+            faults = draw.compare(OutputFolder(self.outputs, identity), recipe, self.values, names)
+            self.emit(events.Compared(identity, faults))
 
     def _run(self, recipe: ExperimentRecipe) -> None:
         place = OutputFolder(self.outputs, recipe.id)
