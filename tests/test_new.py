@@ -10,7 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from darkroom.cli import main
 from darkroom.core.errors import UsageError
@@ -190,7 +192,10 @@ def test_a_course_is_built_written_and_checked(course: str, installed: Path, tmp
     built = _called(installed, project, "build.py")
     assert built.returncode == 0, built.stderr
     assert "18 missing" in built.stdout or "20 missing" in built.stdout
-    assert "not written yet: part_a/anagrams, part_a/classical" in built.stderr and "Traceback" not in built.stderr
+    assert (
+        "neither written nor imported: part_a/anagrams, part_a/classical" in built.stderr
+        and "Traceback" not in built.stderr
+    )
     tested = _called(installed, project, "-m", "pytest", "-q", "-p", "no:cacheprovider")
     assert tested.returncode == 0, tested.stdout
 
@@ -238,6 +243,60 @@ def test_figures_of_a_course_draw_what_the_docstring_asks_for(course: str, tmp_p
     assert all("words" in each or each == "the section is empty" for each in lacking), lacking
 
 
+SAID = "What was to be done, what was done instead, and what came of it, in twenty words and some more, all of ours."
+
+
+def test_results_from_a_notebook_are_imported_into_a_skeleton(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a change of its code: figures are drawn, say that they were not run here, and complete the deliverables."""
+    create(tmp_path, COURSES[1])
+    rng = np.random.default_rng(1)
+
+    def pictures(*shape: int) -> np.ndarray:
+        return rng.integers(1, 256, size=shape, dtype=np.uint8)
+
+    digits = {name: pictures(3, 28, 28) for name in ("clean", "noisy", "epoch_1", "epoch_5")}
+    np.savez(tmp_path / "denoiser.npz", loss=np.linspace(1, 0.1, 50), **digits)  # its weights are left out
+    np.save(tmp_path / "steps.npy", pictures(5, 64, 64, 3))
+    for name in ("result", "one_step", "blurred"):
+        Image.fromarray(pictures(64, 64, 3)).save(tmp_path / f"{name}.png")
+    (tmp_path / "experiments/images/test.png").write_bytes(b"any picture")
+    stated = ["--device", "Tesla T4", "--took", "7 min", "--source", "https://colab.research.google.com/drive/1"]
+    assert main(["import", "part_b/denoiser", str(tmp_path / "denoiser.npz"), *stated], tmp_path) == 0
+    files = [str(tmp_path / name) for name in ("steps.npy", "result.png", "one_step.png", "blurred.png")]
+    assert main(["import", "part_a/iterative", *files, *stated], tmp_path) == 0
+    for page, heading in (("part-a", "{#iterative}"), ("part-b", "{#training}")):
+        path = tmp_path / f"templates/pages/{page}.md"
+        path.write_text(path.read_text().replace(f"{heading}\n", f"{heading}\n\n{SAID}\n"))
+    capsys.readouterr()
+
+    assert main(["--no-run"], tmp_path) == 0
+
+    said = capsys.readouterr()
+    assert "2 fresh" in said.out
+    [listed] = [line for line in said.err.splitlines() if "neither written nor imported" in line]
+    assert "part_b/noising" in listed and "part_b/denoiser" not in listed and "part_a/iterative" not in listed
+    [found] = json.loads((tmp_path / "site/record.json").read_text())["deliverables"]
+    missing = {each["id"]: each.get("missing", []) for each in found["items"]}
+    assert missing["A.1.4"] == missing["B.1.2.1"] == [] and missing["A.1.3"]
+    page = (tmp_path / "site/part-b.html").read_text()
+    figure = re.search(r'<figure[^>]*id="fig-part_b-denoiser-digits".*?</figure>', page, re.DOTALL)
+    assert figure and "not run here" in figure[0] and figure[0].count("<img") >= 12
+
+
+@pytest.mark.parametrize("course", COURSES)
+def test_every_experiment_of_a_course_declares_what_its_docstring_asks_for(course: str, tmp_path: Path) -> None:
+    """So that results of another program can be imported as they are."""
+    create(tmp_path, course)
+    asking = [path for path in (tmp_path / "experiments").glob("part_*/*.py") if "To return:" in path.read_text()]
+    assert len(asking) > 15
+    for path in asking:
+        text = path.read_text()
+        asked = re.findall(r"``(\w+)``", text.partition("To return:")[2].partition('"""')[0])
+        assert asked == re.findall(r"\w+", re.search(r"results=\(([^)]*)\)", text)[1]), path
+
+
 _EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 _TINY_DATA = f"""
 [mnist]
@@ -262,18 +321,16 @@ def _made_up(text: str) -> str:
     asked = " ".join(text.partition("To return:")[2].partition('"""')[0].split())
     lines = ["    import numpy as np", "    rng, made = np.random.default_rng(seed), {}"]
     names: list[str] = []
-    for part in re.finditer(r"``(\w+)``(?: and so on)?(?: uint8)?(?: \(([^)]*)\))?", asked):
+    epochs = re.search(r"shown_epochs: [^=]*= \(([^)]*)\)", text)
+    lengths = _LENGTHS | {"shown_epochs": epochs[1].count(",") + 1 if epochs else 0}
+    for part in re.finditer(r"``(\w+)``(?: uint8)?(?: \(([^)]*)\))?", asked):
         names.append(part[1])
         if part[2] is not None:
-            shape = tuple(int(each) if each.isdecimal() else _LENGTHS[each] for each in part[2].rstrip(",").split(", "))
+            shape = tuple(int(each) if each.isdecimal() else lengths[each] for each in part[2].rstrip(",").split(", "))
             for name in names:
-                every = (
-                    [f"{name[:-1]}{epoch}" for epoch in (1, 5, 10, 15, 20)]
-                    if name in {"samples_1", "frames_1"}
-                    else [name]
-                )
-                lines += [f"    made[{each!r}] = rng.integers(1, 256, size={shape}, dtype=np.uint8)" for each in every]
+                lines += [f"    made[{name!r}] = rng.integers(1, 256, size={shape}, dtype=np.uint8)"]
             names = []
+    lines += [f"    made[{name!r}] = {{'first': np.ones(3)}}" for name in names]  # a dictionary of arrays
     return text.replace("    raise NotImplementedError", "\n".join([*lines, "    return made"])).replace(
         'device="gpu"', 'device="cpu"'
     )

@@ -8,7 +8,7 @@ from darkroom.figures import Drawing, Panel, Series, animation, line_plot, tiles
 from darkroom.lab import Dataset, Results, Run, dataset, experiment
 
 
-@experiment(device="gpu", minutes=60)
+@experiment(device="gpu", minutes=60, results=("loss", "samples", "frames"))
 def time_conditioned(
     run: Run,
     mnist: Dataset = dataset("mnist"),
@@ -24,8 +24,8 @@ def time_conditioned(
 ) -> dict[str, object]:
     """The time-conditioned U-Net, trained on the noise, and what it samples.
 
-    To return: ``loss`` (steps,); for each epoch that is shown, ``samples_1`` and so on uint8 (count, 28, 28), and
-    ``frames_1`` and so on uint8 (frames, count, 28, 28).
+    To return: ``loss`` (steps,); ``samples`` uint8 (shown_epochs, count, 28, 28), after each epoch that is shown, and
+    ``frames`` uint8 (shown_epochs, frames, count, 28, 28), as they were drawn.
     """
     raise NotImplementedError
 
@@ -47,8 +47,9 @@ def loss(results: Results) -> Drawing:
 def samples(results: Results) -> Drawing:
     """A row for each epoch."""
     epochs = results.parameters["shown_epochs"]
-    rows = [results[f"samples_{epoch}"] for epoch in epochs]
-    return tiles(rows, rows=[f"epoch {epoch}" for epoch in epochs], alt="Sample {column_number}, {row}.", scale=1)
+    return tiles(
+        results["samples"], rows=[f"epoch {epoch}" for epoch in epochs], alt="Sample {column_number}, {row}.", scale=1
+    )
 
 
 @time_conditioned.figure(
@@ -58,7 +59,7 @@ def samples(results: Results) -> Drawing:
 def films(results: Results) -> Drawing:
     """A film for each epoch, ten samples in a row."""
     panels = []
-    for epoch in results.parameters["shown_epochs"]:
-        frames = np.concatenate(list(results[f"frames_{epoch}"].swapaxes(0, 1)[:10]), axis=2)
+    for epoch, drawn in zip(results.parameters["shown_epochs"], results["frames"], strict=True):
+        frames = np.concatenate(list(drawn.swapaxes(0, 1)[:10]), axis=2)
         panels.append(Panel(f"Epoch {epoch}", f"Digits that come out of noise, epoch {epoch}.", frames))
     return animation(panels)

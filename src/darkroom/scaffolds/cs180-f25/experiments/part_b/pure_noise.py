@@ -6,7 +6,7 @@ from darkroom.figures import Drawing, Series, line_plot, tiles
 from darkroom.lab import Dataset, Results, Run, dataset, experiment
 
 
-@experiment(device="gpu", minutes=30)
+@experiment(device="gpu", minutes=30, results=("loss", "epoch_1", "epoch_5", "mean"))
 def pure_noise(
     run: Run,
     mnist: Dataset = dataset("mnist"),

@@ -8,7 +8,7 @@ from darkroom.figures import Drawing, tiles
 from darkroom.lab import Results, Run, asset, experiment
 
 
-@experiment(device="gpu", minutes=1)
+@experiment(device="gpu", minutes=1, results=("noisy", "blurred"))
 def classical(
     run: Run,
     picture: Path = asset("images/test.png"),

@@ -8,7 +8,7 @@ from darkroom.figures import Drawing, tiles
 from darkroom.lab import Results, Run, asset, experiment
 
 
-@experiment(device="gpu", minutes=5)
+@experiment(device="gpu", minutes=5, results=("original", "noisy", "estimate"))
 def one_step(
     run: Run,
     picture: Path = asset("images/test.png"),

@@ -6,7 +6,7 @@ from darkroom.figures import Drawing, tiles
 from darkroom.lab import Results, Run, experiment
 
 
-@experiment(device="gpu", minutes=5)
+@experiment(device="gpu", minutes=5, results=("samples",))
 def sampling(
     run: Run,
     *,

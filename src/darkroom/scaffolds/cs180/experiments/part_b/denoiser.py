@@ -6,7 +6,12 @@ from darkroom.figures import Drawing, Series, line_plot, tiles
 from darkroom.lab import Dataset, Results, Run, dataset, experiment
 
 
-@experiment(device="gpu", minutes=30)
+@experiment(
+    device="gpu",
+    minutes=30,
+    results=("loss", "clean", "noisy", "epoch_1", "epoch_5", "weights"),
+    temporary=("weights",),
+)
 def denoiser(
     run: Run,
     mnist: Dataset = dataset("mnist"),
@@ -22,7 +27,7 @@ def denoiser(
     """A U-Net that takes the noise from digits, trained on the mean squared error.
 
     To return: ``loss`` (steps,); ``clean``, ``noisy``, ``epoch_1`` and ``epoch_5`` uint8 (digits, 28, 28); ``weights``, a
-    dictionary of arrays.
+    dictionary of arrays, which git ignores, and which may be left out where results are imported.
     """
     raise NotImplementedError
 

@@ -6,7 +6,7 @@ from darkroom.figures import Drawing, tiles
 from darkroom.lab import Dataset, Results, dataset, experiment
 
 
-@experiment(device="cpu", minutes=1)
+@experiment(device="cpu", minutes=1, results=("noisy",))
 def noising(
     mnist: Dataset = dataset("mnist"),
     *,

@@ -7,7 +7,7 @@ from darkroom.lab import Dataset, Results, Run, dataset, experiment, upstream
 from experiments.part_b.denoiser import denoiser
 
 
-@experiment(device="gpu", minutes=1)
+@experiment(device="gpu", minutes=1, results=("noisy", "denoised"))
 def out_of_distribution(
     run: Run,
     mnist: Dataset = dataset("mnist"),
