@@ -124,10 +124,12 @@ def test_what_is_to_be_imported_says_how(built: Workshop) -> None:
 
     said = built.call().stderr
 
-    assert f"{ID} has no code to run; import its results: python build.py import {ID} PATH" in said
+    assert f"{ID}  runs" not in said
     assert "part_i/trained has no outputs; run python build.py import part_i/trained PATH --device" in said
     html = page(built)
-    assert "They come from another program, and are imported:" in figure(html, "part_i-trained-curve")
+    assert "Its function has no code here; results of another program are imported with:" in figure(
+        html, "part_i-trained-curve"
+    )
     assert f"python build.py import {ID} PATH" in unescape(figure(html, "part_i-trained-curve"))
     record = page(built, "runs.html").partition('id="run-part_i-trained"')[2].partition("</section>")[0]
     assert f"Import them: <code>python build.py import {ID} PATH" in record

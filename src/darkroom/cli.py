@@ -863,11 +863,6 @@ def _report_unavailable(outcome: Outcome) -> None:
 
         more = f" and {len(lacks) - 3} more" if len(lacks) > 3 else ""
         _warn(f"cannot run {', '.join(lacks[:3])}{more} here: torch or a part of it is not installed; run {INSTALL}")
-    if outcome.without_code:
-        from darkroom.lab.running.failures import without_code
-
-        for identity in outcome.without_code:
-            _warn(str(without_code(identity)))
     for identity, minutes in outcome.unasked.items():
         _warn(
             f"{identity} takes about {minutes:g} minutes, so a build does not start it; run python build.py run {identity}"

@@ -540,7 +540,7 @@ def test_all_that_is_wrong_is_said_at_once(elsewhere: Workshop) -> None:
     assert "a.pkl: a pickle" in lines[0]
     assert "b.npy: is not an .npy file" in lines[1]
     assert lines[2] == (
-        f"import {ID}: {MODULE}:11 declares other results: missing: 'loss', 'samples'; not declared: 'los' "
+        f"import {ID}: {MODULE}:11 declares other results: missing: 'loss'; not declared: 'los' "
         "('los' is los.npy); rename files, or name one with --as NAME=FILE"
     )
 
@@ -721,22 +721,19 @@ def test_a_run_replaces_imported_results_only_when_forced(elsewhere: Workshop) -
 
 
 def test_an_experiment_without_code_is_imported_and_never_run(elsewhere: Workshop) -> None:
-    """A run says how; one that raises NotImplementedError is yet to be written, or to be imported."""
+    """A run says where to write it and how to import, whether its function does nothing or raises NotImplementedError."""
     elsewhere.edit(
         MODULE, 'return {"loss": thrice(epochs), "samples": {"a": 1}}', 'raise NotImplementedError("on Colab")'
     )
     recipes = elsewhere.lab().project.experiments
-    assert [name for name, each in recipes.items() if not each.computes] == ["part_i/judge", "part_i/follows"]
+    assert [name for name, each in recipes.items() if not each.has_code] == [ID, "part_i/judge", "part_i/follows"]
     take(elsewhere, put(elsewhere, GOOD))
     assert ID not in elsewhere.states()
 
-    for options in ([], ["--force"]):
-        said = elsewhere.call("run", "part_i/judge", *options, code=2).stderr
-        assert "part_i/judge has no code to run; import its results: python build.py import part_i/judge PATH" in said
-    said = elsewhere.call("run", ID, "--force", code=3).stderr
-    assert (
-        f"only raises NotImplementedError; write it there, or import its results: python build.py import {ID}" in said
-    )
+    for identity in ("part_i/judge", ID):
+        said = elsewhere.call("run", identity, "--force", code=2).stderr
+        assert f"{identity} has no code to run; write it, at experiments/" in said
+        assert f"or import its results: python build.py import {identity} PATH" in said
 
 
 def test_a_run_returns_what_is_declared(elsewhere: Workshop) -> None:

@@ -1,4 +1,4 @@
-"""Experiments that are not written yet: functions that only raise NotImplementedError."""
+"""Experiments without code: functions that only raise NotImplementedError, or do nothing. Their results can be imported."""
 
 from __future__ import annotations
 
@@ -42,39 +42,42 @@ def second(made: Results = upstream(first)) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ("raise NotImplementedError", True),
-        ('raise NotImplementedError("returns a picture")', True),
-        ('"""Text."""\n    raise NotImplementedError', True),
-        ("raise ValueError", False),
-        ("raise", False),
-        ("return {}", False),
-        ("x = 1\n    raise NotImplementedError", False),
-        ("if x:\n        raise NotImplementedError", False),
-        ("raise errors.NotImplementedError", False),
+        ("", False),
+        ("...", False),
+        ("pass", False),
+        ("...\n    raise NotImplementedError", False),
+        ("raise NotImplementedError", False),
+        ('raise NotImplementedError("returns a picture")', False),
+        ('"""Text."""\n    raise NotImplementedError', False),
+        ("raise ValueError", True),
+        ("raise", True),
+        ("return {}", True),
+        ("x = 1\n    raise NotImplementedError", True),
+        ("if x:\n        raise NotImplementedError", True),
+        ("raise errors.NotImplementedError", True),
     ],
 )
-def test_what_counts_as_unwritten(body: str, expected: bool) -> None:
+def test_what_counts_as_code(body: str, expected: bool) -> None:
     docstring = "" if body.startswith('"""') else '"""Text."""\n    '
     text = f"@experiment()\ndef made():\n    {docstring}{body}\n"
     [found] = read(ast.parse(text), {"experiment": ["darkroom.lab:experiment"]}, "experiments/a.py")
-    assert found.declared.unwritten == expected
+    assert found.declared.has_code == expected
 
 
-def test_it_waits_until_it_is_written(workshop: Workshop) -> None:
-    """A build runs neither it nor what depends on it; a run says where to write it."""
+@pytest.mark.parametrize("body", ["raise NotImplementedError", "..."])
+def test_it_waits_until_it_is_written(body: str, workshop: Workshop) -> None:
+    """A build runs neither it nor what depends on it; a run says where to write it, and how to import its results."""
     path = "experiments/part_n/two.py"
-    workshop.write(path, MODULE)
+    workshop.write(path, MODULE.replace("raise NotImplementedError", body))
     line = MODULE.partition("def first")[0].count("\n") + 1
 
     status = json.loads(workshop.call("status", "part_n/*", "--json").stdout)
     assert [(each["id"], each["state"], each["reasons"]) for each in status] == [
-        ("part_n/first", "missing", ["not written yet"]),
+        ("part_n/first", "missing", ["neither written nor imported"]),
         ("part_n/second", "waiting", ["part_n/first"]),
     ]
-    ran = workshop.call("run", "part_n/second", code=3)
-    assert (
-        f"part_n/first is not written yet: {path}:{line} only raises NotImplementedError; write it there" in ran.stderr
-    )
+    ran = workshop.call("run", "part_n/second", code=2)
+    assert f"part_n/first has no code to run; write it, at {path}:{line}, or import its results: python" in ran.stderr
     assert "part_n/second  not run: part_n/first failed" in ran.stderr
 
     workshop.write(

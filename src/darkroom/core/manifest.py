@@ -235,12 +235,12 @@ def is_temporary(manifest: Manifest, path: str) -> bool:
     return any(path == f"{name}.safetensors" or path.startswith(f"{name}/") for name in manifest.temporary)
 
 
-UNWRITTEN = "not written yet"
-"""The reason why an experiment is missing whose function only raises NotImplementedError."""
+NO_CODE = "neither written nor imported"
+"""The reason why an experiment is missing whose function has no code."""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """What the plan says of one experiment; *computes* is whether it has code that makes its results."""
+    """What the plan says of one experiment; *has_code* is whether it has code that makes its results."""
 
     id: str
     state: str
@@ -249,7 +249,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     device: str | None
     duration_s: float | None
     finished_at: str | None
-    computes: bool = True
+    has_code: bool = True
 
 
 def encode(manifest: Manifest) -> bytes:

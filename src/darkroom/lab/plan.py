@@ -31,7 +31,7 @@ from darkroom.core.digests import Digests
 from darkroom.core.errors import DamagedOutputs
 from darkroom.core.manifest import (
     NAME,
-    UNWRITTEN,
+    NO_CODE,
     Manifest,
     SourcePlace,
     Status,
@@ -57,7 +57,7 @@ class Reason(NamedTuple):
     """Why something is not fresh.
 
     ``kind`` is "params", "input", "results", "code", "text" or "edges", or "" where ``name`` is a damaged file, an
-    experiment that has to run first, or says that the function is not written yet.
+    experiment that has to run first, or says that its function has no code and nothing was imported.
     """
 
     kind: str
@@ -195,8 +195,8 @@ class Planner:
         is_imported = manifest is not None and manifest.imported_from is not None
         wanted = imported_key(recipe, parameters, inputs) if is_imported and key else key
         state, reasons = _state(recipe, manifest, faults, waits, wanted, parameters, inputs)
-        if recipe.unwritten and manifest is None and state != DAMAGED:
-            state, reasons = MISSING, [Reason("", UNWRITTEN)]
+        if not recipe.has_code and manifest is None and state != DAMAGED:
+            state, reasons = MISSING, [Reason("", NO_CODE)]
         verdict = Verdict(recipe, state, tuple(reasons), key, parameters, inputs, manifest)
         if not verdict.usable:
             return verdict
@@ -416,7 +416,7 @@ def status(verdict: Verdict) -> Status:
         device=made.device if made else None,
         duration_s=made.duration_s if made else None,
         finished_at=made.finished_at if made else None,
-        computes=verdict.recipe.computes,
+        has_code=verdict.recipe.has_code,
     )
 
 

@@ -118,7 +118,10 @@ def _refuse(verdict: Verdict, *, force: bool) -> None:
     """
     identity, manifest = verdict.recipe.id, verdict.manifest
     if not verdict.key:
-        lacking = ", ".join(dict.fromkeys(map(str, verdict.reasons)))
+        edges = dict.fromkeys(
+            each.upstream or each.name for each in verdict.recipe.edges if not verdict.inputs[each.name]
+        )
+        lacking = ", ".join(edges)
         raise UsageError(f"import {identity}: it takes results of {lacking}, which has none; run or import that first")
     if force or verdict.is_imported:
         return
@@ -144,7 +147,7 @@ def _check_names(recipe: ExperimentRecipe, found: Sequence[Named], faults: Fault
         listed = ", ".join(f'"{name}"' for name in sorted(set(names))) or '"loss"'
         example = f"results=({listed}{'' if ', ' in listed else ','})"
         faults.append(f"{where}: it does not declare its results; add their names to its @experiment: {example}")
-    elif unlike := results.unlike(set(recipe.results), set(names)):
+    elif unlike := results.unlike(set(recipe.results) - (set(recipe.temporary) - set(names)), set(names)):
         places = ", ".join(f"{each.name!r} is {each.path}" for each in found if each.name not in recipe.results)
         rename = f" ({places}); rename files, or name one with --as NAME=FILE" if places else "; add its file"
         faults.append(f"{where} declares other results: {unlike}{rename}")
@@ -181,7 +184,8 @@ def _store(
         else:
             returned[each.name] = each.value
     files = sorted([*files, *results.write_results(folder, returned, recipe.id)], key=lambda file: file.path)
-    seed = verdict.parameters.get("seed")
+    seed, given_names = verdict.parameters.get("seed"), {each.name for each in found}
+    names = [name for name in recipe.results if name in given_names]  # temporary ones may be left out
     manifest = Manifest(
         version=VERSION,
         experiment=recipe.id,
@@ -208,7 +212,7 @@ def _store(
             duration_s=round(came_from.took_s, 3),
             peak_memory_bytes=0,
         ),
-        imported_from=Import(came_from.source, now, [each.described() for each in given], list(recipe.results)),
+        imported_from=Import(came_from.source, now, [each.described() for each in given], names),
     )
     draw.write_manifest(folder, manifest)
     place.publish()

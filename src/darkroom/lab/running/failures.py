@@ -71,16 +71,11 @@ def how_to_import(identity: str) -> str:
     return f'python build.py import {identity} PATH --device "Tesla T4" --took "7 min" --source URL'
 
 
-def without_code(identity: str) -> UsageError:
+def no_code(recipe: ExperimentRecipe) -> UsageError:
     """The error for an experiment whose function has no code."""
-    return UsageError(f"{identity} has no code to run; import its results: {how_to_import(identity)}")
-
-
-def not_written(recipe: ExperimentRecipe) -> ExperimentError:
-    """The error for an experiment whose function only raises NotImplementedError."""
-    return ExperimentError(
-        f"{recipe.id} is not written yet: {recipe.path}:{recipe.line} only raises NotImplementedError; write it there, "
-        f"or import its results: {how_to_import(recipe.id)}"
+    return UsageError(
+        f"{recipe.id} has no code to run; write it, at {recipe.path}:{recipe.line}, or import its results: "
+        f"{how_to_import(recipe.id)}"
     )
 
 

@@ -67,8 +67,7 @@ UNASKED_MINUTES = 15.0  # limit for what a build starts by itself
 class Outcome:
     """What was run, what was fresh, what failed, by experiment; and faults of figures, which fail no results.
 
-    ``unasked`` are those that take too long for a build to start, with the minutes they declare; ``without_code`` those whose
-    results can only be imported.
+    ``unasked`` are those that take too long for a build to start, with the minutes they declare.
     """
 
     ran: list[str] = field(default_factory=list)
@@ -76,7 +75,6 @@ class Outcome:
     failed: dict[str, DarkroomError] = field(default_factory=dict)
     held_up: dict[str, str] = field(default_factory=dict)
     unasked: dict[str, float] = field(default_factory=dict)
-    without_code: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
 
@@ -144,12 +142,10 @@ def run_missing(lab: Lab, plan: Plan, show: Display | None = None) -> Outcome:
     is_gpu_here = cache(lambda: gpus.possible() and bool(gpus.present()))
     for identity, verdict in plan.verdicts.items():
         behind = [each for each in verdict.recipe.upstreams if plan.verdicts[each].must_run and each not in absent]
-        if verdict.manifest is not None or verdict.state == DAMAGED or verdict.recipe.unwritten:
+        if verdict.manifest is not None or verdict.state == DAMAGED or not verdict.recipe.has_code:
             continue
         lacks = lacking(verdict.recipe)
-        if not verdict.recipe.computes:
-            outcome.without_code.append(identity)
-        elif lacks:
+        if lacks:
             outcome.failed[identity] = failures.no_package(identity, lacks)
         elif behind:
             outcome.held_up[identity] = behind[0]
@@ -342,10 +338,8 @@ class _Schedule:
             self._fail(identity, _changed(identity))
         elif verdict.state == FRESH and not forced:
             self._leave(verdict)
-        elif verdict.recipe.unwritten:
-            self._fail(identity, failures.not_written(verdict.recipe))
-        elif not verdict.recipe.computes:
-            self._fail(identity, failures.without_code(identity))
+        elif not verdict.recipe.has_code:
+            self._fail(identity, failures.no_code(verdict.recipe))
         elif verdict.is_imported and not forced:
             self._fail(identity, _would_replace(verdict))
         elif lacks:

@@ -206,8 +206,7 @@ class _Reader:
             gpu_minutes=on_gpu,
             results=self._results("results", *options.get("results", (decorator, []))),
             temporary=self._results("temporary", *options.get("temporary", (decorator, []))),
-            unwritten=_is_unwritten(node),
-            computes=_computes(node),
+            has_code=_has_code(node),
             run_parameter=run_parameter,
             edges=edges,
             parameters=parameters,
@@ -379,15 +378,6 @@ class _Reader:
         return value  # type: ignore[no-any-return]
 
 
-def _is_unwritten(node: ast.FunctionDef) -> bool:
-    """Whether all that a function does, besides its docstring, is to raise NotImplementedError."""
-    body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
-    if len(body) != 1 or not isinstance(body[0], ast.Raise) or body[0].exc is None:
-        return False
-    raised = body[0].exc
-    return dotted(raised.func if isinstance(raised, ast.Call) else raised) == "NotImplementedError"
-
-
 def _declaring(node: ast.FunctionDef | ast.AsyncFunctionDef, owners: Collection[str]) -> list[ast.expr]:
     """The decorators at the head of a function that declare a figure or a metric of one of *owners*."""
 
@@ -398,12 +388,23 @@ def _declaring(node: ast.FunctionDef | ast.AsyncFunctionDef, owners: Collection[
     return list(takewhile(declares, node.decorator_list))
 
 
-def _computes(node: ast.FunctionDef) -> bool:
-    """Whether a function has code: more than a docstring, ``...`` and ``pass``."""
-    return not all(
-        isinstance(each, ast.Pass) or (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
-        for each in node.body
-    )
+def _has_code(node: ast.FunctionDef) -> bool:
+    """Whether a function has code: more than a docstring, ``...`` and ``pass``, and to raise NotImplementedError."""
+    rest = [each for each in node.body if not _says_nothing(each)]
+    return bool(rest) and not (len(rest) == 1 and _raises_not_implemented(rest[0]))
+
+
+def _says_nothing(statement: ast.stmt) -> bool:
+    """Whether it is a docstring, ``...`` or ``pass``."""
+    is_constant = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    return is_constant or isinstance(statement, ast.Pass)
+
+
+def _raises_not_implemented(statement: ast.stmt) -> bool:
+    if not isinstance(statement, ast.Raise) or statement.exc is None:
+        return False
+    raised = statement.exc
+    return dotted(raised.func if isinstance(raised, ast.Call) else raised) == "NotImplementedError"
 
 
 def _stripped(node: ast.FunctionDef, decorators: int) -> ast.FunctionDef:

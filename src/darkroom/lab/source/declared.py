@@ -34,8 +34,8 @@ class DeclaredExperiment(msgspec.Struct, frozen=True, kw_only=True):
 
     ``name`` is that of its function, ``results`` are the names of what it returns, if they are declared, ``temporary`` are
     results that only other experiments read, and ``run_parameter`` is the name of the parameter that takes the ``Run``, or
-    "". One that is ``unwritten`` only raises NotImplementedError; ``computes`` is whether the function has any code, since
-    the results of one that has none are imported.
+    "". ``has_code`` is whether its function does more than to raise NotImplementedError, if that: the results of one that
+    does not are imported, or it is yet to be written.
     """
 
     name: str
@@ -46,8 +46,7 @@ class DeclaredExperiment(msgspec.Struct, frozen=True, kw_only=True):
     gpu_minutes: float
     results: list[str] = []
     temporary: list[str] = []
-    unwritten: bool = False
-    computes: bool = True
+    has_code: bool = True
     run_parameter: str
     edges: list[AnyEdge]
     parameters: list[Parameter]

@@ -23,7 +23,7 @@ class StoredExperiment(msgspec.Struct, frozen=True, dict=True):
     """One experiment: its folder, the manifest's digest ("" where there is none), and its state.
 
     ``state`` and ``reasons`` are the plan's words; if the manifest cannot be read, it is damaged whatever the plan
-    says. ``known`` says that this manifest was valid when it was last read, ``computes`` that a run makes the outputs.
+    says. ``known`` says that this manifest was valid when it was last read, ``has_code`` that a run makes the outputs.
     """
 
     id: str
@@ -33,12 +33,12 @@ class StoredExperiment(msgspec.Struct, frozen=True, dict=True):
     planned_reasons: tuple[str, ...]
     declared_figures: tuple[str, ...]
     known: bool = False
-    computes: bool = True
+    has_code: bool = True
 
     @property
     def command(self) -> str:
         """What makes its outputs."""
-        if self.computes and not (self.manifest and self.manifest.imported_from):
+        if self.has_code and not (self.manifest and self.manifest.imported_from):
             return f"python build.py run {self.id}"
         return f'python build.py import {self.id} PATH --device "..." --took "..." --source URL'
 
@@ -102,7 +102,7 @@ class StoredExperiment(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def record(self) -> str:
         """Everything that a page can show of it, as one line to hash."""
-        own = "" if self.computes else " imported"
+        own = "" if self.has_code else " imported"
         return f"{self.id} {self.digest} {self.planned} {self.planned_reasons} {self.declared_figures}{own}"
 
 
@@ -228,8 +228,8 @@ def read_catalogue(
         figures = tuple(figure.removeprefix(f"{name}/") for figure in status.figures) if status else ()
         reasons = tuple(status.reasons) if status else ()
         folder, digest = found.get(name, (outputs / name, ""))
-        computes = status is None or status.computes
-        experiments[name] = StoredExperiment(name, folder, digest, state, reasons, figures, name in whole, computes)
+        has_code = status is None or status.has_code
+        experiments[name] = StoredExperiment(name, folder, digest, state, reasons, figures, name in whole, has_code)
     return Catalogue(experiments, model)
 
 

@@ -144,7 +144,7 @@ class PageFigures:
             **shared,
             state=state,
             reason=reason,
-            computes=experiment.computes,
+            has_code=experiment.has_code,
             command=experiment.command,
         )
 
@@ -234,7 +234,7 @@ class PageFigures:
             "manifest": manifest,
             "made": made,
             "problem": problem,
-            "computes": experiment.computes,
+            "has_code": experiment.has_code,
             "command": experiment.command,
             "figures": [self._figure_link(experiment, name) for name in experiment.figures],
             "files": files,

@@ -8,7 +8,7 @@ from functools import partial
 
 from darkroom.core.errors import Fault
 from darkroom.core.git import restoring
-from darkroom.core.manifest import NAME, UNWRITTEN, Figure, advice, checks
+from darkroom.core.manifest import NAME, NO_CODE, Figure, advice, checks
 from darkroom.core.paths import alike, links_among
 from darkroom.press.content.catalogue import FRESH, StoredExperiment
 from darkroom.press.rendering.context import Context
@@ -23,7 +23,7 @@ def judge_experiments(sources: Sources, index: Index, findings: Findings) -> Non
     """Report experiments that are not fresh, and figures that no page shows."""
     waited_for, shown, rule = _waited_for(sources), _called_for(sources), checks(sources.inputs.digest)
     tried = {each.id for each in sources.catalogue.experiments.values() if "@" in each.id and each.variant} - shown
-    unseen, unwritten = list[str](), list[str]()
+    unseen, without_code = list[StoredExperiment](), list[str]()
     orphans: dict[str, list[StoredExperiment]] = {}
     for experiment in sources.catalogue.experiments.values():
         place = _place(sources, experiment)
@@ -36,15 +36,16 @@ def judge_experiments(sources: Sources, index: Index, findings: Findings) -> Non
             orphans.setdefault(experiment.id.partition("/")[0], []).append(experiment)
         elif experiment.state != FRESH and experiment.id not in waited_for and experiment.id not in tried:
             if not experiment.digest and experiment.id not in shown:
-                unseen.append(experiment.id)  # no published page needs it
+                unseen.append(experiment)  # no published page needs it
                 continue
-            if not experiment.digest and experiment.reasons == (UNWRITTEN,):
-                unwritten.append(experiment.id)
+            if not experiment.digest and experiment.reasons == (NO_CODE,):
+                without_code.append(experiment.id)
                 continue
             message = f"{experiment.id} is {_described(experiment)}; {_remedy(experiment)}"
             findings.problems.append(Fault(place, 1, 1, experiment.state, message))
-    if unwritten:
-        message = f"{UNWRITTEN}: {', '.join(unwritten)}; their functions say what they have to return"
+    if without_code:
+        names = ", ".join(without_code)
+        message = f"{NO_CODE}: {names}; their functions say what they have to return; write them, or import results"
         findings.problems.append(Fault(sources.places.shown(sources.places.outputs.parent), 1, 1, "missing", message))
     findings.problems.extend(_alike(sources))
     findings.warnings += [_undeclared(sources, part, found) for part, found in orphans.items()]
@@ -134,11 +135,12 @@ def _undeclared(sources: Sources, part: str, orphans: Sequence[StoredExperiment]
     return Fault(sources.places.shown(sources.places.outputs / part), 1, 1, "orphan", message)
 
 
-def _never_run(sources: Sources, unseen: Sequence[str]) -> Iterator[Fault]:
-    """One line for all experiments without outputs that no page asks for."""
-    if unseen:
-        message = f"no outputs, and no page that shows them: {', '.join(unseen)}; run python build.py run ID"
-        yield Fault(sources.places.shown(sources.places.outputs), 1, 1, "missing", message)
+def _never_run(sources: Sources, unseen: Sequence[StoredExperiment]) -> Iterator[Fault]:
+    """One line for all experiments without outputs that no page asks for, and one for those of them without code."""
+    for has_code, remedy in ((True, "run python build.py run ID"), (False, "write their functions, or import results")):
+        if names := [each.id for each in unseen if each.has_code == has_code]:
+            message = f"no outputs, and no page that shows them: {', '.join(names)}; {remedy}"
+            yield Fault(sources.places.shown(sources.places.outputs), 1, 1, "missing", message)
 
 
 def _alike(sources: Sources) -> Iterator[Fault]:
