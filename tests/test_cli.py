@@ -196,6 +196,25 @@ def test_a_build_may_be_told_to_run_nothing(project: Workshop, words: list[str])
     assert "1 missing" in done.stdout
 
 
+@pytest.mark.parametrize("words", [["--rerun"], ["build", "--rerun"]])
+def test_a_build_runs_what_is_out_of_date_if_asked(project: Workshop, words: list[str]) -> None:
+    """Only then, and only what is quick; what takes long is named."""
+    project.edit("src/helpers/maths.py", "SCALE = 2.0", "SCALE = 3.0")
+    assert "stale" in project.call().stdout
+    assert "base" not in project.calls()
+
+    done = project.call(*words)
+
+    assert project.calls()["base"] == 1
+    assert "stale" not in done.stdout
+    project.edit("src/helpers/maths.py", "SCALE = 3.0", "SCALE = 4.0")
+    project.edit(BASE, "minutes=0.1", "minutes=95")
+    done = project.call(*words)
+    assert "part_x/base takes about 95 minutes, so a build does not start it" in done.stderr
+    assert "base" not in project.calls()
+    assert "leave out --no-run" in project.call("--rerun", "--no-run", code=2).stderr
+
+
 def test_what_takes_long_is_not_started_unasked(project: Workshop) -> None:
     """A missing experiment that declares more than a quarter of an hour is named with what would run it."""
     project.edit(BASE, "minutes=0.1", "minutes=95")

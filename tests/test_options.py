@@ -52,7 +52,7 @@ def test_every_option_and_command_says_what_it_does() -> None:
     """In its help; each command of a project has the options that all share, and is one that is run."""
     found = parsers()
     assert set(found) - {""} == {"new", "clean", *cli._COMMANDS}
-    shared = options(found[""]) - {"--no-run"}
+    shared = options(found[""]) - {"--no-run", "--rerun"}
     for name, parser in found.items():
         assert shared <= options(parser) or name in {"new", "clean"}, name
         assert all(each.help for each in parser._actions if each.dest != "command"), name

@@ -51,6 +51,7 @@ _FOLDERS = {"site": "folder for the site", "outputs": "folder with the outputs",
 _SWITCHES = {
     "strict": "fail if anything on the site is stale, missing or damaged",
     "no-run": "do not import the project's code: run no experiment, draw no figure; show what is missing as missing",
+    "rerun": "also run what is out of date and takes a few minutes",
 }
 _BUILD = {
     "command": "build",
@@ -213,6 +214,7 @@ def _parser() -> ArgumentParser:
         epilog="exit codes: 0 success, 1 faults in the content, 2 wrong usage, 3 failed experiment, 130 interrupted",
     )
     _add_switch(parser, "no-run")
+    _add_switch(parser, "rerun")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=OneLine)
     _add_commands(commands, _without_defaults(shared))
     return parser
@@ -230,7 +232,9 @@ def _add_commands(commands: _SubParsersAction[Any], shared: ArgumentParser) -> N
         "--course", choices=COURSES, metavar="COURSE", help=f"the sections that a course asks for: {', '.join(COURSES)}"
     )
     _add_clean(commands)
-    _add_switch(add("build", "build the site (the default)"), "no-run")
+    build = add("build", "build the site (the default)")
+    _add_switch(build, "no-run")
+    _add_switch(build, "rerun")
     _add_run(add("run", "run experiments and what they depend on"))
     _add_import(add("import", "store results that another program computed, or outputs that another clone has made"))
     status = add("status", "list every experiment: state, reason, last run, device, duration")
@@ -578,7 +582,9 @@ def _built(call: SimpleNamespace, lab: Lab) -> SiteRequest:
     if call.strict:
         _name_unpinned(lab)
     is_code_excluded = call.no_run or call.untrusted
-    plan = _without_drawing(lab.planner().plan()) if is_code_excluded else _up_to_date(lab)
+    if call.rerun and is_code_excluded:
+        raise UsageError("--rerun runs experiments; leave out --no-run and --untrusted")
+    plan = _without_drawing(lab.planner().plan()) if is_code_excluded else _up_to_date(lab, stale=call.rerun)
     request = _request(call, lab, plan)
     wrong = _verified(lab, plan, figures=False, run_code=not is_code_excluded) if call.strict else []
     if wrong:
@@ -833,13 +839,13 @@ _COMMANDS = {
 # Shared by the commands -----------------------------------------------------------------------------------------------
 
 
-def _up_to_date(lab: Lab) -> Plan:
-    """The plan after running what is missing and drawing what is stale."""
+def _up_to_date(lab: Lab, *, stale: bool = False) -> Plan:
+    """The plan after running what is missing, and if asked for what is *stale*, and drawing what is out of date."""
     plan = lab.planner().plan()
-    if any(verdict.manifest is None for verdict in plan.verdicts.values()):
+    if any(verdict.manifest is None or (stale and verdict.must_run) for verdict in plan.verdicts.values()):
         from darkroom.lab.running.schedule import run_missing
 
-        outcome = run_missing(lab, plan)
+        outcome = run_missing(lab, plan, stale=stale)
         _report_unavailable(outcome)
         if outcome.ran or outcome.fresh:
             plan = lab.planner().plan()

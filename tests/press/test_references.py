@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import pytest
 
@@ -503,3 +504,20 @@ def test_claims_in_code_are_text_and_loops_may_stand_beside(stocked: Project) ->
     stocked.build()
     assert "<code>{% claim x %}</code>" in stocked.html()
     assert "<p>1 2</p>" in stocked.html() and "<p>Good.</p>" in stocked.html()
+
+
+def test_numbers_of_a_run_that_is_out_of_date_are_marked(stocked: Project) -> None:
+    """As its figures are: metrics and parameters in prose, and once behind a formula; gone once it is fresh."""
+    add = partial(stocked.outputs.add, "part_b/ours", metrics={"mse": 0.5}, parameters={"epochs": 5})
+    add(state="stale", reasons=("code: part_b.ours.helper",))
+    stocked.page(
+        'It is {{ metric("part_b/ours/mse") }} after {{ param("part_b/ours", "epochs") }}.\n\n'
+        '$x = {{ metric("part_b/ours/mse") }} + {{ metric("part_b/ours/mse") }}$'
+    )
+    stocked.build()
+    badge = '&nbsp;<span class="elsewhere outdated" title="part_b/ours is stale: code: part_b.ours.helper">stale</span>'
+    assert f'<span class="number">0.5</span>{badge} after <span class="number">5</span>{badge}.' in stocked.html()
+    assert stocked.html().count(badge) == 3
+    add()
+    stocked.build()
+    assert 'class="elsewhere outdated"' not in stocked.html()

@@ -132,17 +132,18 @@ def choose(lab: Lab, patterns: Iterable[str], options: Options) -> Choice:
     return Choice(lab, frozenset(named), frozenset(chosen), overrides)
 
 
-def run_missing(lab: Lab, plan: Plan, show: Display | None = None) -> Outcome:
+def run_missing(lab: Lab, plan: Plan, show: Display | None = None, *, stale: bool = False) -> Outcome:
     """Run what has no outputs, takes a short time here and depends on nothing stale.
 
-    Stale outputs are kept.
+    Outputs that are out of date are kept, unless *stale* is to run those as well; imported ones are kept in any case.
     """
     absent: list[str] = []
     outcome = Outcome()
     is_gpu_here = cache(lambda: gpus.possible() and bool(gpus.present()))
     for identity, verdict in plan.verdicts.items():
         behind = [each for each in verdict.recipe.upstreams if plan.verdicts[each].must_run and each not in absent]
-        if verdict.manifest is not None or verdict.state == DAMAGED or not verdict.recipe.has_code:
+        is_wanted = verdict.manifest is None or (stale and verdict.must_run and not verdict.is_imported)
+        if not is_wanted or verdict.state == DAMAGED or not verdict.recipe.has_code:
             continue
         lacks = lacking(verdict.recipe)
         if lacks:

@@ -34,7 +34,7 @@ from darkroom.core.errors import Fault, nearest
 from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content.addresses import anchor, encoded, host_of, record_anchor, way
 from darkroom.press.content.calls import KINDS, Call, Choices, NoExperiment, NotRun, PageCall, Unknown, calls_of, listed
-from darkroom.press.content.catalogue import Catalogue, StoredExperiment
+from darkroom.press.content.catalogue import FRESH, Catalogue, StoredExperiment
 from darkroom.press.content.claims import Condition
 from darkroom.press.content.command_line import CommandLine
 from darkroom.press.content.docstring_html import DocstringWriter
@@ -307,7 +307,21 @@ class _Number(Kind):
             text = as_html(self.text(writer.facts.index))
         except NotRun:
             return '<span class="number unknown" title="This experiment has not been run yet">not yet run</span>'
-        return text if ", " in text else f'<span class="number">{text}</span>'  # a list may be broken
+        shown = text if ", " in text else f'<span class="number">{text}</span>'  # a list may be broken
+        return shown + self.badges(writer.url, writer.facts.index)
+
+    def badges(self, url: str, index: Index) -> str:
+        """What is to be known of a number: that its run is out of date, as on figures; "" for any other."""
+        experiment = self.experiment(index.catalogue)
+        if not experiment or not experiment.manifest or experiment.state == FRESH:
+            return ""
+        reason = "; ".join(experiment.reasons)
+        title = escape(f"{experiment.id} is {experiment.state}" + (f": {reason}" if reason else ""))
+        page = index.records.get(experiment.id)
+        if not page:
+            return f'&nbsp;<span class="elsewhere outdated" title="{title}">{experiment.state}</span>'
+        href = escape(f"{way(url, page)}#{record_anchor(experiment.id)}")
+        return f'&nbsp;<a class="elsewhere outdated" href="{href}" title="{title}">{experiment.state}</a>'
 
 
 class MetricCall(_Number):
@@ -326,19 +340,17 @@ class MetricCall(_Number):
         yield from _outputs(self.name, facts.index.catalogue.by_other_models(self.name), facts)
         yield facts.index.records.get(self.name.rpartition("/")[0], "")
 
-    def html(self, writer: CallWriter) -> str:
-        return super().html(writer) + self.elsewhere(writer.url, writer.facts.index)
-
-    def elsewhere(self, url: str, index: Index) -> str:
-        """The badge of a number that was not computed here, which leads to its record; "" for any other."""
+    def badges(self, url: str, index: Index) -> str:
+        """That its run is out of date, and that it was not computed here, which leads to its record."""
+        shown = super().badges(url, index)
         experiment = self.experiment(index.catalogue)
         imported = experiment and experiment.manifest and experiment.manifest.imported_from
         if not experiment or not imported:
-            return ""
+            return shown
         page = index.records.get(experiment.id)
         href = f"{way(url, page)}#{record_anchor(experiment.id)}" if page else imported.source
         title = f"Imported {imported.at[:10]} from {host_of(imported.source)}"
-        return f'&nbsp;<a class="elsewhere" href="{escape(href)}" title="{escape(title)}">not run here</a>'
+        return f'{shown}&nbsp;<a class="elsewhere" href="{escape(href)}" title="{escape(title)}">not run here</a>'
 
 
 class ParamCall(_Number):
@@ -357,6 +369,7 @@ class ParamCall(_Number):
     def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
         experiment = self.experiment(facts.index.catalogue)
         yield experiment.record if experiment else ""
+        yield facts.index.records.get(self.name, "")
 
 
 class ClaimCall(Kind):
@@ -848,10 +861,10 @@ def _cited_as_in_pandoc(page: Page, index: Index) -> Iterator[tuple[int, str]]:
                 )
 
 
-def elsewhere(calls: Iterable[Call], url: str, index: Index) -> str:
-    """The badges of the numbers in a formula that were not computed here, each once."""
-    metrics = (kind for kind in map(kind_of, calls) if isinstance(kind, MetricCall))
-    return "".join(dict.fromkeys(kind.elsewhere(url, index) for kind in metrics))
+def badges_of(calls: Iterable[Call], url: str, index: Index) -> str:
+    """The badges of the numbers in a formula, each once."""
+    numbers = (kind for kind in map(kind_of, calls) if isinstance(kind, _Number))
+    return "".join(dict.fromkeys(kind.badges(url, index) for kind in numbers))
 
 
 def tex_of(prepared: Prepared, index: Index) -> Rewritten:

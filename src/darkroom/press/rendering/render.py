@@ -25,7 +25,7 @@ from darkroom.press.content.listings import NoSource, highlighted
 from darkroom.press.content.mathtext import Formula, Prepared
 from darkroom.press.content.navigation import Link, heads_of, part_of
 from darkroom.press.content.outlines import Heading, Page
-from darkroom.press.content.page_calls import elsewhere, kind_of, tex_of
+from darkroom.press.content.page_calls import badges_of, kind_of, tex_of
 from darkroom.press.content.works import Entry
 from darkroom.press.limits import TooCostly, bounded, processors
 from darkroom.press.markdown.convert import Converter, Typography
@@ -154,7 +154,7 @@ class PageRenderer:
             return ""  # it defines macros, and no more
         equation = Equation(tex.tex, formula.display, prepared.macros)
         mark = self.texts.mark(Use(equation, self.page.outline.path, 0, formula, tex.pieces))
-        mark += elsewhere(prepared.formula.calls, self.page.url, self.index)
+        mark += badges_of(prepared.formula.calls, self.page.url, self.index)
         if not formula.display:
             return mark
         first, *others = prepared.anchors or ("",)
