@@ -314,6 +314,9 @@ def _add_run(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--wait", action="store_true", help="wait for experiments that another process holds")
     parser.add_argument(
+        "--twice", action="store_true", help="run the named experiments two times, and say whether the results agree"
+    )
+    parser.add_argument(
         "--dry-run", action="store_true", help="run nothing; say what would run, why, on what, and about how long"
     )
 
@@ -640,6 +643,15 @@ def _run(call: SimpleNamespace, lab: Lab) -> int:
 
         _print(table(forecast(lab, call.ids, options)))
         return 0
+    if call.twice:
+        from darkroom.lab.running.repeat import run_twice
+
+        repeated = run_twice(lab, call.ids, options)
+        for line in repeated.lines:
+            _print(line)
+        different = any(repeated.different.values())
+        worst = max((error.exit_code for error in repeated.outcome.failed.values()), default=0)
+        return worst or (ExperimentError.exit_code if different or repeated.outcome.faults else 0)
     outcome = run(lab, call.ids, options)
     faults = [*outcome.faults, *_draw_left_over(lab, outcome.fresh)]
     for fault in faults:

@@ -1,0 +1,73 @@
+"""Runs experiments twice, and says whether their results agree: those of one that draws without a seed do not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from darkroom.lab.outputs.results import Results, open_results
+from darkroom.lab.plan import Lab
+from darkroom.lab.running.schedule import Options, Outcome, choose, run
+
+
+class Repeated(msgspec.Struct, frozen=True):
+    """How both runs went, and the results that differ between them, by experiment; [] where all agree."""
+
+    outcome: Outcome
+    different: Mapping[str, list[str]]
+
+    @property
+    def lines(self) -> list[str]:
+        """What to say of each."""
+        return [
+            f"{identity}  gave other {', '.join(names)} the second time; does it draw without a seed?"
+            if names
+            else f"{identity}  gave the same results twice"
+            for identity, names in self.different.items()
+        ]
+
+
+def run_twice(lab: Lab, patterns: Iterable[str], options: Options) -> Repeated:
+    """Run the experiments that *patterns* name two times, whether they are fresh or not; the second results stay.
+
+    Raises:
+        UnknownName: as ``run`` does.
+        UsageError: as ``run`` does.
+    """
+    patterns, options = list(patterns), replace(options, force=True)
+    named = sorted(choose(lab, patterns, options).named)
+    outcome = run(lab, patterns, options)
+    if outcome.failed or outcome.held_up:
+        return Repeated(outcome, {})
+    first = {identity: _digests(open_results(lab.outputs, identity)) for identity in named}
+    outcome = run(lab, patterns, options)
+    if outcome.failed or outcome.held_up:
+        return Repeated(outcome, {})
+    different = {}
+    for identity, before in first.items():
+        after = _digests(open_results(lab.outputs, identity))
+        different[identity] = sorted(name for name in before | after if before.get(name) != after.get(name))
+    return Repeated(outcome, different)
+
+
+def _digests(results: Results) -> dict[str, str]:
+    """The digest of each result, by name."""
+    return {name: _digest(results[name]) for name in results}
+
+
+def _digest(value: Any) -> str:
+    if isinstance(value, Path):  # a folder, or a film
+        files = sorted(path for path in value.rglob("*") if path.is_file()) if value.is_dir() else [value]
+        parts = [(path.name, sha256(path.read_bytes()).hexdigest()) for path in files]
+        return repr(parts)
+    if isinstance(value, Mapping):
+        return repr(sorted((name, _digest(each)) for name, each in value.items()))
+    if hasattr(value, "tobytes"):
+        return f"{value.dtype} {value.shape} {sha256(value.tobytes()).hexdigest()}"
+    return json.dumps(value, sort_keys=True, default=str)

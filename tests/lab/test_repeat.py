@@ -1,0 +1,31 @@
+"""Runs of two times."""
+
+from __future__ import annotations
+
+from .workshop import Workshop
+
+
+def test_a_run_that_can_be_repeated_is_said_to_be(fresh: Workshop) -> None:
+    """It is run two times, though it is fresh; nothing else is."""
+    done = fresh.call("run", "part_x/base", "--twice")
+    assert done.stdout == "part_x/base  gave the same results twice\n"
+    assert fresh.calls()["base"] == 2
+    assert "derived" not in fresh.calls()
+
+
+def test_what_differs_is_named(fresh: Workshop) -> None:
+    """An experiment that draws without a seed gives other results each time, and the exit code says so."""
+    fresh.edit(
+        "experiments/part_x/base.py", 'count("base")', 'count("base")\n    import random\n    chance = random.random()'
+    )
+    fresh.edit("experiments/part_x/base.py", "return {", 'return {"chance": chance, ')
+    done = fresh.call("run", "part_x/base", "--twice", code=3)
+    assert done.stdout == "part_x/base  gave other chance the second time; does it draw without a seed?\n"
+
+
+def test_a_failure_is_reported_once(fresh: Workshop) -> None:
+    """There is no second run after it."""
+    fresh.edit("experiments/part_x/base.py", 'count("base")', 'count("base")\n    raise ValueError("no")')
+    done = fresh.call("run", "part_x/base", "--twice", code=3)
+    assert done.stderr.count("ValueError: no") == 1
+    assert fresh.calls()["base"] == 1
