@@ -250,6 +250,9 @@ def _add_commands(commands: _SubParsersAction[Any], shared: ArgumentParser) -> N
     check.add_argument(
         "--verify", action="store_true", help="make numbers and figures once more, and compare them with what is stored"
     )
+    check.add_argument(
+        "--history", action="store_true", help="ask git's history for records of runs that were changed without a run"
+    )
     pdf = add("pdf", "build the site, and print its pages into one PDF")
     what = "such as part-a or 'docs/*'; by default the navigation, in order, without parts that have a folder"
     pdf.add_argument("pages", nargs="*", metavar="PAGE", help=what)
@@ -789,6 +792,10 @@ def _check(call: SimpleNamespace, lab: Lab) -> int:
     wrong: list[Fault] = []
     if call.verify or call.strict:
         wrong = _verified(lab, plan, figures=call.verify, run_code=not call.untrusted)
+    if call.history:
+        from darkroom.lab.running.history import edited_records
+
+        wrong += edited_records(lab, plan)
     try:
         report = compare(request)
     except ContentError as error:
