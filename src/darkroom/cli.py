@@ -622,7 +622,8 @@ def _name_unpinned(lab: Lab) -> None:
 
 
 def _run(call: SimpleNamespace, lab: Lab) -> int:
-    from darkroom.lab.running.schedule import Options, run
+    from darkroom.lab.running.schedule import run
+    from darkroom.lab.running.selection import Options
 
     model = lab.models[0].name if call.model and lab.models else ""
     device, _, number = call.device.partition(":")
@@ -725,7 +726,7 @@ def _draw_left_over(lab: Lab, fresh: Sequence[str]) -> list[str]:
 
 
 def _status(call: SimpleNamespace, lab: Lab) -> int:
-    from darkroom.lab.running.schedule import matching
+    from darkroom.lab.running.selection import matching
     from darkroom.lab.status import as_json, details, table
 
     plan = lab.planner().plan()
@@ -767,7 +768,7 @@ def _orphaned(lab: Lab, orphan: str) -> str:
 
 def _accept(call: SimpleNamespace, lab: Lab) -> int:
     from darkroom.lab.accept import accept, is_acceptable
-    from darkroom.lab.running.schedule import matching
+    from darkroom.lab.running.selection import matching
 
     refused = []
     for identity in matching(lab.project, call.ids):  # upstreams first: what waits for them can follow

@@ -10,7 +10,7 @@ from darkroom.core.manifest import Manifest
 from darkroom.core.units import duration, size
 from darkroom.lab.plan import FRESH, WAITING, Lab, Verdict
 from darkroom.lab.running import gpus
-from darkroom.lab.running.schedule import Options, choose
+from darkroom.lab.running.selection import Options, choose
 
 
 class Forecast(msgspec.Struct, frozen=True):

@@ -13,7 +13,8 @@ import msgspec
 
 from darkroom.lab.outputs.results import Results, open_results
 from darkroom.lab.plan import Lab
-from darkroom.lab.running.schedule import Options, Outcome, choose, run
+from darkroom.lab.running.schedule import Outcome, run
+from darkroom.lab.running.selection import Options, choose
 
 
 class Repeated(msgspec.Struct, frozen=True):
