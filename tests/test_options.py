@@ -70,7 +70,7 @@ def test_pages_describe_every_command_and_option() -> None:
     shown = {option.shown for each in described.commands for option in each.options}
     assert {"--reason REASON", "--paper a4|letter", "--force", "--untrusted DIR", "ID"} <= shown
     calls = {each.call for each in described.commands}
-    assert {"python build.py run ID [ID ...]", "darkroom new DIR", "python build.py"} <= calls
+    assert {"python build.py run [ID ...]", "darkroom new DIR", "python build.py"} <= calls
     assert all(Path(file).is_file() for file in described.files)
 
 

@@ -292,7 +292,10 @@ def _add_clean(commands: _SubParsersAction[Any]) -> None:
 
 
 def _add_run(parser: ArgumentParser) -> None:
-    parser.add_argument("ids", nargs="+", metavar="ID", help="an id or a glob pattern")
+    parser.add_argument("ids", nargs="*", metavar="ID", help="an id or a glob pattern")
+    parser.add_argument(
+        "--sweep", default="", metavar="NAME", help="run every point of a sweep of experiments/sweeps.toml"
+    )
     parser.add_argument("--downstream", action="store_true", help="also run everything that depends on them")
     parser.add_argument("--force", action="store_true", help="run fresh experiments too")
     parser.add_argument(
@@ -641,7 +644,10 @@ def _run(call: SimpleNamespace, lab: Lab) -> int:
         wait=call.wait,
         variant=call.variant,
         replace=call.replace,
+        sweep=call.sweep,
     )
+    if not call.ids and not call.sweep:
+        raise UsageError("run: name experiments, such as run part_b/guidance, or a sweep: run --sweep NAME")
     if call.dry_run:
         from darkroom.lab.running.forecast import forecast, table
 

@@ -13,7 +13,8 @@ from darkroom.core.errors import UnknownName, UsageError, nearest
 from darkroom.lab.plan import Lab, order
 from darkroom.lab.source.declared import ExperimentRecipe
 from darkroom.lab.source.discover import Project
-from darkroom.lab.source.variants import Variation, check_name, merged, name_of, written
+from darkroom.lab.source.sweeps import declared_sweep
+from darkroom.lab.source.variants import Variation, check_name, is_declared, merged, name_of, written
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Options:
     experiments run at a time, 0 for one on each GPU. ``wait`` is to wait for what another process is working on.
 
     With ``settings`` the results are kept beside the stored ones, as those of a ``variant``, by default named for its
-    settings; ``replace`` replaces the stored results instead, those of the variant if one is named.
+    settings; ``replace`` replaces the stored results instead, those of the variant if one is named. ``sweep`` is the name of
+    a declared sweep, whose points are run as well.
     """
 
     device: str = "auto"
@@ -38,6 +40,7 @@ class Options:
     wait: bool = False
     variant: str = ""
     replace: bool = False
+    sweep: str = ""
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -67,6 +70,8 @@ def choose(lab: Lab, patterns: Iterable[str], options: Options) -> Choice:
     if not options.settings and (options.variant or options.replace):
         option = f"--as {options.variant}" if options.variant else "--replace"
         raise UsageError(f"{option} goes with --set: say what is different, such as --set seed=2")
+    if options.sweep:
+        return _of_sweep(lab, patterns, options)
     named = _drawn_with(options.model, lab.project, matching(lab.project, patterns))
     overrides = _overrides(lab.project, named, options.settings)
     if options.settings and (options.variant or not options.replace):
@@ -74,6 +79,26 @@ def choose(lab: Lab, patterns: Iterable[str], options: Options) -> Choice:
         overrides = {}
     chosen = set(named) | (_downstream(lab.project, named) if options.downstream else set())
     return Choice(lab, frozenset(named), frozenset(chosen), overrides)
+
+
+def _of_sweep(lab: Lab, patterns: Iterable[str], options: Options) -> Choice:
+    """The points of a sweep, each a variant."""
+    if options.settings or options.downstream or options.model or list(patterns):
+        raise UsageError(
+            "--sweep runs what experiments/sweeps.toml declares; leave out IDs, --set, --downstream and --model"
+        )
+    sweep = declared_sweep(lab.root, _originals(lab.project), options.sweep)
+    recipe = lab.project.experiments[sweep.experiment]
+    settings, variations = sweep.variants(recipe), lab.variations
+    for name, point in settings.items():
+        check_name(name, [model.name for model in lab.project.models])
+        _refuse_other(lab.project, f"{recipe.id}@{name}", point, options)
+        variations = merged(variations, Variation(name, {recipe.id: point}))
+    named = [f"{recipe.id}@{name}" for name in settings]
+    if len(settings) < len(sweep.points):
+        named.append(recipe.id)
+    varied = msgspec.structs.replace(lab, variations=variations).read_anew()
+    return Choice(varied, frozenset(named), frozenset(named), {})
 
 
 def matching(project: Project, patterns: Iterable[str]) -> list[str]:
@@ -147,7 +172,7 @@ def _with_variants_of(
         if declared[identity].variant is not None:
             base = identity.rpartition("@")[0]
             raise UsageError(f"{identity} is a variant itself; set parameters of the original: run {base} --set ...")
-        if all(_is_default(declared[identity], name, value) for name, value in overrides[identity].items()):
+        if is_declared(declared[identity], overrides[identity]):
             raise UsageError(f"{identity} has {written(overrides[identity])} already; run it without --set")
     name = options.variant or name_of(overrides[named[0]])
     check_name(name, [model.name for model in lab.project.models])
@@ -157,25 +182,29 @@ def _with_variants_of(
             each: {} for each in order(lab.project) if each in _downstream(_originals(lab.project), named)
         } | settings
     for identity in named:
-        stored = declared.get(f"{identity}@{name}")
-        if stored and stored.variant and stored.variant.settings != overrides[identity] and not options.replace:
-            raise UsageError(
-                f"{stored.id} is there already, with {written(stored.variant.settings)}; choose another name with --as, or "
-                "replace its results with --replace"
-            )
+        _refuse_other(lab.project, f"{identity}@{name}", overrides[identity], options)
     varied = msgspec.structs.replace(lab, variations=merged(lab.variations, Variation(name, settings)))
     return varied.read_anew(), [f"{identity}@{name}" for identity in named]
+
+
+def _refuse_other(project: Project, identity: str, settings: Mapping[str, Any], options: Options) -> None:
+    """Refuse to replace the results of a variant that has other settings.
+
+    Raises:
+        UsageError: it would, and was not told to.
+    """
+    stored = project.experiments.get(identity)
+    if stored and stored.variant and stored.variant.settings != settings and not options.replace:
+        raise UsageError(
+            f"{identity} is there already, with {written(stored.variant.settings)}; choose another name with --as, or "
+            "replace its results with --replace"
+        )
 
 
 def _originals(project: Project) -> Project:
     """The project without variants."""
     kept = {identity: each for identity, each in project.experiments.items() if each.variant is None}
     return msgspec.structs.replace(project, experiments=kept)
-
-
-def _is_default(recipe: ExperimentRecipe, name: str, value: Any) -> bool:
-    declared = next(each.value for each in recipe.parameters if each.name == name)
-    return type(declared) is type(value) and bool(declared == value)
 
 
 def _setting(recipe: ExperimentRecipe, name: str, text: str) -> Any:

@@ -93,6 +93,12 @@ def _varied(recipe: Any, name: str, settings: Settings, members: Collection[str]
     )
 
 
+def is_declared(recipe: Any, settings: Settings) -> bool:
+    """Whether an experiment has these parameters as it is declared."""
+    declared = {each.name: each.value for each in recipe.parameters}
+    return all(type(declared[name]) is type(value) and declared[name] == value for name, value in settings.items())
+
+
 def name_of(settings: Settings) -> str:
     """A name for a variant with *settings*, such as ``epochs-3_rate-0.001``; a long one ends in a digest."""
     name = "_".join(f"{key}-{_in_name(value)}" for key, value in settings.items())

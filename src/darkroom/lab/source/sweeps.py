@@ -1,0 +1,99 @@
+"""Sweeps: an experiment with many values of its parameters, declared in ``experiments/sweeps.toml``.
+
+    [guidance]                                    run with: run --sweep guidance
+    experiment = "part_b/guidance"
+    grid = { gamma = [0.0, 1.0, 2.0], seed = [1, 2, 3] }       every combination
+    points = [{ gamma = 5.0, seed = 1 }]                       or, also together with a grid, single ones
+
+Each point is a variant of the experiment, named for its settings, with outputs, key and reasons of its own; the point whose
+values are the declared ones is the experiment itself.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from darkroom.core.errors import UnknownName, UsageError, nearest
+from darkroom.core.paths import read_toml
+from darkroom.lab.source.declared import ExperimentRecipe
+from darkroom.lab.source.discover import Project
+from darkroom.lab.source.values import parsed
+from darkroom.lab.source.variants import Settings, is_declared, name_of
+
+SWEEPS = "experiments/sweeps.toml"
+MOST = 1_000  # points of a sweep
+_KEYS = ("experiment", "grid", "points")
+
+
+class Sweep(msgspec.Struct, frozen=True):
+    """A sweep: the experiment, and what is set at each point, in order; the same settings stand there once."""
+
+    name: str
+    experiment: str
+    points: tuple[Settings, ...]
+
+    def variants(self, recipe: ExperimentRecipe) -> dict[str, Settings]:
+        """What is set for each point that is a variant, by the name of that."""
+        return {name_of(point): point for point in self.points if not is_declared(recipe, point)}
+
+
+def declared_sweep(root: Path, project: Project, name: str) -> Sweep:
+    """The sweep of that name.
+
+    Raises:
+        UnknownName: there is none, or it names no experiment, or a parameter that the experiment does not have.
+        UsageError: the file is not TOML, the sweep has no points or too many, or a value does not fit its parameter.
+    """
+    path = root / SWEEPS
+    tables = read_toml(path) or {}
+    if name not in tables:
+        offer = nearest(name, tables) or (f"; there are {', '.join(tables)}" if tables else f"; declare it in {SWEEPS}")
+        raise UnknownName(f"--sweep {name}: no such sweep{offer}")
+    where, table = f"{path}: sweep {name!r}", tables[name]
+    if not isinstance(table, dict) or not isinstance(table.get("experiment"), str):
+        raise UsageError(f'{where} names no experiment; write experiment = "part_b/guidance"')
+    if unknown := sorted(table.keys() - {*_KEYS}):
+        raise UsageError(f"{where} has {unknown[0]!r}{nearest(unknown[0], _KEYS)}; known are {', '.join(_KEYS)}")
+    recipe = project.experiments.get(table["experiment"])
+    if recipe is None:
+        known = [identity for identity in project.experiments if "@" not in identity]
+        raise UnknownName(f"{where}: no experiment {table['experiment']!r}{nearest(table['experiment'], known)}")
+    points = [*_of_grid(where, table.get("grid", {}), recipe), *_of_list(where, table.get("points", []), recipe)]
+    once = list({name_of(point): point for point in points}.values())
+    if not once:
+        raise UsageError(f"{where} has no points; write grid = {{ seed = [1, 2, 3] }}")
+    return Sweep(name, recipe.id, tuple(once))
+
+
+def _of_grid(where: str, grid: Any, recipe: ExperimentRecipe) -> list[Settings]:
+    if not isinstance(grid, dict) or not all(isinstance(values, list) and values for values in grid.values()):
+        raise UsageError(f"{where}: grid is not a table of lists; write grid = {{ seed = [1, 2, 3] }}")
+    count = 1
+    for values in grid.values():
+        count *= len(values)
+    if count > MOST:
+        raise UsageError(f"{where}: its grid has {count:,} points; the limit is {MOST:,}")
+    axes = {name: [_value(where, recipe, name, value) for value in values] for name, values in grid.items()}
+    return [dict(zip(axes, point, strict=True)) for point in product(*axes.values())] if axes else []
+
+
+def _of_list(where: str, points: Any, recipe: ExperimentRecipe) -> list[Settings]:
+    if not isinstance(points, list) or not all(isinstance(point, dict) and point for point in points):
+        raise UsageError(f"{where}: points is not a list of tables; write points = [{{ seed = 1 }}, {{ seed = 2 }}]")
+    if len(points) > MOST:
+        raise UsageError(f"{where}: it has {len(points):,} points; the limit is {MOST:,}")
+    return [{name: _value(where, recipe, name, value) for name, value in point.items()} for point in points]
+
+
+def _value(where: str, recipe: ExperimentRecipe, name: str, value: Any) -> Any:
+    """A value as a run gets it, tuples as lists."""
+    known = {each.name: each for each in recipe.parameters}
+    if name not in known:
+        offer = nearest(name, known) or f"; it has {', '.join(known) or 'none'}"
+        raise UnknownName(f"{where}: {recipe.id} has no parameter {name!r}{offer}")
+    text = value if isinstance(value, str) else repr(value)
+    return parsed(f"{where}: {name} = {value!r}", text, known[name].annotation)
