@@ -1,6 +1,6 @@
 """The class-conditioned flow network trained without a scheduler: at the scheduler's rate, and at a lower one.
 
-Shows: the loss of each; what their samples are like is in ``no_scheduler``, which compares them.
+Shows: nothing itself; ``no_scheduler`` compares their losses and samples with those of the scheduler.
 Needs: MNIST, and the settings of the network trained with the scheduler.
 Costs: 10 epochs each; about an hour on two CPU cores with bfloat16, under a minute on a data-centre GPU.
 Expect: a loss that is higher at the higher rate.
@@ -8,9 +8,7 @@ Expect: a loss that is higher at the higher rate.
 
 from __future__ import annotations
 
-from darkroom.figures import Drawing
 from darkroom.lab import Dataset, Results, Run, dataset, experiment, upstream
-from experiments.part_b import panels
 from experiments.part_b.flow_class import flow_class
 
 
@@ -63,21 +61,3 @@ def flow_lower(
 
     sampling = Sampling(run, scheduled.parameters, shown_per_digit, judged_per_digit, judged_steps, seed)
     return train(mnist, sampling, learning_rate, averaging, shown_epochs)
-
-
-@flow_constant.figure(
-    caption="Flow-matching loss at the scheduler's first rate, kept to the end.",
-    alt="A curve that falls steeply at first and then slowly, in a band of batch-to-batch scatter.",
-)
-def constant_loss(results: Results) -> Drawing:
-    """By step."""
-    return panels.loss_curve(results["loss"])
-
-
-@flow_lower.figure(
-    caption="Flow-matching loss at a lower rate, kept to the end.",
-    alt="A curve that falls steeply at first and then slowly, in a band of batch-to-batch scatter.",
-)
-def lower_loss(results: Results) -> Drawing:
-    """By step."""
-    return panels.loss_curve(results["loss"])

@@ -213,6 +213,20 @@ def test_an_unknown_variant_is_named_with_the_nearest(stocked: Project) -> None:
         stocked.build()
 
 
+def test_more_variants_than_can_be_switched_are_refused(stocked: Project) -> None:
+    """The style of the theme hides all but one of twelve."""
+    for number in range(12):
+        settings = {"gamma": float(number)}
+        stocked.outputs.add(f"part_a/draw@g{number:02}", {"it": plot()}, parameters={"gamma": 7.0}, settings=settings)
+    stocked.outputs.add("part_a/draw", {"it": plot()}, parameters={"gamma": 7.0})
+    stocked.page('{{ figure("part_a/draw/it", variants="*") }}')
+    with pytest.raises(ContentError, match="would be shown 13 times; at most 12 can be switched"):
+        stocked.build()
+    stocked.page('{{ figure("part_a/draw/it", variants="g0*, g10") }}')
+    stocked.build()
+    assert stocked.html().count('type="radio"') == 12
+
+
 def test_a_damaged_figure_of_a_variant_is_left_out(stocked: Project) -> None:
     """As that of another model is."""
     _variants(stocked)

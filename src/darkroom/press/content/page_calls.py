@@ -179,6 +179,9 @@ class _Shown(Kind):
             raise Unknown(f"unknown width {width!r}{nearest(str(width), WIDTHS) or listed('; known are', WIDTHS)}")
 
 
+_MOST_CHOICES = 12  # of which the theme's style shows one
+
+
 class FigureCall(_Shown):
     """A figure, as every model has drawn it, and with the parameters of the variants that are named."""
 
@@ -212,6 +215,11 @@ class FigureCall(_Shown):
     def check(self, url: str, index: Index) -> None:
         super().check(url, index)
         self.variants(index.catalogue)
+        count = 1 + len(self.beside(index.catalogue))
+        if count > _MOST_CHOICES:
+            raise Unknown(
+                f"{self.name} would be shown {count} times; at most {_MOST_CHOICES} can be switched, so name fewer"
+            )
         found = index.catalogue.figure(self.name)
         if found is None:
             offer = nearest(self.name, index.catalogue.figure_names)
