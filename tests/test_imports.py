@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "lab.accept": "core lab.outputs lab.plan lab.running",
     "lab.status": "core lab.plan lab.source",
     "lab.importing": "core lab.outputs lab.plan lab.running lab.source",
+    "lab.comparing": "core lab.outputs",
     "lab": "lab.declare lab.outputs lab.running lab.source",
     "press.faults": "core",
     "press.files": "press.theme",
@@ -60,7 +61,7 @@ MAY_IMPORT = {
     "press": "",
     "new": "core",
     "clean": "core new",
-    "cli": "clean core lab.accept lab.importing lab.outputs lab.plan lab.running lab.source lab.status new "
+    "cli": "clean core lab.accept lab.comparing lab.importing lab.outputs lab.plan lab.running lab.source lab.status new "
     "press.build press.content press.paper press.serve press.single press.typeset",
     "__main__": "cli",
     "": "",

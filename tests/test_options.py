@@ -51,7 +51,7 @@ def test_every_option_is_documented() -> None:
 def test_every_option_and_command_says_what_it_does() -> None:
     """In its help; each command of a project has the options that all share, and is one that is run."""
     found = parsers()
-    assert set(found) - {""} == {"new", "clean", *cli._COMMANDS}
+    assert set(found) - {""} == {"new", "clean", "compare", *cli._COMMANDS}
     shared = options(found[""]) - {"--no-run", "--rerun"}
     for name, parser in found.items():
         assert shared <= options(parser) or name in {"new", "clean"}, name

@@ -35,6 +35,7 @@ from darkroom.core.errors import (
 if TYPE_CHECKING:
     from argparse import Action, ArgumentParser, _SubParsersAction
 
+    from darkroom.lab.comparing.differences import ComparedOutputs
     from darkroom.lab.plan import Lab, Plan, Verdict
     from darkroom.lab.running.schedule import Outcome
     from darkroom.lab.source.discover import Project
@@ -181,7 +182,7 @@ def _plain_build(given: list[str]) -> SimpleNamespace | None:
 def _parsed(given: list[str]) -> SimpleNamespace:
     """The call, parsed by argparse."""
     parser = _parser()
-    known = ["new", "clean", *_COMMANDS]
+    known = ["new", "clean", "compare", *_COMMANDS]
     if given and not given[0].startswith("-") and given[0] not in known:
         from darkroom.core.errors import nearest
 
@@ -243,6 +244,7 @@ def _add_commands(commands: _SubParsersAction[Any], shared: ArgumentParser) -> N
     accept = add("accept", "declare outputs valid after a code change")
     accept.add_argument("ids", nargs="+", metavar="ID", help="an id, or a glob pattern of those that can be accepted")
     accept.add_argument("--reason", required=True, help="why they are still valid; stored in the manifest")
+    _add_compare(add("compare", "say what differs between two experiments, or between two folders of outputs"))
     serve = add("serve", "serve the site; rebuild it and reload the browser on changes")
     serve.add_argument("--port", type=int, default=8000, metavar="N", help="port to listen on; by default 8000")
     _add_switch(serve, "no-run")
@@ -349,6 +351,14 @@ def _add_import(parser: ArgumentParser) -> None:
     )
 
 
+def _add_compare(parser: ArgumentParser) -> None:
+    which = "an id, COMMIT:ID, COMMIT: for all outputs of a commit, or a folder of outputs"
+    parser.add_argument("a", metavar="A", help=which)
+    parser.add_argument("b", metavar="B", help="the same, to be compared with A")
+    parser.add_argument("--markdown", action="store_true", help="print a table for a pull request")
+    parser.add_argument("--html", metavar="FILE", help="write a page with tables, and figures side by side")
+
+
 def _device(text: str) -> str:
     from argparse import ArgumentTypeError
 
@@ -390,6 +400,8 @@ def _do(call: SimpleNamespace, root: Path) -> int:
         return _clean(call, root)
     if call.untrusted:
         _refuse_untrusted(call, root)
+    if call.command == "compare":
+        return _compare(call, root)
     lab = _lab(call, root)
     try:
         return _COMMANDS[call.command or "build"](call, lab)
@@ -475,7 +487,7 @@ def _refuse_untrusted(call: SimpleNamespace, root: Path) -> None:
     """
     if call.command in {"clean", "run", "import", "accept", "serve", "pdf", "single"}:
         raise UsageError(
-            f"{call.command} --untrusted: an untrusted project can only be read; use build, check or status"
+            f"{call.command} --untrusted: an untrusted project can only be read; use build, check, status or compare"
         )
     if not root.is_dir():
         raise UsageError(f"--untrusted {call.untrusted}: no such folder")
@@ -484,7 +496,9 @@ def _refuse_untrusted(call: SimpleNamespace, root: Path) -> None:
             raise UsageError(
                 f"--untrusted {call.untrusted}: {name} is a link out of the project; replace it by the folder"
             )
-    if call.command != "status" and not call.site:
+    if call.command == "compare" and call.html and Path(call.html).resolve().is_relative_to(root):
+        raise UsageError(f"--html {call.html}: inside the untrusted project; choose another folder")
+    if call.command not in {"status", "compare"} and not call.site:
         raise UsageError("--untrusted needs --site DIR: nothing is written into an untrusted project")
     if call.site and Path(call.site).resolve().is_relative_to(root):
         raise UsageError(f"--site {call.site}: inside the untrusted project; choose another folder")
@@ -577,6 +591,36 @@ def _ask(call: SimpleNamespace, root: Path, *, is_in_git: bool, total: str) -> N
     print(question, end="", flush=True)  # noqa: T201
     if sys.stdin.readline().strip() not in wanted:
         raise UsageError("clean --all: nothing was removed")
+
+
+def _compare(call: SimpleNamespace, root: Path) -> int:
+    """Print what differs; nothing of the project is imported."""
+    from darkroom.core.errors import DamagedOutputs
+    from darkroom.lab.comparing import texts
+    from darkroom.lab.comparing.differences import compared
+    from darkroom.lab.comparing.sides import given
+
+    outputs = Path(call.outputs).absolute() if call.outputs else root / "experiments" / "outputs"
+    try:
+        a, b = (given(text, outputs, root, is_trusted=not call.untrusted) for text in (call.a, call.b))
+        found = compared(a, b)
+    except DamagedOutputs as error:
+        raise UsageError(str(error)) from None
+    if call.html:
+        _write_comparison(found, Path(call.html).absolute())
+    _print(texts.as_markdown(found) if call.markdown else texts.as_text(found))
+    return 0
+
+
+def _write_comparison(found: ComparedOutputs, target: Path) -> None:
+    from darkroom.core.paths import write_atomically
+    from darkroom.lab.comparing.page import as_page
+    from darkroom.press.typeset.vetting import fault_of
+
+    try:
+        write_atomically(target, as_page(found, fault_of).encode(), durable=False)
+    except OSError as error:
+        raise UsageError(f"{target} cannot be written: {error.strerror or error}") from None
 
 
 def _build(call: SimpleNamespace, lab: Lab) -> int:

@@ -298,12 +298,12 @@ def load(folder: Path, *, drawable: bool = False) -> Manifest | None:
     return read(folder / NAME, folder.as_posix(), drawable=drawable)
 
 
-def read(path: Path, owner: str, *, known: bool = False, drawable: bool = False) -> Manifest | None:
+def read(path: Path, owner: str | None, *, known: bool = False, drawable: bool = False) -> Manifest | None:
     """The manifest at *path*, or None where there is none.
 
     Args:
         path: the file.
-        owner: an id, or a path that ends in one: what the manifest has to be of.
+        owner: an id, or a path that ends in one: what the manifest has to be of; None for any.
         known: that it was valid when last read, and has not changed.
         drawable: that figures can be drawn again, so those whose layout does not fit their kind are left out.
 
@@ -319,7 +319,7 @@ def read(path: Path, owner: str, *, known: bool = False, drawable: bool = False)
         raise DamagedOutputs(f"{reason}; {advice(path)}", os.fspath(path)) from None
     except DamagedOutputs as error:
         raise DamagedOutputs(error.reason.replace("restore the file", restoring(path)), os.fspath(path)) from None
-    if not f"/{owner}".endswith(f"/{manifest.experiment}"):
+    if owner is not None and not f"/{owner}".endswith(f"/{manifest.experiment}"):
         reason = f"this manifest is for {manifest.experiment!r}, not for this folder; {advice(path)}"
         raise DamagedOutputs(reason, os.fspath(path))
     return manifest
