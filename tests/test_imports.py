@@ -54,6 +54,7 @@ MAY_IMPORT = {
     "press.rendering press.theme press.typeset",
     "press.build": "core press.content press.files press.inputs press.site press.theme press.write",
     "press.tags": "core",
+    "press.snapshots": "core press.write",
     "press.published": "core press.build press.content",
     "press.paper": "core press.build press.content press.published press.tags",
     "press.single": "core press.build press.published press.tags press.typeset",
@@ -62,7 +63,8 @@ MAY_IMPORT = {
     "new": "core",
     "clean": "core new",
     "cli": "clean core lab.accept lab.comparing lab.importing lab.outputs lab.plan lab.running lab.source lab.status new "
-    "press.build press.content press.paper press.serve press.single press.typeset",
+    "press.build press.content press.paper press.serve press.single press.snapshots press.typeset",
+    "testing": "core press.snapshots",
     "__main__": "cli",
     "": "",
 }

@@ -21,7 +21,10 @@ from darkroom.core.errors import Locked, UsageError
 from darkroom.core.paths import remove, write_atomically
 from darkroom.new import REPORT, files_of
 
-_REPORT = ("experiments", "templates", "tests/experiments", "tests/test_site.py", "tests/__snapshots__/test_site.ambr")
+_REPORT = (
+    "experiments", "templates", "tests/experiments", "tests/test_site.py", "tests/snapshots",
+    "tests/__snapshots__/test_site.ambr",  # which new wrote before
+)  # fmt: skip
 _KEPT = {"templates/README.md"}
 _KEPT_IF_THERE = {"build.py", "pyproject.toml", ".gitignore"}
 _README, _LIBRARY_README = "README.md", "DARKROOM.md"

@@ -255,6 +255,16 @@ def _add_commands(commands: _SubParsersAction[Any], shared: ArgumentParser) -> N
     check.add_argument(
         "--history", action="store_true", help="ask git's history for records of runs that were changed without a run"
     )
+    check.add_argument(
+        "--against", metavar="DIR", help="instead, show how pages would differ from those of an earlier site"
+    )
+    check.add_argument(
+        "--also",
+        default=(),
+        type=_parts,
+        metavar="WHAT",
+        help="with --against: show also provenance, digests, styles, or several of them, as in provenance,digests",
+    )
     pdf = add("pdf", "build the site, and print its pages into one PDF")
     what = "such as part-a or 'docs/*'; by default the navigation, in order, without parts that have a folder"
     pdf.add_argument("pages", nargs="*", metavar="PAGE", help=what)
@@ -375,6 +385,17 @@ def _gpus(text: str) -> tuple[int, ...]:
     if not all(each.isdecimal() for each in numbers) or len(set(numbers)) < len(numbers):
         raise ArgumentTypeError(f"{text!r} is not a list of GPU numbers; write --gpus 0,3")
     return tuple(int(each) for each in numbers)
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    from argparse import ArgumentTypeError
+
+    from darkroom.press.snapshots import PARTS
+
+    names = tuple(text.split(","))
+    if not PARTS.keys() >= {*names}:
+        raise ArgumentTypeError(f"{text!r} is not a list of {', '.join(PARTS)}; write --also provenance,digests")
+    return names
 
 
 def _at_least_one(text: str) -> int:
@@ -838,6 +859,8 @@ def _accept(call: SimpleNamespace, lab: Lab) -> int:
 def _check(call: SimpleNamespace, lab: Lab) -> int:
     from darkroom.press.build import compare
 
+    if call.against or call.also:
+        return _check_against(call, lab)
     plan = lab.planner().plan()
     request = _request(call, lab, plan)
     wrong: list[Fault] = []
@@ -856,6 +879,25 @@ def _check(call: SimpleNamespace, lab: Lab) -> int:
     _without_drawing(plan)
     _summarise(plan, report, request.site)
     return 0
+
+
+def _check_against(call: SimpleNamespace, lab: Lab) -> int:
+    """Show how the pages as they would be built now differ from those of an earlier site."""
+    from darkroom.press.build import pages
+    from darkroom.press.snapshots import differences, pages_in
+
+    if not call.against:
+        raise UsageError("--also says what --against compares; add --against DIR")
+    if call.verify or call.history:
+        raise UsageError("--against compares pages alone; call check once more for --verify and --history")
+    old = pages_in(Path(call.against))
+    new = pages(_request(call, lab, _without_drawing(lab.planner().plan())))
+    found = list(differences(old, new, (_shown(Path(call.against).absolute()), "now"), call.also))
+    for each in found:
+        _print(each)
+    if not found:
+        _print(f"{len(new)} pages, as in {call.against}")
+    return 1 if found else 0
 
 
 def _pdf(call: SimpleNamespace, lab: Lab) -> int:

@@ -147,6 +147,19 @@ def compare(request: SiteRequest) -> BuildReport:
     return BuildReport(len(made.cache.pages), len(made.files) - 1, 0, made.warnings)
 
 
+def pages(request: SiteRequest) -> dict[str, str]:
+    """The pages of the site as it would be built now, by their addresses; nothing is written but caches.
+
+    Raises:
+        ContentError: with every fault.
+    """
+    request = _resolved(request)
+    _claim_caches(request)
+    made = _make(request, Inputs(Digests()), BuildRecord(), reuse=False)
+    found = {url: content for url, content in made.files.items() if url.endswith(".html")}
+    return {url: content.decode() for url, content in found.items() if isinstance(content, bytes)}
+
+
 def _resolved(request: SiteRequest) -> SiteRequest:
     return msgspec.structs.replace(request, site=write.real_folder(request.site))
 
