@@ -44,6 +44,7 @@ def test_pages_are_compared_with_what_is_stored(options: list[str], tmp_path: Pa
     assert code == 0 and "3 pages; commit it" in out
     assert {path.name for path in stored.iterdir()} == {"404.html", "index.html", "method.html"}
     assert "     walkers take\n" in (stored / "index.html").read_text()
+    assert "x.org" not in (stored / "index.html").read_text()  # where it is published is no matter of its content
     assert not (tmp_path / "site").exists()
     assert not list((tmp_path / "experiments/outputs").glob("*"))
 
