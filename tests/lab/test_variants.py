@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.core.manifest import Variant, load
+from darkroom.core.manifest import load
+from darkroom.core.variant import Variant
 from darkroom.lab.source.variants import name_of
 
 from .test_models import drawing  # noqa: F401  a fixture

@@ -20,9 +20,9 @@ from darkroom.core.manifest import (
     SourcePlace,
     Status,
     StoredFile,
-    Variant,
     encode,
 )
+from darkroom.core.variant import Variant
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,7 @@ def test_a_module_is_shown_with_all_that_is_public(library: Project) -> None:
     ]
     html = found[0]
     assert "_unseen" not in html and "_hidden" not in html and "_seen" not in html
-    assert '<h3 id="waves.water.Pond">' in html and '<h4 id="waves.water.Pond.freeze">' in html
+    assert '<h3 id="waves-water-Pond">' in html and '<h4 id="waves-water-Pond-freeze">' in html
     assert "<p>It moves as</p>" in html and "x_s = a * x_t &lt;here&gt;</code></pre>" in html
     assert "A small wave of <em>height</em>, <span" in html and r"\gamma = 2" in html
     assert "<li>one thing, on two lines</li><li>another</li>" in html
@@ -186,7 +186,7 @@ def test_names_in_docstrings_lead_to_their_reference(library: Project) -> None:
     library.page('{{ reference("waves.water.Pond") }}')
     library.build()
     links = re.compile(r'<a href="([^"]*)"><code>(\w+)</code>')
-    assert links.findall(library.html()) == [("#waves.water.Pond.freeze", "freeze")]
+    assert links.findall(library.html()) == [("#waves-water-Pond-freeze", "freeze")]
     library.page("## All\n\n" + '{{ reference("waves") }}', "api/all")
     library.build()
     assert ("api/all.html#waves.small", "ripple") in links.findall(library.html())

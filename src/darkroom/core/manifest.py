@@ -33,6 +33,7 @@ from msgspec import Meta
 from darkroom.core.errors import DamagedOutputs
 from darkroom.core.git import restoring
 from darkroom.core.paths import check_address, check_id, check_name, check_path, folded, read_plain, said_alike
+from darkroom.core.variant import Variant
 
 if TYPE_CHECKING:
     from darkroom.core.figure_layouts import Layout
@@ -175,16 +176,6 @@ class Import(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _check_moments(self.at)
 
 
-class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What makes an experiment a variant of the declared one: its name, and the parameters that were set.
-
-    Nothing is set where only the results that it takes are those of a variant.
-    """
-
-    name: Text
-    settings: Annotated[dict[str, Value], Few]
-
-
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything known about one experiment's outputs.
 
@@ -221,6 +212,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         check_id(self.experiment)
         if self.variant is not None and not self.experiment.endswith(f"@{self.variant.name}"):
             raise ValueError(f"{self.experiment!r} is not the variant {self.variant.name[:40]!r}")
+        if self.variant is not None:
+            msgspec.convert(self.variant.settings, Annotated[dict[str, Value], Few])
         for name in (*self.figures, *self.metrics):
             check_name(name)
         for name in self.temporary:

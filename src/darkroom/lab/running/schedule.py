@@ -342,7 +342,9 @@ class _Schedule:
         except DarkroomError as error:
             self.done.put((identity, error))
         except BaseException as error:
-            self.done.put((identity, ExperimentError(f"{identity}: {error!r}")))
+            known = isinstance(error, RuntimeError) and "new thread" in str(error)
+            said = "no thread can be started, perhaps for lack of memory; allow more with ulimit -u or ulimit -v"
+            self.done.put((identity, ExperimentError(f"{identity}: {said if known else repr(error)}")))
 
     def _await(self) -> None:
         """Wait for the next run to end, or for another process to release what it holds."""

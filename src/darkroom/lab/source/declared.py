@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from darkroom.core.manifest import Variant
+from darkroom.core.variant import Variant
 from darkroom.lab.source.edges import AnyEdge
 
 

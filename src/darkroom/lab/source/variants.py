@@ -15,8 +15,9 @@ from typing import Any
 import msgspec
 
 from darkroom.core.errors import DamagedOutputs, UsageError
-from darkroom.core.manifest import NAME, Variant, read
+from darkroom.core.manifest import NAME, read
 from darkroom.core.paths import PART_BYTES, folded
+from darkroom.core.variant import Variant
 from darkroom.lab.source.discover import Project
 
 _LONGEST = 60  # characters of a name that is made of settings

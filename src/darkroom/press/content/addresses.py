@@ -56,7 +56,8 @@ def way(url: str, target: str) -> str:
 
 def anchor(figure: str) -> str:
     """The anchor of a figure: ``fig-part_b-denoiser-loss``."""
-    return "fig-" + re.sub(r"[\s/]+", "-", figure.replace("@", "--"))
+    name = figure.replace("@", "--").replace(".", "_") if "@" in figure else figure  # pictures keep their dot
+    return "fig-" + re.sub(r"[\s/]+", "-", name)
 
 
 def bare_address(text: str, start: int = 0) -> tuple[int, int] | None:
@@ -141,4 +142,9 @@ def host_of(address: str) -> str:
 
 def record_anchor(experiment: str) -> str:
     """The anchor of an experiment on the page that records all of them."""
-    return "run-" + experiment.replace("/", "-").replace("@", "--")
+    return "run-" + experiment.replace("/", "-").replace("@", "--").replace(".", "_")
+
+
+def name_anchor(name: str) -> str:
+    """The anchor of the reference of a module, class or function: ``darkroom-lab-experiment``."""
+    return name.replace(".", "-")

@@ -11,8 +11,9 @@ from pathlib import Path
 import msgspec
 
 from darkroom.core.errors import DamagedOutputs, nearest
-from darkroom.core.manifest import NAME, Figure, Manifest, Status, Variant, advice, read
+from darkroom.core.manifest import NAME, Figure, Manifest, Status, advice, read
 from darkroom.core.paths import check_id
+from darkroom.core.variant import Variant
 from darkroom.press.content.calls import NoExperiment, Unknown, listed
 
 FRESH = "fresh"

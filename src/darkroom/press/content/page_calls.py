@@ -32,7 +32,7 @@ from markupsafe import Markup
 
 from darkroom.core.errors import Fault, nearest
 from darkroom.core.patterns import lazy_pattern
-from darkroom.press.content.addresses import anchor, encoded, host_of, record_anchor, way
+from darkroom.press.content.addresses import anchor, encoded, host_of, name_anchor, record_anchor, way
 from darkroom.press.content.calls import KINDS, Call, Choices, NoExperiment, NotRun, PageCall, Unknown, calls_of, listed
 from darkroom.press.content.catalogue import FRESH, Catalogue, StoredExperiment
 from darkroom.press.content.claims import Condition
@@ -569,6 +569,7 @@ class _Reference:
         return self._writer.layout(
             "reference",
             module=found.name if found.is_module else "",
+            anchor=name_anchor(found.name),
             level=self._level,
             doc=Markup(self._doc(found.name, found.file, 1).docstring(found.doc)),
             items=[self._item(each) for each in found.items],
@@ -580,6 +581,7 @@ class _Reference:
         is_linked = repository and commit and item.path
         return {
             "name": item.name,
+            "anchor": name_anchor(item.name),
             "short": item.short,
             "kind": item.kind,
             "signature": Markup(highlighted(item.signature + "\n", "python")),
@@ -604,7 +606,7 @@ class _Reference:
     def _address(self, name: str) -> str:
         for known, url in self._known:
             if name in known:
-                return f"{way(self._writer.url, url)}#{known[name]}"
+                return f"{way(self._writer.url, url)}#{name_anchor(known[name])}"
         return ""
 
     @cached_property

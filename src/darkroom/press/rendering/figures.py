@@ -273,4 +273,4 @@ class PageFigures:
 def _suffix(first: StoredExperiment, other: StoredExperiment) -> str:
     """What makes the anchor of the same figure of another experiment distinct."""
     shared = f"{first.id}@" if other.id.startswith(f"{first.id}@") else f"{other.id.partition('@')[0]}@"
-    return f"--{other.id.removeprefix(shared).replace('@', '--') if '@' in other.id else 'default'}"
+    return f"--{other.id.removeprefix(shared).replace('@', '--').replace('.', '_') if '@' in other.id else 'default'}"
