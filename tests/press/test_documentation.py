@@ -190,7 +190,7 @@ def test_names_in_docstrings_lead_to_their_reference(library: Project) -> None:
     library.page("## All\n\n" + '{{ reference("waves") }}', "api/all")
     library.build()
     assert ("api/all.html#waves-small", "ripple") in links.findall(library.html())
-    assert ("#waves.Pond", "Pond") in links.findall(library.html("api/all"))
+    assert ("#waves-Pond", "Pond") in links.findall(library.html("api/all"))
     (library.root / "src/waves/water.py").write_text(LIBRARY["src/waves/water.py"].replace("ripple", "wavelet"))
     init = library.root / "src/waves/__init__.py"
     init.write_text(LIBRARY["src/waves/__init__.py"].replace("ripple", "wavelet"))
