@@ -177,6 +177,10 @@ def _of(checkout: Path, source: Path, root: Path) -> Path:
         shutil.copytree(theme / name, root / "templates" / name)
     shutil.copy(theme / "typeset.mjs", root / "templates")
     shutil.copy(checkout / "templates/references.bib", root / "templates")  # an older one may not read what ours does
+    for path in root.glob("outputs/**/manifest.json"):  # nor a manifest that has a digest of its own
+        manifest = json.loads(path.read_text())
+        del manifest["sha256"]
+        path.write_text(json.dumps(manifest))
     return root
 
 
@@ -216,4 +220,6 @@ def test_builds_are_no_slower_than_those_of_another_checkout(pages: int, tmp_pat
         theirs, ours = (statistics.median(times[name][1:]) for name in ("theirs", "ours"))
         ratios[step] = ours / theirs
         print(f"\n{pages:5d} pages, {step}: theirs {theirs:.3f} s, ours {ours:.3f} s, ratio {ratios[step]:.2f}", end="")
+        pictures = {name: len([*(root / "site").rglob("*digit*.png")]) for name, root in roots.items()}
+        assert set(pictures.values()) == {40 * pages}, pictures  # so that both have the same work
     assert max(ratios.values()) <= WORST, ratios
