@@ -218,7 +218,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             check_name(name)
         for name in self.temporary:
             check_path(name)
-        if same := said_alike(self.figures):
+        if len({*map(folded, self.figures)}) != len(self.figures) and (same := said_alike(self.figures)):
             raise ValueError(f"the figures {same} have the same name on some systems")
         _check_places(list(_placed(self)))
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -102,9 +103,10 @@ class StoredExperiment(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def record(self) -> str:
-        """Everything that a page can show of it, as one line to hash."""
+        """The digest of everything that a page can show of it."""
         own = "" if self.has_code else " imported"
-        return f"{self.id} {self.digest} {self.planned} {self.planned_reasons} {self.declared_figures}{own}"
+        shown = f"{self.id} {self.digest} {self.planned} {self.planned_reasons} {self.declared_figures}{own}"
+        return sha256(shown.encode()).hexdigest()
 
 
 class Catalogue(msgspec.Struct, frozen=True, dict=True):

@@ -202,19 +202,22 @@ class FigureCall(_Shown):
 
     def beside(self, catalogue: Catalogue) -> tuple[StoredExperiment, ...]:
         """The experiments that have drawn it otherwise: with other models, then the variants that it names."""
+        others = catalogue.by_other_models(self.name)
+        if "variants" not in self.options:
+            return others
         figure = self.name.rpartition("/")[2]
         try:
-            drawn = [each for each in self.variants(catalogue) if each.drawn(figure)]
+            return (*others, *(each for each in self.variants(catalogue) if each.drawn(figure)))
         except Unknown:  # reported by ``check``
-            drawn = []
-        return (*catalogue.by_other_models(self.name), *drawn)
+            return others
 
     def experiments(self, catalogue: Catalogue) -> tuple[StoredExperiment, ...]:
-        return (*super().experiments(catalogue), *self.beside(catalogue))
+        return super().experiments(catalogue) + self.beside(catalogue)
 
     def check(self, url: str, index: Index) -> None:
         super().check(url, index)
-        self.variants(index.catalogue)
+        if "variants" in self.options:
+            self.variants(index.catalogue)
         count = 1 + len(self.beside(index.catalogue))
         if count > _MOST_CHOICES:
             raise Unknown(

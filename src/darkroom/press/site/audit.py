@@ -56,13 +56,15 @@ def judge_experiments(sources: Sources, index: Index, findings: Findings) -> Non
 def damaged_figures(sources: Sources, index: Index, findings: Findings) -> dict[str, str]:
     """Report shown figures whose files are not those that the manifest names; gives what is wrong, by id and name."""
     damaged, vetted = {}, Vetted()
-    beside: dict[str, dict[str, StoredExperiment]] = {name: {} for name in index.spots}
+    beside: dict[str, dict[str, StoredExperiment]] = {}
     for call in _figure_calls(sources):
-        beside[call.name] |= {each.id: each for each in call.beside(sources.catalogue)}
+        for each in call.beside(sources.catalogue):
+            beside.setdefault(call.name, {})[each.id] = each
     for name in index.spots:
         found = sources.catalogue.figure(name)
-        for experiment in {found[0].id: found[0], **beside[name]}.values() if found else ():
-            figure = experiment.drawn(name.rpartition("/")[2])
+        others = beside.get(name, {}).values()
+        for experiment in (found[0], *(each for each in others if each is not found[0])) if found else ():
+            figure = experiment.drawn(found[1])
             if figure and figure.kind not in index.kinds:
                 full = f"{experiment.id}/{name.rpartition('/')[2]}"
                 template = f"templates/figures/{figure.kind}.html"
@@ -168,8 +170,12 @@ def _waited_for(sources: Sources) -> set[str]:
 
 def _called_for(sources: Sources, *, values: bool = False) -> set[str]:
     """The experiments whose figures or values, or whose *values* alone, a page shows."""
-    kinds = (kind for outline in sources.outlines.values() for kind in kinds_in(outline) if kind.is_value or not values)
-    return {each.id for kind in kinds for each in kind.experiments(sources.catalogue)}
+    found: set[str] = set()
+    for outline in sources.outlines.values():
+        for kind in kinds_in(outline):
+            if kind.is_value or not values:
+                found.update(each.id for each in kind.experiments(sources.catalogue))
+    return found
 
 
 def _figure_calls(sources: Sources) -> Iterator[FigureCall]:
