@@ -60,6 +60,7 @@ class InvalidTOML(ValueError):
         super().__init__(problem)
 
 
+@lru_cache(maxsize=8192)  # figures of many experiments have files of the same names
 def check_path(path: str) -> None:
     """Refuse what is not the plain relative path of a file within a folder.
 

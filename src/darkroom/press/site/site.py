@@ -414,7 +414,7 @@ def _machine_record(
     experiments = [experiment.record for experiment in catalogue.experiments.values()]
     content = [described, sources.site, outlines, sorted(index.spots.items()), experiments, sorted(published.items())]
     content += context.deliverables
-    digest = digest_of(repr(content).encode())
+    digest = digest_of(msgspec.json.encode(content, enc_hook=repr))
     if cache.record and cache.recorded == digest and kept(feeds.RECORD):
         return Kept(cache.record.sha256, cache.record.bytes), digest
     return feeds.record(sources.site, pages, catalogue, index.spots, published, context.deliverables), digest
