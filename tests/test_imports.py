@@ -22,8 +22,8 @@ FILES = sorted(
     path for path in (ROOT / "src/darkroom").rglob("*.py") if not path.is_relative_to(ROOT / "src/darkroom/scaffolds")
 )
 
-# What each package, and each module of lab and press beside their packages, may import of darkroom beside itself. Nothing
-# leads back: core knows nothing else, diffusion knows nobody, figures, lab and press know core and not each other.
+# What each package, and each module of cli, lab and press beside their packages, may import of darkroom beside itself.
+# Nothing leads back: core knows nothing else, diffusion knows nobody, figures, lab and press know core and not each other.
 MAY_IMPORT = {
     "core": "",
     "diffusion": "",
@@ -62,8 +62,16 @@ MAY_IMPORT = {
     "press": "",
     "new": "core",
     "clean": "core new",
-    "cli": "clean core lab.accept lab.comparing lab.importing lab.outputs lab.plan lab.running lab.source lab.status new "
-    "press.build press.content press.paper press.serve press.single press.snapshots press.typeset",
+    "cli.shared": "core lab.outputs lab.plan lab.source",
+    "cli.options": "cli.shared core new press.content press.snapshots",
+    "cli.untrusted": "core",
+    "cli.building": "cli.options cli.shared core lab.plan lab.running lab.source press.build press.content press.snapshots",
+    "cli.running": "cli.shared core lab.accept lab.importing lab.plan lab.running press.typeset",
+    "cli.outputs": "cli.shared core lab.comparing lab.plan lab.running lab.status press.typeset",
+    "cli.projects": "cli.shared clean core new",
+    "cli.publishing": "cli.building cli.shared lab.plan press.build press.paper press.serve press.single",
+    "cli": "cli.building cli.options cli.outputs cli.projects cli.publishing cli.running cli.shared cli.untrusted "
+    "core lab.plan",
     "testing": "core press.snapshots",
     "__main__": "cli",
     "": "",
@@ -199,7 +207,9 @@ HEAVY = {
     "argparse", "dataclasses", "experiments", "filelock", "helpers", "imageio", "jinja2", "markdown", "matplotlib", "numpy",
     "PIL", "pooch", "platformdirs", "pymdownx", "rich", "safetensors", "shutil", "subprocess", "tomllib", "torch",
     "typing_extensions",
-    "watchfiles", "darkroom.diffusion", "darkroom.figures", "darkroom.lab.source.canonical",
+    "watchfiles", "darkroom.cli.options", "darkroom.cli.outputs", "darkroom.cli.projects", "darkroom.cli.publishing",
+    "darkroom.cli.running", "darkroom.cli.untrusted", "darkroom.diffusion", "darkroom.figures",
+    "darkroom.lab.source.canonical",
     "darkroom.lab.source.declarations", "darkroom.lab.source.fingerprint", "darkroom.lab.source.scan",
     "darkroom.lab.running.schedule", "darkroom.lab.outputs.results", "darkroom.press.site.site",
 }  # fmt: skip
