@@ -168,6 +168,10 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
             found |= matched
         return tuple(found.values())
 
+    def variants_of(self, identity: str) -> tuple[StoredExperiment, ...]:
+        """All variants of an experiment with other parameters."""
+        return tuple(self._by_settings.get(identity, {}).values())
+
     @cached_property
     def _by_model(self) -> Mapping[str, list[StoredExperiment]]:
         """Every experiment that has outputs of more models than one, by the id without a model."""

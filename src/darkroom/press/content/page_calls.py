@@ -1,6 +1,8 @@
 """Calls in pages, a class for each kind: what it takes, what it refers to, what it depends on and what it becomes.
 
 figure(id, width=None, play=False)     a figure, numbered in order of first appearance on its page; variants="..." beside it
+sweep(id, over="", width=None)         a figure, as it was drawn with each value of one or two parameters
+runs(id, metrics="", x="", y="")       the runs of an experiment: a table of parameters and metrics, and a plot
 picture(file, caption, alt, width)     a picture or film of ``static/``, numbered with the figures
 metric(id, at=None, format=None)       a number that a run gave; ``at`` picks a label where there are several
 param(id, name, format=None)           a parameter of the run
@@ -44,6 +46,8 @@ from darkroom.press.content.mathtext import Edit, Prepared, Rewritten, Target, r
 from darkroom.press.content.numbers import Value, as_html, as_tex, show
 from darkroom.press.content.outlines import Heading, Meta, Outline, Page
 from darkroom.press.content.references import Index, Mention
+from darkroom.press.content.run_tables import RunTable, drawing_of, table_of
+from darkroom.press.content.runs import check_sweep, parameters_over, runs_of, swept
 from darkroom.press.content.settings import SiteSettings
 from darkroom.press.content.works import Entry, bibtex
 from darkroom.press.typeset.films import FILMS, SOUNDS, UNPLAYED
@@ -215,7 +219,6 @@ class FigureCall(_Shown):
         return super().experiments(catalogue) + self.beside(catalogue)
 
     def check(self, url: str, index: Index) -> None:
-        super().check(url, index)
         if "variants" in self.options:
             self.variants(index.catalogue)
         count = 1 + len(self.beside(index.catalogue))
@@ -223,6 +226,15 @@ class FigureCall(_Shown):
             raise Unknown(
                 f"{self.name} would be shown {count} times; at most {_MOST_CHOICES} can be switched, so name fewer"
             )
+        self.check_figure(url, index)
+
+    def check_figure(self, url: str, index: Index) -> None:
+        """Check that there is such a figure, and that the theme can show it.
+
+        Raises:
+            Unknown: there is none, or the theme cannot.
+        """
+        super().check(url, index)
         found = index.catalogue.figure(self.name)
         if found is None:
             offer = nearest(self.name, index.catalogue.figure_names)
@@ -239,6 +251,35 @@ class FigureCall(_Shown):
 
     def html(self, writer: CallWriter) -> str:
         return writer.figures.figure(self)
+
+
+class SweepCall(FigureCall):
+    """A figure, as it was drawn with each value of one or two parameters."""
+
+    word = "sweep"
+    choices: ClassVar[Choices] = {"over": str, "width": str}
+
+    def over(self, catalogue: Catalogue) -> tuple[str, ...]:
+        """The parameters.
+
+        Raises:
+            Unknown: the experiment does not have one of them, or there are too many.
+            NotRun: they are not named, and it has been run with one set of parameters alone.
+        """
+        return parameters_over(catalogue, self.name, str(self.options.get("over", "")))
+
+    def beside(self, catalogue: Catalogue) -> tuple[StoredExperiment, ...]:
+        """The other runs that have drawn it."""
+        try:
+            found = swept(catalogue, self.name, self.over(catalogue))
+        except (Unknown, NotRun):  # reported by ``check``
+            return ()
+        shown = self.experiment(catalogue)
+        return tuple(each for each in found if each is not shown)
+
+    def check(self, url: str, index: Index) -> None:
+        self.check_figure(url, index)
+        check_sweep(index.catalogue, self.name, self.over(index.catalogue))
 
 
 class NoTemplate(Unknown):
@@ -671,6 +712,60 @@ class ExperimentsCall(Kind):
 
     def html(self, writer: CallWriter) -> str:
         return writer.figures.records(self.lists(writer.facts.index.catalogue))
+
+
+class RunsCall(Kind):
+    """The runs of an experiment: a table of their parameters and metrics, and a plot of them."""
+
+    word = "runs"
+    is_block = True
+    choices: ClassVar[Choices] = {"metrics": str, "x": str, "y": str}
+
+    def check(self, url: str, index: Index) -> None:
+        if self.name not in index.catalogue.experiments:
+            known = [identity for identity in index.catalogue.experiments if "@" not in identity]
+            offer = nearest(self.name, known) or listed("; there are", known)
+            raise index.catalogue.unknown(self.name, f"unknown experiment {self.name!r}{offer}")
+        found = runs_of(index.catalogue, self.name)
+        if not found:
+            raise NotRun(f"{self.name} has not been run; its runs are listed here once it has")
+        self._table(index.catalogue)
+
+    def experiments(self, catalogue: Catalogue) -> tuple[StoredExperiment, ...]:
+        return runs_of(catalogue, self.name)
+
+    def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
+        for experiment in self.experiments(facts.index.catalogue):
+            yield experiment.record
+            yield facts.index.records.get(experiment.id, "")
+
+    def html(self, writer: CallWriter) -> str:
+        index = writer.facts.index
+
+        def record(identity: str) -> str:
+            page = index.records.get(identity, "")
+            return f"{way(writer.url, page)}#{record_anchor(identity)}" if page else ""
+
+        table = self._table(index.catalogue)
+        plot = drawing_of(table, str(self.options.get("x", "")), str(self.options.get("y", "")))
+        return writer.layout("runs", table=table, plot=plot, record=record)
+
+    def _table(self, catalogue: Catalogue) -> RunTable:
+        """The runs with what they have.
+
+        Raises:
+            Unknown: a metric or a parameter is not there, or cannot be plotted.
+        """
+        wanted = [each.strip() for each in str(self.options.get("metrics", "")).split(",") if each.strip()]
+        table = table_of(runs_of(catalogue, self.name), wanted)
+        axes = [str(self.options.get(name, "")) for name in ("x", "y")]
+        if any(axes) and not all(axes):
+            raise Unknown(
+                f'runs(...) plots one column over another: write both, x="gamma", y="{table.metrics or "loss"}"'
+            )
+        for axis in filter(None, axes):
+            table.numbers(axis)
+        return table
 
 
 class DeliverablesCall(Kind):

@@ -20,7 +20,8 @@ from darkroom.press.content.addresses import anchor, record_anchor, root_of, way
 from darkroom.press.content.calls import Call, Literal, Unknown
 from darkroom.press.content.catalogue import StoredExperiment
 from darkroom.press.content.outlines import Page
-from darkroom.press.content.page_calls import FigureCall, PictureCall, number_figures
+from darkroom.press.content.page_calls import FigureCall, PictureCall, SweepCall, number_figures
+from darkroom.press.content.runs import grid_of
 from darkroom.press.markdown.pages import PLACEHOLDER
 from darkroom.press.rendering.captions import (
     TEXT_WIDTH,
@@ -80,6 +81,8 @@ class PageFigures:
         ]
         if not others:
             return first
+        if isinstance(shown, SweepCall):
+            return self._sweep(shown, found[0], first, others)
         figures = [first, *(self._figure(shown, each, _suffix(found[0], each)) for each in others)]
         return self._layouts.render(
             "figures/models.html",
@@ -87,6 +90,25 @@ class PageFigures:
             kind="Parameters" if any(each.variant for each in others) else "Model",
             models=choices_of([found[0], *others]),
             figures=[Markup(figure) for figure in figures],
+        )
+
+    def _sweep(
+        self, shown: SweepCall, declared: StoredExperiment, first: str, others: Sequence[StoredExperiment]
+    ) -> str:
+        """A figure with a control for each parameter; the declared values are shown first, where they have been drawn."""
+        html = {each.id: self._figure(shown, each, _suffix(declared, each)) for each in others}
+        if (
+            declared.drawn(shown.name.rpartition("/")[2])
+            and f"{declared.id}/{shown.name.rpartition('/')[2]}" not in self._context.damaged
+        ):
+            html = {declared.id: first, **html}
+            others = [declared, *others]
+        grid = grid_of(others, shown.over(self._index.catalogue))
+        return self._layouts.render(
+            "layouts/sweep.html",
+            anchor=anchor(shown.name),
+            grid=grid,
+            figures=[Markup(html[point.experiment.id]) for point in grid.points],
         )
 
     def picture(self, shown: PictureCall, caption: str) -> str:

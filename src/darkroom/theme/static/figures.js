@@ -18,6 +18,8 @@ function start() {
   every(".player", film);
   every(".grid", gallery);
   every("[data-slider]", slider);
+  every("[data-sweep]", sweep);
+  every("table.sortable", sortable);
   every("[data-readings]", readings);
   idle(plots);
 }
@@ -210,6 +212,56 @@ function slider(box) {
   box.before(controls);
   box.classList.add("live");
   follow();
+}
+
+// Sweeps: the run with the values that are chosen; its pictures are fetched when something is chosen for the first time --
+
+function sweep(box) {
+  const places = JSON.parse(box.dataset.sweep), points = [...box.querySelectorAll(":scope > .point")];
+  const axes = [...box.querySelectorAll(":scope > .controls .axis")];
+  const value = (axis) => {
+    const input = axis.querySelector("[type=range], :checked"), output = axis.querySelector("output");
+    if (output) {
+      output.textContent = JSON.parse(axis.dataset.labels)[input.value];
+      input.setAttribute("aria-valuetext", output.textContent);
+    }
+    return input.value;
+  };
+  const follow = () => {
+    const at = String(axes.map(value));
+    points.forEach((point, index) => point.classList.toggle("on", String(places[index]) === at));
+  };
+  const fetchAll = () => box.querySelectorAll("img[loading]").forEach((image) => image.removeAttribute("loading"));
+  box.addEventListener("input", follow);
+  box.addEventListener("pointerover", fetchAll, { once: true });
+  box.addEventListener("focusin", fetchAll, { once: true });
+  follow();
+}
+
+// Tables of runs: sorted by a column, the run under the pointer marked in the plot above --
+
+function sortable(table) {
+  const [body] = table.tBodies, heads = [...table.tHead.rows[0].cells];
+  const key = (row, column) => row.cells[column].dataset.value ?? row.cells[column].textContent;
+  heads.forEach((head, column) => {
+    const button = make("button", { type: "button" });
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
+      const turn = head.ariaSort === "ascending" ? -1 : 1;
+      for (const each of heads) each.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", turn > 0 ? "ascending" : "descending");
+      const compare = (a, b) => !a - !b || turn * (isNaN(a) || isNaN(b) ? a.localeCompare(b) : a - b);
+      body.append(...[...body.rows].sort((a, b) => compare(key(a, column), key(b, column))));
+    });
+  });
+  const lines = table.closest(".runs-of").querySelectorAll(".run");
+  const mark = ({ target }) => {
+    const run = target.closest("tr")?.dataset.run;
+    for (const line of lines) line.classList.toggle("on", line.dataset.run === run);
+  };
+  body.addEventListener("pointerover", mark);
+  body.addEventListener("pointerleave", () => lines.forEach((line) => line.classList.remove("on")));
 }
 
 // Plots: drawings whose text can be selected, in place of the pictures that came with the page, once these are within two

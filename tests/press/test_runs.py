@@ -1,0 +1,154 @@
+"""Sweeps and runs on pages: one figure over parameters, and the runs of an experiment as a table and a plot."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from darkroom.core.errors import ContentError
+from darkroom.press.content.run_tables import round_values
+from tests.press.projects import Project
+from tests.press.samples import plot
+
+GAMMAS = (0.0, 1.0, 2.5, 5.0, 10.0)
+
+
+@pytest.fixture
+def swept(project: Project) -> Project:
+    """``part_a/draw`` at five values of gamma, of which 2.5 is declared, and at two of them with another seed."""
+    for gamma in GAMMAS:
+        _add(project, gamma, 1)
+    for gamma in (0.0, 2.5):
+        _add(project, gamma, 2)
+    return project
+
+
+def _add(project: Project, gamma: float, seed: int) -> None:
+    settings = {name: value for name, value, own in (("gamma", gamma, 2.5), ("seed", seed, 1)) if value != own}
+    name = "-".join(f"{key}={value}" for key, value in settings.items())
+    project.outputs.add(
+        f"part_a/draw@{name}" if settings else "part_a/draw",
+        {"it": plot()},
+        metrics={"psnr": 20.0 - gamma, "agreement": {"Euler": 0.9, "Heun": 0.95}},
+        parameters={"gamma": 2.5, "seed": 1, "steps": 30},
+        **({"settings": settings} if settings else {}),
+    )
+
+
+def test_a_figure_is_shown_over_one_parameter(swept: Project) -> None:
+    """The runs that differ in it alone, in ascending order, the declared one first to be seen."""
+    swept.page('{{ sweep("part_a/draw/it", over="gamma") }}')
+    swept.build()
+    html = swept.html()
+    assert re.findall(r'<p class="heading">([^<]*)</p>\n<figure', html) == [
+        "gamma = 0", "gamma = 1", "gamma = 2.5", "gamma = 5", "gamma = 10",
+    ]  # fmt: skip
+    assert re.findall(r'<div class="point( on)?">', html) == ["", "", " on", "", ""]
+    assert json.loads(re.search(r"data-sweep='([^']*)'", html)[1]) == [[0], [1], [2], [3], [4]]  # type: ignore[index]
+    assert '<input type="range" min="0" max="4" step="1" value="2" aria-valuetext="2.5"' in html
+    assert len(re.findall(r'<figure [^>]*id="fig-part_a-draw-it[^"]*"', html)) == 5
+    assert len(set(re.findall(r'id="([^"]+)"', html))) == len(re.findall(r'id="([^"]+)"', html))
+
+
+def test_a_figure_is_shown_over_two_parameters(swept: Project) -> None:
+    """A slider for more than three numbers, buttons for fewer values; what was not run has no point."""
+    swept.page('{{ sweep("part_a/draw/it", over="gamma, seed") }}')
+    swept.build()
+    html = swept.html()
+    assert json.loads(re.search(r"data-sweep='([^']*)'", html)[1]) == [  # type: ignore[index]
+        [0, 0], [0, 1], [1, 0], [2, 0], [2, 1], [3, 0], [4, 0],
+    ]  # fmt: skip
+    assert html.count('type="range"') == 1
+    assert re.findall(r'<input type="radio"[^>]*value="(\d)"( checked)?>', html) == [("0", " checked"), ("1", "")]
+    assert "No run has these values." in html
+
+
+def test_the_parameters_of_a_sweep_need_not_be_named(project: Project) -> None:
+    """Where the runs differ in one or two."""
+    for gamma in GAMMAS[:3]:
+        _add(project, gamma, 1)
+    project.page('{{ sweep("part_a/draw/it") }}')
+    project.build()
+    assert re.findall(r'<p class="heading">(.*?)</p>', project.html()) == ["gamma = 0", "gamma = 1", "gamma = 2.5"]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ('sweep("part_a/draw/it", over="gama")', "no parameter 'gama'; did you mean 'gamma'"),
+        ('sweep("part_a/draw/it", over="gamma, seed, steps")', "over one or two parameters, not 3; leave out steps"),
+        ('sweep("part_a/draw/at", over="gamma")', "unknown figure 'part_a/draw/at'"),
+        ('sweep("part_a/draw/it", over="steps")', "has been drawn with one value of steps alone"),
+        ('sweep("part_a/draw/it", by="gamma")', "has no option 'by'"),
+        ('runs("part_a/drew")', "unknown experiment 'part_a/drew'"),
+        ('runs("part_a/draw", metrics="loss")', "no run has a metric 'loss'"),
+        ('runs("part_a/draw", x="gamma")', 'write both, x="gamma", y="psnr"'),
+        ('runs("part_a/draw", x="gamma", y="steps")', "the runs do not differ in 'steps'"),
+    ],
+)
+def test_a_wrong_call_is_named(swept: Project, call: str, message: str) -> None:
+    """At its place, with what would be right."""
+    swept.page(f"{{{{ {call} }}}}")
+    with pytest.raises(ContentError, match=re.escape(message)):
+        swept.build(strict=True)
+
+
+def test_a_page_is_written_anew_when_a_point_changes(swept: Project) -> None:
+    """Also one that is new."""
+    swept.page('{{ sweep("part_a/draw/it", over="gamma") }}\n\n{{ runs("part_a/draw") }}')
+    swept.build()
+    _add(swept, 7.5, 1)
+    assert swept.build().written
+    assert "gamma = 7.5" in swept.html()
+    assert swept.html().count("<tr data-run=") == 8
+
+
+def test_a_damaged_point_is_left_out(swept: Project) -> None:
+    """And reported."""
+    swept.page('{{ sweep("part_a/draw/it", over="gamma") }}')
+    next((swept.outputs.folder / "part_a/draw@gamma=5.0/figures").rglob("*.svg")).write_text("<svg/>")
+    assert any("part_a/draw@gamma=5.0/it" in each.message for each in swept.build().warnings if each.rule == "damaged")
+    assert "gamma = 5<" not in swept.html()
+
+
+def test_runs_are_listed_with_what_differs(swept: Project) -> None:
+    """Parameters, single numbers, or the metrics that are named, by label where they have labels."""
+    swept.page('{{ runs("part_a/draw") }}')
+    swept.build()
+    assert re.findall(r'<th scope="col">(.*?)</th>', swept.html()) == ["Run", "gamma", "seed", "psnr", "Took"]
+    assert re.findall(r'<tr data-run="(\d+)"><th scope="row">([^<]+)</th><td data-value="([\d.]+)">', swept.html())[0] == (
+        "0", "as declared", "2.5",
+    )  # fmt: skip
+    assert swept.html().count('<g class="run') == 7
+    assert swept.html().count('<g class="run declared"') == 1
+    swept.page('{{ runs("part_a/draw", metrics="agreement") }}')
+    swept.build()
+    heads = re.findall(r'<th scope="col">(.*?)</th>', swept.html())
+    assert heads == ["Run", "gamma", "seed", "agreement: Euler", "agreement: Heun", "Took"]
+
+
+def test_a_column_is_plotted_over_another(swept: Project) -> None:
+    """A point for each run, higher values higher up and further right."""
+    swept.page('{{ runs("part_a/draw", x="gamma", y="psnr") }}')
+    swept.build()
+    points = re.findall(
+        r'<circle class="run[^"]*" data-run="\d+" cx="([\d.]+)" cy="([\d.]+)" r="5"><title>([^<]*)', swept.html()
+    )
+    assert len(points) == 7
+    across = {title: float(x) for x, _, title in points}
+    down = {title: float(y) for _, y, title in points}
+    names = [f"gamma = {gamma:g}, seed = 1: psnr = {20 - gamma:g}" for gamma in GAMMAS]
+    assert sorted(names, key=across.__getitem__) == names
+    assert sorted(names, key=down.__getitem__) == names  # psnr falls, so it stands lower
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "values"),
+    [(0, 10, [0, 2, 4, 6, 8, 10]), (-0.4, 10.4, [0, 2, 4, 6, 8, 10]), (0.981, 0.993, [0.982, 0.984, 0.986, 0.988, 0.99, 0.992]),
+     (1e-9, 4e-9, [1e-9, 2e-9, 3e-9, 4e-9]), (5, 5, [5])],
+)  # fmt: skip
+def test_ticks_stand_at_round_values(least: float, most: float, values: list[float]) -> None:
+    """At most six, within the range."""
+    assert round_values(least, most) == pytest.approx(values)
