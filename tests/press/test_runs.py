@@ -49,6 +49,8 @@ def test_a_figure_is_shown_over_one_parameter(swept: Project) -> None:
     assert json.loads(re.search(r"data-sweep='([^']*)'", html)[1]) == [[0], [1], [2], [3], [4]]  # type: ignore[index]
     assert '<input type="range" min="0" max="4" step="1" value="2" aria-valuetext="2.5"' in html
     assert len(re.findall(r'<figure [^>]*id="fig-part_a-draw-it[^"]*"', html)) == 5
+    captions = re.findall(r'<span class="setting">([^<]*)</span>', html)
+    assert captions == ["gamma = 0:", "gamma = 1:", "gamma = 2.5:", "gamma = 5:", "gamma = 10:"]
     assert len(set(re.findall(r'id="([^"]+)"', html))) == len(re.findall(r'id="([^"]+)"', html))
 
 
@@ -146,8 +148,10 @@ def test_a_column_is_plotted_over_another(swept: Project) -> None:
 
 @pytest.mark.parametrize(
     ("least", "most", "values"),
-    [(0, 10, [0, 2, 4, 6, 8, 10]), (-0.4, 10.4, [0, 2, 4, 6, 8, 10]), (0.981, 0.993, [0.982, 0.984, 0.986, 0.988, 0.99, 0.992]),
-     (1e-9, 4e-9, [1e-9, 2e-9, 3e-9, 4e-9]), (5, 5, [5])],
+    [
+        (0, 10, [0, 2, 4, 6, 8, 10]), (-0.4, 10.4, [0, 2, 4, 6, 8, 10]), (1e-9, 4e-9, [1e-9, 2e-9, 3e-9, 4e-9]), (5, 5, [5]),
+        (0.981, 0.993, [0.982, 0.984, 0.986, 0.988, 0.99, 0.992]),
+    ],
 )  # fmt: skip
 def test_ticks_stand_at_round_values(least: float, most: float, values: list[float]) -> None:
     """At most six, within the range."""

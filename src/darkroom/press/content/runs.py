@@ -18,16 +18,16 @@ _MOST_BUTTONS = 3  # more numbers than these are chosen with a slider
 
 
 class Axis(msgspec.Struct, frozen=True):
-    """One parameter of a sweep: its name, its values as readers see them, in order, and whether they are numbers."""
+    """One parameter of a sweep: its name, its values as readers see them, and whether numbers put them in order."""
 
     name: str
     labels: tuple[str, ...]
-    is_numeric: bool
+    is_ordered: bool
 
     @property
     def has_slider(self) -> bool:
         """Whether it is chosen with a slider, and not with buttons."""
-        return self.is_numeric and len(self.labels) > _MOST_BUTTONS
+        return self.is_ordered and len(self.labels) > _MOST_BUTTONS
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -111,8 +111,8 @@ def grid_of(runs: Sequence[StoredExperiment], over: Sequence[str]) -> Grid:
     order = sorted(range(len(runs)), key=lambda number: places[number])
     axes = []
     for name, column in zip(over, columns, strict=True):
-        values = [msgspec.json.decode(key) for key in column]
-        axes.append(Axis(name, tuple(show(value) for value in values), all(map(_is_number, values))))
+        found = [msgspec.json.decode(key) for key in column]
+        axes.append(Axis(name, tuple(show(value) for value in found), all(map(_numbers, found))))
     return Grid(tuple(axes), tuple(Point(runs[number], places[number]) for number in order), order.index(0))
 
 
@@ -172,15 +172,21 @@ def _without(manifest: Manifest, names: Sequence[str]) -> dict[str, bytes]:
 
 
 def _ordered(values: Iterable[Any]) -> list[bytes]:
-    """The different values by ``_key``, numbers in ascending order, others in the order in which they appear."""
+    """The different values by ``_key``: numbers and lists of them in ascending order, others as they appear."""
     once = {_key(value): value for value in values}
-    numbers = {key: value for key, value in once.items() if _is_number(value)}
+    numbers = {key: found for key, value in once.items() if (found := _numbers(value))}
     return [*sorted(numbers, key=numbers.__getitem__), *(key for key in once if key not in numbers)]
 
 
 def _key(value: Any) -> bytes:
     whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
     return msgspec.json.encode(int(value) if whole else value)
+
+
+def _numbers(value: Any) -> list[float]:
+    """The number that a value is, or those that it is a list of; nothing where it is something else."""
+    found = value if isinstance(value, list) else [value]
+    return found if all(map(_is_number, found)) else []
 
 
 def _is_number(value: Any) -> bool:

@@ -75,14 +75,14 @@ class PageFigures:
         found = self._index.catalogue.figure(name)
         if found is None:
             raise Unknown(f"unknown figure {name!r}")
-        first = self._figure(shown, found[0])
         others = [
             each for each in shown.beside(self._index.catalogue) if f"{each.id}/{found[1]}" not in self._context.damaged
         ]
+        if others and isinstance(shown, SweepCall):
+            return self._sweep(shown, found[0], others)
+        first = self._figure(shown, found[0])
         if not others:
             return first
-        if isinstance(shown, SweepCall):
-            return self._sweep(shown, found[0], first, others)
         figures = [first, *(self._figure(shown, each, _suffix(found[0], each)) for each in others)]
         return self._layouts.render(
             "figures/models.html",
@@ -92,24 +92,18 @@ class PageFigures:
             figures=[Markup(figure) for figure in figures],
         )
 
-    def _sweep(
-        self, shown: SweepCall, declared: StoredExperiment, first: str, others: Sequence[StoredExperiment]
-    ) -> str:
+    def _sweep(self, shown: SweepCall, declared: StoredExperiment, others: Sequence[StoredExperiment]) -> str:
         """A figure with a control for each parameter; the declared values are shown first, where they have been drawn."""
-        html = {each.id: self._figure(shown, each, _suffix(declared, each)) for each in others}
-        if (
-            declared.drawn(shown.name.rpartition("/")[2])
-            and f"{declared.id}/{shown.name.rpartition('/')[2]}" not in self._context.damaged
-        ):
-            html = {declared.id: first, **html}
-            others = [declared, *others]
-        grid = grid_of(others, shown.over(self._index.catalogue))
-        return self._layouts.render(
-            "layouts/sweep.html",
-            anchor=anchor(shown.name),
-            grid=grid,
-            figures=[Markup(html[point.experiment.id]) for point in grid.points],
-        )
+        name = shown.name.rpartition("/")[2]
+        is_there = declared.drawn(name) and f"{declared.id}/{name}" not in self._context.damaged
+        grid = grid_of([declared, *others] if is_there else others, shown.over(self._index.catalogue))
+        figures = []
+        for number, point in enumerate(grid.points):
+            suffix = (
+                "" if number == grid.start else _suffix(declared, point.experiment)
+            )  # links lead to what is seen first
+            figures.append(Markup(self._figure(shown, point.experiment, suffix, grid.label(point))))
+        return self._layouts.render("layouts/sweep.html", anchor=anchor(shown.name), grid=grid, figures=figures)
 
     def picture(self, shown: PictureCall, caption: str) -> str:
         """A static file, a picture or a film, as a figure with number and *caption*, which is HTML."""
@@ -137,8 +131,15 @@ class PageFigures:
     def _at_top(self, call: Call) -> bool:
         return self._page.text[: call.offset].rpartition("+++")[2].strip(" \n{") == ""
 
-    def _figure(self, called: FigureCall, experiment: StoredExperiment, suffix: str = "") -> str:
-        """The figure as *experiment* has drawn it, or why there is none; *suffix* makes its anchor distinct."""
+    def _figure(self, called: FigureCall, experiment: StoredExperiment, suffix: str = "", setting: str = "") -> str:
+        """The figure as *experiment* has drawn it, or why there is none.
+
+        Args:
+            called: the call.
+            experiment: whose outputs are shown.
+            suffix: makes its anchor distinct.
+            setting: the values that it was drawn with, which its caption begins with.
+        """
         name, options = called.name, called.options
         short = name.rpartition("/")[2]
         shared = {
@@ -148,6 +149,7 @@ class PageFigures:
             "experiment": experiment.id,
             "record": self._record_link(experiment.id),
             "mentions": self._mentions(name),
+            "setting": setting,
         }
         figure = experiment.drawn(short)
         if figure is None or f"{experiment.id}/{short}" in self._context.damaged:
@@ -174,6 +176,7 @@ class PageFigures:
         manifest = experiment.manifest
         assert manifest is not None
         figure = manifest.figures[short]
+        alt = f"{figure.alt} ({shared['setting']})" if shared["setting"] else figure.alt
         uses = files_of(experiment.id, short, figure)
         shown: list[FileUse] = []
 
@@ -190,7 +193,7 @@ class PageFigures:
                 return Markup("")
             if not (name.endswith(".svg") and is_plain(drawing)):
                 return Markup("")
-            return Markup(svg.inline(drawing, shared["anchor"], figure.alt))
+            return Markup(svg.inline(drawing, shared["anchor"], alt))
 
         def drawn_later(name: str, readings: object) -> str:
             """The address of the same SVG as a file, with what can be read off it; nothing where there is no such SVG."""
@@ -207,7 +210,7 @@ class PageFigures:
             **shared,
             kind=figure.kind,
             caption=Markup(self._texts.rich(figure.caption)),
-            alt=figure.alt,
+            alt=alt,
             layout=figure.layout,
             width=width,
             badge=badge(experiment),
