@@ -93,6 +93,22 @@ def site(tmp_path_factory: pytest.TempPathFactory, katex: Path) -> Path:  # noqa
     )
     project.page("## Runs\n\n{{ experiments() }}", "reproduce", nav="Runs", order=3)
     project.page("Gone.", "404")
+    for gamma in (0.0, 1.0, 2.5, 5.0, 10.0):
+        for seed in (1, 2):
+            settings = {key: value for key, value, own in (("gamma", gamma, 2.5), ("seed", seed, 1)) if value != own}
+            one = drawn(tiles([[ramp]], alt=f"A ramp at {gamma}.", scale=4), "A sample.", "A ramp.")
+            project.outputs.add(
+                f"part_b/swept@g{gamma:g}s{seed}" if settings else "part_b/swept",
+                {"it": one},
+                parameters={"gamma": 2.5, "seed": 1},
+                metrics={"psnr": 20 - gamma, "bits": gamma * seed},
+                **({"settings": settings} if settings else {}),
+            )
+    project.page(
+        '## One\n\n{{ sweep("part_b/swept/it", over="gamma, seed") }}\n\n## Two\n\n{{ runs("part_b/swept") }}\n\n'
+        '{{ runs("part_b/swept", metrics="psnr", x="gamma", y="psnr") }}',
+        "sweeps",
+    )
     project.build()
     return project.site
 

@@ -143,9 +143,11 @@ def test_axe_finds_nothing_at_any_width(chromium: Any, tools: Path, own: str, na
         page.context.close()
 
 
-@pytest.mark.parametrize("name", ["index", "other"])
+@pytest.mark.parametrize("name", ["index", "other", "sweeps"])
 def test_axe_finds_nothing_in_any_kind_of_figure(chromium: Any, tools: Path, address: str, name: str) -> None:
-    """The same for a page with a figure of every kind, and one with callouts, tasks, code and named formulas."""
+    """The same for a page with a figure of every kind, and one with callouts, tasks, code and formulas, and one
+    with sweeps.
+    """
     page = opened(chromium, f"{address}{name}.html", reduced_motion="reduce")
     stir(page)
     assert violations(page, tools, DESK) == []

@@ -12,7 +12,7 @@ from darkroom.core.errors import nearest
 from darkroom.press.content.calls import Unknown, listed
 from darkroom.press.content.catalogue import StoredExperiment
 from darkroom.press.content.numbers import show
-from darkroom.press.content.runs import columns_of, differing
+from darkroom.press.content.runs import columns_of, differing, grid_of
 
 MOST_AXES = 16
 _WIDTH, _HEIGHT = 720.0, 300.0
@@ -117,13 +117,15 @@ class Drawing(msgspec.Struct, frozen=True):
 
 
 def table_of(runs: Sequence[StoredExperiment], wanted: Sequence[str]) -> RunTable:
-    """A table of *runs*, which have manifests, with the metrics that are *wanted*.
+    """A table of *runs*, which have manifests, in the order of their parameters, with the metrics that are *wanted*.
 
     Raises:
         Unknown: no run has one of them.
     """
+    own = differing(runs)
+    runs = [point.experiment for point in grid_of(runs, own).points]
     settings = [each.manifest.parameters for each in runs if each.manifest]
-    columns = [Column(name, True, tuple(each.get(name) for each in settings)) for name in differing(runs)]
+    columns = [Column(name, True, tuple(each.get(name) for each in settings)) for name in own]
     columns += [Column(name, False, tuple(values)) for name, values in columns_of(runs, wanted).items()]
     return RunTable(tuple(runs), tuple(columns))
 

@@ -44,6 +44,11 @@ class Grid(msgspec.Struct, frozen=True):
     points: tuple[Point, ...]
     start: int
 
+    @property
+    def places(self) -> str:
+        """Where every point stands, for scripts: ``0,0 0,1 1,0``."""
+        return " ".join(",".join(map(str, point.at)) for point in self.points)
+
     def label(self, point: Point) -> str:
         """The values of a point as readers see them: ``gamma = 5; seed = 1``."""
         return "; ".join(f"{axis.name} = {axis.labels[at]}" for axis, at in zip(self.axes, point.at, strict=True))
@@ -113,7 +118,7 @@ def grid_of(runs: Sequence[StoredExperiment], over: Sequence[str]) -> Grid:
     for name, column in zip(over, columns, strict=True):
         found = [msgspec.json.decode(key) for key in column]
         axes.append(Axis(name, tuple(show(value) for value in found), all(map(_numbers, found))))
-    return Grid(tuple(axes), tuple(Point(runs[number], places[number]) for number in order), order.index(0))
+    return Grid(tuple(axes), tuple(Point(runs[number], places[number]) for number in order), order.index(0) if order else 0)
 
 
 def check_sweep(catalogue: Catalogue, name: str, over: Sequence[str]) -> None:

@@ -62,8 +62,10 @@ def damaged_figures(sources: Sources, index: Index, findings: Findings) -> dict[
             beside.setdefault(call.name, {})[each.id] = each
     for name in index.spots:
         found = sources.catalogue.figure(name)
-        others = beside.get(name, {}).values()
-        for experiment in (found[0], *(each for each in others if each is not found[0])) if found else ():
+        if not found:
+            continue
+        others = (each for each in beside.get(name, {}).values() if each is not found[0])
+        for experiment in (found[0], *others):
             figure = experiment.drawn(found[1])
             if figure and figure.kind not in index.kinds:
                 full = f"{experiment.id}/{name.rpartition('/')[2]}"

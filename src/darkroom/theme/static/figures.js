@@ -217,7 +217,7 @@ function slider(box) {
 // Sweeps: the run with the values that are chosen; its pictures are fetched when something is chosen for the first time --
 
 function sweep(box) {
-  const places = JSON.parse(box.dataset.sweep), points = [...box.querySelectorAll(":scope > .point")];
+  const places = box.dataset.sweep.split(" "), points = [...box.querySelectorAll(":scope > .point")];
   const axes = [...box.querySelectorAll(":scope > .controls .axis")];
   const value = (axis) => {
     const input = axis.querySelector("[type=range], :checked"), output = axis.querySelector("output");
@@ -229,7 +229,7 @@ function sweep(box) {
   };
   const follow = () => {
     const at = String(axes.map(value));
-    points.forEach((point, index) => point.classList.toggle("on", String(places[index]) === at));
+    points.forEach((point, index) => point.classList.toggle("on", places[index] === at));
   };
   const fetchAll = () => box.querySelectorAll("img[loading]").forEach((image) => image.removeAttribute("loading"));
   box.addEventListener("input", follow);
