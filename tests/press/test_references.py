@@ -37,7 +37,7 @@ def faults(project: Project) -> list[str]:
     [
         ('figure("part_b/denoiser/los")', "unknown figure 'part_b/denoiser/los'; did you mean 'part_b/denoiser/loss'?"),
         ('figure("part_b/denoiser/loss", width="wide")', "unknown width 'wide'; did you mean 'middle'?"),
-        ('figure("part_b/denoiser/loss", size=3)', "figure(...) has no option 'size'; it takes width, play, variants"),
+        ('figure("part_b/denoiser/loss", size=3)', "figure(...) has no option 'size'; it takes width, play, variants, over"),
         ('metric("part_b/denoiser/test_mes", at=5)', "unknown metric 'part_b/denoiser/test_mes'; did you mean 'part_b/denoiser/test_mse'?"),
         ('metric("part_b/denoser/test_mse")', "unknown experiment 'part_b/denoser' in 'part_b/denoser/test_mse'; did you mean 'part_b/denoiser'?"),
         ('metric("part_b/denoiser/test_mse")', "'part_b/denoiser/test_mse' has a value for each of 1, 5; choose one with at=..."),

@@ -172,6 +172,10 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
         """All variants of an experiment with other parameters."""
         return tuple(self._by_settings.get(identity, {}).values())
 
+    def named(self, variant: str) -> tuple[StoredExperiment, ...]:
+        """The variants of that name, of all experiments."""
+        return tuple(known[variant] for known in self._by_settings.values() if variant in known)
+
     @cached_property
     def _by_model(self) -> Mapping[str, list[StoredExperiment]]:
         """Every experiment that has outputs of more models than one, by the id without a model."""

@@ -7,6 +7,7 @@ import re
 
 from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content.calls import Unknown
+from darkroom.press.content.estimates import Estimate
 
 Value = float | int | str | bool | None | list[object] | dict[str, object]
 
@@ -14,7 +15,8 @@ Value = float | int | str | bool | None | list[object] | dict[str, object]
 def show(value: Value, spec: str | None = None) -> str:
     """A value as plain text: ``spec`` as of Python's ``format``; by default four significant digits, thousands grouped.
 
-    Items of a list have commas between them, lists in a list semicolons.
+    Items of a list have commas between them, lists in a list semicolons. Of an estimate, *spec* is for the mean and for the
+    interval; without digits (``%``) and by default, the interval says where both are rounded.
 
     Raises:
         Unknown: *spec* does not fit the value.
@@ -22,6 +24,10 @@ def show(value: Value, spec: str | None = None) -> str:
     if isinstance(value, list):
         between = "; " if any(isinstance(item, list) for item in value) else ", "
         return between.join(show(item, spec) for item in value)  # type: ignore[arg-type]
+    if isinstance(value, Estimate):
+        is_rounded = spec in {None, "", "%"}
+        text = value.rounded(spec == "%") if is_rounded else f"{show(value + 0, spec)} ± {show(value.half, spec)}"
+        return f"{text}, {value.runs}"
     if spec is not None:
         if len(spec) > 40 or any(int(digits) > 100 for digits in re.findall(r"\d+", spec)):
             raise Unknown(f"format={spec[:40]!r} asks for more than 100 characters")
@@ -45,7 +51,7 @@ def _significant(value: float) -> str:
     return f"{value:.4g}"
 
 
-_EXPONENT = lazy_pattern(r"(?<![\w.])(-?\d[\d.]*)e([+-]?\d+)\b")
+_EXPONENT = lazy_pattern(r"(?<![\w.])(-?\d[\d.]*|\(-?\d[\d.]* ± \d[\d.]*\))e([+-]?\d+)\b")
 
 
 def as_html(text: str) -> str:
@@ -55,7 +61,8 @@ def as_html(text: str) -> str:
         factor = "" if found[1] == "1" else f"{found[1]} × "
         return f"{factor}10<sup>{int(found[2])}</sup>"
 
-    return re.sub(r"(?<![\w−])-(?=\d)", "−", _EXPONENT.sub(power, html.escape(text)))
+    shown = re.sub(r"(?<![\w−])-(?=\d)", "−", _EXPONENT.sub(power, html.escape(text)))
+    return shown.replace(" ± ", "&nbsp;±&nbsp;")
 
 
 _TEX = lazy_pattern(r"[\\{}$&#_^~]")
@@ -75,5 +82,8 @@ def as_tex(text: str) -> str:
     text = _UNKNOWN.sub("?", text[:_LONGEST_TEXT])
     if _TEX.search(text):  # a text of a manifest, which is shown and not executed
         return rf"\text{{{_SIGN.sub(lambda sign: _AS_TEXT.get(sign[0], rf'{chr(92)}{sign[0]}'), text)}}}"
-    shown = _EXPONENT.sub(power, text).replace("%", r"\%")
+    number, comma, runs = text.rpartition(", ") if " ± " in text else (text, "", "")
+    shown = _EXPONENT.sub(power, number if comma else text).replace("%", r"\%") + (
+        rf"\text{{, {runs}}}" if comma else ""
+    )
     return re.sub(r"(?<=\d),(?=\d{3})", "{,}", shown)

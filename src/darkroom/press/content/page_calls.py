@@ -1,10 +1,12 @@
 """Calls in pages, a class for each kind: what it takes, what it refers to, what it depends on and what it becomes.
 
-figure(id, width=None, play=False)     a figure, numbered in order of first appearance on its page; variants="..." beside it
+figure(id, width=None, play=False)     a figure, numbered in order of first appearance on its page; variants="..." beside it;
+                                       with over="seed" the means of its curves, with bands
 sweep(id, over="", width=None)         a figure, as it was drawn with each value of one or two parameters
 runs(id, metrics="", x="", y="")       the runs of an experiment: a table of parameters and metrics, and a plot
 picture(file, caption, alt, width)     a picture or film of ``static/``, numbered with the figures
-metric(id, at=None, format=None)       a number that a run gave; ``at`` picks a label where there are several
+metric(id, at=None, format=None)       a number that a run gave; ``at`` picks a label where there are several; with
+                                       over="seed" its mean over runs that differ in that parameter, with an interval
 param(id, name, format=None)           a parameter of the run
 ref(id)                                "Figure 3" for a figure or picture, "Section 2.1" for "#anchor" or "page#anchor",
                                        "Equation (4)" for a formula's name
@@ -35,12 +37,14 @@ from markupsafe import Markup
 from darkroom.core.errors import Fault, nearest
 from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content.addresses import anchor, encoded, host_of, name_anchor, record_anchor, way
+from darkroom.press.content.bands import bands_of
 from darkroom.press.content.calls import KINDS, Call, Choices, NoExperiment, NotRun, PageCall, Unknown, calls_of, listed
 from darkroom.press.content.catalogue import FRESH, Catalogue, StoredExperiment
 from darkroom.press.content.claims import Condition
 from darkroom.press.content.command_line import CommandLine
 from darkroom.press.content.docstring_html import DocstringWriter
 from darkroom.press.content.documented import DocumentedAt, DocumentedItem, sources_of
+from darkroom.press.content.estimates import METHOD
 from darkroom.press.content.listings import NoSource, highlighted, listing_of, source_file, wrong_marks
 from darkroom.press.content.mathtext import Edit, Prepared, Rewritten, Target, rewrite
 from darkroom.press.content.numbers import Value, as_html, as_tex, show
@@ -48,6 +52,7 @@ from darkroom.press.content.outlines import Heading, Meta, Outline, Page
 from darkroom.press.content.references import Index, Mention
 from darkroom.press.content.run_tables import RunTable, drawing_of, table_of
 from darkroom.press.content.runs import check_sweep, parameters_over, runs_of, swept
+from darkroom.press.content.seeds import estimate, runs_over
 from darkroom.press.content.settings import SiteSettings
 from darkroom.press.content.works import Entry, bibtex
 from darkroom.press.typeset.films import FILMS, SOUNDS, UNPLAYED
@@ -190,7 +195,12 @@ class FigureCall(_Shown):
     """A figure, as every model has drawn it, and with the parameters of the variants that are named."""
 
     word = "figure"
-    choices: ClassVar[Choices] = {"width": str, "play": bool, "variants": str}
+    choices: ClassVar[Choices] = {"width": str, "play": bool, "variants": str, "over": str}
+
+    @property
+    def mean_over(self) -> str:
+        """The parameter over which it shows means of its curves, or ""."""
+        return str(self.options.get("over", ""))
 
     def experiment(self, catalogue: Catalogue) -> StoredExperiment | None:
         return catalogue.shown(self.name.rpartition("/")[0])
@@ -206,6 +216,8 @@ class FigureCall(_Shown):
 
     def beside(self, catalogue: Catalogue) -> tuple[StoredExperiment, ...]:
         """The experiments that have drawn it otherwise: with other models, then the variants that it names."""
+        if self.mean_over:
+            return _others_over(catalogue, self.name, self.mean_over)
         others = catalogue.by_other_models(self.name)
         if "variants" not in self.options:
             return others
@@ -222,11 +234,15 @@ class FigureCall(_Shown):
         if "variants" in self.options:
             self.variants(index.catalogue)
         count = 1 + len(self.beside(index.catalogue))
-        if count > _MOST_CHOICES:
+        if count > _MOST_CHOICES and not self.mean_over:
             raise Unknown(
                 f"{self.name} would be shown {count} times; at most {_MOST_CHOICES} can be switched, so name fewer"
             )
         self.check_figure(url, index)
+        if self.mean_over:
+            if "variants" in self.options:
+                raise Unknown("figure(...) takes variants or over, not both; show the other one on a line of its own")
+            bands_of(index.catalogue, self.name, self.mean_over)
 
     def check_figure(self, url: str, index: Index) -> None:
         """Check that there is such a figure, and that the theme can show it.
@@ -248,6 +264,8 @@ class FigureCall(_Shown):
     def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
         yield from _outputs(self.name, self.beside(facts.index.catalogue), facts)
         yield repr(facts.index.mentions_of(self.name, url))
+        if self.mean_over:
+            yield _labels_over(facts.index.catalogue, self.name, self.mean_over)
 
     def html(self, writer: CallWriter) -> str:
         return writer.figures.figure(self)
@@ -258,6 +276,7 @@ class SweepCall(FigureCall):
 
     word = "sweep"
     choices: ClassVar[Choices] = {"over": str, "width": str}
+    mean_over = ""
 
     def over(self, catalogue: Catalogue) -> tuple[str, ...]:
         """The parameters.
@@ -280,6 +299,23 @@ class SweepCall(FigureCall):
     def check(self, url: str, index: Index) -> None:
         self.check_figure(url, index)
         check_sweep(index.catalogue, self.name, self.over(index.catalogue))
+
+
+def _others_over(catalogue: Catalogue, name: str, over: str) -> tuple[StoredExperiment, ...]:
+    """The other runs of a figure or a metric that differ in *over* alone; none where there is a fault, which is reported."""
+    try:
+        runs = runs_over(catalogue, name.rpartition("/")[0], over)
+    except (Unknown, NotRun):
+        return ()
+    return tuple(run.experiment for run in runs[1:])
+
+
+def _labels_over(catalogue: Catalogue, name: str, over: str) -> str:
+    """The same runs with their values, which may be those of what they take results from."""
+    try:
+        return repr([(run.experiment.id, run.value) for run in runs_over(catalogue, name.rpartition("/")[0], over)])
+    except (Unknown, NotRun) as problem:
+        return str(problem)
 
 
 class NoTemplate(Unknown):
@@ -359,38 +395,70 @@ class _Number(Kind):
             text = as_html(self.text(writer.facts.index))
         except NotRun:
             return '<span class="number unknown" title="This experiment has not been run yet">not yet run</span>'
-        shown = text if ", " in text else f'<span class="number">{text}</span>'  # a list may be broken
+        if hint := self.hint(writer.facts.index):
+            number, _, runs = text.rpartition(", ")
+            shown = f'<span class="number" title="{escape(hint)}">{number}</span>, {runs.replace(" ", "&nbsp;", 1)}'
+        else:
+            shown = text if ", " in text else f'<span class="number">{text}</span>'  # a list may be broken
         return shown + self.badges(writer.url, writer.facts.index)
 
+    def hint(self, index: Index) -> str:
+        """How a number was made of several, or ""."""
+        return ""
+
     def badges(self, url: str, index: Index) -> str:
-        """What is to be known of a number: that its run is out of date, as on figures; "" for any other."""
-        experiment = self.experiment(index.catalogue)
-        if not experiment or not experiment.manifest or experiment.state == FRESH:
+        """What is to be known of a number: that its runs are out of date, as on figures; "" for any other."""
+        runs = [each for each in self.experiments(index.catalogue) if each.manifest]
+        old = [each for each in runs if each.state != FRESH]
+        if not old:
             return ""
-        reason = "; ".join(experiment.reasons)
-        title = escape(f"{experiment.id} is {experiment.state}" + (f": {reason}" if reason else ""))
-        page = index.records.get(experiment.id)
+        reasons = [
+            f"{each.id} is {each.state}" + (f": {'; '.join(each.reasons)}" if each.reasons else "") for each in old
+        ]
+        title, shown = escape("; ".join(reasons)), "/".join(dict.fromkeys(each.state for each in old))
+        if len(runs) > 1:
+            shown += f": {len(old)} of {len(runs)}"
+        page = index.records.get(old[0].id)
         if not page:
-            return f'&nbsp;<span class="elsewhere outdated" title="{title}">{experiment.state}</span>'
-        href = escape(f"{way(url, page)}#{record_anchor(experiment.id)}")
-        return f'&nbsp;<a class="elsewhere outdated" href="{href}" title="{title}">{experiment.state}</a>'
+            return f'&nbsp;<span class="elsewhere outdated" title="{title}">{shown}</span>'
+        href = escape(f"{way(url, page)}#{record_anchor(old[0].id)}")
+        return f'&nbsp;<a class="elsewhere outdated" href="{href}" title="{title}">{shown}</a>'
 
 
 class MetricCall(_Number):
     """A number that a run gave."""
 
     word = "metric"
-    choices: ClassVar[Choices] = {"at": (str, int, float), "format": str}
+    choices: ClassVar[Choices] = {"at": (str, int, float), "format": str, "over": str}
 
     def experiment(self, catalogue: Catalogue) -> StoredExperiment | None:
         return catalogue.shown(self.name.rpartition("/")[0])
 
+    def experiments(self, catalogue: Catalogue) -> tuple[StoredExperiment, ...]:
+        return super().experiments(catalogue) + self._others(catalogue)
+
+    def _others(self, catalogue: Catalogue) -> tuple[StoredExperiment, ...]:
+        return _others_over(catalogue, self.name, str(self.options["over"])) if "over" in self.options else ()
+
     def value(self, index: Index) -> Value:
+        if "over" in self.options:
+            return estimate(index, self.name, self.options.get("at"), str(self.options["over"]))
         return index.metric(self.name, self.options.get("at"))
 
+    def hint(self, index: Index) -> str:
+        if "over" not in self.options:
+            return ""
+        over = str(self.options["over"])
+        values = [run.value for run in runs_over(index.catalogue, self.name.rpartition("/")[0], over)]
+        return f"{METHOD}; {over} = {', '.join(values)}"
+
     def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
-        yield from _outputs(self.name, facts.index.catalogue.by_other_models(self.name), facts)
+        catalogue = facts.index.catalogue
+        yield from _outputs(self.name, (*catalogue.by_other_models(self.name), *self._others(catalogue)), facts)
         yield facts.index.records.get(self.name.rpartition("/")[0], "")
+        if "over" in self.options:
+            yield _labels_over(catalogue, self.name, str(self.options["over"]))
+            yield repr([facts.index.records.get(each.id) for each in self._others(catalogue)])
 
     def badges(self, url: str, index: Index) -> str:
         """That its run is out of date, and that it was not computed here, which leads to its record."""

@@ -17,7 +17,8 @@ from darkroom.core.paths import read_plain
 from darkroom.core.patterns import lazy_pattern
 from darkroom.core.units import size
 from darkroom.press.content.addresses import anchor, record_anchor, root_of, way
-from darkroom.press.content.calls import Call, Literal, Unknown
+from darkroom.press.content.bands import bands_of
+from darkroom.press.content.calls import Call, Literal, NotRun, Unknown
 from darkroom.press.content.catalogue import StoredExperiment
 from darkroom.press.content.outlines import Page
 from darkroom.press.content.page_calls import FigureCall, PictureCall, SweepCall, number_figures
@@ -35,6 +36,7 @@ from darkroom.press.rendering.captions import (
 )
 from darkroom.press.rendering.context import Context
 from darkroom.press.rendering.layouts import Layouts
+from darkroom.press.rendering.means import MeanFigure, mean_figure
 from darkroom.press.rendering.texts import OwnedText, Texts
 from darkroom.press.typeset import svg
 from darkroom.press.typeset.films import FILMS
@@ -75,6 +77,8 @@ class PageFigures:
         found = self._index.catalogue.figure(name)
         if found is None:
             raise Unknown(f"unknown figure {name!r}")
+        if shown.mean_over:
+            return self._means(shown, found[0])
         others = [
             each for each in shown.beside(self._index.catalogue) if f"{each.id}/{found[1]}" not in self._context.damaged
         ]
@@ -131,7 +135,28 @@ class PageFigures:
     def _at_top(self, call: Call) -> bool:
         return self._page.text[: call.offset].rpartition("+++")[2].strip(" \n{") == ""
 
-    def _figure(self, called: FigureCall, experiment: StoredExperiment, suffix: str = "", setting: str = "") -> str:
+    def _means(self, called: FigureCall, experiment: StoredExperiment) -> str:
+        """The means of a figure's curves over runs; where a run's figure is damaged, that one is shown as damaged."""
+        short = called.name.rpartition("/")[2]
+        for each in (experiment, *called.beside(self._index.catalogue)):
+            if f"{each.id}/{short}" in self._context.damaged:
+                return self._figure(called, each)
+        try:
+            bands = bands_of(self._index.catalogue, called.name, called.mean_over)
+        except NotRun:
+            bands = None
+        repository = self._context.site.repository
+        means = mean_figure(bands, called.mean_over, short, repository) if bands else None
+        return self._figure(called, experiment, means=means)
+
+    def _figure(
+        self,
+        called: FigureCall,
+        experiment: StoredExperiment,
+        suffix: str = "",
+        setting: str = "",
+        means: MeanFigure | None = None,
+    ) -> str:
         """The figure as *experiment* has drawn it, or why there is none.
 
         Args:
@@ -139,6 +164,7 @@ class PageFigures:
             experiment: whose outputs are shown.
             suffix: makes its anchor distinct.
             setting: the values that it was drawn with, which its caption begins with.
+            means: what is shown in its place.
         """
         name, options = called.name, called.options
         short = name.rpartition("/")[2]
@@ -158,7 +184,7 @@ class PageFigures:
         shared["lazy"] = not self._at_top(called.call) or suffix != ""
         assert experiment.manifest
         with self._texts.of(f"{experiment.id}/{short}", (experiment.manifest.source.path, figure.line)):
-            return self._drawn_figure(experiment, short, shared, options.get("width") or width_of(figure))
+            return self._drawn_figure(experiment, short, shared, options.get("width") or width_of(figure), means)
 
     def _absent_figure(self, experiment: StoredExperiment, short: str, shared: dict[str, Any]) -> str:
         reason = self._context.damaged.get(f"{experiment.id}/{short}") or "; ".join(experiment.reasons)
@@ -172,23 +198,34 @@ class PageFigures:
             command=experiment.command,
         )
 
-    def _drawn_figure(self, experiment: StoredExperiment, short: str, shared: dict[str, Any], width: Literal) -> str:
+    def _drawn_figure(
+        self,
+        experiment: StoredExperiment,
+        short: str,
+        shared: dict[str, Any],
+        width: Literal,
+        means: MeanFigure | None,
+    ) -> str:
         manifest = experiment.manifest
         assert manifest is not None
-        figure = manifest.figures[short]
+        figure, content = (means.figure, means.content) if means else (manifest.figures[short], {})
         alt = f"{figure.alt} ({shared['setting']})" if shared["setting"] else figure.alt
         uses = files_of(experiment.id, short, figure)
         shown: list[FileUse] = []
 
         def file(name: str) -> str:
             """Its address; what a page shows twice is fetched once, under the name that it was first shown by."""
+            if name in content:
+                self.drawings[uses[name].target] = content[name]
+                return self._root + uses[name].target
             shown.append(self._first.setdefault(uses[name].sha256, uses[name]))
             return self._root + shown[-1].target
 
         def inline(name: str) -> Markup:
             """A plot as SVG in the page; nothing where it is to be a picture."""
             try:
-                drawing = read_plain(self._context.results / uses[name].source, LARGEST).decode("utf-8")
+                stored = content.get(name) or read_plain(self._context.results / uses[name].source, LARGEST)
+                drawing = stored.decode("utf-8")
             except ValueError:  # no text
                 return Markup("")
             if not (name.endswith(".svg") and is_plain(drawing)):
@@ -213,8 +250,8 @@ class PageFigures:
             alt=alt,
             layout=figure.layout,
             width=width,
-            badge=badge(experiment),
-            made=provenance(manifest, self._context.site.repository),
+            badge=means.badge if means else badge(experiment),
+            made=means.made if means else provenance(manifest, self._context.site.repository),
             results=self._results_link(experiment.id),
             file=file,
             inline=inline,
