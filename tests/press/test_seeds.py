@@ -70,7 +70,7 @@ def test_a_metric_over_seeds_is_its_mean_with_an_interval(project: Project) -> N
     assert text_of(project).count("0.9931 ± 0.0004, 5 seeds") == 2
     assert "seed = 180, 1, 2, 3, 10" in project.html()
     assert "95% confidence interval of the mean by Student&#x27;s t" in project.html()
-    assert r"a = 0.9931 ± 0.0004\text{, 5 seeds}" in project.html()
+    assert r"a = {0.9931 ± 0.0004}\text{, 5 seeds}" in project.html()
 
 
 def test_only_what_differs_in_the_seed_alone_counts(project: Project) -> None:
@@ -228,6 +228,7 @@ def test_formats(project: Project) -> None:
         ((3e9, 3.1e9), "(3.0 ± 0.6)e9"),
         ((0.5, 0.5), "0.5 ± 0"),
         ((0, 0, 0), "0 ± 0"),
+        ((1170, 1170), "1170 ± 0"),
     ],
 )
 def test_an_interval_has_one_digit_or_two_that_begin_with_1(values: Sequence[float], shown: str) -> None:
@@ -246,8 +247,8 @@ def test_powers_of_ten_of_both() -> None:
     assert as_html("(1.22 ± 0.06)e-5, 3 seeds") == "(1.22&nbsp;±&nbsp;0.06) × 10<sup>-5</sup>, 3 seeds".replace(
         "-", "−"
     )
-    assert as_tex("(1.22 ± 0.06)e-5, 3 seeds") == r"(1.22 ± 0.06) \times 10^{-5}\text{, 3 seeds}"
-    assert as_tex("99.3% ± 0.4%, 3 seeds") == r"99.3\% ± 0.4\%\text{, 3 seeds}"
+    assert as_tex("(1.22 ± 0.06)e-5, 3 seeds") == r"{(1.22 ± 0.06) \times 10^{-5}}\text{, 3 seeds}"
+    assert as_tex("99.3% ± 0.4%, 3 seeds") == r"{99.3\% ± 0.4\%}\text{, 3 seeds}"
     assert as_tex("3 ± 1") == "3 ± 1"
 
 

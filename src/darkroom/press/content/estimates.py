@@ -73,7 +73,8 @@ def counted(count: int, unit: str) -> str:
 
 def _plain(value: float, percent: bool) -> str:
     shown = 100 * value if percent else value
-    text = f"{int(shown):,}" if shown == int(shown) and abs(shown) < _MOST else f"{shown:.4g}"
+    comma = "," if abs(shown) >= 10_000 else ""
+    text = f"{int(shown):{comma}}" if shown == int(shown) and abs(shown) < _MOST else f"{shown:.4g}"
     return f"{text}%" if percent else text
 
 

@@ -83,7 +83,7 @@ def as_tex(text: str) -> str:
     if _TEX.search(text):  # a text of a manifest, which is shown and not executed
         return rf"\text{{{_SIGN.sub(lambda sign: _AS_TEXT.get(sign[0], rf'{chr(92)}{sign[0]}'), text)}}}"
     number, comma, runs = text.rpartition(", ") if " ± " in text else (text, "", "")
-    shown = _EXPONENT.sub(power, number if comma else text).replace("%", r"\%") + (
-        rf"\text{{, {runs}}}" if comma else ""
-    )
+    shown = _EXPONENT.sub(power, number if comma else text).replace("%", r"\%")
+    if comma:  # in braces, so that no line breaks between the mean and the interval
+        shown = rf"{{{shown}}}\text{{, {runs}}}"
     return re.sub(r"(?<=\d),(?=\d{3})", "{,}", shown)
