@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ import msgspec
 
 from darkroom.core import locks
 from darkroom.core.errors import Locked, UsageError
+from darkroom.core.leftovers import known_to_git
 from darkroom.core.paths import remove, write_atomically
 from darkroom.new import REPORT, files_of
 
@@ -36,7 +36,6 @@ _WORTHLESS = {
 }  # fmt: skip
 _OF_LOCKS = {"lock", "holder", "log.txt"}  # in experiments/outputs/.scratch
 _SCRATCH = "experiments/outputs/.scratch/"
-_OF_ANOTHER = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"}  # set within a hook of another repository
 _SITE, _SITE_RECORD = "site", ".darkroom-files"
 _MOST_SHOWN = 3
 
@@ -105,7 +104,7 @@ def examine(root: Path, scaffold: str = REPORT) -> Cleaning:
         path for path in in_the_way if not _is_worthless(path, new) and not _holds(root / path, new.get(path))
     )
     is_in_git = any(os.path.lexists(folder / ".git") for folder in (root, *root.parents))
-    committed, ignored = _known_to_git(root, at_risk) if is_in_git else (set[str](), set[str]())
+    committed, ignored = known_to_git(root, at_risk, "clean --all") if is_in_git else (set[str](), set[str]())
     lost = [path for path in at_risk if path not in committed] if is_in_git else []
     return Cleaning(
         root,
@@ -219,60 +218,6 @@ def _is_worthless(path: str, written: Iterable[str]) -> bool:
 def _holds(path: Path, content: bytes | None) -> bool:
     """Whether a file is one of the new report already, as after a cleaning that was killed."""
     return content is not None and path.is_file() and not path.is_symlink() and path.read_bytes() == content
-
-
-# Git ------------------------------------------------------------------------------------------------------------------
-
-
-def _known_to_git(root: Path, paths: Sequence[str]) -> tuple[set[str], set[str]]:
-    """Those of *paths* that are committed as they are, and those that git ignores."""
-    if not paths:
-        return set(), set()
-    tops = sorted({path.partition("/")[0] for path in paths})
-    prefix = _git(root, "rev-parse", "--show-prefix").removesuffix("\n")
-    tracked = {  # H: neither told to be overlooked, nor left out of a sparse work tree
-        line[2:] for line in _git(root, "ls-files", "-v", "-z", "--", *tops).split("\0") if line.startswith("H ")
-    }
-    flags = (
-        "--porcelain=v1",
-        "-z",
-        "--untracked-files=all",
-        "--ignored=traditional",
-        "--ignore-submodules=none",
-        "--no-renames",
-    )
-    changed, ignored = set[str](), list[str]()
-    for entry in _git(root, "status", *flags, "--", *tops).split("\0"):
-        state, path = entry[:2], entry[3:].removeprefix(prefix)
-        if state == "!!":
-            ignored.append(path)
-        elif state:
-            changed.add(path)
-    return tracked - changed, {
-        path
-        for path in paths
-        if any(path == each or (each.endswith("/") and path.startswith(each)) for each in ignored)
-    }
-
-
-def _git(root: Path, *arguments: str) -> str:
-    """What git prints.
-
-    Raises:
-        UsageError: it fails, or is not installed.
-    """
-    command = ["git", "-C", os.fspath(root), "-c", "core.fsmonitor=false", *arguments]
-    environment = {name: value for name, value in os.environ.items() if name not in _OF_ANOTHER}
-    try:
-        done = subprocess.run(
-            command, capture_output=True, check=False, env={**environment, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
-        )
-    except OSError as error:
-        raise UsageError(f"clean --all: git cannot say what is committed ({error.strerror}); install git") from None
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().partition("\n")[0]
-        raise UsageError(f"clean --all: git cannot say what is committed: {said}")
-    return os.fsdecode(done.stdout)
 
 
 # Removing -------------------------------------------------------------------------------------------------------------

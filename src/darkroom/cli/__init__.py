@@ -169,6 +169,8 @@ def _command(name: str) -> Callable[[SimpleNamespace, Lab], int]:
         from darkroom.cli.publishing import COMMANDS
     elif name == "status":
         from darkroom.cli.outputs import COMMANDS
+    elif name == "gc":
+        from darkroom.cli.collecting import COMMANDS
     else:
         from darkroom.cli.running import COMMANDS
     return COMMANDS[name]

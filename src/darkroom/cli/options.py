@@ -81,6 +81,7 @@ def _add_commands(commands: _SubParsersAction[Any], of_all: ArgumentParser) -> N
     accept = add("accept", "declare outputs valid after a code change")
     accept.add_argument("ids", nargs="+", metavar="ID", help="an id, or a glob pattern of those that can be accepted")
     accept.add_argument("--reason", required=True, help="why they are still valid; stored in the manifest")
+    _add_gc(add("gc", "list what nothing refers to any longer, and remove it after asking"))
     _add_compare(add("compare", "say what differs between two experiments, or between two folders of outputs"))
     serve = add("serve", "serve the site; rebuild it and reload the browser on changes")
     serve.add_argument("--port", type=int, default=8000, metavar="N", help="port to listen on; by default 8000")
@@ -177,6 +178,22 @@ def _add_import(parser: ArgumentParser) -> None:
     )
 
 
+def _add_gc(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="a name from the list, or a glob pattern; by default all of the list"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="list it, with sizes, and remove nothing")
+    parser.add_argument(
+        "--yes", action="store_true", help="do not ask; with names, remove also what git cannot bring back"
+    )
+    parser.add_argument(
+        "--days", type=_days, default=7.0, metavar="N", help="keep what is younger than so many days; by default 7"
+    )
+    parser.add_argument(
+        "--keep", action="append", default=[], metavar="NAME", help="keep what this name or glob pattern matches"
+    )
+
+
 def _add_compare(parser: ArgumentParser) -> None:
     which = "an id, COMMIT:ID, COMMIT: for all outputs of a commit, or a folder of outputs"
     parser.add_argument("a", metavar="A", help=which)
@@ -241,6 +258,12 @@ def _parts(text: str) -> tuple[str, ...]:
     if not PARTS.keys() >= {*names}:
         raise ArgumentTypeError(f"{text!r} is not a list of {', '.join(PARTS)}; write --also provenance,digests")
     return names
+
+
+def _days(text: str) -> float:
+    if not text.isascii() or not text.replace(".", "", 1).isdigit():
+        raise ArgumentTypeError(f"{text!r} is not a number of days")
+    return float(text)
 
 
 def _at_least_one(text: str) -> int:

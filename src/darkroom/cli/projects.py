@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-from darkroom.cli.shared import print_line
+from darkroom.cli.shared import answer_to, can_ask, print_line
 from darkroom.core.errors import UsageError
 
 
@@ -59,7 +58,7 @@ def _ask(call: SimpleNamespace, root: Path, *, is_in_git: bool, total: str) -> N
     if call.yes and (is_in_git or call.force):
         return
     lost = "" if is_in_git else "this is in no git repository, so nothing of it can be brought back"
-    if not (sys.stdin and sys.stdin.isatty()):
+    if not can_ask():
         how = "--yes" if is_in_git else "--yes --force, or git init and commit first"
         raise UsageError(
             f"clean --all removes {total}{lost and f', and {lost}'}; to do that without a terminal, add {how}"
@@ -68,6 +67,5 @@ def _ask(call: SimpleNamespace, root: Path, *, is_in_git: bool, total: str) -> N
     question = (
         "Remove them? [y/N] " if is_in_git else f"{lost}. To remove them, write the name of this folder, {root.name}: "
     )
-    print(question, end="", flush=True)  # noqa: T201
-    if sys.stdin.readline().strip() not in wanted:
+    if answer_to(question) not in wanted:
         raise UsageError("clean --all: nothing was removed")

@@ -137,6 +137,17 @@ def print_line(text: str) -> None:
     sys.stdout.flush()
 
 
+def can_ask() -> bool:
+    """Whether somebody at a terminal can answer."""
+    return bool(sys.stdin and sys.stdin.isatty())
+
+
+def answer_to(question: str) -> str:
+    """What is answered at the terminal."""
+    print(question, end="", flush=True)  # noqa: T201
+    return sys.stdin.readline().strip()
+
+
 def warn(line: str) -> None:
     """Print on standard error, if that is possible."""
     if sys.stderr is None:

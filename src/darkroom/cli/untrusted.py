@@ -14,7 +14,7 @@ def refuse(call: SimpleNamespace, root: Path) -> None:
     Raises:
         UsageError: it would.
     """
-    if call.command in {"clean", "run", "import", "accept", "serve", "pdf", "single"}:
+    if call.command in {"clean", "gc", "run", "import", "accept", "serve", "pdf", "single"}:
         raise UsageError(
             f"{call.command} --untrusted: an untrusted project can only be read; use build, check, status or compare"
         )

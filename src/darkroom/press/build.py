@@ -160,6 +160,29 @@ def pages(request: SiteRequest) -> dict[str, str]:
     return {url: content.decode() for url, content in found.items() if isinstance(content, bytes)}
 
 
+def used_experiments(request: SiteRequest) -> dict[str, str]:
+    """The experiments that pages refer to, each with the first file that does; nothing is written but caches.
+
+    Raises:
+        ContentError: a page cannot be read, so that it is unknown what it refers to.
+    """
+    from darkroom.press.site.uses import uses
+
+    request = _resolved(request)
+    _claim_caches(request)
+    inputs = Inputs(Digests())
+    return uses(_places(request, inputs.digests), inputs, request.statuses)
+
+
+def of_lost_sites(request: SiteRequest) -> Iterator[tuple[str, list[Path]]]:
+    """Sites that were built here and are gone, each with what the cache still holds of it."""
+    for record in sorted(request.cache.glob("press-????????.json")):
+        site = str((load(record).identity or [""] * 5)[4])
+        name = record.name.removesuffix(".json")
+        if site and record != _record_path(_resolved(request)) and not os.path.lexists(site):
+            yield site, sorted(request.cache.glob(f"{name}.*"))
+
+
 def _resolved(request: SiteRequest) -> SiteRequest:
     return msgspec.structs.replace(request, site=write.real_folder(request.site))
 
