@@ -6,14 +6,18 @@ import csv
 import html
 import io
 import math
+import random
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 
 from darkroom.core.errors import ContentError
+from darkroom.core.manifest import NAME, encode, load
 from darkroom.figures import Series, line_plot, palette
 from darkroom.press.content.estimates import Estimate, student_t
 from darkroom.press.content.numbers import as_html, as_tex, show
@@ -109,23 +113,21 @@ def test_seeds_of_a_variant_are_those_that_share_its_other_settings(project: Pro
     assert "0.9 ± 1.2, 2 values of gamma, 0.9 ± 1.2, 2 values of gamma" in text_of(project)
 
 
-def test_evaluations_of_trainings_count_with_the_seeds_of_these(project: Project) -> None:
-    """A variant without settings of its own differs in what was set for those whose results it takes."""
-    import msgspec
+@pytest.mark.parametrize("kind", ["upstream", "weights"])
+def test_evaluations_of_trainings_count_with_the_seeds_of_these(project: Project, kind: str) -> None:
+    """A variant without settings of its own differs in what was set for those whose results, or weights, it takes."""
 
-    from darkroom.core.manifest import NAME, encode, load
-
-    def takes(name: str, *sources: str) -> None:
-        folder = project.outputs.folder / name
-        manifest = load(folder)
-        assert manifest is not None
-        inputs = dict.fromkeys(sources, "0" * 64)
-        (folder / NAME).write_bytes(encode(msgspec.structs.replace(manifest, inputs=inputs)))
+    def results_of(name: str) -> str:
+        found = load(project.outputs.folder / name)
+        return found.results if found else "0" * 64
 
     def evaluation(name: str, value: float, source: str, settings: Mapping[str, Any] | None) -> None:
-        given: Any = {"metrics": {"distance": value}, "parameters": {"count": 100}}
-        project.outputs.add(f"part_b/quality{name}", settings=settings, **given)
-        takes(f"part_b/quality{name}", f"upstream:{source}")
+        given: Any = {"metrics": {"distance": value}, "parameters": {"count": 100, "seed": 1}}
+        folder = project.outputs.add(f"part_b/quality{name}", settings=settings, **given)
+        manifest = load(folder)
+        assert manifest is not None
+        inputs = {f"upstream:{source}" if kind == "upstream" else "weights:network": results_of(source)}
+        (folder / NAME).write_bytes(encode(msgspec.structs.replace(manifest, inputs=inputs)))
 
     add_all(project)
     add(project, 0, settings={"epochs": 9, "seed": 4}, name="long")
@@ -133,7 +135,9 @@ def test_evaluations_of_trainings_count_with_the_seeds_of_these(project: Project
     evaluation("@seed-1", 14.0, "part_b/classifier@seed-1", {})
     evaluation("@seed-10", 13.0, "part_b/classifier@seed-10", {})
     evaluation("@long", 90.0, "part_b/classifier@long", {})
-    evaluation("@gone", 95.0, "part_b/classifier@gone", {})
+    if kind == "upstream":  # nobody knows what was set for what is gone
+        evaluation("@gone", 95.0, "part_b/classifier@gone", {"seed": 9})
+    project.outputs.add("part_b/other@seed-1", parameters=GIVEN, settings={"epochs": 7})
     project.page('{{ metric("part_b/quality/distance", over="seed") }}')
     project.build()
 
@@ -260,8 +264,6 @@ def test_student_s_t() -> None:
 
 def test_an_interval_of_normal_samples_holds_the_mean_as_often_as_it_says() -> None:
     """In 95% of 2,000 samples of three, to within four standard errors."""
-    import random
-
     draw = random.Random(1)
     samples = [Estimate.of([draw.gauss(5, 2) for _ in range(3)]) for _ in range(2_000)]
     share = sum(abs(each - 5) <= each.half for each in samples) / len(samples)
@@ -320,8 +322,6 @@ PAGES = {
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_is_made_again_when_any_of_its_seeds_changes(project: Project, page: str) -> None:
     """A new one, one with other results, one that is out of date, one that is gone, one that counts no longer."""
-    import shutil
-
     for seed in (180, 1, 2):
         add(project, seed, figures={"loss": curve({"test": [2.0, 1.0 + seed / 1000]})})
     project.page("Nothing of it.", name="other")
@@ -348,6 +348,31 @@ def test_a_page_is_made_again_when_any_of_its_seeds_changes(project: Project, pa
     changes()
 
     assert all(before != after for before, after in pairwise(shown))
+
+
+@pytest.mark.parametrize("page", ["metric", "seeds", "figure"])
+def test_a_page_is_made_again_when_what_its_runs_take_has_another_seed(project: Project, page: str) -> None:
+    """Their own outputs are what they were."""
+
+    def evaluate(name: str, source: str, settings: Mapping[str, Any] | None) -> None:
+        given: Any = {"metrics": {"accuracy": 0.9}, "settings": settings, "parameters": {"count": 100}}
+        folder = project.outputs.add(f"part_b/quality{name}", {"loss": curve({"test": [2.0, 1.0]})}, **given)
+        manifest = load(folder)
+        assert manifest is not None
+        inputs = {f"upstream:{source}": "0" * 64}
+        (folder / NAME).write_bytes(encode(msgspec.structs.replace(manifest, inputs=inputs)))
+
+    add(project, 180)
+    add(project, 0, settings={"seed": 5}, name="other")
+    evaluate("", "part_b/classifier", None)
+    evaluate("@other", "part_b/classifier@other", {})
+    project.page(PAGES[page].replace("classifier", "quality"))
+    project.build()
+    before = project.html()
+
+    add(project, 0, settings={"seed": 6}, name="other")
+    project.build()
+    assert project.html() != before
 
 
 def rows_of(project: Project) -> list[list[str]]:
@@ -585,6 +610,25 @@ def test_a_mean_of_stale_curves_has_a_badge(project: Project) -> None:
     project.page(FIGURE)
     project.build()
     assert "stale 1 of 3 runs: part_b/classifier@seed-2: code: train" in text_of(project)
+
+
+def test_the_record_of_a_mean_says_what_its_runs_have_in_common(project: Project) -> None:
+    """The device, if it is the same; not how long one of them took, nor its seed."""
+    for seed in (180, 1):
+        add(project, seed, figures={"loss": curve({"test": [2.0, 1.0]})})
+    project.page(FIGURE)
+    project.build()
+    made = "part_b/classifier · AMD EPYC, 2 cores · seed = 180, 1 · mnist"
+    assert made in " ".join(text_of(project).split())
+    assert "1 h 12 min" not in text_of(project)
+
+    folder = project.outputs.folder / "part_b/classifier@seed-1"
+    manifest = load(folder)
+    assert manifest is not None
+    other = msgspec.structs.replace(manifest.provenance, device="A GPU")
+    (folder / NAME).write_bytes(encode(msgspec.structs.replace(manifest, provenance=other)))
+    project.build()
+    assert made.replace("AMD EPYC, 2 cores · ", "") in " ".join(text_of(project).split())
 
 
 def test_means_are_drawn_in_the_colours_of_other_plots() -> None:
