@@ -35,6 +35,8 @@ class Estimate(float):
             OverflowError: they are too large.
         """
         count = len(values)
+        if min(values) == max(values):
+            return cls(values[0], 0.0, count, unit)
         mean = math.fsum(values) / count
         deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1))
         half = student_t(count - 1) * deviation / math.sqrt(count)
