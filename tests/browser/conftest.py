@@ -109,6 +109,22 @@ def site(tmp_path_factory: pytest.TempPathFactory, katex: Path) -> Path:  # noqa
         '{{ runs("part_b/swept", metrics="psnr", x="gamma", y="psnr") }}',
         "sweeps",
     )
+    for seed in range(1, 4):
+        losses = {"training": seed / (steps + seed), "test": 1 / (seed + steps)}
+        curves = line_plot([Series(name, steps, each) for name, each in losses.items()], x_label="step", y_label="loss")
+        project.outputs.add(
+            "part_b/seeded" if seed == 1 else f"part_b/seeded@seed-{seed}",
+            {"loss": drawn(curves, "The loss.", "Two falling curves.")},
+            parameters={"seed": 1},
+            metrics={"loss": {str(epoch): seed / epoch for epoch in range(1, 13)}, "accuracy": 0.99 + seed / 1000},
+            state="stale" if seed == 3 else "fresh",
+            **({} if seed == 1 else {"settings": {"seed": seed}}),
+        )
+    project.page(
+        'It is {{ metric("part_b/seeded/accuracy", over="seed") }}.\n\n## One\n\n'
+        '{{ figure("part_b/seeded/loss", over="seed") }}\n\n## Two\n\n{{ seeds("part_b/seeded") }}',
+        "seeds",
+    )
     project.build()
     return project.site
 

@@ -143,10 +143,10 @@ def test_axe_finds_nothing_at_any_width(chromium: Any, tools: Path, own: str, na
         page.context.close()
 
 
-@pytest.mark.parametrize("name", ["index", "other", "sweeps"])
+@pytest.mark.parametrize("name", ["index", "other", "sweeps", "seeds"])
 def test_axe_finds_nothing_in_any_kind_of_figure(chromium: Any, tools: Path, address: str, name: str) -> None:
-    """The same for a page with a figure of every kind, and one with callouts, tasks, code and formulas, and one
-    with sweeps.
+    """The same for a page with a figure of every kind, and one with callouts, tasks, code and formulas, one with
+    sweeps, and one with seeds.
     """
     page = opened(chromium, f"{address}{name}.html", reduced_motion="reduce")
     stir(page)
