@@ -271,10 +271,11 @@ def test_an_interval_of_normal_samples_holds_the_mean_as_often_as_it_says() -> N
     assert abs(share - 0.95) < 4 * math.sqrt(0.95 * 0.05 / 2_000)
 
 
-def test_values_that_are_too_large_have_no_mean(project: Project) -> None:
+@pytest.mark.parametrize("values", [(1.7e308, 1.7e308), (1.7e308, -1.7e308), (1e200, 2e200), (10**18, -(10**308))])
+def test_values_that_are_too_large_have_no_mean(project: Project, values: Sequence[float]) -> None:
     """They are said to be, and nothing fails otherwise."""
-    for seed in (180, 1):
-        add(project, seed, metrics={"accuracy": 1.7e308 / (seed or 1) * seed})
+    for seed, value in zip((180, 1), values, strict=True):
+        add(project, seed, metrics={"accuracy": value})
     project.page(f"{{{{ {METRIC} }}}}")
     with pytest.raises(ContentError, match="the values of part_b/classifier/accuracy are too large for a mean"):
         project.build()

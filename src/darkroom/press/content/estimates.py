@@ -9,7 +9,7 @@ from functools import cache
 CONFIDENCE = 0.95
 METHOD = "95% confidence interval of the mean by Student's t"
 _LEAST, _MOST = 1e-3, 1e7  # numbers that are shown without a power of ten
-_LARGEST = 1e300
+_LARGEST = 1e150  # whose square is a number
 
 
 class Estimate(float):
@@ -35,14 +35,13 @@ class Estimate(float):
             OverflowError: they are too large.
         """
         count = len(values)
+        if not max(map(abs, values)) < _LARGEST:
+            raise OverflowError("the values are too large")
         if min(values) == max(values):
             return cls(values[0], 0.0, count, unit)
         mean = math.fsum(values) / count
         deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1))
-        half = student_t(count - 1) * deviation / math.sqrt(count)
-        if not abs(mean) + half < _LARGEST:
-            raise OverflowError("the values are too large")
-        return cls(mean, half, count, unit)
+        return cls(mean, student_t(count - 1) * deviation / math.sqrt(count), count, unit)
 
     @property
     def runs(self) -> str:
