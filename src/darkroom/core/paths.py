@@ -294,6 +294,22 @@ def copy_file(source: Path | str, target: Path | str) -> None:
         os.close(given)
 
 
+def read_file(path: str) -> bytes:
+    """The content of a file, which is not a link; for thousands of them.
+
+    Raises:
+        OSError: it cannot be opened or read.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        parts = []
+        while chunk := os.read(handle, _CHUNK):
+            parts.append(chunk)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+    finally:
+        os.close(handle)
+
+
 # Errors of systems that cannot rename: across file systems, on overlayfs, on some that are shared or emulated.
 CANNOT_MOVE = frozenset(
     {errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EACCES, errno.EBUSY}
