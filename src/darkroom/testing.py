@@ -75,7 +75,7 @@ class PageSnapshots:
             names: the addresses of pages, such as ``index.html``; none for every page.
             also: what else counts: ``"provenance"``, ``"digests"``, ``"styles"``.
         """
-        from darkroom.press.snapshots import PARTS, difference, normalised
+        from darkroom.press.snapshots import PARTS, difference, names_of, normalised
 
         __tracebackhide__ = True
         if not PARTS.keys() >= {*also}:
@@ -83,7 +83,8 @@ class PageSnapshots:
         if lost := [name for name in names if name not in site.pages]:
             pytest.fail(f"no page {', '.join(lost)}; there are {', '.join(site.pages)}", pytrace=False)
         wanted = names or tuple(site.pages)
-        now = {url: normalised(site.pages[url], also) for url in wanted}
+        digests = names_of(site.folder)
+        now = {url: normalised(site.pages[url], also, digests) for url in wanted}
         if self.renew:
             self._write(now, is_all=not names)
             return

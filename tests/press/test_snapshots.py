@@ -11,7 +11,16 @@ from darkroom.cli import main
 from darkroom.core.errors import UsageError
 from darkroom.core.manifest import NAME, encode, load
 from darkroom.new import create
-from darkroom.press.snapshots import MOST_LINES, PARTS, difference, differences, normalised, pages_in
+from darkroom.press.snapshots import (
+    MOST_LINES,
+    PARTS,
+    difference,
+    differences,
+    names_in,
+    names_of,
+    normalised,
+    pages_in,
+)
 from tests.press.projects import Project
 from tests.press.samples import png, tiles
 
@@ -70,6 +79,7 @@ def test_what_only_says_how_it_was_made_is_left_out(project: Project) -> None:
     """Of figures and of the record; each of ``PARTS`` takes its own in again."""
     folder = project.outputs.add("part_b/a", {"grid": tiles()}, metrics={"mse": 0.5})
     before = _built(project)
+    digests = names_of(project.site)
     manifest = load(folder)
     assert manifest
     made = msgspec.structs.replace(
@@ -92,11 +102,21 @@ def test_what_only_says_how_it_was_made_is_left_out(project: Project) -> None:
 
     assert before.keys() == after.keys() == {"index.html", "reproduce.html"}
     assert list(differences(before, after, ("before", "now"))) == []
-    shown = {part: "\n".join(differences(before, after, ("before", "now"), {part})) for part in PARTS}
+    both = (digests, names_of(project.site))
+    assert digests and both[0] != both[1] and sorted(digests.values()) == sorted(both[1].values())
+    shown = {part: "\n".join(differences(before, after, ("before", "now"), {part}, both)) for part in PARTS}
     assert "Tesla T4" in shown["provenance"] and "teal" not in shown["provenance"]
     assert "2027-01-02" in shown["provenance"] and "with changes" in shown["provenance"]
     assert "teal" in shown["styles"] and "Tesla" not in shown["styles"]
     assert shown["digests"] == ""
+
+
+@pytest.mark.parametrize(
+    "record", [b"", b"[]", b"{}", b'{"experiments": [{"figures": []}]}', b'{"experiments": {"a": 1}}', b"[" * 100_000]
+)
+def test_a_record_that_cannot_be_read_names_nothing(record: bytes, tmp_path: Path) -> None:
+    """A site may be of an earlier version, or not ours."""
+    assert names_in(record) == names_of(tmp_path) == {}
 
 
 def test_a_picture_that_was_drawn_anew_is_a_matter_of_digests(project: Project) -> None:

@@ -81,15 +81,17 @@ def _check(call: SimpleNamespace, lab: Lab) -> int:
 def _check_against(call: SimpleNamespace, lab: Lab) -> int:
     """Show how the pages as they would be built now differ from those of an earlier site."""
     from darkroom.press.build import pages
-    from darkroom.press.snapshots import differences, pages_in
+    from darkroom.press.snapshots import differences, names_in, names_of, pages_in
 
     if not call.against:
         raise UsageError("--also says what --against compares; add --against DIR")
     if call.verify or call.history:
         raise UsageError("--against compares pages alone; call check once more for --verify and --history")
     old = pages_in(Path(call.against))
-    new = pages(request_of(call, lab, without_drawing(lab.planner().plan())))
-    found = list(differences(old, new, (from_here(Path(call.against).absolute()), "now"), call.also))
+    new, record = pages(request_of(call, lab, without_drawing(lab.planner().plan())))
+    names = (from_here(Path(call.against).absolute()), "now")
+    digests = (names_of(Path(call.against)), names_in(record))
+    found = list(differences(old, new, names, call.also, digests))
     for each in found:
         print_line(each)
     if not found:

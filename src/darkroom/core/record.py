@@ -18,12 +18,18 @@ VERSION = 1
 
 
 class File(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A file: its path in the experiment's folder of outputs, and its address on the site if it is published."""
+    """A file: its path in the experiment's folder of outputs, and its address on the site if it is published.
+
+    ``published_sha256`` and ``published_bytes`` are there where the file at that address says in its metadata where it
+    comes from, and so has other bytes.
+    """
 
     path: str
     sha256: str
     bytes: int
     address: str = ""
+    published_sha256: str = ""
+    published_bytes: int = 0
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -174,20 +180,22 @@ def experiment_record(
     state: str,
     reasons: Sequence[str],
     manifest: Manifest | None,
-    address_of: Callable[[str], str] = lambda path: "",
+    published: Callable[[str], tuple[str, str, int] | None] = lambda path: None,
     shown: Callable[[str], list[Shown]] = lambda figure: [],
 ) -> ExperimentRecord:
     """The record of one experiment.
 
     Args:
-        address_of: the address on the site of a file of its outputs, "" where it is not published.
+        published: the address on the site of a file of its outputs, and the sha256 and the bytes of what is there.
         shown: where a figure of that name is shown.
     """
     if manifest is None:
         return ExperimentRecord(id=identity, state=state, reasons=list(reasons))
 
     def file(stored: StoredFile) -> File:
-        return File(stored.path, stored.sha256, stored.bytes, address_of(stored.path))
+        address, digest, count = published(stored.path) or ("", stored.sha256, stored.bytes)
+        changed = (digest, count) if digest != stored.sha256 else ("", 0)
+        return File(stored.path, stored.sha256, stored.bytes, address, *changed)
 
     def listed(stored: StoredFile) -> File:
         return File(stored.path, stored.sha256, stored.bytes)

@@ -25,7 +25,7 @@ from darkroom.core.exchange import exchange
 from darkroom.core.manifest import Status
 from darkroom.core.paths import CANNOT_MOVE, copy_file
 from darkroom.press import write
-from darkroom.press.files import MATH, Content, Copy, Kept, Places, digest_of
+from darkroom.press.files import MATH, Content, Copy, Kept, Places, Stamped, digest_of
 from darkroom.press.inputs import BuildRecord, Inputs, load, unchanged
 from darkroom.press.theme import BASE, Theme, theme_of
 
@@ -147,8 +147,8 @@ def compare(request: SiteRequest) -> BuildReport:
     return BuildReport(len(made.cache.pages), len(made.files) - 1, 0, made.warnings)
 
 
-def pages(request: SiteRequest) -> dict[str, str]:
-    """The pages of the site as it would be built now, by their addresses; nothing is written but caches.
+def pages(request: SiteRequest) -> tuple[dict[str, str], bytes]:
+    """The pages of the site as it would be built now, by their addresses, and its record; nothing is written but caches.
 
     Raises:
         ContentError: with every fault.
@@ -157,7 +157,9 @@ def pages(request: SiteRequest) -> dict[str, str]:
     _claim_caches(request)
     made = _make(request, Inputs(Digests()), BuildRecord(), reuse=False)
     found = {url: content for url, content in made.files.items() if url.endswith(".html")}
-    return {url: content.decode() for url, content in found.items() if isinstance(content, bytes)}
+    record = made.files["record.json"]
+    assert isinstance(record, bytes)  # as nothing is kept
+    return {url: content.decode() for url, content in found.items() if isinstance(content, bytes)}, record
 
 
 def used_experiments(request: SiteRequest) -> dict[str, str]:
@@ -433,12 +435,13 @@ def _copy_kept(published: str, path: str) -> None:
         raise FileNotFoundError(2, "it was removed while the site was built; build again", published) from None
 
 
-def _write_file(path: str, content: Copy | bytes) -> None:
+def _write_file(path: str, content: Copy | Stamped | bytes) -> None:
     if isinstance(content, Copy):
         copy_file(content.source, path)
-    else:
-        with open(path, "wb") as file:  # noqa: PTH123
-            file.write(content)
+        return
+    content = content.made(content.source) if isinstance(content, Stamped) else content
+    with open(path, "wb") as file:  # noqa: PTH123
+        file.write(content)
 
 
 def swap(new: Path, site: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -43,6 +44,15 @@ class Copy(msgspec.Struct, frozen=True):
     bytes: int
 
 
+class Stamped(msgspec.Struct, frozen=True):
+    """A file of the outputs that says on the site where it comes from; *made* gives it, by its path among them."""
+
+    source: str
+    made: Callable[[str], bytes]
+    sha256: str
+    bytes: int
+
+
 class Kept(msgspec.Struct, frozen=True):
     """A file that stays as it was published."""
 
@@ -50,7 +60,7 @@ class Kept(msgspec.Struct, frozen=True):
     bytes: int
 
 
-Content = bytes | Copy | Kept
+Content = bytes | Copy | Stamped | Kept
 
 
 def digest_of(content: Content) -> str:

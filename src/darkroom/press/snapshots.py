@@ -7,7 +7,9 @@ another version of Darkroom or from a run on another machine, gives the same lin
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from difflib import unified_diff
 from html.parser import HTMLParser
 from pathlib import Path
@@ -35,7 +37,7 @@ _NAMED_DIGEST = lazy_pattern(r"\.[0-9a-f]{10}(?=\.[a-z0-9]+\b)")  # figure-pictu
 _POLICY_DIGEST = lazy_pattern(r" 'sha256-[^']*'")
 
 
-def normalised(html: str, also: Collection[str] = ()) -> str:
+def normalised(html: str, also: Collection[str] = (), names: Mapping[str, str] | None = None) -> str:
     """A page as lines: a tag or a text on each, indented by how deep it is.
 
     End tags, comments and white space that does not count are left out; attributes are sorted, and very long values
@@ -44,8 +46,9 @@ def normalised(html: str, also: Collection[str] = ()) -> str:
     Args:
         html: the page.
         also: those of ``PARTS`` that are kept.
+        names: digests in names of files and those that stand for them, as ``names_in`` gives them.
     """
-    reader = _Reader(frozenset(also))
+    reader = _Reader(frozenset(also), names or {})
     reader.feed(html)
     reader.close()
     return "\n".join([*reader.finished(), ""])
@@ -54,9 +57,9 @@ def normalised(html: str, also: Collection[str] = ()) -> str:
 class _Reader(HTMLParser):
     """Collects the lines of a page."""
 
-    def __init__(self, also: Collection[str]) -> None:
+    def __init__(self, also: Collection[str], names: Mapping[str, str]) -> None:
         super().__init__()
-        self.also = also
+        self.also, self.names = also, names
         self.lines: list[str] = []
         self.open: list[str] = []  # the elements that the parser is in
         self.left_out = 0  # how many of them were open where one began that is left out; 0 for none
@@ -134,6 +137,8 @@ class _Reader(HTMLParser):
             value = _LINES.sub("", _COMMIT.sub("COMMIT", value))
         if DIGESTS not in self.also:
             value = _NAMED_DIGEST.sub("", value)
+        elif self.names:
+            value = _NAMED_DIGEST.sub(lambda found: f".{self.names.get(found[0][1:], found[0][1:])}", value)
         if STYLES not in self.also:
             value = _POLICY_DIGEST.sub("", value)
         return " ".join(value.split())
@@ -164,8 +169,38 @@ def pages_in(folder: Path) -> dict[str, str]:
     return {url: path.read_text(encoding="utf-8", errors="replace") for url, path in pages.items()}
 
 
+def names_in(record: bytes) -> dict[str, str]:
+    """The digests in names of a site's files by which published files are known that say where they come from.
+
+    Each with that of the file in the outputs: a run that gives the same picture changes the one and not the other.
+
+    Args:
+        record: the site's ``record.json``.
+    """
+    found: dict[str, str] = {}
+    with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        for experiment in json.loads(record)["experiments"]:
+            for figure in experiment.get("figures", {}).values():
+                for file in figure["files"]:
+                    if published := file.get("published_sha256", ""):
+                        found[published[:10]] = file["sha256"][:10]
+    return found
+
+
+def names_of(folder: Path) -> dict[str, str]:
+    """What ``names_in`` gives for a built site; nothing where its record is missing."""
+    try:
+        return names_in((folder / "record.json").read_bytes())
+    except OSError:
+        return {}
+
+
 def differences(
-    old: Mapping[str, str], new: Mapping[str, str], names: tuple[str, str], also: Collection[str] = ()
+    old: Mapping[str, str],
+    new: Mapping[str, str],
+    names: tuple[str, str],
+    also: Collection[str] = (),
+    digests: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {}),
 ) -> Iterator[str]:
     """How pages differ: several lines for each that does, as one text, and a line for each that is new or gone.
 
@@ -174,6 +209,7 @@ def differences(
         new: the pages as they are.
         names: of both, for the heads of differences.
         also: those of ``PARTS`` that count as well.
+        digests: of both, what ``names_in`` gives.
     """
     for url in sorted(old.keys() | new.keys()):
         if url not in new:
@@ -181,7 +217,7 @@ def differences(
         elif url not in old:
             yield f"{url}: new"
         elif old[url] != new[url]:
-            before, after = normalised(old[url], also), normalised(new[url], also)
+            before, after = normalised(old[url], also, digests[0]), normalised(new[url], also, digests[1])
             if before != after:
                 yield difference(before, after, (f"{names[0]}/{url}", f"{names[1]}/{url}"))
 

@@ -266,6 +266,7 @@ class FigureCall(_Shown):
         yield repr(facts.index.mentions_of(self.name, url))
         if self.mean_over:
             yield _labels_over(facts.index.catalogue, self.name, self.mean_over)
+        yield facts.index.spots[self.name][0].url  # which its files name
 
     def html(self, writer: CallWriter) -> str:
         return writer.figures.figure(self)

@@ -118,7 +118,9 @@ def grid_of(runs: Sequence[StoredExperiment], over: Sequence[str]) -> Grid:
     for name, column in zip(over, columns, strict=True):
         found = [msgspec.json.decode(key) for key in column]
         axes.append(Axis(name, tuple(show(value) for value in found), all(map(_numbers, found))))
-    return Grid(tuple(axes), tuple(Point(runs[number], places[number]) for number in order), order.index(0) if order else 0)
+    return Grid(
+        tuple(axes), tuple(Point(runs[number], places[number]) for number in order), order.index(0) if order else 0
+    )
 
 
 def check_sweep(catalogue: Catalogue, name: str, over: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from darkroom.core.figure_layouts import Animation, Layout, Plot, Tiles
-from darkroom.core.manifest import Figure, Manifest, StoredFile
+from darkroom.core.manifest import Figure, Manifest
 from darkroom.core.units import duration
 from darkroom.press.content.addresses import host_of
 from darkroom.press.content.catalogue import FRESH, StoredExperiment
@@ -18,13 +18,19 @@ from darkroom.press.content.numbers import show
 TEXT_WIDTH = 640  # CSS pixels; what is naturally wider reaches into the margin
 
 
-class FileUse(msgspec.Struct, frozen=True):
-    """A file that a page needs: where it lies (from the outputs' root) and where on the site."""
+class FileUse(msgspec.Struct, frozen=True, array_like=True):
+    """A file that a page needs: where it lies (from the outputs' root) and where on the site.
+
+    ``sha256`` and ``bytes`` are of the file on the site. ``stamp`` is a digest of the file and of what its metadata say
+    there, "" where it is as it lies; ``added`` are the bytes of that.
+    """
 
     source: str
     target: str
     sha256: str
     bytes: int
+    stamp: str = ""
+    added: int = 0
 
 
 class ProvenanceLine(msgspec.Struct, frozen=True):
@@ -107,17 +113,10 @@ def badge(experiment: StoredExperiment) -> dict[str, str] | None:
     return {"state": experiment.state, "reason": "; ".join(experiment.reasons)}
 
 
-def file_use(experiment: str, figure: str, file: StoredFile) -> FileUse:
-    """Where a figure's file goes: its name carries the start of its digest."""
-    path = PurePosixPath(file.path)
-    name = f"{figure}-{path.stem}.{file.sha256[:10]}{path.suffix}"
-    return FileUse(f"{experiment}/{file.path}", f"figures/{experiment}/{name}", file.sha256, file.bytes)
-
-
-def files_of(experiment: str, name: str, figure: Figure) -> dict[str, FileUse]:
-    """Each file of a figure by the name that its layout calls it."""
-    folder = f"figures/{name}/"
-    return {file.path.removeprefix(folder): file_use(experiment, name, file) for file in figure.files}
+def target_of(experiment: str, figure: str, path: str, digest: str) -> str:
+    """Where a figure's file goes: its name carries the start of the *digest* of what is published."""
+    stored = PurePosixPath(path)
+    return f"figures/{experiment}/{figure}-{stored.stem}.{digest[:10]}{stored.suffix}"
 
 
 def width_of(figure: Figure) -> str:

@@ -18,6 +18,7 @@ from darkroom.press.content.references import Index
 from darkroom.press.content.settings import SiteSettings
 from darkroom.press.rendering.captions import FileUse
 from darkroom.press.rendering.social_card import Card
+from darkroom.press.rendering.stamps import Stamps
 from darkroom.press.theme import Theme
 from darkroom.press.typeset.equations import Equation
 
@@ -35,9 +36,9 @@ class Context(msgspec.Struct, frozen=True):
     ``images`` that of a picture to its size in pixels, ``damaged`` a figure's name to what is wrong with its files or
     texts, and an experiment's to what is wrong with the texts of its record,
     ``raw`` a result file, such as "part_b/denoiser/results.safetensors", to its address. ``outputs`` and ``references``
-    are the folder of outputs and the bibliography as messages name them; ``commit`` is that of the project, "" where no
-    listing needs it; ``deliverables`` are those of every list; ``parts`` are those of the site, by the address of their
-    index; ``command_line`` is empty where no page shows it.
+    are the folder of outputs and the bibliography as messages name them; ``stamps`` are those of files; ``commit`` is that
+    of the project, "" where no listing needs it; ``deliverables`` are those of every list; ``parts`` are those of the site,
+    by the address of their index; ``command_line`` is empty where no page shows it.
     """
 
     site: SiteSettings
@@ -50,6 +51,7 @@ class Context(msgspec.Struct, frozen=True):
     raw: Mapping[str, str]
     outputs: str
     results: Path
+    stamps: Stamps
     theme: Theme
     cache: Path
     references: str = "templates/references.bib"

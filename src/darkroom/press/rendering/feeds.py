@@ -25,6 +25,7 @@ from darkroom.press.content.page_calls import kinds_in
 from darkroom.press.content.references import Spot
 from darkroom.press.content.settings import SiteSettings
 from darkroom.press.markdown.pages import plain_text
+from darkroom.press.rendering.captions import FileUse
 from darkroom.press.rendering.social_card import Card
 from darkroom.press.typeset.typography import escape
 
@@ -119,7 +120,7 @@ def record(
     outlines: Iterable[Outline],
     catalogue: Catalogue,
     spots: Mapping[str, Sequence[Spot]],
-    published: Mapping[str, str],
+    published: Mapping[str, FileUse],
     deliverables: Iterable[AssessedList] = (),
 ) -> bytes:
     """The pages and every experiment behind them, for programs (see :mod:`darkroom.core.record`).
@@ -127,7 +128,7 @@ def record(
     Args:
         outlines: the pages in reading order.
         spots: where figures are shown, by their full names.
-        published: the address of each file of the outputs that is part of the site, by its path among them.
+        published: each file of the outputs that is part of the site, by its path among them.
         deliverables: the lists of what the report must have.
     """
 
@@ -136,12 +137,16 @@ def record(
             name = f"{experiment.id.partition('@')[0]}/{figure}"
             return [Shown(f"{spot.url}#{anchor(name)}", spot.number) for spot in spots.get(name, ())]
 
+        def of_site(path: str) -> tuple[str, str, int] | None:
+            use = published.get(f"{experiment.id}/{path}")
+            return (use.target, use.sha256, use.bytes) if use else None
+
         return experiment_record(
             experiment.id,
             experiment.state,
             experiment.reasons,
             experiment.manifest,
-            lambda path: published.get(f"{experiment.id}/{path}", ""),
+            of_site,
             shown,
         )
 

@@ -10,9 +10,11 @@ from urllib.parse import quote
 import msgspec
 from markupsafe import Markup
 
+from darkroom.core import containers
 from darkroom.core.caches import LARGEST
+from darkroom.core.digests import sha256
 from darkroom.core.errors import Fault
-from darkroom.core.manifest import ARRAYS, NAME
+from darkroom.core.manifest import ARRAYS, FIGURES, NAME
 from darkroom.core.paths import read_plain
 from darkroom.core.patterns import lazy_pattern
 from darkroom.core.units import size
@@ -30,8 +32,8 @@ from darkroom.press.rendering.captions import (
     alt_texts,
     badge,
     choices_of,
-    files_of,
     provenance,
+    target_of,
     width_of,
 )
 from darkroom.press.rendering.context import Context
@@ -210,22 +212,30 @@ class PageFigures:
         assert manifest is not None
         figure, content = (means.figure, means.content) if means else (manifest.figures[short], {})
         alt = f"{figure.alt} ({shared['setting']})" if shared["setting"] else figure.alt
-        uses = files_of(experiment.id, short, figure)
+        folder = f"{FIGURES}/{short}/"
+        stored = {each.path.removeprefix(folder): each for each in figure.files}
+        stamp = self._context.stamps.made_of(manifest, short, means.over if means else "")
         shown: list[FileUse] = []
 
         def file(name: str) -> str:
             """Its address; what a page shows twice is fetched once, under the name that it was first shown by."""
             if name in content:
-                self.drawings[uses[name].target] = content[name]
-                return self._root + uses[name].target
-            shown.append(self._first.setdefault(uses[name].sha256, uses[name]))
-            return self._root + shown[-1].target
+                drawing = containers.put(content[name], stamp)
+                target = target_of(experiment.id, short, name, sha256(drawing))
+                self.drawings[target] = drawing
+                return self._root + target
+            known = self._first.get(stored[name].sha256)
+            if known is None:
+                known = self._context.stamps.use(self._page.url, manifest, short, stored[name])
+                self._first[stored[name].sha256] = known
+            shown.append(known)
+            return self._root + known.target
 
         def inline(name: str) -> Markup:
             """A plot as SVG in the page; nothing where it is to be a picture."""
             try:
-                stored = content.get(name) or read_plain(self._context.results / uses[name].source, LARGEST)
-                drawing = stored.decode("utf-8")
+                source = self._context.results / experiment.id / stored[name].path
+                drawing = (content.get(name) or read_plain(source, LARGEST)).decode("utf-8")
             except ValueError:  # no text
                 return Markup("")
             if not (name.endswith(".svg") and is_plain(drawing)):

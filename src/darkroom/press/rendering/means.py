@@ -25,8 +25,9 @@ _READINGS = 60  # of a curve
 
 
 class MeanFigure(msgspec.Struct, frozen=True):
-    """A figure that is not stored: what a template needs of it, and its files by name."""
+    """A figure that is not stored: what a template needs of it, and its files by name; *over* is what the runs differ in."""
 
+    over: str
     figure: Figure
     content: Mapping[str, bytes]
     made: ProvenanceLine
@@ -45,6 +46,7 @@ def mean_figure(bands: Bands, over: str, short: str, repository: str) -> MeanFig
         StoredFile(f"figures/{short}/{name}", sha256(each).hexdigest(), len(each)) for name, each in content.items()
     ]
     return MeanFigure(
+        over,
         Figure(
             key=stored.key,
             kind=stored.kind,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from darkroom.core import containers
 from darkroom.core.digests import sha256
 from darkroom.core.figure_layouts import Animation, Compare, Slides, Tiles
 from darkroom.core.manifest import Figure
@@ -24,15 +25,19 @@ PAPER, MARGIN, GAP = "#15171a", 48, 4
 
 
 class Card(msgspec.Struct, frozen=True):
-    """A card to compose, and its address: ``target`` changes with the pictures, ``alt`` says what is seen."""
+    """A card to compose, and its address: ``target`` changes with the pictures, ``alt`` says what is seen.
+
+    ``stamp`` is what its metadata say.
+    """
 
     rows: tuple[tuple[Path, ...], ...]
     target: str
     alt: str
+    stamp: str = ""
 
 
-def card_of(name: str, catalogue: Catalogue, inputs: Inputs) -> Card | None:
-    """The card made of the figure called *name*, or None where it is not drawn or has no pictures.
+def card_of(name: str, catalogue: Catalogue, inputs: Inputs, stamp: str) -> Card | None:
+    """The card made of the figure called *name*, with *stamp* in it, or None where it is not drawn or has no pictures.
 
     Raises:
         ValueError: a picture is damaged; the message names it.
@@ -55,9 +60,10 @@ def card_of(name: str, catalogue: Catalogue, inputs: Inputs) -> Card | None:
             wrong = inputs.fault_of(folder / path, fault_of)
         if wrong:
             raise ValueError(f"{path} is {wrong}")
-    key = sha256("\n".join([inputs.digest(__file__), repr(rows), *digests]).encode())
+    rules = [inputs.digest(__file__), inputs.digest(containers.__file__)]
+    key = sha256("\n".join([*rules, stamp, repr(rows), *digests]).encode())
     paths = tuple(tuple(folder / path for path in row) for row in rows)
-    return Card(paths, f"assets/card.{key[:10]}.png", figure.alt)
+    return Card(paths, f"assets/card.{key[:10]}.png", figure.alt, stamp)
 
 
 def pictures(figure: Figure) -> list[list[str]]:
@@ -75,8 +81,10 @@ def pictures(figure: Figure) -> list[list[str]]:
             return []
 
 
-def compose(rows: Sequence[Sequence[Path]]) -> bytes:
+def compose(rows: Sequence[Sequence[Path]], stamp: str = "") -> bytes:
     """A PNG of 1200 x 630 pixels with the pictures in their rows, as large as fits, every pixel a square of pixels.
+
+    Its metadata hold *stamp*.
 
     Raises:
         ValueError: one of them cannot be read as a picture; the message names it.
@@ -96,7 +104,7 @@ def compose(rows: Sequence[Sequence[Path]]) -> bytes:
         top += _paste_row(canvas, row, top, scale) + GAP
     buffer = io.BytesIO()
     canvas.save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    return containers.put(buffer.getvalue(), stamp)
 
 
 def _opened(path: Path) -> Image:

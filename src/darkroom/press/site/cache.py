@@ -12,7 +12,7 @@ from darkroom.press.rendering.captions import FileUse
 from darkroom.press.content.links import LinkUse
 from darkroom.press.content.outlines import Outline
 
-VERSION = 7
+VERSION = 8
 
 
 class Made(msgspec.Struct, frozen=True):

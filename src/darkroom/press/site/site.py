@@ -16,6 +16,7 @@ from contextlib import closing
 
 import msgspec
 
+from darkroom.core import containers
 from darkroom.core.errors import Fault, nearest
 from darkroom.core.manifest import Status
 from darkroom.core.paths import folded
@@ -26,8 +27,10 @@ from darkroom.press.content import page_calls
 from darkroom.press.content.command_line import CommandLine
 from darkroom.press.content.navigation import in_order, navigation_of, parts_of
 from darkroom.press.rendering.social_card import Card, card_of, compose
+from darkroom.press.rendering.captions import FileUse
 from darkroom.press.rendering.context import Context, Rendered
-from darkroom.press.files import Content, Copy, Kept, Places, digest_of, size_of
+from darkroom.press.rendering.stamps import Stamps
+from darkroom.press.files import Content, Copy, Kept, Places, Stamped, digest_of, size_of
 from darkroom.press.rendering.formulas import Formulas
 from darkroom.press.site.keys import page_keys
 from darkroom.press.content.links import scan
@@ -96,8 +99,9 @@ def _composed(
     command_line: Callable[[], CommandLine],
 ) -> Site:
     judge_experiments(sources, index, findings)
-    card, picture = _card(sources, index, cache, kept, findings)
-    context = _context(sources, index, findings, card)
+    stamps = _stamps(sources, index, cache)
+    card, picture = _card(sources, index, cache, kept, findings, stamps)
+    context = _context(sources, index, findings, card, stamps)
     if any(kind.shows_command_line for outline in sources.outlines.values() for kind in page_calls.kinds_in(outline)):
         context = msgspec.structs.replace(context, command_line=command_line())
     findings.warnings += _without_policy(sources)
@@ -186,7 +190,15 @@ def _index(sources: Sources) -> Index:
     )
 
 
-def _context(sources: Sources, index: Index, findings: Findings, card: Card | None) -> Context:
+def _stamps(sources: Sources, index: Index, cache: SiteCache) -> Stamps:
+    def known(url: str) -> Sequence[FileUse]:
+        return cache.pages[url].files if url in cache.pages else ()
+
+    rule = sources.inputs.digest(containers.__file__)
+    return Stamps(sources.places.outputs, sources.catalogue, index.spots, sources.site.base_url, rule, known)
+
+
+def _context(sources: Sources, index: Index, findings: Findings, card: Card | None, stamps: Stamps) -> Context:
     places = sources.places
     entries = feeds.entries(sources.site, sources.outlines.values(), sources.catalogue)
     damaged = damaged_figures(sources, index, findings)
@@ -203,6 +215,7 @@ def _context(sources: Sources, index: Index, findings: Findings, card: Card | No
         raw=raw_files(sources, index),
         outputs=places.shown(places.outputs),
         results=places.outputs,
+        stamps=stamps,
         theme=places.theme,
         cache=places.cache,
         references=places.shown(places.templates / "references.bib"),
@@ -255,7 +268,12 @@ def _commit(sources: Sources) -> str:
 
 
 def _card(
-    sources: Sources, index: Index, cache: SiteCache, kept: Callable[[str], bool], findings: Findings
+    sources: Sources,
+    index: Index,
+    cache: SiteCache,
+    kept: Callable[[str], bool],
+    findings: Findings,
+    stamps: Stamps,
 ) -> tuple[Card | None, Content]:
     """The social card, and its content; none where its figure is not drawn or cannot be read."""
     name, catalogue = sources.site.picture, sources.catalogue
@@ -266,13 +284,13 @@ def _card(
     if not name or not sources.site.base_url:
         return None, b""
     try:
-        card = card_of(name, catalogue, sources.inputs)
+        card = card_of(name, catalogue, sources.inputs, stamps.text(name))
         if card is None:
             return None, b""
         known = cache.card
         if known and known.target == card.target and kept(known.target):
             return card, Kept(known.sha256, known.bytes)
-        return card, compose(card.rows)
+        return card, compose(card.rows, card.stamp)
     except ValueError as error:
         owner = catalogue.figure(name)
         if owner and name not in index.spots:  # already reported if a page shows it
@@ -390,7 +408,11 @@ def _files_beside(sources: Sources, context: Context, records: Collection[Cached
             files[part.target] = Copy(str(part.path), part.sha256, part.path.stat().st_size)
     for record in records:
         for use in record.files:
-            files[use.target] = Copy(f"{sources.places.outputs}/{use.source}", use.sha256, use.bytes)
+            files[use.target] = (
+                Stamped(use.source, context.stamps.content, use.sha256, use.bytes)
+                if use.stamp
+                else Copy(f"{sources.places.outputs}/{use.source}", use.sha256, use.bytes)
+            )
     files[".nojekyll"] = b""
     if site.base_url:
         files[feeds.SITEMAP] = feeds.sitemap(site, sources.outlines)
@@ -409,10 +431,11 @@ def _machine_record(
 ) -> tuple[Content, str]:
     """``record.json``, kept if its content has not changed, and the digest of that content."""
     pages, catalogue, index = in_order(sources.outlines), sources.catalogue, context.index
-    published = {use.source: use.target for record in records for use in record.files}
+    published = {use.source: use for record in records for use in record.files}
+    targets = sorted((source, use.target) for source, use in published.items())
     outlines = [(page.url, page.meta, page.headings) for page in pages]
     experiments = [experiment.record for experiment in catalogue.experiments.values()]
-    content = [described, sources.site, outlines, sorted(index.spots.items()), experiments, sorted(published.items())]
+    content = [described, sources.site, outlines, sorted(index.spots.items()), experiments, targets]
     content += context.deliverables
     digest = digest_of(msgspec.json.encode(content, enc_hook=repr))
     if cache.record and cache.recorded == digest and kept(feeds.RECORD):
@@ -450,7 +473,7 @@ def _faults_of_site(
             yield Fault(shown(path), 1, 1, "page", message)
     yield from checks.faults_of(pages, known, sources.page)
     yield from standalone.faults_of(sources.static, known, pages, shown(places.templates / "static"))
-    drawn = [(use.source, use.bytes) for record in records.values() for use in record.files]
+    drawn = [(use.source, use.bytes - use.added) for record in records.values() for use in record.files]
     yield from checks.picture_faults(drawn, shown(places.outputs))
     static = [(name, len(asset.content)) for name, asset in sources.static.items()]
     yield from checks.picture_faults(static, shown(places.templates / "static"))
