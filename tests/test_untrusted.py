@@ -39,7 +39,13 @@ def stranger(tmp_path: Path) -> Project:
     shutil.rmtree(root / ".darkroom")
     (root / "templates/node_modules").unlink(missing_ok=True)
     evil = f"open({str(pwned)!r}, 'w').write('x')\n"
-    for path in ("build.py", "experiments/__init__.py", "experiments/part_b/a.py", "src/darkroom/cli/__init__.py", "json.py"):
+    for path in (
+        "build.py",
+        "experiments/__init__.py",
+        "experiments/part_b/a.py",
+        "src/darkroom/cli/__init__.py",
+        "json.py",
+    ):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(evil)
     (root / "templates/layouts/page.html").write_text("EVIL {{ ''.__class__.__mro__ }} {{ content }}")

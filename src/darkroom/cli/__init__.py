@@ -142,7 +142,7 @@ def _do(call: SimpleNamespace, root: Path) -> int:
         from darkroom.cli.untrusted import refuse
 
         refuse(call, root)
-    if call.command in {"new", "clean", "compare"}:
+    if call.command in {"new", "clean", "compare", "trace"}:
         return _do_without_lab(call, root)
     lab = lab_of(call, root)
     try:
@@ -152,10 +152,13 @@ def _do(call: SimpleNamespace, root: Path) -> int:
 
 
 def _do_without_lab(call: SimpleNamespace, root: Path) -> int:
-    """Do what does not ask which experiments there are."""
+    """Do what works where there is no project as well."""
     from darkroom.cli.outputs import compare_outputs
     from darkroom.cli.projects import clean_all, write_new
+    from darkroom.cli.tracing import trace_files
 
+    if call.command == "trace":
+        return trace_files(call, root)
     if call.command == "new":
         return write_new(call)
     return clean_all(call, root) if call.command == "clean" else compare_outputs(call, root)

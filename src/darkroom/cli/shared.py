@@ -58,7 +58,7 @@ def lab_of(call: SimpleNamespace, root: Path) -> Lab:
     from darkroom.lab.source.variants import stored_variations, with_variations
 
     outputs = Path(call.outputs).absolute() if call.outputs else root / "experiments" / "outputs"
-    is_only_read = call.command in {"status", "check"} or call.no_run
+    is_only_read = call.command in {"status", "check", "trace"} or call.no_run
     if not outputs.is_dir() and (os.path.lexists(outputs) or (call.outputs and is_only_read)):
         advice = "choose one with --outputs" if call.outputs else "put a folder there"
         if call.command == "import" and call.outputs:

@@ -92,6 +92,28 @@ def committed(root: Path, outputs: Path, name: str) -> CommittedOutputs:
     return CommittedOutputs(root, name, blobs)
 
 
+def commits_with_text(root: Path, path: Path, text: str) -> list[str]:
+    """The commits that lead here and brought *text* into the file at *path*, or took it away, the latest first.
+
+    Raises:
+        UsageError: git is not installed, or does not answer.
+    """
+    found = _git(root, "log", "--format=%H", "--no-textconv", "--no-ext-diff", f"-S{text}", "--", os.fspath(path))
+    return found.stdout.decode().split()
+
+
+def commits_of_blob(root: Path, outputs: Path, blob: str) -> list[str]:
+    """The commits that lead here and brought an object into the folder *outputs*, or took it away, the latest first.
+
+    Raises:
+        UsageError: git is not installed, or does not answer.
+    """
+    if _git(root, "cat-file", "-e", blob).returncode:
+        return []
+    found = _git(root, "log", "--format=%H", f"--find-object={blob}", "--", os.fspath(outputs))
+    return found.stdout.decode().split()
+
+
 def _is_id(identity: str) -> bool:
     try:
         check_id(identity)
