@@ -35,14 +35,14 @@ _TRACES = {"lock", "holder", "log.txt"}
 _DAY_S = 24 * 3600
 
 
-class Found(msgspec.Struct, frozen=True):
+class Leftovers(msgspec.Struct, frozen=True):
     """What nothing refers to, and what is kept though it could be among that, each with the reason."""
 
     leftovers: tuple[Leftover, ...]
     kept: Mapping[str, str]
 
 
-def leftovers(lab: Lab, plan: Plan, used: Mapping[str, str], *, now: float, days: float, keep: Sequence[str]) -> Found:
+def leftovers(lab: Lab, plan: Plan, used: Mapping[str, str], *, now: float, days: float, keep: Sequence[str]) -> Leftovers:
     """What nothing refers to in the folder of outputs.
 
     Args:
@@ -68,7 +68,7 @@ def leftovers(lab: Lab, plan: Plan, used: Mapping[str, str], *, now: float, days
             kept[each.name] = f"it is younger than {days:g} days"
         else:
             left.append(each)
-    return Found(tuple(left), kept)
+    return Leftovers(tuple(left), kept)
 
 
 def _points(lab: Lab) -> dict[str, str]:

@@ -90,7 +90,7 @@ class PlotAxis(msgspec.Struct, frozen=True):
     ticks: tuple[Tick, ...]
 
 
-class Drawing(msgspec.Struct, frozen=True):
+class RunPlot(msgspec.Struct, frozen=True):
     """A plot of runs: with two axes a scatter plot, else parallel coordinates.
 
     Attributes:
@@ -130,7 +130,7 @@ def table_of(runs: Sequence[StoredExperiment], wanted: Sequence[str]) -> RunTabl
     return RunTable(tuple(runs), tuple(columns))
 
 
-def drawing_of(table: RunTable, x: str = "", y: str = "") -> Drawing | None:
+def plot_of(table: RunTable, x: str = "", y: str = "") -> RunPlot | None:
     """The plot of a table: *y* over *x*, or parallel coordinates; None where there is too little to see or too much."""
     if x and y:
         return _scatter(table, table.numbers(x), table.numbers(y))
@@ -140,7 +140,7 @@ def drawing_of(table: RunTable, x: str = "", y: str = "") -> Drawing | None:
     return _parallel(table, columns)
 
 
-def _parallel(table: RunTable, columns: Sequence[Column]) -> Drawing:
+def _parallel(table: RunTable, columns: Sequence[Column]) -> RunPlot:
     width = max(_WIDTH, 2 * _SIDE + 110.0 * (len(columns) - 1))
     step = (width - 2 * _SIDE) / (len(columns) - 1)
     places = [_SIDE + step * number for number in range(len(columns))]
@@ -156,7 +156,7 @@ def _parallel(table: RunTable, columns: Sequence[Column]) -> Drawing:
                 pieces[-1].append(f"{at:.4g},{height(column.values[row]):.4g}")
         drawn = tuple(" ".join(piece) for piece in pieces if len(piece) > 1)
         lines.append(Line(row, table.label(row), drawn, run.variant is None))
-    return Drawing(False, width, _HEIGHT, tuple(axes), tuple(sorted(lines, key=lambda line: line.is_declared)))
+    return RunPlot(False, width, _HEIGHT, tuple(axes), tuple(sorted(lines, key=lambda line: line.is_declared)))
 
 
 def _heights(column: Column) -> tuple[Callable[[Any], float], tuple[Tick, ...]]:
@@ -177,7 +177,7 @@ def _heights(column: Column) -> tuple[Callable[[Any], float], tuple[Tick, ...]]:
     return lambda value: spread[show(value)], tuple(Tick(at, _short(word)) for word, at in spread.items())
 
 
-def _scatter(table: RunTable, x: Column, y: Column) -> Drawing:
+def _scatter(table: RunTable, x: Column, y: Column) -> RunPlot:
     across, along = _scale(x, _SIDE + 8, _WIDTH - 24), _scale(y, _HEIGHT - 44, 20)
     lines = [
         Line(
@@ -190,7 +190,7 @@ def _scatter(table: RunTable, x: Column, y: Column) -> Drawing:
         if x.values[row] is not None and y.values[row] is not None
     ]
     axes = (PlotAxis(_HEIGHT - 44, x.name, across[1]), PlotAxis(_SIDE + 8, y.name, along[1]))
-    return Drawing(True, _WIDTH, _HEIGHT, axes, tuple(sorted(lines, key=lambda line: line.is_declared)))
+    return RunPlot(True, _WIDTH, _HEIGHT, axes, tuple(sorted(lines, key=lambda line: line.is_declared)))
 
 
 def _scale(column: Column, start: float, end: float) -> tuple[Callable[[Any], float], tuple[Tick, ...]]:

@@ -17,7 +17,7 @@ MOST_POINTS = 100  # of a sweep that a page shows
 _MOST_BUTTONS = 3  # more numbers than these are chosen with a slider
 
 
-class Axis(msgspec.Struct, frozen=True):
+class SweepAxis(msgspec.Struct, frozen=True):
     """One parameter of a sweep: its name, its values as readers see them, and whether numbers put them in order."""
 
     name: str
@@ -37,10 +37,10 @@ class Point(msgspec.Struct, frozen=True):
     at: tuple[int, ...]
 
 
-class Grid(msgspec.Struct, frozen=True):
+class SweepGrid(msgspec.Struct, frozen=True):
     """The runs of a sweep, ordered by their values, and the one among them that is shown first."""
 
-    axes: tuple[Axis, ...]
+    axes: tuple[SweepAxis, ...]
     points: tuple[Point, ...]
     start: int
 
@@ -105,7 +105,7 @@ def differing(runs: Iterable[StoredExperiment]) -> tuple[str, ...]:
     return tuple(name for name, found in values.items() if len(found) > 1)
 
 
-def grid_of(runs: Sequence[StoredExperiment], over: Sequence[str]) -> Grid:
+def grid_of(runs: Sequence[StoredExperiment], over: Sequence[str]) -> SweepGrid:
     """Where *runs* stand on axes for the parameters *over*; the first of them is shown first."""
     settings = [_parameters(each) for each in runs]
     columns = [_ordered([each.get(name) for each in settings]) for name in over]
@@ -117,8 +117,8 @@ def grid_of(runs: Sequence[StoredExperiment], over: Sequence[str]) -> Grid:
     axes = []
     for name, column in zip(over, columns, strict=True):
         found = [msgspec.json.decode(key) for key in column]
-        axes.append(Axis(name, tuple(show(value) for value in found), all(map(_numbers, found))))
-    return Grid(
+        axes.append(SweepAxis(name, tuple(show(value) for value in found), all(map(_numbers, found))))
+    return SweepGrid(
         tuple(axes), tuple(Point(runs[number], places[number]) for number in order), order.index(0) if order else 0
     )
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from darkroom.press.content.addresses import record_anchor, way
+from darkroom.press.content.call_kinds import CallWriter, Facts, Kind
 from darkroom.press.content.calls import Choices, NotRun, Unknown
 from darkroom.press.content.catalogue import FRESH, Catalogue, StoredExperiment
 from darkroom.press.content.estimates import METHOD, counted
-from darkroom.press.content.page_calls import CallWriter, Facts, Kind
 from darkroom.press.content.references import Index
 from darkroom.press.content.seeds import SeedRun, SeedTable, runs_over, several, table_of
 

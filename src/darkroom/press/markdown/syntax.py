@@ -22,8 +22,7 @@ from mdit_py_plugins.deflist import deflist_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.footnote.index import footnote_inline, footnote_ref
 
-import darkroom.press.content.page_calls
-import darkroom.press.content.seed_calls  # noqa: F401  # registers the kinds of calls
+import darkroom.press.content.page_calls  # noqa: F401  # registers the kinds of calls
 from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content.outlines import Document
 from darkroom.press.markdown import blocks, dialects, inlines, notes

@@ -22,8 +22,9 @@ from darkroom.press.content.addresses import anchor, record_anchor, root_of, way
 from darkroom.press.content.bands import bands_of
 from darkroom.press.content.calls import Call, Literal, NotRun, Unknown
 from darkroom.press.content.catalogue import StoredExperiment
+from darkroom.press.content.figure_calls import FigureCall, PictureCall, SweepCall
 from darkroom.press.content.outlines import Page
-from darkroom.press.content.page_calls import FigureCall, PictureCall, SweepCall, number_figures
+from darkroom.press.content.page_calls import number_figures
 from darkroom.press.content.runs import grid_of
 from darkroom.press.markdown.pages import PLACEHOLDER
 from darkroom.press.rendering.captions import (

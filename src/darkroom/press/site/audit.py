@@ -12,7 +12,8 @@ from darkroom.core.manifest import NAME, NO_CODE, Figure, advice, checks
 from darkroom.core.paths import alike, links_among
 from darkroom.press.content.catalogue import FRESH, StoredExperiment
 from darkroom.press.rendering.context import Context
-from darkroom.press.content.page_calls import FigureCall, kinds_in
+from darkroom.press.content.figure_calls import FigureCall
+from darkroom.press.content.page_calls import kinds_in
 from darkroom.press.content.references import Index
 from darkroom.press.site.sources import Findings, Sources
 from darkroom.press.typeset.vetted import Vetted

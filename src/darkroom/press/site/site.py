@@ -24,6 +24,7 @@ from darkroom.core.record import schema, schema_sources
 from darkroom.press.site import checks, standalone
 from darkroom.press.rendering import feeds
 from darkroom.press.content import page_calls
+from darkroom.press.content.list_calls import ExperimentsCall
 from darkroom.press.content.command_line import CommandLine
 from darkroom.press.content.navigation import in_order, navigation_of, parts_of
 from darkroom.press.rendering.social_card import Card, card_of, compose
@@ -168,7 +169,7 @@ def _index(sources: Sources) -> Index:
     records: dict[str, str] = {}
     for outline in ordered:
         for call in page_calls.kinds_in(outline):
-            if isinstance(call, page_calls.ExperimentsCall):
+            if isinstance(call, ExperimentsCall):
                 records = {each.id: outline.url for each in call.lists(sources.catalogue)} | records
     where = {name: tuple(found) for name, found in spots.items()}
     return Index(

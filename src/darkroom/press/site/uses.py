@@ -10,6 +10,8 @@ from pathlib import Path
 
 from darkroom.core.manifest import Status
 from darkroom.press.content import page_calls
+from darkroom.press.content.call_kinds import Kind
+from darkroom.press.content.list_calls import ExperimentsCall
 from darkroom.press.content.calls import Unknown
 from darkroom.press.files import Places
 from darkroom.press.inputs import Inputs
@@ -40,10 +42,10 @@ def uses(places: Places, inputs: Inputs, statuses: Sequence[Status]) -> dict[str
     return _written(places, sources) | found
 
 
-def _of_call(call: page_calls.Kind, sources: Sources) -> Iterator[str]:
+def _of_call(call: Kind, sources: Sources) -> Iterator[str]:
     with suppress(Unknown):
         yield from (each.id for each in call.experiments(sources.catalogue))
-    if isinstance(call, page_calls.ExperimentsCall):
+    if isinstance(call, ExperimentsCall):
         yield from (each.id for each in call.lists(sources.catalogue))
 
 
