@@ -43,6 +43,10 @@ SITE_KEYS = {
     "published": Key(str),
     "picture": Key(str),
     "raw_limit_mb": Key(float),
+    "outputs_mb": Key(float),
+    "page_mb": Key(float),
+    "sweep_mb": Key(float),
+    "sweep_points": Key(int),
     "macros": Key(dict),
 }
 
@@ -56,6 +60,9 @@ class SiteSettings(msgspec.Struct, frozen=True):
     the default's are. ``published`` is the day that citations give, such as "2026-11-21", and ``picture`` the figure
     that is shown where a link to the site is shared. Raw results up to ``raw_limit_mb`` megabytes a file are
     published. ``macros`` are TeX macros, such as ``"\abar" = "\bar\alpha"``.
+
+    Budgets, 0 for none: what all outputs may weigh together, a page with all that it loads, and the variants of one
+    experiment together, in megabytes; and how many variants an experiment may have.
     """
 
     title: str
@@ -68,6 +75,10 @@ class SiteSettings(msgspec.Struct, frozen=True):
     published: str = ""
     picture: str = ""
     raw_limit_mb: float = 2.0
+    outputs_mb: float = 0.0
+    page_mb: float = 0.0
+    sweep_mb: float = 0.0
+    sweep_points: int = 0
     macros: Mapping[str, str] = {}
 
 
@@ -82,12 +93,18 @@ def is_day(value: str) -> bool:
         return bool(re.fullmatch(r"\d{4}(?:-(?:0[1-9]|1[0-2]))?", value))
 
 
+def _is_more_than_0(value: float) -> bool:
+    return isfinite(value) and value > 0
+
+
 _FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "base_url": (_is_address, "an address that begins with https://, without ? and #"),
     "repository": (_is_address, "an address that begins with https://, without ? and #"),
     "published": (is_day, 'a day such as "2026-11-21"'),
     "language": (lambda value: bool(re.fullmatch(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*", value)), 'a tag such as "en"'),
     "raw_limit_mb": (lambda value: isfinite(value) and value >= 0, "a number of megabytes, 0 or more"),
+    **dict.fromkeys(("outputs_mb", "page_mb", "sweep_mb"), (_is_more_than_0, "a number of megabytes, more than 0")),
+    "sweep_points": (_is_more_than_0, "a number, 1 or more"),
 }
 
 
@@ -98,10 +115,11 @@ def read_site(text: str, path: str, base_url: str | None = None) -> SiteSettings
         ContentError: not valid TOML, an unknown key, a missing one, or a value of the wrong kind.
     """
     values = read_table(text, SITE_KEYS, path)
-    wrong = {name: wanted for name, (fits, wanted) in _FORMS.items() if values.get(name) and not fits(values[name])}
+    given = {name: form for name, form in _FORMS.items() if values.get(name, "") != ""}
+    wrong = {name: wanted for name, (fits, wanted) in given.items() if not fits(values[name])}
     if wrong:
         raise ContentError(
-            Fault(path, 1 + _line_of(name, text), 1, "site", f"{name!r} should be {wanted}")
+            Fault(path, line_of(name, text), 1, "site", f"{name!r} should be {wanted}")
             for name, wanted in wrong.items()
         )
     values["authors"] = tuple(values.get("authors", ()))
@@ -141,7 +159,7 @@ def _wrong_keys(
     faults = []
 
     def wrong(name: str, message: str) -> None:
-        faults.append(Fault(path, first_line + _line_of(name, text), 1, "front-matter", message))
+        faults.append(Fault(path, first_line - 1 + line_of(name, text), 1, "front-matter", message))
 
     for name, value in values.items():
         if name not in keys:
@@ -209,9 +227,10 @@ def _fits(value: object, kind: type) -> bool:
     return type(value) is kind
 
 
-def _line_of(name: str, text: str) -> int:
+def line_of(name: str, text: str) -> int:
+    """The line, from 1, on which a key stands in TOML; the first if it does not."""
     written = "|".join(
         re.escape(each) for each in (name, name.replace("\\", "\\\\"))
     )  # as it is, or as TOML escapes it
     found = re.search(rf"^[ \t]*\[?[\"']?(?:{written})[\"']?[ \t]*[=.\]]", text, re.MULTILINE)
-    return text.count("\n", 0, found.start()) if found else 0
+    return 1 + (text.count("\n", 0, found.start()) if found else 0)

@@ -36,6 +36,7 @@ from darkroom.press.rendering.formulas import Formulas
 from darkroom.press.site.keys import page_keys
 from darkroom.press.content.links import scan
 from darkroom.press.typeset.katex_style import font_parts
+from darkroom.press.site.budgets import over_budget
 from darkroom.press.site.cache import Made, SiteCache, CachedPage
 from darkroom.press.content.outlines import Outline, Page
 from darkroom.press.inputs import Inputs
@@ -70,8 +71,8 @@ def make_site(
 ) -> Site:
     """Work the whole site out; *kept* says whether the published file at an address is still as the last build left it.
 
-    With *all_missing* every deliverable that lacks something is named, not only their number. *command_line* describes the
-    program's, and is asked only if a page shows it.
+    With *all_missing* every deliverable that lacks something is named, not only their number, and what is over a budget is
+    a fault. *command_line* describes the program's, and is asked only if a page shows it.
 
     Raises:
         ContentError: with every fault found; in strict mode what is stale, missing or damaged is one.
@@ -130,6 +131,8 @@ def _composed(
     files[feeds.SCHEMA], described = _schema(sources, cache, kept)
     files[feeds.RECORD], recorded = _machine_record(sources, context, records.values(), cache, kept, described)
     findings.faults += _faults_of_site(sources, files, records)
+    refused = findings.strict or findings.all_missing
+    (findings.faults if refused else findings.warnings).extend(over_budget(sources, files, records))
     findings.warnings += [warning for found in warnings.values() for warning in found]
     findings.stop()
     record, described_in = (_made(name, files[name]) for name in (feeds.RECORD, feeds.SCHEMA))
