@@ -142,8 +142,8 @@ def _do(call: SimpleNamespace, root: Path) -> int:
         from darkroom.cli.untrusted import refuse
 
         refuse(call, root)
-    if call.command in {"new", "clean", "compare", "trace"}:
-        return _do_without_lab(call, root)
+    if call.command in _WITHOUT_LAB:
+        return _command_without_lab(call.command)(call, root)
     lab = lab_of(call, root)
     try:
         return _command(call.command or "build")(call, lab)
@@ -151,17 +151,16 @@ def _do(call: SimpleNamespace, root: Path) -> int:
         lab.digests.save()
 
 
-def _do_without_lab(call: SimpleNamespace, root: Path) -> int:
-    """Do what works where there is no project as well."""
+_WITHOUT_LAB = {"new", "clean", "compare", "trace"}
+
+
+def _command_without_lab(name: str) -> Callable[[SimpleNamespace, Path], int]:
+    """The function of a command that works where there is no project as well."""
     from darkroom.cli.outputs import compare_outputs
     from darkroom.cli.projects import clean_all, write_new
     from darkroom.cli.tracing import trace_files
 
-    if call.command == "trace":
-        return trace_files(call, root)
-    if call.command == "new":
-        return write_new(call)
-    return clean_all(call, root) if call.command == "clean" else compare_outputs(call, root)
+    return {"new": write_new, "clean": clean_all, "compare": compare_outputs, "trace": trace_files}[name]
 
 
 def _command(name: str) -> Callable[[SimpleNamespace, Lab], int]:

@@ -9,7 +9,7 @@ from darkroom.cli.shared import answer_to, can_ask, print_line
 from darkroom.core.errors import UsageError
 
 
-def write_new(call: SimpleNamespace) -> int:
+def write_new(call: SimpleNamespace, _: Path) -> int:
     from shlex import quote
 
     from darkroom.new import REPORT, create
