@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import pickle
 import shutil
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from darkroom.core.manifest import NAME, encode, load
 from darkroom.core.stamp import Stamp, read, written
 from darkroom.figures import Series, line_plot
 from darkroom.press.build import current
-from darkroom.press.site import checks
+from darkroom.press.rendering.render import render_pages
+from darkroom.press.site import checks, site
 from darkroom.press.typeset.vetting import fault_of
 from tests.press.projects import Project
 from tests.press.samples import Drawn, animation, gif, plot, png, tiles
@@ -303,3 +305,19 @@ def test_means_over_runs_say_so(project: Project) -> None:
     assert (stamp.experiment, stamp.figure, stamp.over, stamp.file) == ("part_b/a", "loss", "seed", "")
     manifest = load(project.root / "experiments/outputs/part_b/a")
     assert manifest and manifest.figures["loss"].key.startswith(stamp.drawing)
+
+
+def test_pages_rendered_by_processes_of_their_own_have_the_same_files(
+    published: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a process is started anew, everything that pages share reaches it pickled; files are written by the first."""
+    first = _files(published)
+    shutil.rmtree(published.site)
+    shutil.rmtree(published.root / ".darkroom")
+    monkeypatch.setattr(
+        site,
+        "render_pages",
+        lambda *given: render_pages(*pickle.loads(pickle.dumps(given))),
+    )
+    published.build()
+    assert _files(published) == first

@@ -7,7 +7,7 @@ are kept for a moment, so that most files are read once.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class Stamps:
         spots: where pages show figures, by name.
         base_url: the site's address, or "".
         rule: a digest of the code that puts stamps in.
-        known: the files of the page at an address, as the last build published them.
+        known: the files of pages by their addresses, as the last build published them.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Stamps:
         spots: Mapping[str, Sequence[Spot]],
         base_url: str,
         rule: str,
-        known: Callable[[str], Sequence[FileUse]],
+        known: Mapping[str, Sequence[FileUse]],
     ) -> None:
         self._outputs, self._catalogue, self._spots, self._base_url = os.fspath(outputs), catalogue, spots, base_url
         self._rule, self._known = rule, known
@@ -51,7 +51,7 @@ class Stamps:
         self._taken: set[str] = set()  # pages whose files are among them
         self._texts: dict[tuple[str, str], str] = {}  # of each figure, for a file that is still to be named
         self._kept: dict[str, bytes] = {}
-        self._room = _KEPT
+        self._room, self._process = _KEPT, os.getpid()  # files are written by the process that renders few pages
 
     def content(self, source: str) -> bytes:
         """A file of the outputs with its stamp, as it is published.
@@ -90,7 +90,7 @@ class Stamps:
         """A file of the figure called *name*, as the page at the address *page* uses it."""
         if page not in self._taken:
             self._taken.add(page)
-            self._uses |= {(use.source, use.stamp): use for use in self._known(page)}
+            self._uses |= {(use.source, use.stamp): use for use in self._known.get(page, ())}
         source = f"{manifest.experiment}/{file.path}"
         if file.path.rpartition(".")[2].lower() not in STAMPED:
             return FileUse(
@@ -102,7 +102,7 @@ class Stamps:
         if use is None:
             content = containers.put(self._read(source), text)
             digest, size = sha256(content).hexdigest(), len(content)
-            if self._room >= size:
+            if self._room >= size and self._process == os.getpid():
                 self._room -= size
                 self._kept[source] = content
             target = target_of(manifest.experiment, name, file.path, digest)

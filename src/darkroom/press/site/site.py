@@ -195,9 +195,7 @@ def _index(sources: Sources) -> Index:
 
 
 def _stamps(sources: Sources, index: Index, cache: SiteCache) -> Stamps:
-    def known(url: str) -> Sequence[FileUse]:
-        return cache.pages[url].files if url in cache.pages else ()
-
+    known = {url: page.files for url, page in cache.pages.items()}
     rule = sources.inputs.digest(containers.__file__)
     return Stamps(sources.places.outputs, sources.catalogue, index.spots, sources.site.base_url, rule, known)
 
