@@ -67,7 +67,8 @@ MAY_IMPORT = {
     "cli.shared": "core lab.outputs lab.plan lab.source",
     "cli.options": "cli.shared core new press.content press.snapshots",
     "cli.untrusted": "core",
-    "cli.building": "cli.options cli.shared core lab.plan lab.running lab.source press.build press.content press.snapshots",
+    "cli.building": "cli.options cli.shared core lab.plan lab.running lab.source lab.status press.build press.content "
+    "press.snapshots",
     "cli.running": "cli.shared core lab.accept lab.importing lab.plan lab.running press.typeset",
     "cli.outputs": "cli.shared core lab.comparing lab.plan lab.running lab.status press.typeset",
     "cli.projects": "cli.shared clean core new",

@@ -54,11 +54,14 @@ def built(call: SimpleNamespace, lab: Lab) -> SiteRequest:
 
 
 def _check(call: SimpleNamespace, lab: Lab) -> int:
+    from darkroom.lab.status import drawing_unseeded
     from darkroom.press.build import compare
 
     if call.against or call.also:
         return _check_against(call, lab)
     plan = lab.planner().plan()
+    if unseeded := drawing_unseeded(plan.verdicts.values()):
+        warn(f"warning: {unseeded}")
     request = request_of(call, lab, plan)
     wrong: list[Fault] = []
     if call.verify or call.strict:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def _status(call: SimpleNamespace, lab: Lab) -> int:
     from darkroom.lab.running.selection import matching
-    from darkroom.lab.status import as_json, details, table
+    from darkroom.lab.status import as_json, details, drawing_unseeded, table
 
     plan = lab.planner().plan()
     chosen = matching(lab.project, call.ids) if call.ids else list(plan.verdicts)
@@ -27,6 +27,8 @@ def _status(call: SimpleNamespace, lab: Lab) -> int:
     else:
         print_line(details(verdicts, lab.outputs) if call.ids else table(verdicts))
         _name_orphans(lab, () if call.ids else plan.orphans)
+        if unseeded := drawing_unseeded(verdicts):
+            warn(unseeded)
     return 1 if call.strict and any(each.must_run for each in verdicts) else 0
 
 

@@ -127,7 +127,8 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the results came to be. Recorded, never hashed.
 
     ``clean`` says whether the working tree equalled ``commit``; times are UTC, ISO 8601; ``resumed`` counts how often
-    the run was resumed from a checkpoint, and ``duration_s`` is the sum over all its parts.
+    the run was resumed from a checkpoint, and ``duration_s`` is the sum over all its parts. ``unseeded`` are the modules
+    from whose generators a run without a seed among its parameters drew random numbers, though nothing had seeded them.
     """
 
     commit: str
@@ -140,6 +141,7 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     duration_s: Seconds
     peak_memory_bytes: Size
     resumed: Line = 0
+    unseeded: Annotated[list[Text], Few] = []
 
     def __post_init__(self) -> None:
         _check_commit(self.commit)
@@ -259,6 +261,8 @@ def encode(manifest: Manifest) -> bytes:
     for name in ("temporary", "imported_from", "variant"):
         if not plain[name]:  # older versions of this program refuse fields that they do not know
             del plain[name]
+    if not plain["provenance"]["unseeded"]:
+        del plain["provenance"]["unseeded"]
     del plain["sha256"]
     return _written(plain | {"sha256": sha256(_written(plain)).hexdigest()})
 

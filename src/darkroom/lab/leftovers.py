@@ -42,7 +42,9 @@ class Leftovers(msgspec.Struct, frozen=True):
     kept: Mapping[str, str]
 
 
-def leftovers(lab: Lab, plan: Plan, used: Mapping[str, str], *, now: float, days: float, keep: Sequence[str]) -> Leftovers:
+def leftovers(
+    lab: Lab, plan: Plan, used: Mapping[str, str], *, now: float, days: float, keep: Sequence[str]
+) -> Leftovers:
     """What nothing refers to in the folder of outputs.
 
     Args:

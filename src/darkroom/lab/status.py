@@ -46,6 +46,19 @@ def as_json(verdicts: Iterable[Verdict]) -> str:
     return json.dumps(rows, indent=2, ensure_ascii=False)
 
 
+def drawing_unseeded(verdicts: Iterable[Verdict]) -> str:
+    """One line about runs that drew random numbers though no parameter is a seed; "" if there are none."""
+    made = {each.recipe.id: each.manifest.provenance.unseeded for each in verdicts if each.manifest}
+    found = [f"{identity} ({', '.join(names)})" for identity, names in made.items() if names]
+    if not found:
+        return ""
+    verb = "draws random numbers but has" if len(found) == 1 else "draw random numbers but have"
+    return (
+        f"{', '.join(found)} {verb} no seed: give a parameter seed to what draws, or see with run --twice whether results "
+        "depend on it"
+    )
+
+
 def in_words(state: str, reasons: Sequence[Reason]) -> str:
     """Such as ``stale (params: gammas)``."""
     return f"{state} ({', '.join(map(str, reasons))})" if reasons else state
@@ -112,5 +125,7 @@ def _details(verdict: Verdict, outputs: Path) -> str:
         lines.append(f"  computed  on {known.device}, {duration(known.duration_s)}, as stated there")
     elif known.duration_s is not None:
         lines.append(f"  run       {known.finished_at} on {known.device}, {duration(known.duration_s)}")
+    unseeded = verdict.manifest.provenance.unseeded if verdict.manifest else []
+    lines += [f"  unseeded  drew random numbers from {', '.join(unseeded)}, without a seed"] if unseeded else []
     lines += [f"  draws     {each.recipe.name}: {in_words(each.state, each.reasons)}" for each in _drawings(verdict)]
     return "\n".join(lines)

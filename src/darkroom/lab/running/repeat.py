@@ -11,6 +11,10 @@ from typing import Any
 
 import msgspec
 
+from darkroom.core.manifest import NAME, encode, load
+from darkroom.core.paths import write_atomically
+from darkroom.lab.outputs.folders import OutputFolder
+from darkroom.lab.outputs.locking import locked
 from darkroom.lab.outputs.results import Results, open_results
 from darkroom.lab.plan import Lab
 from darkroom.lab.running.schedule import Outcome, run
@@ -54,7 +58,19 @@ def run_twice(lab: Lab, patterns: Iterable[str], options: Options) -> Repeated:
     for identity, before in first.items():
         after = _digests(open_results(lab.outputs, identity))
         different[identity] = sorted(name for name in before | after if before.get(name) != after.get(name))
+        if not different[identity]:
+            _note_agreement(OutputFolder(lab.outputs, identity))
     return Repeated(outcome, different)
+
+
+def _note_agreement(place: OutputFolder) -> None:
+    """Record that results do not depend on what the run drew without a seed."""
+    with locked(place):
+        manifest = load(place.folder, drawable=True)
+        if manifest is not None and manifest.provenance.unseeded:
+            made = msgspec.structs.replace(manifest.provenance, unseeded=[])
+            content = encode(msgspec.structs.replace(manifest, provenance=made))
+            write_atomically(place.folder / NAME, content, scratch=place.scratch)
 
 
 def _digests(results: Results) -> dict[str, str]:

@@ -37,7 +37,7 @@ from darkroom.lab.outputs import results
 from darkroom.lab.outputs.folders import OutputFolder
 from darkroom.lab.outputs.locking import locked
 from darkroom.lab.plan import Planner
-from darkroom.lab.running import draw, events, failures, provenance
+from darkroom.lab.running import chance, draw, events, failures, provenance
 from darkroom.lab.running.job import END_OF_PRINTING, Job
 from darkroom.lab.running.run import Run
 from darkroom.lab.source.declared import ExperimentRecipe
@@ -50,6 +50,7 @@ Emit = Callable[[events.Event], None]
 def main() -> int:
     """Do the jobs on stdin; the exit code is that of the first error, if there is one."""
     emit = _take_stdout()
+    chance.notice_seeding()
     jobs = _Jobs()
     threading.Thread(target=jobs.read, daemon=True).start()
     while (job := jobs.next()) is not None:
@@ -112,8 +113,10 @@ class _Worker:
             name = provenance.device_name(device)
             checkpoint, started_at = place.checkpoint(self.job.key), provenance.now()
             run = Run(device, self.job.key, checkpoint, started_at, self.emit, name, place.refuse_links)
+            watch = chance.Watch(device)
             returned = self._call(recipe, function, run, place)
-            manifest = self._stored(recipe, place, returned, run, commit)
+            unseeded = [] if _has_seed(self.job.parameters) else watch.unseeded()
+            manifest = self._stored(recipe, place, returned, lambda: self._provenance(recipe, run, commit, unseeded))
             faults = self._drawn(recipe, place, [each.name for each in (*recipe.figures, *recipe.metrics)])
         took = manifest.provenance.duration_s
         self.emit(events.Done(took, manifest.results, list(faults.values()), run.resumed))
@@ -160,7 +163,7 @@ class _Worker:
         return edges
 
     def _stored(
-        self, recipe: ExperimentRecipe, place: OutputFolder, returned: object, run: Run, commit: tuple[str, bool]
+        self, recipe: ExperimentRecipe, place: OutputFolder, returned: object, made: Callable[[], Provenance]
     ) -> Manifest:
         folder = place.fresh_next()
         files = results.write_results(folder, returned, recipe.id, place.work)
@@ -183,7 +186,7 @@ class _Worker:
             model=recipe.model,
             temporary=recipe.temporary,
             variant=recipe.variant,
-            provenance=self._provenance(recipe, run, commit),
+            provenance=made(),
         )
         draw.write_manifest(folder, manifest)
         draw.keep_until_drawn(place, recipe)
@@ -192,7 +195,9 @@ class _Worker:
         self.planner.forget(recipe.id)
         return manifest
 
-    def _provenance(self, recipe: ExperimentRecipe, run: Run, commit: tuple[str, bool]) -> Provenance:
+    def _provenance(
+        self, recipe: ExperimentRecipe, run: Run, commit: tuple[str, bool], unseeded: list[str]
+    ) -> Provenance:
         seed = self.job.parameters.get("seed")
         return Provenance(
             commit=commit[0],
@@ -205,6 +210,7 @@ class _Worker:
             duration_s=round(run.elapsed_s, 3),
             peak_memory_bytes=provenance.peak_memory_bytes(run.device),
             resumed=run.resumed,
+            unseeded=unseeded,
         )
 
     def _draw(self, recipe: ExperimentRecipe, names: list[str]) -> None:
@@ -269,6 +275,11 @@ def chosen_device(requested: str, recipe: ExperimentRecipe) -> str:
             "use --device auto, or install a build of torch that supports it"
         )
     return requested
+
+
+def _has_seed(parameters: Iterable[str]) -> bool:
+    """Whether one of the *parameters* is a seed, such as ``seed`` or ``noise_seeds``."""
+    return any("seed" in name.lower() for name in parameters)
 
 
 def _tell_unused_gpu(device: str, requested: str, recipe: ExperimentRecipe) -> None:
