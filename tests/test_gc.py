@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -178,10 +180,26 @@ def test_caches_of_lost_sites_go(project: Workshop) -> None:
     assert "elsewhere" not in project.call("gc", "--dry-run", "--keep", "*@*", *OLD).stdout
     shutil.rmtree(project.root / "elsewhere")
     said = project.call("gc", "--yes", "--keep", "*@*", *OLD).stdout
-    assert f"of {project.root / 'elsewhere'}" in said
+    assert f"of {project.root / 'elsewhere'}, which is gone" in said
     left = set((project.root / ".darkroom/press").glob("press-*"))
     assert left < records and left
     assert "nothing to write" in project.call("--no-run").stdout
+
+
+def test_old_formulas_go(project: Workshop) -> None:
+    """If they are more than pages could hold; a build makes again what it needs."""
+    project.write("templates/pages/index.md", PAGE + "\n$x^2$\n")
+    project.call("--no-run")
+    store = project.root / ".darkroom/press/math.sqlite"
+    assert store.is_file() and "math" not in project.call("gc", "--dry-run", "--keep", "*@*", *OLD).stdout
+    with closing(sqlite3.connect(store)) as connection:
+        connection.executemany("INSERT INTO formulas VALUES (?, ?, '')", [(f"{n}", "x" * 1000) for n in range(3000)])
+        connection.commit()
+    said = project.call("gc", "--yes", "--keep", "*@*", *OLD).stdout
+    assert ".darkroom/press/math.sqlite  " in said and not store.exists()
+    project.write("templates/pages/index.md", PAGE + "\n$x^2$ again\n")
+    project.call("--no-run")
+    assert 0 < store.stat().st_size < 100_000
 
 
 @pytest.mark.parametrize("broken", ["sweep", "page"])

@@ -19,7 +19,7 @@ from darkroom.core.leftovers import Leftover, last_change, not_in_git
 if TYPE_CHECKING:
     from darkroom.lab.plan import Lab
 
-_CACHE = "caches of sites that are gone"
+_CACHE = "caches that no build reads"
 _DAY_S = 24 * 3600
 
 
@@ -64,17 +64,18 @@ def _collected(call: SimpleNamespace, lab: Lab) -> _Collection:
         UnknownName: nothing of a name is left over.
     """
     from darkroom.lab.leftovers import leftovers
-    from darkroom.press.build import of_lost_sites, used_experiments
+    from darkroom.press.build import idle_caches, used_experiments
 
     plan = lab.planner().plan()
     request = request_of(call, lab, plan)
     found = leftovers(lab, plan, used_experiments(request), now=time.time(), days=call.days, keep=_patterns(call.keep))
     left = [*found.leftovers]
-    for site, places in of_lost_sites(request):
-        name = f".darkroom/press/{places[0].name.partition('.')[0]}"
+    for places, why in idle_caches(request):
+        first = places[0].name
+        name = f".darkroom/press/{first if len(places) == 1 else first.partition('.')[0]}"
         if not any(fnmatchcase(name, each) for each in call.keep):
             changed_at = max(map(last_change, places))
-            left.append(Leftover(name, _CACHE, tuple(places), changed_at, f"of {site}", is_remade=True))
+            left.append(Leftover(name, _CACHE, tuple(places), changed_at, why, is_remade=True))
     chosen = _named(left, found.kept, call.names)
     sizes = {name: each.sizes for name, each in chosen.items()}
     risked = {path for name, each in sizes.items() if not chosen[name].is_remade for path in each}

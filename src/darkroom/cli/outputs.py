@@ -55,7 +55,7 @@ def _orphaned(lab: Lab, orphan: str) -> str:
             return (
                 f"is a variant whose manifest cannot be read, so what was set is unknown; {way}, or delete its folder"
             )
-    return "has outputs but is not declared; declare it, or delete its folder"
+    return "has outputs but is not declared; declare it, or remove them with python build.py gc"
 
 
 def compare_outputs(call: SimpleNamespace, root: Path) -> int:

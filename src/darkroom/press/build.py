@@ -176,13 +176,27 @@ def used_experiments(request: SiteRequest) -> dict[str, str]:
     return uses(_places(request, inputs.digests), inputs, request.statuses)
 
 
-def of_lost_sites(request: SiteRequest) -> Iterator[tuple[str, list[Path]]]:
-    """Sites that were built here and are gone, each with what the cache still holds of it."""
+def idle_caches(request: SiteRequest) -> Iterator[tuple[list[Path], str]]:
+    """Caches that no build would read, and why: of sites that are gone, and of formulas that pages no longer have.
+
+    Which formulas those are is not known; but all formulas of the pages together are shorter than the pages.
+    """
+    from darkroom.press.site.cache import read_cache
+
+    request = _resolved(request)
+    formulas = request.cache / MATH
+    pages = sum(page.bytes for page in read_cache(_pages_path(request)).pages.values())
+    if formulas.is_file() and formulas.stat().st_size > 2 * pages + _FEW_BYTES:
+        why = "at least half of it formulas that no page has any longer; a build makes the others again"
+        yield [formulas], why
     for record in sorted(request.cache.glob("press-????????.json")):
         site = str((load(record).identity or [""] * 5)[4])
         name = record.name.removesuffix(".json")
-        if site and record != _record_path(_resolved(request)) and not os.path.lexists(site):
-            yield site, sorted(request.cache.glob(f"{name}.*"))
+        if site and record != _record_path(request) and not os.path.lexists(site):
+            yield sorted(request.cache.glob(f"{name}.*")), f"of {site}, which is gone"
+
+
+_FEW_BYTES = 1_000_000
 
 
 def _resolved(request: SiteRequest) -> SiteRequest:
