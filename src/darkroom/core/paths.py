@@ -294,18 +294,18 @@ def copy_file(source: Path | str, target: Path | str) -> None:
         os.close(given)
 
 
-def read_file(path: str) -> bytes:
-    """The content of a file, which is not a link; for thousands of them.
+def read_file(path: str, size: int) -> bytes:
+    """The content of a file of about that *size*, which is not a link; for thousands of them.
 
     Raises:
         OSError: it cannot be opened or read.
     """
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
     try:
-        parts = []
-        while chunk := os.read(handle, _CHUNK):
-            parts.append(chunk)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        content = os.read(handle, size + 1)  # one more, so that the end is seen
+        while len(content) != size and (chunk := os.read(handle, _CHUNK)):
+            content += chunk
+        return content
     finally:
         os.close(handle)
 

@@ -57,7 +57,11 @@ def render_pages(pages: Sequence[Page], context: Context) -> list[Rendered]:
     method = "fork" if sys.platform == "linux" else "spawn"
     chunk = max(1, min(16, len(pages) // (workers * 4)))
     with ProcessPoolExecutor(workers, get_context(method), _start_worker, (context, pages)) as pool:
-        return list(pool.map(_render_in_worker, range(len(pages)), chunksize=chunk))
+        rendered = []
+        for page, kept in pool.map(_render_in_worker, range(len(pages)), chunksize=chunk):
+            context.stamps.keep(kept)
+            rendered.append(page)
+        return rendered
 
 
 _renderer: Renderer | None = None
@@ -69,9 +73,9 @@ def _start_worker(context: Context, pages: Sequence[Page]) -> None:
     _renderer, _pages = Renderer(context), pages
 
 
-def _render_in_worker(number: int) -> Rendered:
+def _render_in_worker(number: int) -> tuple[Rendered, dict[str, bytes]]:
     assert _renderer is not None
-    return _renderer.page(_pages[number])
+    return _renderer.page(_pages[number]), _renderer.context.stamps.hand_over()
 
 
 class Renderer:

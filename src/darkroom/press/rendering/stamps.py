@@ -1,7 +1,7 @@
 """What published files of figures say in their metadata: the experiment, its key and commit, and the address of the figure.
 
-A file is stamped when a page is rendered that it was not in before; what came of it is remembered with the page. Its bytes
-are kept for a moment, so that most files are read once.
+A file is stamped when a page is rendered that it was not in before; what came of it is remembered with the page. The bytes
+of small files are kept until they are written, so that they are read once.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from darkroom.press.rendering.captions import FileUse, target_of
 
 STAMPED = frozenset({"png", "gif", "webp", "svg", "jpg", "jpeg", "mp4", "avif"})
 _KEPT = 64 << 20  # bytes of files that are kept until they are written
+_SMALL = 64 << 10  # bytes of one that is
 
 
 class Stamps:
@@ -51,7 +52,19 @@ class Stamps:
         self._taken: set[str] = set()  # pages whose files are among them
         self._texts: dict[tuple[str, str], str] = {}  # of each figure, for a file that is still to be named
         self._kept: dict[str, bytes] = {}
-        self._room, self._process = _KEPT, os.getpid()  # files are written by the process that renders few pages
+        self._room = _KEPT
+
+    def keep(self, made: Mapping[str, bytes]) -> None:
+        """Keep files, by their paths among the outputs, until they are written, as long as there is room."""
+        for source, content in made.items():
+            if len(content) <= self._room:
+                self._room -= len(content)
+                self._kept[source] = content
+
+    def hand_over(self) -> dict[str, bytes]:
+        """What is kept, for the process that writes it."""
+        kept, self._kept, self._room = self._kept, {}, _KEPT
+        return kept
 
     def content(self, source: str) -> bytes:
         """A file of the outputs with its stamp, as it is published.
@@ -69,7 +82,7 @@ class Stamps:
         assert figure
         path = source.removeprefix(f"{identity}/")
         [file] = [each for each in figure.files if each.path == path]
-        return containers.put(self._read(source), self._text(experiment.manifest, name, file))
+        return containers.put(self._read(source, file.bytes), self._text(experiment.manifest, name, file))
 
     def text(self, name: str) -> str:
         """The stamp of something that is made for the site of the figure called *name*; "" where it is not drawn."""
@@ -100,11 +113,9 @@ class Stamps:
         stamp = sha256(f"{self._rule} {VERSION} {file.sha256} {text}".encode()).hexdigest()[:SHORT]
         use = self._uses.get((source, stamp))
         if use is None:
-            content = containers.put(self._read(source), text)
+            content = containers.put(self._read(source, file.bytes), text)
             digest, size = sha256(content).hexdigest(), len(content)
-            if self._room >= size and self._process == os.getpid():
-                self._room -= size
-                self._kept[source] = content
+            self.keep({source: content} if size <= _SMALL else {})
             target = target_of(manifest.experiment, name, file.path, digest)
             use = self._uses[source, stamp] = FileUse(source, target, digest, size, stamp, size - file.bytes)
         return use
@@ -137,5 +148,5 @@ class Stamps:
         spots = self._spots.get(figure, ())
         return self._base_url + (f"{encoded(spots[0].url)}#{anchor(figure)}" if spots else "")
 
-    def _read(self, source: str) -> bytes:
-        return read_file(f"{self._outputs}/{source}")
+    def _read(self, source: str, size: int) -> bytes:
+        return read_file(f"{self._outputs}/{source}", size)
