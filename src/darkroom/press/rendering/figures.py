@@ -215,12 +215,12 @@ class PageFigures:
         alt = f"{figure.alt} ({shared['setting']})" if shared["setting"] else figure.alt
         folder = f"{FIGURES}/{short}/"
         stored = {each.path.removeprefix(folder): each for each in figure.files}
-        stamp = self._context.stamps.made_of(manifest, short, means.over if means else "")
         shown: list[FileUse] = []
 
         def file(name: str) -> str:
             """Its address; what a page shows twice is fetched once, under the name that it was first shown by."""
-            if name in content:
+            if means and name in content:
+                stamp = self._context.stamps.made_of(manifest, short, means.over)
                 drawing = containers.put(content[name], stamp)
                 target = target_of(experiment.id, short, name, sha256(drawing))
                 self.drawings[target] = drawing

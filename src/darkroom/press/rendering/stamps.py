@@ -51,6 +51,7 @@ class Stamps:
         self._uses: dict[tuple[str, str], FileUse] = {}  # by path among the outputs, and stamp
         self._taken: set[str] = set()  # pages whose files are among them
         self._texts: dict[tuple[str, str], str] = {}  # of each figure, for a file that is still to be named
+        self._addresses: dict[str, str] = {}  # of pages
         self._kept: dict[str, bytes] = {}
         self._room = _KEPT
 
@@ -145,8 +146,13 @@ class Stamps:
 
     def _page(self, figure: str) -> str:
         """The address of a figure: where the first page that shows it does; the site's where none does."""
-        spots = self._spots.get(figure, ())
-        return self._base_url + (f"{encoded(spots[0].url)}#{anchor(figure)}" if spots else "")
+        spots = self._spots.get(figure)
+        if not spots:
+            return self._base_url
+        url = spots[0].url
+        if url not in self._addresses:
+            self._addresses[url] = f"{self._base_url}{encoded(url)}"
+        return f"{self._addresses[url]}#{anchor(figure)}"
 
     def _read(self, source: str, size: int) -> bytes:
         return read_file(f"{self._outputs}/{source}", size)
