@@ -294,6 +294,21 @@ def copy_file(source: Path | str, target: Path | str) -> None:
         os.close(given)
 
 
+def write_file(path: str, content: bytes) -> None:
+    """Write a file; for thousands of them.
+
+    Raises:
+        OSError: it cannot be opened or written.
+    """
+    made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(made, rest) :]
+    finally:
+        os.close(made)
+
+
 def read_file(path: str, size: int) -> bytes:
     """The content of a file of about that *size*, which is not a link; for thousands of them.
 

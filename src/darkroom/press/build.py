@@ -23,7 +23,7 @@ from darkroom.core.digests import Digests
 from darkroom.core.errors import ContentError, Fault, Locked, UsageError, explained
 from darkroom.core.exchange import exchange
 from darkroom.core.manifest import Status
-from darkroom.core.paths import CANNOT_MOVE, copy_file
+from darkroom.core.paths import CANNOT_MOVE, copy_file, write_file
 from darkroom.press import write
 from darkroom.press.files import MATH, Content, Copy, Kept, Places, Stamped, digest_of
 from darkroom.press.inputs import BuildRecord, Inputs, load, unchanged
@@ -454,8 +454,7 @@ def _write_file(path: str, content: Copy | Stamped | bytes) -> None:
         copy_file(content.source, path)
         return
     content = content.made(content.source) if isinstance(content, Stamped) else content
-    with open(path, "wb") as file:  # noqa: PTH123
-        file.write(content)
+    write_file(path, content)
 
 
 def swap(new: Path, site: Path) -> None:
