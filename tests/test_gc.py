@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import pty
 import shutil
 import sqlite3
+import subprocess
 import time
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from darkroom.core import locks
+from darkroom.lab import leftovers
 from tests.lab.workshop import Workshop, make
 from tests.press.projects import copy_templates
 from tests.test_clean import commit, git
@@ -133,10 +136,47 @@ def test_without_a_repository_everything_has_to_be_named(project: Workshop) -> N
 
 
 def test_nothing_goes_unasked(project: Workshop) -> None:
-    """Without a terminal it is refused."""
+    """Without a terminal it is refused; at one, any answer but yes changes nothing."""
     before = stored(project)
     done = project.call("gc", *OLD, code=2)
     assert "without a terminal, add --yes" in done.stderr and stored(project) == before
+    assert answered(project, "n").returncode == 2 and stored(project) == before
+    asked = answered(project, "y")
+    assert "(0.0 MB). Remove them? [y/N] " in asked.stdout and asked.returncode == 0
+    assert stored(project) == before - {"part_x/base@tried"}
+
+
+def answered(project: Workshop, answer: str) -> subprocess.CompletedProcess[str]:
+    """A call at a terminal where somebody answers."""
+    ours, theirs = pty.openpty()
+    os.write(ours, f"{answer}\n".encode())
+    command, environment = project.command("gc", *OLD), project.environment()
+    try:
+        return subprocess.run(
+            command, cwd=project.root, env=environment, stdin=theirs, capture_output=True, text=True, check=False
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_what_is_removed_in_part_is_no_outputs(project: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manifest goes first; a second call removes what a killed one has left, which git has as well."""
+    tried = project.outputs / "part_x/base@tried"
+    real = leftovers.remove
+
+    def killed(path: Path) -> None:
+        if path == tried:
+            raise KeyboardInterrupt
+        real(path)
+
+    monkeypatch.setattr(leftovers, "remove", killed)
+    project.call("gc", "--yes", *OLD, code=130)
+    assert [*tried.iterdir()] and not (tried / "manifest.json").exists()
+    assert "base@tried" not in project.call("status").stdout
+    monkeypatch.undo()
+    assert "files without a manifest" in project.call("gc", "--yes", *OLD).stdout
+    assert not tried.exists()
 
 
 def test_what_runs_left_is_found(project: Workshop) -> None:
