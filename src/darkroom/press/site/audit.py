@@ -11,10 +11,10 @@ from darkroom.core.git import restoring
 from darkroom.core.manifest import NAME, NO_CODE, Figure, advice, checks
 from darkroom.core.paths import alike, links_among
 from darkroom.press.content.catalogue import FRESH, StoredExperiment
-from darkroom.press.rendering.context import Context
 from darkroom.press.content.figure_calls import FigureCall
 from darkroom.press.content.page_calls import kinds_in
 from darkroom.press.content.references import Index
+from darkroom.press.rendering.context import Context
 from darkroom.press.site.sources import Findings, Sources
 from darkroom.press.typeset.vetted import Vetted
 from darkroom.press.typeset.vetting import LARGEST, is_published
@@ -73,9 +73,7 @@ def damaged_figures(sources: Sources, index: Index, findings: Findings) -> dict[
                 template = f"templates/figures/{figure.kind}.html"
                 damaged[full] = f"{template} does not exist"
                 if index.is_untrusted:
-                    message = (
-                        f"{full}: its own {template} is not used, since the project is untrusted; the figure is left out"
-                    )
+                    message = f"{full}: its own {template} is not used, since the project is untrusted; the figure is left out"
                     findings.problems.append(Fault(_place(sources, experiment), 1, 1, "theme", message))
                 continue
             wrong = figure and _first_altered(experiment, figure, sources, vetted)
@@ -83,7 +81,9 @@ def damaged_figures(sources: Sources, index: Index, findings: Findings) -> dict[
                 full = f"{experiment.id}/{name.rpartition('/')[2]}"
                 damaged[full] = f"{wrong[0]} is {wrong[1]}"
                 place = sources.places.shown(experiment.folder / wrong[0])
-                findings.problems.append(_damage(place, f"{full}: {damaged[full]}; {advice(experiment.folder / wrong[0])}"))
+                findings.problems.append(
+                    _damage(place, f"{full}: {damaged[full]}; {advice(experiment.folder / wrong[0])}")
+                )
     vetted.keep()
     return damaged
 
@@ -153,7 +153,9 @@ def _alike(sources: Sources) -> Iterator[Fault]:
     experiments = sources.catalogue.experiments
     stored = [identity for identity in experiments if experiments[identity].digest]
     for way, first in alike(stored).items():
-        message = f"{first!r} and {way!r} have the same name on some systems, such as macOS; rename or delete one of the two"
+        message = (
+            f"{first!r} and {way!r} have the same name on some systems, such as macOS; rename or delete one of the two"
+        )
         yield Fault(sources.places.shown(sources.places.outputs / way), 1, 1, "file", message)
 
 

@@ -8,9 +8,9 @@ import msgspec
 
 from darkroom.core import caches
 from darkroom.core.errors import Fault
-from darkroom.press.rendering.captions import FileUse
 from darkroom.press.content.links import LinkUse
 from darkroom.press.content.outlines import Outline
+from darkroom.press.rendering.captions import FileUse
 
 VERSION = 8
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from darkroom.core.patterns import lazy_pattern
-
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,10 +11,11 @@ from urllib.parse import unquote
 import msgspec
 
 from darkroom.core.errors import Fault, nearest
+from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content.addresses import parts_of
-from darkroom.press.faults import place
 from darkroom.press.content.links import LinkUse
 from darkroom.press.content.markup import leads_to_pages
+from darkroom.press.faults import place
 from darkroom.press.typeset.pictures import is_picture
 
 if TYPE_CHECKING:

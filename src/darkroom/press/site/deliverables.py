@@ -8,17 +8,16 @@ from pathlib import PurePosixPath
 import msgspec
 
 from darkroom.core.errors import nearest
+from darkroom.press.content.call_kinds import Kind
 from darkroom.press.content.catalogue import StoredExperiment
 from darkroom.press.content.deliverables import Assessed, AssessedList, Deliverable, Deliverables
-from darkroom.press.content.outlines import Body, Heading, Outline
-from darkroom.press.content.call_kinds import Kind
 from darkroom.press.content.figure_calls import FigureCall, PictureCall
 from darkroom.press.content.number_calls import MetricCall
+from darkroom.press.content.outlines import Body, Heading, Outline
 from darkroom.press.content.page_calls import kinds_in
 from darkroom.press.content.references import Index
 from darkroom.press.typeset.films import MOVING
 from darkroom.press.typeset.pictures import SUFFIXES
-
 
 
 class SectionContent(msgspec.Struct, frozen=True):

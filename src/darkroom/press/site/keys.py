@@ -12,9 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from darkroom.press.content.navigation import part_of
-from darkroom.press.rendering.context import Context
 from darkroom.press.content.outlines import Outline
 from darkroom.press.content.page_calls import kinds_in
+from darkroom.press.rendering.context import Context
 from darkroom.press.site.sources import Sources
 from darkroom.press.theme import LOCK
 

@@ -5,14 +5,11 @@ Pages whose key is that of the last build are kept as they were published.
 
 from __future__ import annotations
 
-from darkroom.core.patterns import lazy_pattern
-
-import re
 import subprocess
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
-from contextlib import closing
 
 import msgspec
 
@@ -20,30 +17,30 @@ from darkroom.core import containers
 from darkroom.core.errors import Fault, nearest
 from darkroom.core.manifest import Status
 from darkroom.core.paths import folded
+from darkroom.core.patterns import lazy_pattern
 from darkroom.core.record import schema, schema_sources
-from darkroom.press.site import checks, standalone
-from darkroom.press.rendering import feeds
 from darkroom.press.content import page_calls
-from darkroom.press.content.list_calls import ExperimentsCall
 from darkroom.press.content.command_line import CommandLine
-from darkroom.press.content.navigation import in_order, navigation_of, parts_of
-from darkroom.press.rendering.social_card import Card, card_of, compose
-from darkroom.press.rendering.captions import FileUse
-from darkroom.press.rendering.context import Context, Rendered
-from darkroom.press.rendering.stamps import Stamps
-from darkroom.press.files import Content, Copy, Kept, Places, Stamped, digest_of, size_of
-from darkroom.press.rendering.formulas import Formulas
-from darkroom.press.site.keys import page_keys
 from darkroom.press.content.links import scan
-from darkroom.press.typeset.katex_style import font_parts
-from darkroom.press.site.budgets import over_budget
-from darkroom.press.site.cache import Made, SiteCache, CachedPage
-from darkroom.press.content.outlines import Outline, Page
-from darkroom.press.inputs import Inputs
+from darkroom.press.content.list_calls import ExperimentsCall
+from darkroom.press.content.navigation import in_order, navigation_of, parts_of
+from darkroom.press.content.outlines import Page
 from darkroom.press.content.references import Index, Spot
+from darkroom.press.files import Content, Copy, Kept, Places, Stamped, digest_of, size_of
+from darkroom.press.inputs import Inputs
+from darkroom.press.rendering import feeds
+from darkroom.press.rendering.context import Context, Rendered
+from darkroom.press.rendering.formulas import Formulas
 from darkroom.press.rendering.render import render_pages
-from darkroom.press.site.sources import Findings, Sources, read_sources
+from darkroom.press.rendering.social_card import Card, card_of, compose
+from darkroom.press.rendering.stamps import Stamps
+from darkroom.press.site import checks, standalone
 from darkroom.press.site.audit import damaged_figures, damaged_text, judge_experiments, raw_files
+from darkroom.press.site.budgets import over_budget
+from darkroom.press.site.cache import CachedPage, Made, SiteCache
+from darkroom.press.site.keys import page_keys
+from darkroom.press.site.sources import Findings, Sources, read_sources
+from darkroom.press.typeset.katex_style import font_parts
 
 if TYPE_CHECKING:
     from darkroom.press.content.deliverables import Assessed, AssessedList
@@ -241,7 +238,9 @@ def _assessed(
         if each.lacking and (findings.strict or findings.all_missing):
             findings.problems.extend(Fault(each.path, *_said(each, found)) for found in each.lacking)
         elif each.lacking:
-            message = f"{each.name}: {len(each.lacking)} of {each.wanted} lack something; python build.py check lists it"
+            message = (
+                f"{each.name}: {len(each.lacking)} of {each.wanted} lack something; python build.py check lists it"
+            )
             findings.warnings.append(Fault(each.path, 1, 1, "deliverable", message))
     return lists
 

@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from darkroom.core import caches
+from darkroom.core.digests import sha256
 from darkroom.core.errors import ContentError, Fault
 from darkroom.core.manifest import Status, checks
 from darkroom.core.sealed import user_folder
-from darkroom.press.typeset import pictures, tree
-from darkroom.press.typeset.static_files import Asset, hashed, read_static
 from darkroom.press.content.catalogue import Catalogue, manifests, read_catalogue
+from darkroom.press.content.outlines import Outline, Page
+from darkroom.press.content.settings import SiteSettings, read_site
+from darkroom.press.content.works import Entry, bibliography_readers
 from darkroom.press.faults import fault
 from darkroom.press.files import Places
-from darkroom.press.limits import TooCostly, bounded
-from darkroom.press.site.cache import SiteCache
-from darkroom.press.content.outlines import Outline, Page
-from darkroom.press.markdown.pages import read_page, url_of
-from darkroom.core.digests import sha256
 from darkroom.press.inputs import Inputs
-from darkroom.press.content.settings import SiteSettings, read_site
+from darkroom.press.limits import TooCostly, bounded
+from darkroom.press.markdown.pages import read_page, url_of
 from darkroom.press.markdown.stuck import message_of, offset_of
+from darkroom.press.site.cache import SiteCache
+from darkroom.press.typeset import pictures, tree
+from darkroom.press.typeset.static_files import Asset, hashed, read_static
 from darkroom.press.typeset.typography import composed
 from darkroom.press.typeset.vetting import fault_of
-from darkroom.press.content.works import Entry, bibliography_readers
 
 if TYPE_CHECKING:
     from darkroom.press.content.deliverables import Deliverables
@@ -141,7 +141,9 @@ def _read(places: Places, inputs: Inputs, cache: SiteCache, statuses: Sequence[S
     lists: tuple[Deliverables, ...] = ()
     with findings.collecting():
         lists = _read_deliverables(places, inputs)
-    return Sources(places, inputs, site, bibliography, static, images, catalogue, outlines, paths, digests, lists, pages)
+    return Sources(
+        places, inputs, site, bibliography, static, images, catalogue, outlines, paths, digests, lists, pages
+    )
 
 
 def _own_pictures(places: Places, inputs: Inputs, findings: Findings) -> dict[str, Asset]:

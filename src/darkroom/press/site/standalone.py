@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from darkroom.core.errors import Fault
-from darkroom.press.site import checks
-from darkroom.press.typeset.static_files import Asset
-from darkroom.press.faults import place
 from darkroom.press.content.links import scan
 from darkroom.press.content.markup import attributes, pieces
+from darkroom.press.faults import place
+from darkroom.press.site import checks
+from darkroom.press.typeset.static_files import Asset
 
 SUFFIXES = (".html", ".htm", ".xhtml", ".xht", ".shtml")
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
@@ -65,6 +65,8 @@ def _links(text: str, path: str, url: str, files: set[str], anchors: Mapping[str
     for link in links:
         found = checks.broken(link, url, files, {**anchors, url: frozenset(own)})
         if found:
-            lost = f"{link.target} leads nowhere: files of static/ are published under other names; embed it in this file"
+            lost = (
+                f"{link.target} leads nowhere: files of static/ are published under other names; embed it in this file"
+            )
             message = lost if found.is_lost else found.message
             yield Fault(path, *place(text, max(text.find(link.target), 0)), "link", message)

@@ -11,8 +11,8 @@ from pathlib import Path
 from darkroom.core.manifest import Status
 from darkroom.press.content import page_calls
 from darkroom.press.content.call_kinds import Kind
-from darkroom.press.content.list_calls import ExperimentsCall
 from darkroom.press.content.calls import Unknown
+from darkroom.press.content.list_calls import ExperimentsCall
 from darkroom.press.files import Places
 from darkroom.press.inputs import Inputs
 from darkroom.press.site.cache import SiteCache
