@@ -47,6 +47,32 @@ def test_the_examples_of_figures_are_drawn(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("katex")
+def test_the_examples_of_experiments_run(tmp_path: Path) -> None:
+    """In a new report: the experiment, its variant and its sweep, and every call that the text shows of them."""
+    create(tmp_path)
+    (tmp_path / "experiments/noise").mkdir()
+    (tmp_path / "experiments/noise/__init__.py").touch()
+    assert save("experiments", tmp_path) == ["experiments/noise/grain.py", "experiments/sweeps.toml"]
+    commands = [body.split() for what, _, _, body in blocks("experiments") if what == "run"]
+    assert [words[2] for words in commands] == ["run", "run", "run", "compare"]
+    for words in commands:
+        done = called(tmp_path, *words[1:])
+        assert done.returncode == 0, done.stderr
+    assert "sigmas" in done.stdout and "error" in done.stdout
+    shown = re.findall(r"`(\{\{ \w+\(\"noise/grain[^`]+)`", (PAGES / "experiments.md").read_text())
+    assert {call.split("(")[0] for call in shown} == {
+        f"{{{{ {word}" for word in ("figure", "metric", "sweep", "runs", "seeds")
+    }
+    for number, call in enumerate(shown):  # a page shows a figure once
+        (tmp_path / f"templates/pages/call-{number}.md").write_text(
+            f'+++\ntitle = "A call"\ndescription = "One."\norder = {number + 9}\n+++\n{call}\n'
+        )
+    built(tmp_path)
+    pages = [(tmp_path / f"site/call-{number}.html").read_text() for number in range(len(shown))]
+    assert any("5 seeds" in page or "4 seeds" in page for page in pages)
+
+
+@pytest.mark.usefixtures("katex")
 def test_the_first_report_is_built_word_for_word(tmp_path: Path) -> None:
     """Every command but those that install, serve, or publish; then the report's own test."""
     tools = tmp_path / "bin"

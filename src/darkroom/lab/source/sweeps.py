@@ -95,5 +95,10 @@ def _value(where: str, recipe: ExperimentRecipe, name: str, value: Any) -> Any:
     if name not in known:
         offer = nearest(name, known) or f"; it has {', '.join(known) or 'none'}"
         raise UnknownName(f"{where}: {recipe.id} has no parameter {name!r}{offer}")
-    text = value if isinstance(value, str) else repr(value)
+    text = value if isinstance(value, str) else repr(_tuples(value))
     return parsed(f"{where}: {name} = {value!r}", text, known[name].annotation)
+
+
+def _tuples(value: Any) -> Any:
+    """Lists of TOML as the tuples that parameters are."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
