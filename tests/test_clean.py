@@ -230,9 +230,7 @@ def test_what_git_ignores_is_not_lost_unless_asked_for(project: Path, capsys: py
         path.write_text("hours of work")
         assert main(["clean", "--all", "--yes"], project) == 2
         said = capsys.readouterr().err
-        assert (
-            f"would lose what git ignores: {path.relative_to(project)}; move it away, or call it with --force" in said
-        )
+        assert f"would lose what git ignores: {path.relative_to(project)}; move it away, or add --force" in said
         assert path.read_text() == "hours of work"
         if path == weights:
             path.unlink()
@@ -256,7 +254,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates/base.html").write_text("theirs")
     assert main(["clean", "--all", "--yes", "--force"], tmp_path) == 2
-    assert "this is no project of Darkroom" in capsys.readouterr().err
+    assert "this is not a Darkroom project" in capsys.readouterr().err
     assert (tmp_path / "templates/base.html").exists()
 
 

@@ -131,7 +131,7 @@ def refuse_loss(cleaning: Cleaning, *, is_forced: bool) -> None:
         )
     if cleaning.ignored and not is_forced:
         raise UsageError(
-            f"clean --all would lose what git ignores: {_shown(cleaning.ignored)}; move it away, or call it with --force"
+            f"clean --all would lose what git ignores: {_shown(cleaning.ignored)}; move it away, or add --force"
         )
 
 
@@ -160,7 +160,7 @@ def _check_project(root: Path) -> None:
     with suppress(OSError, ValueError):
         if settings.is_file() or "darkroom" in script.read_text(encoding="utf-8"):
             return
-    raise UsageError(f"{root}: this is no project of Darkroom; run clean --all in one")
+    raise UsageError(f"{root}: this is not a Darkroom project; run clean --all in one")
 
 
 def _check_links(root: Path, name: str) -> None:

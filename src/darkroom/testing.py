@@ -138,7 +138,7 @@ def darkroom_site(pytestconfig: pytest.Config) -> DarkroomSite:
     root = pytestconfig.rootpath
     caches = root / ".darkroom"
     if not ((root / "templates").is_dir() and (root / "experiments").is_dir()):
-        pytest.fail(f"{root} is no project of Darkroom: it has no templates or no experiments", pytrace=False)
+        pytest.fail(f"{root} is not a Darkroom project: it needs the folders templates and experiments", pytrace=False)
     caches.mkdir(exist_ok=True)
     folder = caches / "tested-site"
     environment = {name: value for name, value in os.environ.items() if name != "DARKROOM_BASE_URL"}

@@ -136,7 +136,7 @@ def test_two_runs_that_agree_take_it_back(fresh: Workshop) -> None:
     assert fresh.call("status", "--strict").stderr == ""
 
     fresh.edit("experiments/part_y/odd.py", '"value": 0', '"value": network.weight.detach()')
-    assert "gave other value" in fresh.call("run", ID, "--twice", code=3).stdout
+    assert "gave different value" in fresh.call("run", ID, "--twice", code=3).stdout
     assert unseeded(fresh) == ["random", "torch"]
 
 

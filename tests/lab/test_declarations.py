@@ -47,15 +47,15 @@ def _declared(signature: str, body: str = '"""Says what."""', decorator: str = "
 BROKEN = {
     "an unknown edge": (
         _declared("x: int = load('y')"),
-        "6:18", "unknown edge 'load'; write x = upstream(experiment), dat",
+        "6:18", "unknown input 'load'; write x = upstream(experiment), dat",
     ),
     "a misspelt edge": (
         _declared("x: Dataset = datset('y')"),
-        "6:22", "unknown edge 'datset'; did you mean 'dataset'?",
+        "6:22", "unknown input 'datset'; did you mean 'dataset'?",
     ),
     "a positional parameter": (
         _declared("epochs: int = 3"),
-        "6:23", "'epochs' is not an edge; write it after *, as in (*, epochs: int",
+        "6:23", "'epochs' is not an input; write parameters after a *, as in (*, epochs: int",
     ),
     "no default": (
         _declared("run: Run, other: Results"),
@@ -63,7 +63,7 @@ BROKEN = {
     ),
     "an edge after the star": (
         _declared("*, d: Dataset = dataset('mnist')"),
-        "6:25", "edge 'd' is after *; move it before",
+        "6:25", "'d' is an input; move it before",
     ),
     "a parameter without default": (
         _declared("*, epochs: int"),
@@ -75,7 +75,7 @@ BROKEN = {
     ),
     "a list as default": (
         _declared("*, rates: list = [1.0]"),
-        "6:26", "the default of 'rates' cannot be hashed; write a tuple",
+        "6:26", "the default of 'rates' is mutable; write a tuple",
     ),
     "a name as default": (
         _declared("*, seed: int = SEED"),
@@ -91,7 +91,7 @@ BROKEN = {
         _declared("*, size: np.ndarray = 2"),
         "6:18", "parameters cannot have the annotation 'np.ndarray'; write int",
     ),
-    "any number of arguments": (_declared("*edges"), "6:1", "takes *args, **kwargs or /; name every edge"),
+    "any number of arguments": (_declared("*edges"), "6:1", "takes *args, **kwargs or /; name every input"),
     "an upstream by text": (
         _declared("x: Results = upstream('part_b/x')"),
         "6:31", "takes the experiment itself; write upstream(",
@@ -110,7 +110,7 @@ BROKEN = {
         _declared("", decorator="@experiment(minuts=3)"),
         "5:20", "unknown option 'minuts'; did you mean 'minutes'?",
     ),
-    "an option by place": (_declared("", decorator='@experiment("cpu")'), "5:13", "name the option; write device="),
+    "an option by place": (_declared("", decorator='@experiment("cpu")'), "5:13", "an option needs its name; write device="),
     "an option that is no literal": (
         _declared("", decorator="@experiment(minutes=SEED)"),
         "5:21", "minutes must be a literal",
@@ -121,7 +121,7 @@ BROKEN = {
     ),
     "no docstring": (
         _declared("", body="return {}"),
-        "6:1", 'experiment \'bad\' has no docstring; open it with """What',
+        "6:1", 'experiment \'bad\' has no docstring; begin it with """What',
     ),
     "a figure without alt": (
         GOOD + '@good.figure(caption="c")\ndef b(results): ...',
@@ -249,7 +249,7 @@ def test_every_fault_of_an_experiment_is_told_at_once() -> None:
     assert [line.split(": ", 1)[1].partition(";")[0] for line in str(caught.value).splitlines()] == [
         "unknown option 'wrong'",
         "unknown device='tpu'",
-        "minutes must be a number, the rough cost",
+        "minutes must be a number, the rough cost in minutes",
         "dataset takes a literal text",
         "parameter 'n' has no default",
         "parameter 'm' has no annotation",

@@ -22,7 +22,10 @@ from .workshop import Workshop
 
 TORCH = """
 import os
+import sys
 from types import SimpleNamespace
+
+import numpy as np
 
 __version__ = "9"
 
@@ -39,7 +42,9 @@ cuda = SimpleNamespace(
     is_available=lambda: device_count() > 0,
     get_device_name=lambda: "A GPU",
     max_memory_allocated=lambda: 0,
+    get_rng_state=lambda: get_rng_state(),
 )
+sys.modules["torch.cuda"] = cuda
 version = SimpleNamespace(cuda=os.environ.get("BUILT_WITH") or None, hip=None)
 backends = SimpleNamespace(mps=SimpleNamespace(is_available=lambda: False))
 
@@ -50,6 +55,18 @@ def get_num_threads():
 
 def set_num_threads(count):
     pass
+
+
+def seed():
+    return 1
+
+
+def initial_seed():
+    return 1
+
+
+def get_rng_state():
+    return SimpleNamespace(numpy=lambda: np.zeros(1))
 """
 COMPUTING = """
 import os
@@ -153,7 +170,7 @@ def test_several_gpus_work_side_by_side(computing):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("--gpus", "0,4,9"), 2, "GPU 4, 9: torch finds 4 NVIDIA GPUs on this machine, counted from 0"),
+        (("--gpus", "0,4,9"), 2, "no GPU 4, 9: torch finds 4 NVIDIA GPUs on this machine, counted from 0"),
         (("--device", "cuda:4"), 2, "GPU 4: torch finds 4 NVIDIA GPUs"),
         (("--gpus", "0,0"), 2, "'0,0' is not a list of GPU numbers; write --gpus 0,3"),
         (("--gpus", "one"), 2, "'one' is not a list of GPU numbers"),

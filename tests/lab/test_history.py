@@ -66,4 +66,4 @@ def test_an_edited_record_is_named_with_its_commit(fresh: Workshop, field: str, 
 def test_without_a_repository_there_is_no_history(fresh: Workshop) -> None:
     """One line says so."""
     done = fresh.call("check", "--history", code=2)
-    assert "no git repository, whose history could be asked" in done.stderr
+    assert "in no git repository, so there is no history to check" in done.stderr

@@ -743,7 +743,7 @@ def test_a_run_returns_what_is_declared(elsewhere: Workshop) -> None:
     said = elsewhere.call("run", ID, code=3).stderr
 
     assert (
-        f"{ID}: it returned other results than it declares: missing: 'samples'; not declared: 'more', 'sample'; change either"
+        f"{ID}: it returned other results than it declares: missing: 'samples'; not declared: 'more', 'sample'; change one of"
         in said
     )
     assert not (elsewhere.outputs / ID).exists()

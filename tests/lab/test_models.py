@@ -215,7 +215,7 @@ def test_a_model_may_be_of_some_experiments_only(drawing: Workshop) -> None:
     assert {each for each in states(drawing) if "@" in each} == {"part_z/drawn@hubbed"}
     drawing.edit("experiments/models.toml", 'only = ["part_z/drawn"]', 'only = ["part_z/draw"]')
     message = drawing.call("run", "part_z/*", "--model", "hubbed", code=2).stderr
-    assert "only names 'part_z/draw', which uses no model; did you mean 'part_z/drawn'?" in message
+    assert "'only' has 'part_z/draw', which uses no model; did you mean 'part_z/drawn'?" in message
 
 
 def test_guidance_may_be_given_in_another_convention(drawing: Workshop) -> None:
@@ -240,8 +240,8 @@ def test_a_class_that_is_not_there_is_named(drawing: Workshop) -> None:
     ("given", "said"),
     [
         ("parameters = { step = 5 }", "model 'hubbed': no experiment has a parameter 'step'; did you mean 'steps'?"),
-        ('parameters = { steps = "many" }', "model 'hubbed': steps = 'many': not a value of int"),
-        ("parameters = 5", "parameters of model 'hubbed' is not a table; write parameters = { name = value }"),
+        ('parameters = { steps = "many" }', "model 'hubbed': steps = 'many': not a value of the type int"),
+        ("parameters = 5", "'parameters' of model 'hubbed' is not a table; write parameters = { name = value }"),
     ],
 )
 def test_parameters_that_do_not_fit_are_told(drawing: Workshop, given: str, said: str) -> None:
@@ -274,19 +274,19 @@ def test_a_project_without_models_says_so(workshop: Workshop) -> None:
         ('revision = "abc"', 'revision = "0123abc"', "revision '0123abc' is not a commit of 40 lower-case hex digits"),
         ('revision = "abc"', f'revision = "{"A" * 40}"', "is not a commit of 40 lower-case hex digits; python -c"),
         ('revision = "abc"', f'revision = "{"a" * 41}"', "is not a commit of 40 lower-case hex digits"),
-        ('stage_1.hub = "someone/model"\nstage_1.', 'other.hub = "a/b"\nother.', "has other, which 'small' does not have"),
-        ('stage_1.hub = "someone/model"\nstage_1.revision = "abc"', "", "model 'hubbed' has no stage_1"),
+        ('stage_1.hub = "someone/model"\nstage_1.', 'other.hub = "a/b"\nother.', "has weights 'other', which the default"),
+        ('stage_1.hub = "someone/model"\nstage_1.revision = "abc"', "", "model 'hubbed' has no weights 'stage_1'"),
         ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = {tims = [0, 1]}', "unknown field 'tims'; did you mean 'times'?"),
         ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = {prediction = "v"}', "prediction: choose velocity, data or noise"),
         ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = {times = [0, 0]}', "give two different times"),
         ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = {noise_scale = -1}', "noise_scale = -1.0; give a number greater"),
         ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = {tokens = "5"}', "tokens: Expected `int`, got `str`"),
         ('title = "Hubbed"', 'title = "Hubbed"\nnetwork = 5', "network of model 'hubbed' is not a table"),
-        ('title = "Hubbed"', 'title = "Hubbed"\nonly = "part_z/drawn"', "only of model 'hubbed' is not a list"),
+        ('title = "Hubbed"', 'title = "Hubbed"\nonly = "part_z/drawn"', "'only' of model 'hubbed' is not a list"),
         (
             '[small]\ntitle = "Small"\nstage_1.upstream = "part_z/trained"',
             '[small]\ntitle = "Small"\nstage_1.upstream = "gone/one"\nstage_2.upstream = "gone/two"\nstage_2.result = "a"',
-            "of [small] come stage_1 from 'gone/one' and stage_2 from 'gone/two', which are not experiments; restore them",
+            "model 'small' takes stage_1 from 'gone/one' and stage_2 from 'gone/two', which are not experiments; restore",
         ),
         ("part_z/trained", "part_z/traned", "'part_z/traned', which is not an experiment; did you mean 'part_z/trained'?"),
         ("[hubbed]", "[Small]", "models 'small' and 'Small' have the same name on some systems; rename one"),

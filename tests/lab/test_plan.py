@@ -65,7 +65,7 @@ def both(a: Results = upstream(base), b: Results = upstream(alone)) -> dict[str,
         "experiments/part_x/both.py", both.replace("(base)", "(?)").replace("(alone)", "(base)").replace("?", "alone")
     )
 
-    assert fresh.states() == {"part_x/both": "stale (edges)"}
+    assert fresh.states() == {"part_x/both": "stale (inputs)"}
 
 
 DAMAGE = {

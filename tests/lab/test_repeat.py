@@ -20,7 +20,10 @@ def test_what_differs_is_named(fresh: Workshop) -> None:
     )
     fresh.edit("experiments/part_x/base.py", "return {", 'return {"chance": chance, ')
     done = fresh.call("run", "part_x/base", "--twice", code=3)
-    assert done.stdout == "part_x/base  gave other chance the second time; does it draw without a seed?\n"
+    assert (
+        done.stdout
+        == "part_x/base  gave different chance the second time; does it draw random numbers without a seed?\n"
+    )
 
 
 def test_a_failure_is_reported_once(fresh: Workshop) -> None:

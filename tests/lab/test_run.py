@@ -271,7 +271,7 @@ def test_a_setting_of_another_type_is_refused(annotation: str, text: str) -> Non
     from darkroom.core.errors import UsageError
     from darkroom.lab.source.values import parsed
 
-    with pytest.raises(UsageError, match=r"--set x: not a value of "):
+    with pytest.raises(UsageError, match=r"--set x: not a value of the type "):
         parsed("--set x", text, annotation)
 
 

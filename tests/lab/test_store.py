@@ -159,8 +159,8 @@ class Thing:
 
 
 REFUSED = {
-    "no mapping": ([1], "returned a list; return a mapping"),
-    "nothing": (None, "returned None; return a mapping"),
+    "no mapping": ([1], "returned a list; return a dictionary"),
+    "nothing": (None, "returned None; return a dictionary"),
     "NaN in an array": ({"loss": np.array([[1, 2], [np.nan, 0]])}, "loss[1, 0] is nan; results must be finite"),
     "infinity in a half": ({"loss": np.array([1, np.inf], np.float16)}, "loss[1] is inf"),
     "NaN alone": ({"loss": np.array(np.nan)}, "loss is nan"),
@@ -169,7 +169,7 @@ REFUSED = {
     "an object": ({"steps": {"a": [Thing()]}}, "steps['a'][0] is a lab.test_store.Thing, which cannot be stored"),
     "an array of objects": ({"loss": np.array([Thing()])}, "loss has dtype object, which cannot be stored"),
     "complex numbers": ({"loss": np.array([1j])}, "loss has dtype complex128"),
-    "an array among values": ({"steps": {"a": 1, "b": np.ones(1)}}, "steps['b'] is an array within a value"),
+    "an array among values": ({"steps": {"a": 1, "b": np.ones(1)}}, "steps['b'] is an array in a list or dictionary"),
     "a number as key": ({"steps": {1: 2}}, "steps has the key 1; keys of stored values are strings"),
     "a name that is a path": ({"../x": np.ones(1)}, "result name '../x' cannot be stored"),
     "a name that is taken": ({"results": {"w": np.ones(1)}}, "result name 'results' cannot be stored"),

@@ -98,7 +98,7 @@ WRONG = {
     "an unknown experiment": ('[other]\nexperiment = "part_x/bas"', "other", "did you mean 'part_x/base'?"),
     "an unknown parameter": ('[other]\nexperiment = "part_x/base"\ngrid = { step = [1] }', "other", "parameter 'step'; did"),
     "a value of another type": (
-        '[other]\nexperiment = "part_x/base"\ngrid = { steps = [1.5] }', "other", "steps = 1.5: not a value of int",
+        '[other]\nexperiment = "part_x/base"\ngrid = { steps = [1.5] }', "other", "steps = 1.5: not a value of the type int",
     ),
     "no list": ('[other]\nexperiment = "part_x/base"\ngrid = { steps = 1 }', "other", "grid is not a table of lists"),
     "points that are none": ('[other]\nexperiment = "part_x/base"\npoints = [1]', "other", "is not a list of tables"),

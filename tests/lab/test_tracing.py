@@ -188,7 +188,7 @@ def test_a_figure_that_was_drawn_anew_supersedes_it(project: Workshop) -> None:
     project.edit("src/helpers/drawing.py", "* 20)", "* 20 + 90)")
     project.call()
     [found] = _traced(project, path)
-    assert found["state"] == "superseded" and "drawn anew from the same results" in found["why"]
+    assert found["state"] == "superseded" and "drawn again from the same results" in found["why"]
 
 
 def test_a_figure_that_is_gone_and_outputs_that_are_gone(project: Workshop) -> None:

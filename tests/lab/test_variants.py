@@ -123,7 +123,7 @@ def test_results_are_replaced_only_when_told_and_it_is_shown(workshop: Workshop)
 
 
 REFUSED = {
-    "a default": (["--set", "steps=3"], "part_x/base has steps=3 already"),
+    "a default": (["--set", "steps=3"], "steps=3 is what part_x/base declares"),
     "a name with a slash": (["--set", "steps=5", "--as", "a/b"], "not a name of a variant"),
     "a name with a dot before it": (["--set", "steps=5", "--as", ".hidden"], "not a name of a variant"),
     "a name without settings": (["--as", "trial"], "--as trial goes with --set"),

@@ -92,7 +92,7 @@ def test_an_edited_figure_is_found_by_its_results(fresh: Workshop) -> None:
 def test_a_wrong_digest_of_results_is_found(fresh: Workshop) -> None:
     """Others depend on it."""
     _edit(fresh, r'"results": "[0-9a-f]{64}"', f'"results": "{"1" * 64}"', again=True)
-    assert any("its digest of the results is not that of their files" in each for each in _verified(fresh))
+    assert any("its digest of the results does not fit their files" in each for each in _verified(fresh))
 
 
 def test_manifests_of_earlier_versions_have_no_digest_and_a_build_writes_it(fresh: Workshop) -> None:

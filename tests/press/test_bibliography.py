@@ -598,7 +598,7 @@ def test_every_fault_of_a_file_is_told_at_once() -> None:
         ("A B \\& C D", "1:20 bibliography: key: 'A B \\& C D' is read as one name; write"),
         (
             "A B and Smith, John (Eds.)",
-            "1:28 bibliography: key: (Eds.) is no part of a name, and editors have a field of their own; write",
+            "1:28 bibliography: key: (Eds.) is not part of a name, and editors have a field of their own; write",
         ),
         ("A B and and C D", "1:24 bibliography: key: `and` joins 'and C D' to nothing; write"),
         ("J. Ho, A. Jain", "1:20 bibliography: key: 'J. Ho, A. Jain' is read as one name, A. Jain J. Ho; write"),

@@ -60,7 +60,9 @@ def test_a_budget_is_one_line(heavy: Project, name: str, under: float, over: flo
     [found] = budget(heavy)
     line = 1 if name == "sweep_points" else 2
     assert (found.path, found.line, found.column) == ("templates/site.toml", line, 1)
-    assert found.message.startswith(f"{name}: ") and said in found.message and found.message.endswith("or raise it")
+    assert (
+        found.message.startswith(f"{name}: ") and said in found.message and found.message.endswith("or raise the limit")
+    )
     again = current(heavy.request())
     assert again is not None and found in again.warnings
 

@@ -79,7 +79,7 @@ def test_the_parameters_of_a_sweep_need_not_be_named(project: Project) -> None:
         ('sweep("part_a/draw/it", over="gama")', "no parameter 'gama'; did you mean 'gamma'"),
         ('sweep("part_a/draw/it", over="gamma, seed, steps")', "over one or two parameters, not 3; leave out steps"),
         ('sweep("part_a/draw/at", over="gamma")', "unknown figure 'part_a/draw/at'"),
-        ('sweep("part_a/draw/it", over="steps")', "has been drawn with one value of steps alone"),
+        ('sweep("part_a/draw/it", over="steps")', "has been drawn with only one value of steps"),
         ('sweep("part_a/draw/it", by="gamma")', "has no option 'by'"),
         ('runs("part_a/drew")', "unknown experiment 'part_a/drew'"),
         ('runs("part_a/draw", metrics="loss")', "no run has a metric 'loss'"),

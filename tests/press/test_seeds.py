@@ -166,7 +166,7 @@ def test_seeds_of_another_model_are_its_own(project: Project) -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (METRIC, "one seed alone, which has no interval; run more: python build.py run part_b/classifier --set seed=2, or"),
+        (METRIC, "one seed, so there is no interval; run more: python build.py run part_b/classifier --set seed=2, or"),
         ('metric("part_b/classifier@long/accuracy", over="seed")',
          "run more: python build.py run part_b/classifier --set epochs=9 --set seed=2, or a sweep"),
         ('seeds("part_b/classifier")', "python build.py run part_b/classifier --set seed=2"),

@@ -279,7 +279,7 @@ def test_a_stamp_is_safe_in_every_format() -> None:
         ('{"darkroom":2,"experiment":"a","figure":"b","key":""}', "of version 2"),
         ('{"darkroom":1,"experiment":"../a","figure":"b","key":""}', "."),
         ('{"darkroom":1,"experiment":"a","figure":"b c","key":""}', "not a name of a figure"),
-        ('{"darkroom":1,"experiment":"a","figure":"b","key":"\\u001b[31m"}', "a digest in it is none"),
+        ('{"darkroom":1,"experiment":"a","figure":"b","key":"\\u001b[31m"}', "a digest in it is not valid"),
         ('{"darkroom":1,"experiment":"a","figure":"b","key":"","page":"\\u001b]0;x\\u0007"}', "control characters"),
         ('{"darkroom":1,"experiment":"a","figure":"b","key":"","page":"\\u202e"}', "control characters"),
         ('{"darkroom":1,"experiment":"a","figure":"b","key":7}', "Expected `str`"),

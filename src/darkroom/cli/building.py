@@ -89,7 +89,7 @@ def _check_against(call: SimpleNamespace, lab: Lab) -> int:
     if not call.against:
         raise UsageError("--also says what --against compares; add --against DIR")
     if call.verify or call.history:
-        raise UsageError("--against compares pages alone; call check once more for --verify and --history")
+        raise UsageError("--against only compares pages; call check a second time for --verify and --history")
     old = pages_in(Path(call.against))
     new, record = pages(request_of(call, lab, without_drawing(lab.planner().plan())))
     names = (from_here(Path(call.against).absolute()), "now")

@@ -76,13 +76,13 @@ def _add_commands(commands: _SubParsersAction[Any], of_all: ArgumentParser) -> N
     _add_run(add("run", "run experiments and what they depend on"))
     _add_import(add("import", "store results that another program computed, or outputs that another clone has made"))
     status = add("status", "list every experiment: state, reason, last run, device, duration")
-    status.add_argument("ids", nargs="*", metavar="ID", help="an id or a glob pattern")
+    status.add_argument("ids", nargs="*", metavar="ID", help="an id, or a pattern such as 'part_b/*'; by default all")
     status.add_argument("--json", action="store_true", help="print JSON: a list of objects")
-    accept = add("accept", "declare outputs valid after a code change")
+    accept = add("accept", "keep outputs as valid after a change of code that does not change them")
     accept.add_argument("ids", nargs="+", metavar="ID", help="an id, or a glob pattern of those that can be accepted")
     accept.add_argument("--reason", required=True, help="why they are still valid; stored in the manifest")
     _add_gc(add("gc", "list what nothing refers to any longer, and remove it after asking"))
-    _add_compare(add("compare", "say what differs between two experiments, or between two folders of outputs"))
+    _add_compare(add("compare", "say what differs between two experiments, variants, commits or folders of outputs"))
     trace = add("trace", "say which experiment a picture comes from, and whether it is still current")
     trace.add_argument("files", nargs="+", metavar="FILE", help="a picture, or another file that a site has published")
     trace.add_argument("--json", action="store_true", help="print JSON: a list of objects")
@@ -108,32 +108,45 @@ def _without_defaults(parser: ArgumentParser) -> Any:
 
 def _add_new(commands: _SubParsersAction[Any]) -> None:
     parser = commands.add_parser("new", help="write a new project", description="Write a new project into a folder.")
-    parser.add_argument("folder", metavar="DIR", help="where; it need not exist")
+    parser.add_argument("folder", metavar="DIR", help="the folder to write into; it need not exist")
     parser.add_argument(
         "--course", choices=COURSES, metavar="COURSE", help=f"the sections that a course asks for: {', '.join(COURSES)}"
     )
 
 
 def _add_clean(commands: _SubParsersAction[Any]) -> None:
-    what = "take the report away and leave a new one, as new writes it; Darkroom's own files stay"
+    what = "replace the report by a new one, as new writes it; Darkroom's own files stay"
     clean = commands.add_parser("clean", help=what, description=f"clean --all: {what}.")
-    clean.add_argument("--all", action="store_true", required=True, help="pages, experiments, outputs and all")
-    clean.add_argument("--course", choices=COURSES, metavar="COURSE", help="leave the sections that a course asks for")
+    clean.add_argument(
+        "--all",
+        action="store_true",
+        required=True,
+        help="remove pages, experiments, outputs and everything else of the report",
+    )
+    clean.add_argument("--course", choices=COURSES, metavar="COURSE", help="write the sections that a course asks for")
     clean.add_argument("--yes", action="store_true", help="do not ask")
     clean.add_argument("--force", action="store_true", help="remove also what git ignores, or what is in no repository")
 
 
 def _add_run(parser: ArgumentParser) -> None:
-    parser.add_argument("ids", nargs="*", metavar="ID", help="an id or a glob pattern")
+    parser.add_argument("ids", nargs="*", metavar="ID", help="an id, or a pattern such as 'part_b/*'")
     parser.add_argument(
-        "--sweep", default="", metavar="NAME", help="run every point of a sweep of experiments/sweeps.toml"
+        "--sweep",
+        default="",
+        metavar="NAME",
+        help="run all points of this sweep, which experiments/sweeps.toml declares",
     )
     parser.add_argument("--downstream", action="store_true", help="also run everything that depends on them")
     parser.add_argument("--force", action="store_true", help="run fresh experiments too")
     parser.add_argument(
-        "--model", default="", metavar="MODEL", help="a model from experiments/models.toml, or a folder"
+        "--model",
+        default="",
+        metavar="MODEL",
+        help="use this model of experiments/models.toml, or the one in this folder",
     )
-    parser.add_argument("--device", default="auto", type=_device, metavar="DEVICE", help="auto, cpu, cuda, cuda:N, mps")
+    parser.add_argument(
+        "--device", default="auto", type=_device, metavar="DEVICE", help="auto (the default), cpu, cuda, cuda:N or mps"
+    )
     parser.add_argument("--gpus", default=(), type=_gpus, metavar="N,N", help="use only these GPUs, counted from 0")
     parser.add_argument(
         "--set",
@@ -141,16 +154,22 @@ def _add_run(parser: ArgumentParser) -> None:
         default=[],
         dest="settings",
         metavar="KEY=VALUE",
-        help="set a parameter, and keep the results beside the original, as a variant ID@NAME",
+        help="set a parameter, and store the results beside the original, as a variant ID@NAME",
     )
-    parser.add_argument("--as", dest="variant", default="", metavar="NAME", help="the name of the variant")
+    parser.add_argument("--as", dest="variant", default="", metavar="NAME", help="with --set: the name of the variant")
     parser.add_argument(
-        "--replace", action="store_true", help="with --set: replace the stored results, of a variant with --as NAME"
+        "--replace",
+        action="store_true",
+        help="with --set: replace the stored results of the experiment; with --as NAME, those of that variant",
     )
     parser.add_argument(
-        "--jobs", type=_at_least_one, default=0, metavar="N", help="runs at a time; by default one per GPU"
+        "--jobs",
+        type=_at_least_one,
+        default=0,
+        metavar="N",
+        help="how many run at a time; by default one for each GPU, else one",
     )
-    parser.add_argument("--wait", action="store_true", help="wait for experiments that another process holds")
+    parser.add_argument("--wait", action="store_true", help="wait for experiments that another process is running")
     parser.add_argument(
         "--twice", action="store_true", help="run the named experiments two times, and say whether the results agree"
     )
@@ -175,7 +194,7 @@ def _add_import(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--model", default="", metavar="MODEL", help="the model from experiments/models.toml that was used"
     )
-    parser.add_argument("--force", action="store_true", help="replace results of a run")
+    parser.add_argument("--force", action="store_true", help="replace results that were computed here")
     parser.add_argument(
         "--runs", action="append", metavar="PATH", help="a zip archive or folder of outputs that another clone has made"
     )
@@ -207,10 +226,12 @@ def _add_compare(parser: ArgumentParser) -> None:
 
 def _add_check(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--verify", action="store_true", help="make numbers and figures once more, and compare them with what is stored"
+        "--verify", action="store_true", help="compute numbers and figures again, and compare them with what is stored"
     )
     parser.add_argument(
-        "--history", action="store_true", help="ask git's history for records of runs that were changed without a run"
+        "--history",
+        action="store_true",
+        help="look in git's history for records of runs that were changed without a run",
     )
     parser.add_argument(
         "--against", metavar="DIR", help="instead, show how pages would differ from those of an earlier site"
@@ -224,19 +245,23 @@ def _add_check(parser: ArgumentParser) -> None:
     )
 
 
-_WHICH_PAGES = "such as part-a or 'docs/*'; by default the navigation, in order, without parts that have a folder"
+_WHICH_PAGES = (
+    "a page such as part-a, or a pattern such as 'docs/*'; by default the navigation, without folders such as docs"
+)
 
 
 def _add_pdf(parser: ArgumentParser) -> None:
     parser.add_argument("pages", nargs="*", metavar="PAGE", help=_WHICH_PAGES)
-    parser.add_argument("--to", default="report.pdf", metavar="FILE", help="the PDF; by default report.pdf")
-    parser.add_argument("--paper", choices=("a4", "letter"), default="a4", help="its format; by default a4")
+    parser.add_argument("--to", default="report.pdf", metavar="FILE", help="the file to write; by default report.pdf")
+    parser.add_argument("--paper", choices=("a4", "letter"), default="a4", help="the size of paper; by default a4")
     _add_switch(parser, "no-run")
 
 
 def _add_single(parser: ArgumentParser) -> None:
     parser.add_argument("pages", nargs="*", metavar="PAGE", help=_WHICH_PAGES)
-    parser.add_argument("--to", default="single", metavar="DIR", help="the folder for them; by default single")
+    parser.add_argument(
+        "--to", default="single", metavar="DIR", help="the folder to write them into; by default single"
+    )
     _add_switch(parser, "no-run")
 
 

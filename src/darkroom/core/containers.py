@@ -182,7 +182,7 @@ def _from_gif(content: bytes) -> FoundText | None:
             palette = 3 << ((packed[0] & 7) + 1) if packed[0] & 0x80 else 0
             at = _behind_blocks(content, at + 11 + palette)
         else:
-            raise ValueError("it is cut off" if not head else "a block is none that GIF has")
+            raise ValueError("it is cut off" if not head else "a block is of a kind that GIF does not have")
         if at > len(content):
             raise ValueError("a block is longer than the file")
     return None

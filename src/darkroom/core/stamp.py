@@ -75,5 +75,5 @@ def read(text: str) -> Stamp:
     if not all(each.isprintable() for each in (stamp.experiment, stamp.page, stamp.over)):
         raise ValueError("a text in it has control characters")
     if not all(_HEX.match(each) for each in (stamp.key, stamp.commit, stamp.file, stamp.drawing)):
-        raise ValueError("a digest in it is none")
+        raise ValueError("a digest in it is not valid")
     return stamp

@@ -56,7 +56,7 @@ ABSENT = "absent"
 class Reason(NamedTuple):
     """Why something is not fresh.
 
-    ``kind`` is "params", "input", "results", "code", "text" or "edges", or "" where ``name`` is a damaged file, an
+    ``kind`` is "params", "input", "results", "code", "text" or "inputs", or "" where ``name`` is a damaged file, an
     experiment that has to run first, or says that its function has no code and nothing was imported.
     """
 
@@ -217,7 +217,7 @@ class Planner:
         key = (imported_key if manifest.imported_from else experiment_key)(recipe, parameters, inputs)
         if manifest.key == key:
             return []
-        return _changes(recipe, manifest, parameters, inputs) or [Reason("edges", "")]
+        return _changes(recipe, manifest, parameters, inputs) or [Reason("inputs", "")]
 
     def forget(self, identity: str) -> None:
         """Forget what is known of an experiment's outputs, so that they are read again."""
@@ -437,7 +437,7 @@ def _state(
         return WAITING, first + [each for each in changes if each.kind != "input" or each.name not in waits]
     if manifest is None:
         return MISSING, []
-    return (FRESH, []) if manifest.key == key else (STALE, changes or [Reason("edges", "")])
+    return (FRESH, []) if manifest.key == key else (STALE, changes or [Reason("inputs", "")])
 
 
 def _changes(

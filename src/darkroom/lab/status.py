@@ -110,7 +110,7 @@ def _details(verdict: Verdict, outputs: Path) -> str:
     recipe, known = verdict.recipe, status(verdict)
     lines = [f"{recipe.id}  {verdict.state}", f"  {recipe.summary}", f"  declared  {recipe.path}:{recipe.line}"]
     if recipe.variant:
-        settings = written(recipe.variant.settings) or "nothing set: what it takes results from is the variant"
+        settings = written(recipe.variant.settings) or "nothing set here; it takes results of a variant"
         lines.append(f"  variant   of {recipe.id.rpartition('@')[0]}: {settings}")
     lines += [f"  because   {reason}" for reason in verdict.reasons]
     if verdict.state == DAMAGED and verdict.reasons:

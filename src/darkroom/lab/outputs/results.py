@@ -42,7 +42,7 @@ def write_results(folder: Path, returned: object, identity: str, work: Path | No
         ExperimentError: it is not a mapping, or holds what cannot be stored: NaN, an object, an unknown dtype.
     """
     if not isinstance(returned, Mapping):
-        raise ExperimentError(f"{identity}: returned {_kind(returned)}; return a mapping of names to arrays and values")
+        raise ExperimentError(f"{identity}: returned {_kind(returned)}; return a dictionary of results by name")
     folders = {name: value for name, value in returned.items() if isinstance(value, Path)}
     arrays, values, groups = _sorted_out({n: v for n, v in returned.items() if n not in folders}, identity)
     names = [*folders, *([ARRAYS] if arrays else []), *([VALUES] if values else [])]
@@ -72,7 +72,7 @@ def check_declared(files: Iterable[StoredFile], folder: Path, declared: Iterable
         return
     found = set(names_in(folder, list(files)))
     if fault := unlike(wanted, found):
-        raise ExperimentError(f"{identity}: it returned other results than it declares: {fault}; change either")
+        raise ExperimentError(f"{identity}: it returned other results than it declares: {fault}; change one of them")
 
 
 def unlike(wanted: set[str], found: set[str]) -> str:
@@ -441,7 +441,9 @@ def checked_value(value: object, name: str, identity: str) -> Any:
         ExperimentError: it holds what JSON cannot; *name* and the index say where.
     """
     if _is_array(value):
-        raise ExperimentError(f"{identity}: {name} is an array within a value; return it under its own name")
+        raise ExperimentError(
+            f"{identity}: {name} is an array in a list or dictionary of values; return it under a name of its own"
+        )
     if isinstance(value, Mapping):
         wrong = next((key for key in value if not isinstance(key, str)), None)
         if wrong is not None:

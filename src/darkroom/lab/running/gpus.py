@@ -67,7 +67,9 @@ def chosen(numbers: tuple[int, ...], there: list[str]) -> list[str]:
     if lost := [number for number in numbers if number >= len(there) or there[number] == ANY]:
         count = len([each for each in there if each != ANY])
         seen = f"{count} NVIDIA GPU{'s' * (count != 1)}" if count else "no NVIDIA GPU"
-        raise DeviceUnavailable(f"GPU {', '.join(map(str, lost))}: torch finds {seen} on this machine, counted from 0")
+        raise DeviceUnavailable(
+            f"no GPU {', '.join(map(str, lost))}: torch finds {seen} on this machine, counted from 0"
+        )
     return [there[number] for number in numbers]
 
 

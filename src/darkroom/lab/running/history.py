@@ -44,7 +44,7 @@ def edited_records(lab: Lab, plan: Plan) -> list[Fault]:
         top = _git(lab.outputs, "rev-parse", "--show-toplevel").decode().strip()
     except (OSError, subprocess.CalledProcessError):
         raise UsageError(
-            f"{lab.outputs}: no git repository, whose history could be asked; check --verify needs none"
+            f"{lab.outputs}: the outputs are in no git repository, so there is no history to check; check --verify needs none"
         ) from None
     faults = []
     for identity in (name for name, verdict in plan.verdicts.items() if verdict.manifest):

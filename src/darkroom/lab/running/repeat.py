@@ -31,7 +31,7 @@ class Repeated(msgspec.Struct, frozen=True):
     def lines(self) -> list[str]:
         """What to say of each."""
         return [
-            f"{identity}  gave other {', '.join(names)} the second time; does it draw without a seed?"
+            f"{identity}  gave different {', '.join(names)} the second time; does it draw random numbers without a seed?"
             if names
             else f"{identity}  gave the same results twice"
             for identity, names in self.different.items()

@@ -171,9 +171,9 @@ def _with_variants_of(
     for identity in named:
         if declared[identity].variant is not None:
             base = identity.rpartition("@")[0]
-            raise UsageError(f"{identity} is a variant itself; set parameters of the original: run {base} --set ...")
+            raise UsageError(f"{identity} is a variant; set parameters of the original instead: run {base} --set ...")
         if is_declared(declared[identity], overrides[identity]):
-            raise UsageError(f"{identity} has {written(overrides[identity])} already; run it without --set")
+            raise UsageError(f"{written(overrides[identity])} is what {identity} declares; run it without --set")
     name = options.variant or name_of(overrides[named[0]])
     check_name(name, [model.name for model in lab.project.models])
     settings: dict[str, Mapping[str, Any]] = {identity: overrides[identity] for identity in named}

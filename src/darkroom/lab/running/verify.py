@@ -68,7 +68,7 @@ def _of_manifest(lab: Lab, verdict: Verdict) -> list[Fault]:
     if is_as_written(read_plain(path, LARGEST)) is False:
         found.append(f"it was changed after a run had written it; {advice}")
     if results_digest(manifest.files) != manifest.results:
-        found.append(f"its digest of the results is not that of their files; {advice}")
+        found.append(f"its digest of the results does not fit their files; {advice}")
     return [_fault(lab, identity, message) for message in found]
 
 

@@ -220,7 +220,7 @@ class _Reader:
         """A rough cost as it was given."""
         place, value = given
         if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-            self.report(place, f"{name} must be a number, the rough cost; write {name}=2")
+            self.report(place, f"{name} must be a number, the rough cost in minutes; write {name}=2")
             return 0.0
         return float(value)
 
@@ -260,7 +260,7 @@ class _Reader:
             return {}
         found: dict[str, tuple[ast.AST, Any]] = {}
         for given in decorator.args:
-            self.report(given, f"name the option; write {known[0]}=...")
+            self.report(given, f"an option needs its name; write {known[0]}=...")
             found |= {name: (given, _STAND_INS[name]) for name in known}
         for keyword in decorator.keywords:
             value = literal(keyword.value)
@@ -279,14 +279,14 @@ class _Reader:
     def _summary(self, node: ast.FunctionDef) -> str:
         docstring = ast.get_docstring(node)
         if not docstring or not docstring.strip():
-            self.report(node, f'experiment {node.name!r} has no docstring; open it with """What it shows."""')
+            self.report(node, f'experiment {node.name!r} has no docstring; begin it with """What it shows."""')
             return ""
         return " ".join(docstring.strip().split("\n\n")[0].split())
 
     def _signature(self, node: ast.FunctionDef, first: str) -> tuple[list[AnyEdge], list[Parameter], str]:
         arguments = node.args
         if arguments.vararg or arguments.kwarg or arguments.posonlyargs:
-            self.report(node, f"{node.name!r} takes *args, **kwargs or /; name every edge and parameter instead")
+            self.report(node, f"{node.name!r} takes *args, **kwargs or /; name every input and parameter instead")
             return [], [], first
         without = len(arguments.args) - len(arguments.defaults)
         for each in arguments.args[1 if without else 0 : without]:
@@ -340,17 +340,17 @@ class _Reader:
         if isinstance(default, ast.Call) and dotted(default.func):
             called = dotted(default.func)
             return (
-                f"unknown edge {called!r}{nearest(called, KINDS)}; write {name} = upstream(experiment), "
+                f"unknown input {called!r}{nearest(called, KINDS)}; write {name} = upstream(experiment), "
                 f'dataset("mnist"), asset("images/cat.png") or weights("stage_1"), imported from darkroom.lab'
             )
-        return f"positional parameter {name!r} is not an edge; write it after *, as in (*, {name}: {_guess(default)} = ...)"
+        return f"{name!r} is not an input; write parameters after a *, as in (*, {name}: {_guess(default)} = ...)"
 
     def _parameter(self, argument: ast.arg, default: ast.expr | None) -> Parameter:
         name = argument.arg
         if default is None:
             raise self.fault(argument, f"parameter {name!r} has no default; write a literal such as {name}: int = 1")
         if isinstance(default, ast.Call) and self.lab_name(default.func) in KINDS:
-            raise self.fault(default, f"edge {name!r} is after *; move it before the *")
+            raise self.fault(default, f"{name!r} is an input; move it before the *")
         value = self._value(name, default)
         if argument.annotation is None:
             raise self.fault(argument, f"parameter {name!r} has no annotation; write {name}: {_guess(default)}")
@@ -362,12 +362,14 @@ class _Reader:
                 argument.annotation, f"{error}; write int, float, bool, str, None, tuple[...] or | of them"
             ) from None
         if not fits:
-            raise self.fault(default, f"the default of {name!r} does not fit {ast.unparse(annotation)}; change either")
+            raise self.fault(
+                default, f"the default of {name!r} does not fit {ast.unparse(annotation)}; change one of them"
+            )
         return Parameter(name, value, ast.unparse(annotation))
 
     def _value(self, name: str, node: ast.expr) -> Literal:
         if isinstance(node, (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)):
-            raise self.fault(node, f"the default of {name!r} cannot be hashed; write a tuple, such as (0.0, 1.0)")
+            raise self.fault(node, f"the default of {name!r} is mutable; write a tuple, such as (0.0, 1.0)")
         value = literal(node)
         if value is MISSING:
             raise self.fault(

@@ -370,7 +370,8 @@ class _Linker:
             return
         named = " and ".join(f"{role} from {name!r}" for role, name in lost.items())
         self.faults.append(
-            f"{MODELS}:1:1: of [{self.model.name}] come {named}, which are not experiments; restore them, or remove the model"
+            f"{MODELS}:1:1: model {self.model.name!r} takes {named}, which are not experiments; restore them, "
+            "or remove the model"
         )
 
     def _refuse_cycles(self, recipes: dict[str, ExperimentRecipe]) -> None:
@@ -383,7 +384,7 @@ class _Linker:
             first = recipes[error.args[1][0]]
             chain = " -> ".join(reversed(error.args[1]))
             self.faults.append(
-                f"{first.path}:{first.line}:1: experiments depend on each other: {chain}; remove one edge"
+                f"{first.path}:{first.line}:1: experiments depend on each other: {chain}; remove one of these inputs"
             )
 
     def _fault(self, module: str, line: int, column: int, message: str) -> None:

@@ -65,9 +65,15 @@ def _check_roles(path: Path, model: Model, default: Model) -> None:
     """Refuse a model with a role that the default one lacks, or with none of its roles."""
     if unknown := sorted(model.roles.keys() - default.roles.keys()):
         offer = nearest(unknown[0], default.roles)
-        raise UsageError(f"{path}: model {model.name!r} has {unknown[0]}, which {default.name!r} does not have{offer}")
+        raise UsageError(
+            f"{path}: model {model.name!r} has weights {unknown[0]!r}, which the default model {default.name!r} "
+            f"does not have{offer}"
+        )
     if default.roles and not model.roles:
-        raise UsageError(f"{path}: model {model.name!r} has no {sorted(default.roles)[0]}, which {default.name!r} has")
+        lacks = sorted(default.roles)[0]
+        raise UsageError(
+            f"{path}: model {model.name!r} has no weights {lacks!r}, which the default model {default.name!r} has"
+        )
 
 
 def of_folder(given: str, models: list[Model]) -> Model:
@@ -136,7 +142,7 @@ def _drawn_with(model: Model, experiments: Mapping[str, Any]) -> list[Any]:
     drawing = [recipe for recipe in experiments.values() if recipe.model]
     if unknown := [name for name in model.only if name not in {recipe.id for recipe in drawing}]:
         offer = nearest(unknown[0], [recipe.id for recipe in drawing])
-        raise UnknownName(f"model {model.name!r}: only names {unknown[0]!r}, which uses no model{offer}")
+        raise UnknownName(f"model {model.name!r}: 'only' has {unknown[0]!r}, which uses no model{offer}")
     left = [recipe for recipe in drawing if not model.only or recipe.id in model.only]
     lacking = {recipe.id for recipe in drawing} - {recipe.id for recipe in left}
     while True:
@@ -185,14 +191,18 @@ def _model(path: Path, name: str, table: Any) -> Model:
         raise UsageError(f"{path}: model name {name!r}; use letters, digits, _ and -")
     parameters = table.get("parameters", {})
     if not isinstance(parameters, dict):
-        raise UsageError(f"{path}: parameters of model {name!r} is not a table; write parameters = {{ name = value }}")
+        raise UsageError(
+            f"{path}: 'parameters' of model {name!r} is not a table; write parameters = {{ name = value }}"
+        )
     network = _network(path, name, table["network"]) if "network" in table else None
     text = _text(path, name, table)
     given = {role: value for role, value in table.items() if role not in _NOT_ROLES}
     roles = {role: _source(path, name, role, value, network, text) for role, value in given.items()}
     only = table.get("only", [])
     if not isinstance(only, list) or not all(isinstance(each, str) for each in only):
-        raise UsageError(f'{path}: only of model {name!r} is not a list of experiments; write only = ["part_a/flow"]')
+        raise UsageError(
+            f"{path}: 'only' of model {name!r} is not a list of experiments; write only = [\"part_a/flow\"]"
+        )
     return Model(name, table["title"], roles, parameters, only)
 
 

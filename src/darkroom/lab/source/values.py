@@ -22,7 +22,7 @@ def parsed(setting: str, text: str, annotation: str) -> Any:
     for value in candidates:
         if value is not MISSING and conforms(value, wanted):
             return _as_float(value, wanted)
-    raise UsageError(f"{setting}: not a value of {annotation}")
+    raise UsageError(f"{setting}: not a value of the type {annotation}")
 
 
 def _literal(text: str) -> Any:

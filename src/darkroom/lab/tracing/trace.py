@@ -171,7 +171,11 @@ class Tracer:
     def _stamped(self, file: str, stamp: Stamp, intact: bool | None) -> Traced:
         """A file that says where it comes from, and is none of the outputs as they are now."""
         manifest = self._stored.manifests.get(stamp.experiment)
-        here = "this project has no outputs of it" if self._stored.outputs else "there is no project here to ask"
+        here = (
+            "this project has no outputs of it"
+            if self._stored.outputs
+            else "there is no project here to compare it with"
+        )
         said = Traced(
             file=file,
             state=UNKNOWN,
@@ -226,11 +230,15 @@ class Tracer:
         stem = _COPY.sub("", _NAMED_DIGEST.sub("", name.rpartition(".")[0] or name))
         nearest = tuple(dict.fromkeys(place.name for place in self._stored.named_like(stem)))
         missing = doubt or (
-            "it has no metadata of Darkroom, as after a screenshot or when a program has saved it anew"
+            "it has no metadata of Darkroom, as after a screenshot or when a program has saved it again"
             if kind
-            else "it is no picture, and holds no metadata"
+            else "it is not a picture, and has no metadata"
         )
-        here = "none of these outputs is the same file" if self._stored.outputs else "there is no project here to ask"
+        here = (
+            "none of these outputs is the same file"
+            if self._stored.outputs
+            else "there is no project here to compare it with"
+        )
         return Traced(file=file, state=UNKNOWN, why=f"{missing}, and {here}", nearest=nearest)
 
     def _earlier_run(self, identity: str, key: str) -> Side | None:
@@ -275,7 +283,7 @@ def _of_these_results(said: Traced, stamp: Stamp, manifest: Manifest) -> Traced:
     if figure is None:
         why = "the figure is no longer drawn; the results are the same"
     elif not _has(figure, stamp):
-        why = "the figure was drawn anew from the same results"
+        why = "the figure was drawn again from the same results"
     else:
         what = (
             f"drawing that its means over {stamp.over} begin with" if stamp.over else "picture that its metadata name"

@@ -172,7 +172,7 @@ def _joined_otherwise(name: str) -> str:
     if ";" in bare or "&" in bare:
         return f"'{name}' is read as one name"
     if editor := _EDITOR.search(bare):
-        return f"{editor[0]} is no part of a name, and editors have a field of their own"
+        return f"{editor[0]} is not part of a name, and editors have a field of their own"
     return f"`and` joins '{name}' to nothing" if re.search(r"^(?:and\b|$)|\sand$", name, re.IGNORECASE) else ""
 
 

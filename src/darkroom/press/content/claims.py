@@ -52,7 +52,7 @@ class Condition:
             said = error.msg if isinstance(error, SyntaxError) else error
             raise Unknown(f"this claim cannot be read ({said}); {_WRITE}") from None
         if not isinstance(self._tree, ast.Compare | ast.BoolOp | ast.UnaryOp):
-            raise Unknown(f"{self.text!r} is no condition; {_WRITE}")
+            raise Unknown(f"{self.text!r} is not a condition; {_WRITE}")
         if not self.calls:
             raise Unknown(f"{self.text!r} has no metric(...) or param(...), so no run can change it; {_WRITE}")
 
@@ -123,7 +123,7 @@ def _calls(node: ast.expr) -> Iterator[Call]:
             yield call
             parts = []
         case _:
-            raise ValueError(f"{ast.unparse(node)!r} is not read here")
+            raise ValueError(f"{ast.unparse(node)!r} cannot be used in a claim")
     for part in parts:
         yield from _calls(part)
 

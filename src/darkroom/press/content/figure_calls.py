@@ -87,12 +87,13 @@ class FigureCall(ShownCall):
         count = 1 + len(self.beside(index.catalogue))
         if count > _MOST_CHOICES and not self.mean_over:
             raise Unknown(
-                f"{self.name} would be shown {count} times; at most {_MOST_CHOICES} can be switched, so name fewer"
+                f"{self.name} would have {count} versions to switch between; at most {_MOST_CHOICES} are possible: name fewer"
+                " variants, or write sweep(...)"
             )
         self.check_figure(url, index)
         if self.mean_over:
             if "variants" in self.options:
-                raise Unknown("figure(...) takes variants or over, not both; show the other one on a line of its own")
+                raise Unknown("figure(...) takes variants or over, not both; leave out one")
             bands_of(index.catalogue, self.name, self.mean_over)
 
     def check_figure(self, url: str, index: Index) -> None:

@@ -104,7 +104,7 @@ class RunsCall(Kind):
         axes = [str(self.options.get(name, "")) for name in ("x", "y")]
         if any(axes) and not all(axes):
             raise Unknown(
-                f'runs(...) plots one column over another: write both, x="gamma", y="{table.metrics or "loss"}"'
+                f'runs(...) plots one column against another; write both, x="gamma", y="{table.metrics or "loss"}"'
             )
         for axis in filter(None, axes):
             table.numbers(axis)

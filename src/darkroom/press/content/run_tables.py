@@ -57,7 +57,7 @@ class RunTable(msgspec.Struct, frozen=True):
             known = [column.name for column in self.columns]
             raise Unknown(f"the runs do not differ in {name!r}{nearest(name, known) or listed('; columns are', known)}")
         if not found.is_numeric:
-            raise Unknown(f"{name!r} has values that are not numbers, and cannot be plotted over another")
+            raise Unknown(f"{name!r} has values that are not numbers, and cannot be plotted against another")
         return found
 
     def label(self, row: int) -> str:

@@ -82,7 +82,7 @@ def parameters_over(catalogue: Catalogue, name: str, written: str) -> tuple[str,
     if not names:
         names = differing(runs)
         if not names:
-            raise NotRun(f"{owner} has been run with one set of parameters alone; {_remedy(owner, 'NAME')}")
+            raise NotRun(f"{owner} has been run with only one set of parameters; {_remedy(owner, 'NAME')}")
         if len(names) > 2:
             raise Unknown(f'{owner} has runs that differ in {", ".join(names)}; choose one or two: over="{names[0]}"')
     known = dict.fromkeys(parameter for each in runs if each.manifest for parameter in each.manifest.parameters)
@@ -133,9 +133,9 @@ def check_sweep(catalogue: Catalogue, name: str, over: Sequence[str]) -> None:
     count = len(swept(catalogue, name, over))
     owner = name.rpartition("/")[0]
     if count < 2:
-        raise NotRun(f"{name} has been drawn with one value of {' and '.join(over)} alone; {_remedy(owner, over[0])}")
+        raise NotRun(f"{name} has been drawn with only one value of {' and '.join(over)}; {_remedy(owner, over[0])}")
     if count > MOST_POINTS:
-        raise Unknown(f"{name} would be shown {count} times; a sweep of a page has at most {MOST_POINTS} points")
+        raise Unknown(f"{name} has {count} runs to show; a sweep on a page has at most {MOST_POINTS}")
 
 
 def columns_of(runs: Sequence[StoredExperiment], wanted: Sequence[str] = ()) -> dict[str, list[Any]]:

@@ -74,7 +74,7 @@ def several(catalogue: Catalogue, identity: str, over: str) -> tuple[SeedRun, ..
         given = " ".join(f"--set {name}={_as_given(value)}" for name, value in settings.items())
         what = "seed" if over == "seed" else f"value of {over}"
         raise Unknown(
-            f"{first.id} has been run with one {what} alone, which has no interval; run more: "
+            f"{first.id} has been run with only one {what}, so there is no interval; run more: "
             f"python build.py run {owner} {given}, or a sweep"
         )
     return runs

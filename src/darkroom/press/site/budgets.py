@@ -37,7 +37,7 @@ def _of_outputs(site: SiteSettings, weights: Mapping[str, int]) -> Iterator[tupl
         return
     message = (
         f"outputs weigh {_mb(total)} MB, more than {site.outputs_mb:g}; the heaviest: {_heaviest(weights)}; remove what "
-        "nothing needs with python build.py gc, declare results that only runs read as temporary, or raise it"
+        "nothing needs with python build.py gc, declare results that only runs read as temporary, or raise the limit"
     )
     yield "outputs_mb", message
 
@@ -51,14 +51,14 @@ def _of_sweeps(site: SiteSettings, weights: Mapping[str, int], catalogue: Catalo
     if site.sweep_mb and heavy:
         message = (
             f"variants of one experiment weigh more than {site.sweep_mb:g} MB together: {_heaviest(heavy)}; return less "
-            "from each, remove what nothing needs with python build.py gc, or raise it"
+            "from each, remove what nothing needs with python build.py gc, or raise the limit"
         )
         yield "sweep_mb", message
     many = {name: len(points) for name, points in sweeps.items() if len(points) > site.sweep_points}
     if site.sweep_points and many:
         message = (
             f"more than {site.sweep_points} variants of one experiment: {_largest(many)}; remove what nothing needs with "
-            "python build.py gc, or raise it"
+            "python build.py gc, or raise the limit"
         )
         yield "sweep_points", message
 
@@ -87,7 +87,7 @@ def _of_pages(
             "page_mb",
             (
                 f"{pages} more than {site.page_mb:g} MB with all figures: {_heaviest(heavy)}; the heaviest files of {worst}: "
-                f"{_heaviest(loads[worst])}; show fewer or smaller figures there, split the page, or raise it"
+                f"{_heaviest(loads[worst])}; show fewer or smaller figures there, split the page, or raise the limit"
             ),
         )
 
