@@ -136,7 +136,7 @@ class SweepCall(FigureCall):
 
         Raises:
             Unknown: the experiment does not have one of them, or there are too many.
-            NotRun: they are not named, and it has been run with one set of parameters alone.
+            NotRun: they are not named, and it has been run with only one set of parameters.
         """
         return parameters_over(catalogue, self.name, str(self.options.get("over", "")))
 
