@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from darkroom.core.manifest import NAME, Import, encode, load
+
 from .workshop import Workshop
 
 
@@ -32,3 +36,18 @@ def test_a_failure_is_reported_once(fresh: Workshop) -> None:
     done = fresh.call("run", "part_x/base", "--twice", code=3)
     assert done.stderr.count("ValueError: no") == 1
     assert fresh.calls()["base"] == 1
+
+
+def test_what_was_imported_is_not_replaced(fresh: Workshop) -> None:
+    """Unless that is asked for."""
+    path = fresh.outputs / "part_x/base"
+    manifest = load(path)
+    assert manifest
+    imported = Import("https://example.org/notebook", manifest.provenance.finished_at, [], ["info", "sign", "total"])
+    (path / NAME).write_bytes(encode(msgspec.structs.replace(manifest, imported_from=imported, code={})))
+    before = (path / NAME).read_bytes()
+    refused = fresh.call("run", "part_x/base", "--twice", code=2)
+    assert "part_x/base: its results were imported, and runs would replace them" in refused.stderr
+    assert (path / NAME).read_bytes() == before
+    fresh.call("run", "part_x/base", "--twice", "--force")
+    assert load(path).imported_from is None

@@ -131,3 +131,21 @@ def test_a_sweep_is_run_by_its_name_alone(sweeping: Workshop, options: list[str]
 def test_a_run_needs_a_name(sweeping: Workshop) -> None:
     """Of an experiment or a sweep."""
     assert "name experiments" in sweeping.call("run", code=2).stderr
+
+
+ALIKE = """
+[texts]
+experiment = "part_x/base"
+grid = { at = ["a b", "a-b", "A-b", "日", "本", 1, 1.0, "1", "none"] }
+points = [{ seed = 2, steps = 4 }, { steps = 4, seed = 2 }]
+"""
+
+
+def test_points_that_would_be_called_alike_are_all_run(sweeping: Workshop) -> None:
+    """Their names end in a digest; the same settings in another order are one point."""
+    sweeping.edit("experiments/part_x/base.py", "seed: int = 1", 'seed: int = 1, at: float | int | str | None = "x"')
+    sweeping.write("experiments/sweeps.toml", ALIKE)
+    listed = sweeping.call("run", "--sweep", "texts", "--dry-run").stdout
+    names = re.findall(r"^part_x/base@(\S+)", listed, re.MULTILINE)
+    assert len({name.lower() for name in names}) == len(names) == 10
+    assert [name for name in names if not re.search(r"-[0-9a-f]{8}$", name)] == ["at-none", "seed-2_steps-4"]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from darkroom.core.manifest import load
 from darkroom.core.variant import Variant
+from darkroom.lab.running.schedule import run
+from darkroom.lab.running.selection import Options, choose
 from darkroom.lab.source.variants import name_of
 
 from .test_models import drawing  # noqa: F401  a fixture
@@ -161,6 +164,79 @@ def test_a_damaged_variant_is_named(workshop: Workshop) -> None:
     status = workshop.call("status")
     assert "part_x/base@steps-5 is a variant whose manifest cannot be read" in status.stderr
     workshop.call("run", "part_x/base")
+    refused = workshop.call("run", "part_x/base", "--set", "steps=5", code=2)
+    assert "part_x/base@steps-5 is there already, with a manifest that cannot be read" in refused.stderr
+
+
+def test_settings_differ_where_types_do(workshop: Workshop) -> None:
+    """1 and 1.0 are called the same, and the results of one are not replaced by those of the other."""
+    workshop.edit("experiments/part_x/base.py", "seed: int = 1", "seed: int = 1, at: float | int | str = 0")
+    workshop.call("run", "part_x/base", "--set", "at=1")
+    for other in ("1.0", "'1'"):
+        refused = workshop.call("run", "part_x/base", "--set", f"at={other}", code=2)
+        assert "part_x/base@at-1 is there already, with at=1" in refused.stderr
+    assert type(load(workshop.outputs / "part_x/base@at-1").parameters["at"]) is int
+
+
+def test_names_that_differ_in_case_alone_are_refused(workshop: Workshop) -> None:
+    """On some file systems one would replace the other."""
+    workshop.call("run", "part_x/base", "--set", "steps=5", "--as", "wide")
+    refused = workshop.call("run", "part_x/base", "--set", "steps=6", "--as", "Wide", "--replace", code=2)
+    assert "part_x/base@wide is there already, and some file systems ignore case" in refused.stderr
+
+
+def test_an_integer_is_the_float_that_is_declared(workshop: Workshop) -> None:
+    """``pause: float = 1`` is 1.0."""
+    workshop.edit("experiments/part_x/base.py", "pause: float = 0.0", "pause: float = 0")
+    refused = workshop.call("run", "part_x/base", "--set", "pause=0.0", code=2)
+    assert "pause=0.0 is what part_x/base declares" in refused.stderr
+
+
+@pytest.mark.parametrize("value", ["1e999", "\ud800", "x" * 20_001])
+def test_what_cannot_be_stored_is_refused_before_a_run(workshop: Workshop, value: str) -> None:
+    """Its results would be lost at the end."""
+    workshop.edit("experiments/part_x/base.py", "seed: int = 1", "seed: int = 1, at: float | str = 0.0")
+    refused = workshop.call("run", "part_x/base", "--set", f"at={value}", "--as", "it", code=2)
+    assert "cannot be stored" in refused.stderr
+    assert workshop.calls() == {}
+
+
+def test_a_variant_of_a_parameter_that_is_gone_is_kept(workshop: Workshop) -> None:
+    """A run would give the declared results under its name."""
+    workshop.call("run", "part_x/base", "--set", "steps=5")
+    before = load(workshop.outputs / "part_x/base@steps-5")
+    workshop.edit("experiments/part_x/base.py", "steps: int = 3", "count_of: int = 3")
+    workshop.edit(
+        "experiments/part_x/base.py", "    state = run.load()", "    steps = count_of\n    state = run.load()"
+    )
+    assert _states(workshop) == {"part_x/base@steps-5": "stale"}
+    refused = workshop.call("run", "part_x/base@steps-5", code=2)
+    assert "it was run with steps=5, and part_x/base has no parameter 'steps' any longer" in refused.stderr
+    workshop.call("build", "--rerun", code=1)  # there are no pages
+    after = load(workshop.outputs / "part_x/base@steps-5")
+    assert (after.key, after.provenance) == (before.key, before.provenance)
+
+
+def test_a_variant_of_results_that_are_gone_is_kept(workshop: Workshop) -> None:
+    """It would be made of the declared results, under its name."""
+    workshop.call("run", "part_x/base", "--set", "seed=2", "--as", "other", "--downstream")
+    before = _bytes(workshop.outputs / "part_x/derived@other")
+    shutil.rmtree(workshop.outputs / "part_x/base@other")
+    workshop.call("run", "part_x/base")
+    refused = workshop.call("run", "part_x/derived@other", code=2)
+    assert "it was run with results of part_x/base@other, which is not there any longer" in refused.stderr
+    assert _bytes(workshop.outputs / "part_x/derived@other") == before
+    workshop.call("run", "part_x/base", "--set", "seed=2", "--as", "other", "--downstream")
+    assert _states(workshop)["part_x/derived@other"] == "fresh"
+
+
+def test_two_runs_that_give_a_name_to_different_settings(workshop: Workshop) -> None:
+    """The second one finds the results of the first when it may start, and leaves them."""
+    chosen = choose(workshop.lab(), ["part_x/base"], Options(settings=("steps=6",), variant="trial"))
+    workshop.call("run", "part_x/base", "--set", "steps=5", "--as", "trial")
+    outcome = run(chosen.lab, chosen.named, Options())
+    assert "part_x/base@trial is there already, with steps=5" in str(outcome.failed["part_x/base@trial"])
+    assert load(workshop.outputs / "part_x/base@trial").parameters["steps"] == 5
 
 
 NAMES = {

@@ -129,3 +129,32 @@ def test_the_digest_is_that_of_the_file_without_its_line(fresh: Workshop, tmp_pa
     content = (fresh.outputs / MANIFEST).read_bytes()
     (line,) = [each for each in content.splitlines(keepends=True) if each.startswith(b'  "sha256": ')]
     assert sha256(content.replace(line, b"")).hexdigest().encode() in line
+
+
+def test_a_record_that_its_key_does_not_stand_for_is_found(fresh: Workshop) -> None:
+    """Also if the digest was renewed: readers would see parameters that no run had."""
+    _edit(fresh, r'"steps": 3\n', '"steps": 4\n', again=True)
+    assert any("it records other params: steps than its key is made of" in each for each in _verified(fresh))
+
+
+@pytest.mark.parametrize("digest", ['"sha256": "edited",', '"sha256": "",', f'"sha256" : "{64 * "0"}",'])
+def test_a_digest_that_is_none_is_found(fresh: Workshop, digest: str) -> None:
+    """Only a manifest without one is of an earlier version."""
+    _edit(fresh, r'(?<=\n  )"sha256": "[0-9a-f]{64}",', digest)
+    assert any("it was changed after a run had written it" in each for each in _verified(fresh))
+
+
+@pytest.mark.parametrize("way", ["draw", "accept"])
+def test_what_was_edited_is_found_after_it_was_written_again(fresh: Workshop, way: str) -> None:
+    """A drawing, and an acceptance, keep what they do not renew, and no digest says that it is whole."""
+    _edit(fresh, r'"peak_memory_bytes": \d+', '"peak_memory_bytes": 5')
+    if way == "draw":
+        fresh.edit("experiments/part_x/base.py", "digits: int = 2", "digits: int = 3")
+        fresh.call("run", "part_x/base")
+    else:
+        fresh.edit("src/helpers/maths.py", "SCALE * x", "x * SCALE")
+        fresh.call("accept", "part_x/base", "--reason", "the order of a product")
+    assert (fresh.outputs / MANIFEST).read_text().count('"peak_memory_bytes": 5') == 1
+    assert any("it was changed after a run had written it" in each for each in _verified(fresh))
+    fresh.call("run", "part_x/base", "--force")
+    assert is_as_written((fresh.outputs / MANIFEST).read_bytes()) is True

@@ -468,6 +468,13 @@ UNREAD = {
     'metric("part_b/ours/mse") > "a"': "a claim compares numbers",
     'metric("part_b/ours/mse") / 0 > 1': "a claim compares numbers",
     'metric("part_b/ours/by_epoch") > 1': "by_epoch",
+    'metric("part_b/ours/mse") and metric("part_b/other/mse") < 1': "is not a condition",
+    'metric("part_b/ours/mse") > 1 or 1': "is not a condition",
+    'metric("part_b/ours/mse") > 1 or 2 > 1': "'2 > 1' has no metric(...) or param(...), so no run can change it",
+    '(metric("part_b/ours/mse") > 1) >= 0': "compares a condition with something",
+    'metric("part_b/ours/mse") == metric("part_b/ours/mse")': "with itself, so no run can change it",
+    'metric("part_b/ours/mse") != "0.0081"': "'0.0081' and '0.0081' are not of one kind",
+    '"a" * 5_000_000_000_000 != metric("part_b/ours/mse")': "'a' is no number",
     "": "cannot be read",
 }
 

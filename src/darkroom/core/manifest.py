@@ -247,8 +247,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     has_code: bool = True
 
 
-def encode(manifest: Manifest) -> bytes:
-    """The manifest as sorted, indented JSON with a final newline."""
+def encode(manifest: Manifest, digest: str = "") -> bytes:
+    """The manifest as sorted, indented JSON with a final newline, with its own digest if no other *digest* is given."""
     layouts = {name: msgspec.to_builtins(figure.layout) for name, figure in manifest.figures.items()}
     plain = msgspec.to_builtins(
         msgspec.structs.replace(
@@ -264,14 +264,14 @@ def encode(manifest: Manifest) -> bytes:
     if not plain["provenance"]["unseeded"]:
         del plain["provenance"]["unseeded"]
     del plain["sha256"]
-    return _written(plain | {"sha256": sha256(_written(plain)).hexdigest()})
+    return _written(plain | {"sha256": digest or sha256(_written(plain)).hexdigest()})
 
 
 def _written(plain: Mapping[str, Any]) -> bytes:
     return (json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-_OWN_DIGEST = re.compile(rb'\n  "sha256": "([0-9a-f]{64})",')
+_OWN_DIGEST = re.compile(rb'\n  "sha256": "([^"]*)",')
 
 
 def is_as_written(content: bytes) -> bool | None:
@@ -280,10 +280,27 @@ def is_as_written(content: bytes) -> bool | None:
     Whoever edits a manifest can renew its digest. This finds what was edited in passing, merged or damaged.
     """
     found = _OWN_DIGEST.search(content)
-    if found is None:
-        return None
+    if found is None:  # or not where this program writes it
+        return False if msgspec.json.decode(content, type=_Digested).sha256 else None
     rest = content[: found.start()] + content[found.end() :]
     return sha256(rest).hexdigest().encode() == found[1]
+
+
+def foreign_digest(folder: Path) -> str:
+    """The digest in the manifest of *folder* where it is not that of the file, else "".
+
+    What is written from such a manifest keeps it, so that an edit does not become part of a record that looks whole.
+    """
+    try:
+        content = read_plain(folder / NAME, LARGEST)
+        if is_as_written(content) is not False:
+            return ""
+        return msgspec.json.decode(content, type=_Digested).sha256 or _NO_DIGEST
+    except (OSError, ValueError, msgspec.DecodeError):  # reported by those who read it
+        return ""
+
+
+_NO_DIGEST = "0" * 64
 
 
 def load(folder: Path, *, drawable: bool = False) -> Manifest | None:
@@ -408,6 +425,10 @@ class UnfitLayout(msgspec.ValidationError):
 
 class _Versioned(msgspec.Struct):
     version: int
+
+
+class _Digested(msgspec.Struct):
+    sha256: str = ""
 
 
 def _placed(manifest: Manifest) -> Iterator[str]:

@@ -8,7 +8,7 @@ import msgspec
 
 from darkroom.core.errors import UnknownName, UsageError, nearest
 from darkroom.core.git import restoring
-from darkroom.core.manifest import NAME, Acceptance, encode
+from darkroom.core.manifest import NAME, Acceptance, encode, foreign_digest
 from darkroom.core.paths import write_atomically
 from darkroom.lab.outputs.folders import OutputFolder
 from darkroom.lab.outputs.locking import locked
@@ -74,4 +74,5 @@ def _rewrite(lab: Lab, place: OutputFolder, verdict: Verdict, reason: str) -> No
     accepted = msgspec.structs.replace(
         manifest, key=verdict.key, code=verdict.recipe.code, accepted=[*manifest.accepted, word]
     )
-    write_atomically(place.folder / NAME, encode(accepted), scratch=place.scratch)
+    content = encode(accepted, foreign_digest(place.folder))
+    write_atomically(place.folder / NAME, content, scratch=place.scratch)

@@ -217,7 +217,7 @@ class Planner:
         key = (imported_key if manifest.imported_from else experiment_key)(recipe, parameters, inputs)
         if manifest.key == key:
             return []
-        return _changes(recipe, manifest, parameters, inputs) or [Reason("inputs", "")]
+        return recorded_otherwise(recipe, manifest, parameters, inputs) or [Reason("inputs", "")]
 
     def forget(self, identity: str) -> None:
         """Forget what is known of an experiment's outputs, so that they are read again."""
@@ -431,7 +431,7 @@ def _state(
 ) -> tuple[str, list[Reason]]:
     if faults:
         return DAMAGED, [Reason("", each) for each in faults]
-    changes = _changes(recipe, manifest, parameters, inputs) if manifest and manifest.key != key else []
+    changes = recorded_otherwise(recipe, manifest, parameters, inputs) if manifest and manifest.key != key else []
     if waits:
         first = [Reason("", each) for each in waits]
         return WAITING, first + [each for each in changes if each.kind != "input" or each.name not in waits]
@@ -440,10 +440,10 @@ def _state(
     return (FRESH, []) if manifest.key == key else (STALE, changes or [Reason("inputs", "")])
 
 
-def _changes(
+def recorded_otherwise(
     recipe: ExperimentRecipe, manifest: Manifest, parameters: Mapping[str, Any], inputs: Mapping[str, str]
 ) -> list[Reason]:
-    """Why the key of stored results is another."""
+    """What a manifest records otherwise than it is now: why the key of stored results is another."""
     names = sorted(parameters.keys() | manifest.parameters.keys())
     changed = [name for name in names if _differ(parameters, manifest.parameters, name)]
     edges = sorted(

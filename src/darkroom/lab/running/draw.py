@@ -27,6 +27,7 @@ from darkroom.core.manifest import (
     StoredFile,
     decode,
     encode,
+    foreign_digest,
     is_temporary,
     load,
 )
@@ -132,7 +133,7 @@ def draw(
             place.refuse_links()
             faults[drawing.name] = str(error)
             _keep_old(place.folder, folder, figures.get(drawing.name))
-    write_manifest(folder, described(manifest, recipe, figures, metrics))
+    write_manifest(folder, described(manifest, recipe, figures, metrics), foreign_digest(place.folder))
     place.publish()
     return faults
 
@@ -218,14 +219,14 @@ def described(
     )
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write the manifest of a folder that is not in place yet.
+def write_manifest(folder: Path, manifest: Manifest, digest: str = "") -> None:
+    """Write the manifest of a folder that is not in place yet; *digest* as in ``encode``.
 
     Raises:
         ExperimentError: a reader would refuse it.
     """
     try:
-        content = encode(manifest)
+        content = encode(manifest, digest)
         decode(content, manifest.experiment)
     except (DamagedOutputs, ValueError) as error:
         raise ExperimentError(f"{manifest.experiment}: its outputs cannot be stored: {error}") from None

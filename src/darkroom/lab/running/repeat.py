@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from darkroom.core.manifest import NAME, encode, load
+from darkroom.core.errors import DamagedOutputs, UsageError
+from darkroom.core.manifest import NAME, encode, foreign_digest, load
 from darkroom.core.paths import write_atomically
 from darkroom.lab.outputs.folders import OutputFolder
 from darkroom.lab.outputs.locking import locked
@@ -45,8 +47,11 @@ def run_twice(lab: Lab, patterns: Iterable[str], options: Options) -> Repeated:
         UnknownName: as ``run`` does.
         UsageError: as ``run`` does.
     """
-    patterns, options = list(patterns), replace(options, force=True)
+    patterns = list(patterns)
     named = sorted(choose(lab, patterns, options).named)
+    if not options.force:
+        _refuse_imported(lab, named)
+    options = replace(options, force=True)
     outcome = run(lab, patterns, options)
     if outcome.failed or outcome.held_up:
         return Repeated(outcome, {})
@@ -63,13 +68,28 @@ def run_twice(lab: Lab, patterns: Iterable[str], options: Options) -> Repeated:
     return Repeated(outcome, different)
 
 
+def _refuse_imported(lab: Lab, named: Iterable[str]) -> None:
+    """Refuse to run what was imported, whose results would be replaced.
+
+    Raises:
+        UsageError: one was.
+    """
+    for identity in named:
+        with suppress(DamagedOutputs):
+            manifest = load(lab.outputs / identity, drawable=True)
+            if manifest is not None and manifest.imported_from is not None:
+                raise UsageError(
+                    f"{identity}: its results were imported, and runs would replace them; to do that, add --force"
+                )
+
+
 def _note_agreement(place: OutputFolder) -> None:
     """Record that results do not depend on what the run drew without a seed."""
     with locked(place):
         manifest = load(place.folder, drawable=True)
         if manifest is not None and manifest.provenance.unseeded:
             made = msgspec.structs.replace(manifest.provenance, unseeded=[])
-            content = encode(msgspec.structs.replace(manifest, provenance=made))
+            content = encode(msgspec.structs.replace(manifest, provenance=made), foreign_digest(place.folder))
             write_atomically(place.folder / NAME, content, scratch=place.scratch)
 
 

@@ -26,11 +26,11 @@ from darkroom.lab.plan import DAMAGED, FRESH, WAITING, Lab, Plan, Verdict
 from darkroom.lab.running import events, failures, gpus
 from darkroom.lab.running.display import Display, display
 from darkroom.lab.running.job import END_OF_PRINTING, Job
-from darkroom.lab.running.selection import Options, choose, upstream_of
+from darkroom.lab.running.selection import Options, choose, refuse_to_replace, upstream_of
 from darkroom.lab.source.declared import ExperimentRecipe
 from darkroom.lab.source.edges import unpinned
 from darkroom.lab.source.models import TELL_COMMIT
-from darkroom.lab.source.variants import as_given
+from darkroom.lab.source.variants import as_given, lost
 
 POLL_S = 2.0
 QUICK_MINUTES = 5.0  # limit for sharing a process: starting one costs seconds, and state of earlier jobs remains in it
@@ -82,6 +82,8 @@ def run_missing(lab: Lab, plan: Plan, show: Display | None = None, *, stale: boo
         behind = [each for each in verdict.recipe.upstreams if plan.verdicts[each].must_run and each not in absent]
         is_wanted = verdict.manifest is None or (stale and verdict.must_run and not verdict.is_imported)
         if not is_wanted or verdict.state == DAMAGED or not verdict.recipe.has_code:
+            continue
+        if verdict.manifest and lost(verdict.recipe, verdict.manifest.inputs, plan.verdicts):
             continue
         lacks = lacking(verdict.recipe)
         if lacks:
@@ -252,6 +254,8 @@ class _Schedule:
             self._fail(identity, failures.no_code(verdict.recipe))
         elif verdict.is_imported and not forced:
             self._fail(identity, _would_replace(verdict))
+        elif other := self._other(verdict):
+            self._fail(identity, other)
         elif lacks:
             self._fail(identity, failures.no_package(identity, lacks))
         elif absent := [each for each in dict.fromkeys(verdict.recipe.upstreams) if self.verdicts[each].absent]:
@@ -260,6 +264,19 @@ class _Schedule:
             self.outcome.fresh = [each for each in self.outcome.fresh if each not in absent]
         else:
             self._launch(verdict)
+
+    def _other(self, verdict: Verdict) -> UsageError | None:
+        """Why a run would not give what the stored results are of: they are then kept."""
+        recipe, manifest = verdict.recipe, verdict.manifest
+        if recipe.variant is None or manifest is None or self.options.replace:
+            return None
+        if gone := lost(recipe, manifest.inputs, self.lab.project.experiments):
+            return UsageError(f"{recipe.id}: it was run with {gone}; its results stay, and run --set makes others")
+        try:
+            refuse_to_replace(recipe.id, manifest.variant, recipe.variant.settings)  # another process may have made it
+        except UsageError as error:
+            return error
+        return None
 
     def _judged(self, identity: str) -> Verdict:
         """The verdict on an experiment with its current sources: the run may have begun hours ago.

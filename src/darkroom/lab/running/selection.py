@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -10,11 +11,15 @@ from typing import Any
 import msgspec
 
 from darkroom.core.errors import UnknownName, UsageError, nearest
+from darkroom.core.git import restoring
+from darkroom.core.manifest import NAME
+from darkroom.core.paths import folded
+from darkroom.core.variant import Variant
 from darkroom.lab.plan import Lab, order
 from darkroom.lab.source.declared import ExperimentRecipe
 from darkroom.lab.source.discover import Project
 from darkroom.lab.source.sweeps import declared_sweep
-from darkroom.lab.source.variants import Variation, check_name, is_declared, merged, name_of, written
+from darkroom.lab.source.variants import Variation, are_same, check_name, is_declared, merged, name_of, written
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ def _of_sweep(lab: Lab, patterns: Iterable[str], options: Options) -> Choice:
     settings, variations = sweep.variants(recipe), lab.variations
     for name, point in settings.items():
         check_name(name, [model.name for model in lab.project.models])
-        _refuse_other(lab.project, f"{recipe.id}@{name}", point, options)
+        _refuse_other(lab, f"{recipe.id}@{name}", point, options)
         variations = merged(variations, Variation(name, {recipe.id: point}))
     named = [f"{recipe.id}@{name}" for name in settings]
     if len(settings) < len(sweep.points):
@@ -182,21 +187,40 @@ def _with_variants_of(
             each: {} for each in order(lab.project) if each in _downstream(_originals(lab.project), named)
         } | settings
     for identity in named:
-        _refuse_other(lab.project, f"{identity}@{name}", overrides[identity], options)
+        _refuse_other(lab, f"{identity}@{name}", overrides[identity], options)
     varied = msgspec.structs.replace(lab, variations=merged(lab.variations, Variation(name, settings)))
     return varied.read_anew(), [f"{identity}@{name}" for identity in named]
 
 
-def _refuse_other(project: Project, identity: str, settings: Mapping[str, Any], options: Options) -> None:
-    """Refuse to replace the results of a variant that has other settings.
+def _refuse_other(lab: Lab, identity: str, settings: Mapping[str, Any], options: Options) -> None:
+    """Refuse to replace the results of a variant that has other settings, or unknown ones.
 
     Raises:
         UsageError: it would, and was not told to.
     """
-    stored = project.experiments.get(identity)
-    if stored and stored.variant and stored.variant.settings != settings and not options.replace:
+    known = lab.project.experiments
+    if identity in known and not options.replace:
+        refuse_to_replace(identity, known[identity].variant, settings)
+    elif os.path.lexists(lab.outputs / identity / NAME) and not options.replace:
         raise UsageError(
-            f"{identity} is there already, with {written(stored.variant.settings)}; choose another name with --as, or "
+            f"{identity} is there already, with a manifest that cannot be read; {restoring(lab.outputs / identity / NAME)}, "
+            "choose another name with --as, or replace its results with --replace"
+        )
+    if same := next((each for each in known if each != identity and folded(each) == folded(identity)), ""):
+        raise UsageError(
+            f"{identity}: {same} is there already, and some file systems ignore case; choose another name with --as"
+        )
+
+
+def refuse_to_replace(identity: str, stored: Variant | None, settings: Mapping[str, Any]) -> None:
+    """Refuse to replace the results of a variant that has other *settings*.
+
+    Raises:
+        UsageError: *stored* has.
+    """
+    if stored and not are_same(stored.settings, settings):
+        raise UsageError(
+            f"{identity} is there already, with {written(stored.settings)}; choose another name with --as, or "
             "replace its results with --replace"
         )
 

@@ -15,7 +15,7 @@ from darkroom.core.errors import Fault
 from darkroom.core.git import restoring
 from darkroom.core.manifest import LARGEST, NAME, is_as_written
 from darkroom.core.paths import read_plain
-from darkroom.lab.plan import FRESH, Lab, Plan, Verdict
+from darkroom.lab.plan import FRESH, Lab, Plan, Verdict, recorded_otherwise
 
 CACHE = "verified.json"
 RULE = "verify"
@@ -67,6 +67,9 @@ def _of_manifest(lab: Lab, verdict: Verdict) -> list[Fault]:
     found = []
     if is_as_written(read_plain(path, LARGEST)) is False:
         found.append(f"it was changed after a run had written it; {advice}")
+    if verdict.state == FRESH:  # the key agrees, so all that is in it has to
+        others = recorded_otherwise(verdict.recipe, manifest, verdict.parameters, verdict.inputs)
+        found += [f"it records other {each} than its key is made of; {advice}" for each in others[:1]]
     if results_digest(manifest.files) != manifest.results:
         found.append(f"its digest of the results does not fit their files; {advice}")
     return [_fault(lab, identity, message) for message in found]

@@ -21,8 +21,8 @@ from darkroom.core.errors import UnknownName, UsageError, nearest
 from darkroom.core.paths import read_toml
 from darkroom.lab.source.declared import ExperimentRecipe
 from darkroom.lab.source.discover import Project
-from darkroom.lab.source.values import parsed
-from darkroom.lab.source.variants import Settings, is_declared, name_of
+from darkroom.lab.source.values import fitted
+from darkroom.lab.source.variants import Settings, is_declared, names_of, told_apart
 
 SWEEPS = "experiments/sweeps.toml"
 MOST = 1_000  # points of a sweep
@@ -38,7 +38,7 @@ class Sweep(msgspec.Struct, frozen=True):
 
     def variants(self, recipe: ExperimentRecipe) -> dict[str, Settings]:
         """What is set for each point that is a variant, by the name of that."""
-        return {name_of(point): point for point in self.points if not is_declared(recipe, point)}
+        return names_of(point for point in self.points if not is_declared(recipe, point))
 
 
 def declared_sweep(root: Path, project: Project, name: str) -> Sweep:
@@ -63,7 +63,7 @@ def declared_sweep(root: Path, project: Project, name: str) -> Sweep:
         known = [identity for identity in project.experiments if "@" not in identity]
         raise UnknownName(f"{where}: no experiment {table['experiment']!r}{nearest(table['experiment'], known)}")
     points = [*_of_grid(where, table.get("grid", {}), recipe), *_of_list(where, table.get("points", []), recipe)]
-    once = list({name_of(point): point for point in points}.values())
+    once = list({told_apart(point): point for point in reversed(points)}.values())[::-1]
     if not once:
         raise UsageError(f"{where} has no points; write grid = {{ seed = [1, 2, 3] }}")
     return Sweep(name, recipe.id, tuple(once))
@@ -95,10 +95,4 @@ def _value(where: str, recipe: ExperimentRecipe, name: str, value: Any) -> Any:
     if name not in known:
         offer = nearest(name, known) or f"; it has {', '.join(known) or 'none'}"
         raise UnknownName(f"{where}: {recipe.id} has no parameter {name!r}{offer}")
-    text = value if isinstance(value, str) else repr(_tuples(value))
-    return parsed(f"{where}: {name} = {value!r}", text, known[name].annotation)
-
-
-def _tuples(value: Any) -> Any:
-    """Lists of TOML as the tuples that parameters are."""
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+    return fitted(f"{where}: {name} = {value!r}", value, known[name].annotation)

@@ -7,6 +7,8 @@ all that depends on it. A variant exists if it has outputs, or is asked for; its
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -95,16 +97,69 @@ def _varied(recipe: Any, name: str, settings: Settings, members: Collection[str]
 
 
 def is_declared(recipe: Any, settings: Settings) -> bool:
-    """Whether an experiment has these parameters as it is declared."""
-    declared = {each.name: each.value for each in recipe.parameters}
-    return all(type(declared[name]) is type(value) and declared[name] == value for name, value in settings.items())
+    """Whether an experiment has these parameters as it is declared; 5 is 5.0 where only a float is meant."""
+    import ast
+
+    from darkroom.lab.source.values import as_float
+
+    declared = {
+        each.name: as_float(each.value, ast.parse(each.annotation, mode="eval").body) for each in recipe.parameters
+    }
+    return are_same({name: declared[name] for name in settings}, settings)
+
+
+def are_same(one: Settings, other: Settings) -> bool:
+    """Whether settings are equal, in value and in type: 1 is neither 1.0 nor True."""
+    return told_apart(one) == told_apart(other)
+
+
+def told_apart(settings: Settings) -> str:
+    """Settings as a text that differs where they do."""
+    return json.dumps(settings, sort_keys=True)
+
+
+def lost(recipe: Any, inputs: Collection[str], known: Collection[str]) -> str:
+    """What a variant was made with and is no longer there, so that a run would make something else; "" if there is nothing.
+
+    Args:
+        recipe: the variant as it would be run now.
+        inputs: of its stored results.
+        known: the ids of all experiments and variants.
+    """
+    if recipe.variant is None:
+        return ""
+    base = recipe.id.removesuffix(f"@{recipe.variant.name}")
+    if gone := sorted(recipe.variant.settings.keys() - {each.name for each in recipe.parameters}):
+        return f"{written(recipe.variant.settings)}, and {base} has no parameter {gone[0]!r} any longer"
+    upstreams = (each.partition(":")[2] for each in inputs)
+    if gone := sorted(each for each in upstreams if each.endswith(f"@{recipe.variant.name}") and each not in known):
+        return f"results of {gone[0]}, which is not there any longer"
+    if not recipe.variant.settings and not any(each.endswith(f"@{recipe.variant.name}") for each in recipe.upstreams):
+        return "results of another variant, which is not there any longer"
+    return ""
 
 
 def name_of(settings: Settings) -> str:
     """A name for a variant with *settings*, such as ``epochs-3_rate-0.001``; a long one ends in a digest."""
-    name = "_".join(f"{key}-{_in_name(value)}" for key, value in settings.items())
-    if len(name) <= _LONGEST:
-        return name
+    name = "_".join(f"{_in_name(key)}-{_in_name(value)}" for key, value in settings.items())
+    return name if len(name) <= _LONGEST else _with_digest(name, settings)
+
+
+def names_of(points: Iterable[Settings]) -> dict[str, Settings]:
+    """Variants with different settings by their names; of those that would be called alike, each ends in a digest.
+
+    Some file systems ignore case.
+    """
+    points = list(points)
+    names = [name_of(point) for point in points]
+    count = Counter(map(folded, names))
+    return {
+        name if count[folded(name)] == 1 else _with_digest(name, point): point
+        for name, point in zip(names, points, strict=True)
+    }
+
+
+def _with_digest(name: str, settings: Settings) -> str:
     return f"{name[: _LONGEST - 9].rstrip('-_.')}-{sha256(repr(sorted(settings.items())).encode()).hexdigest()[:8]}"
 
 

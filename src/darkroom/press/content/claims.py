@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from darkroom.core.patterns import lazy_pattern
@@ -19,6 +20,7 @@ _COMPARED: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
 }  # fmt: skip
+_CONDITIONS = (ast.Compare, ast.BoolOp)
 _COMBINED: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
 }  # fmt: skip
@@ -51,10 +53,17 @@ class Condition:
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             said = error.msg if isinstance(error, SyntaxError) else error
             raise Unknown(f"this claim cannot be read ({said}); {_WRITE}") from None
-        if not isinstance(self._tree, ast.Compare | ast.BoolOp | ast.UnaryOp):
-            raise Unknown(f"{self.text!r} is not a condition; {_WRITE}")
-        if not self.calls:
-            raise Unknown(f"{self.text!r} has no metric(...) or param(...), so no run can change it; {_WRITE}")
+        for each in _compared(self._tree):
+            said = ast.unparse(each) if each is not self._tree else self.text
+            if not isinstance(each, ast.Compare):
+                raise Unknown(f"{said!r} is not a condition; {_WRITE}")
+            sides = [each.left, *each.comparators]
+            if not any(True for _ in _calls(each)):
+                raise Unknown(f"{said!r} has no metric(...) or param(...), so no run can change it; {_WRITE}")
+            if same := next((one for one, other in pairwise(map(ast.unparse, sides)) if one == other), ""):
+                raise Unknown(f"{said!r} compares {same} with itself, so no run can change it; {_WRITE}")
+            if any(isinstance(part, _CONDITIONS) or _is_not(part) for side in sides for part in ast.walk(side)):
+                raise Unknown(f"{said!r} compares a condition with something; {_WRITE}")
 
     def check(self, value_of: Callable[[Call], Value]) -> None:
         """Check that it holds; *value_of* gives the number of a call.
@@ -81,11 +90,12 @@ class Condition:
                 values = [inner(each) for each in node.values]
                 value = all(values) if isinstance(node.op, ast.And) else any(values)
             case ast.UnaryOp():
-                value = not inner(node.operand) if isinstance(node.op, ast.Not) else -inner(node.operand)
+                value = not inner(node.operand) if isinstance(node.op, ast.Not) else -_number(inner(node.operand))
             case ast.BinOp():
-                value = _COMBINED[type(node.op)](inner(node.left), inner(node.right))
+                value = _COMBINED[type(node.op)](_number(inner(node.left)), _number(inner(node.right)))
             case ast.Compare():
                 values = [inner(each) for each in (node.left, *node.comparators)]
+                _check_kinds(values)
                 pairs = zip(node.ops, values, values[1:], strict=False)
                 value = all(_COMPARED[type(way)](one, other) for way, one, other in pairs)
             case ast.Constant():
@@ -98,6 +108,44 @@ class Condition:
                 value = value_of(call)
                 shown.append(f"{ast.unparse(node)} = {show(value)}")
         return value
+
+
+def _compared(node: ast.expr) -> Iterator[ast.expr]:
+    """The parts that a condition combines by ``and``, ``or`` and ``not``."""
+    match node:
+        case ast.BoolOp():
+            for each in node.values:
+                yield from _compared(each)
+        case ast.UnaryOp(op=ast.Not()):
+            yield from _compared(node.operand)
+        case _:
+            yield node
+
+
+def _is_not(node: ast.AST) -> bool:
+    return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+
+
+def _number(value: Any) -> Any:
+    """*value*, if it can be calculated with; a text times a number would be a long text.
+
+    Raises:
+        TypeError: it is no number.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{str(value)[:40]!r} is no number")
+    return value
+
+
+def _check_kinds(values: Sequence[Any]) -> None:
+    """Refuse to compare, such as a number and a text, which always differ.
+
+    Raises:
+        TypeError: two values are not of one kind.
+    """
+    kinds = {"number" if isinstance(each, int | float) else type(each).__name__ for each in values if each is not None}
+    if len(kinds) > 1:
+        raise TypeError(f"{' and '.join(repr(str(each)[:40]) for each in values)} are not of one kind")
 
 
 def _calls(node: ast.expr) -> Iterator[Call]:
