@@ -18,7 +18,7 @@ import pytest
 
 from darkroom.core.errors import DarkroomError, UnknownName, UsageError
 from darkroom.core.manifest import NAME
-from darkroom.lab.comparing.differences import ComparedOutputs, Comparison, compared
+from darkroom.lab.comparing.differences import ComparedOutputs, Comparison, MetricDifference, compared
 from darkroom.lab.comparing.page import as_page
 from darkroom.lab.comparing.pictures import difference
 from darkroom.lab.comparing.sides import given
@@ -112,6 +112,8 @@ def test_numbers_of_other_types_and_without_a_ratio(outputs: Path) -> None:
     best = found.metrics[0]
     assert (best.absolute, best.relative) == (4.0, None)
     assert all(each.absolute is None for each in found.metrics[1:])
+    close = MetricDifference("huge", "", 10**400, 10**400 + 1)
+    assert (close.absolute, close.relative) == (1.0, None)
     assert "5.0 -> 5" in as_text(_report(outputs, str(outputs.parent / "copy/part_b/a"), "part_b/a"))
 
 

@@ -153,3 +153,79 @@ def test_a_column_is_plotted_over_another(swept: Project) -> None:
 def test_ticks_stand_at_round_values(least: float, most: float, values: list[float]) -> None:
     """At most six, within the range."""
     assert round_values(least, most) == pytest.approx(values)
+
+
+def _runs(project: Project, values: list[object], **metrics: object) -> None:
+    for number, value in enumerate(values):
+        project.outputs.add(
+            f"part_a/draw@v{number}" if number else "part_a/draw",
+            {"it": plot()},
+            metrics={"psnr": 20.0, **{name: found[number] for name, found in metrics.items()}},
+            parameters={"at": value, "seed": 1},
+            **({"settings": {"at": value}} if number else {}),
+        )
+
+
+HOSTILE = "\"'><script>alert(1)</script>{{ 1 }}&amp;"
+
+
+def test_values_that_differ_look_different(project: Project) -> None:
+    """More digits, quotes or numbers where the usual text is the same; long ones are cut; nothing is markup."""
+    values = [0.12341, 0.12342, -1e-4, 1, "1", True, "yes", None, "none", "x" * 300 + "a", "x" * 300 + "b", HOSTILE]
+    _runs(project, values)
+    project.page('{{ sweep("part_a/draw/it", over="at") }}\n\n{{ runs("part_a/draw") }}')
+    project.build()
+    html = project.html()
+    labels = re.findall(r'<input type="radio"[^>]*> ([^<]*)</label>', html)
+    assert len(labels) == len(set(labels)) == len(values)
+    assert {"−10⁻⁴", "0.12341", "0.12342", "1", "&#34;1&#34;", "true", "&#34;yes&#34;", "null", "&#34;none&#34;"} <= {
+        *labels
+    }
+    assert all(len(label) < 200 for label in labels)
+    titles = re.findall(r'<g class="run[^"]*" data-run="\d+"><title>([^<]*)', html)
+    assert len(set(titles)) == len(values)
+    assert "<script>alert" not in html
+    assert len(re.findall(r"<polyline", html)) == len(values)
+
+
+def test_runs_with_the_same_values_stand_once_in_a_sweep(project: Project) -> None:
+    """Such as 5 and 5.0, or two variants that differ in nothing."""
+    _runs(project, [5, 5.0, 6, 6])
+    project.page('{{ sweep("part_a/draw/it", over="at") }}')
+    project.build()
+    assert 'data-sweep="0 1"' in project.html()
+
+
+def test_extreme_numbers_are_listed_and_have_places(project: Project) -> None:
+    """Numbers that a plot has no scale for are words in it; close ones have as many digits as they need."""
+    _runs(
+        project,
+        [0.9, -1e-320, 1e-320],
+        huge=[10**400, 1.7e308, -1.7e308],
+        close=[1000.01, 1000.02, 1000.03],
+        large=[123456.7, 2e6, -1.0],
+    )
+    project.page('{{ runs("part_a/draw") }}')
+    project.build()
+    svg = project.html().partition('<svg class="runs-plot"')[2].partition("</svg>")[0]
+    assert "nan" not in svg
+    assert "inf" not in svg
+    assert {"1000.01", "1000.03", "−1", "2 × 10⁶"} <= set(re.findall(r'text-anchor="middle">([^<]*)</text>', svg))
+    project.page('{{ runs("part_a/draw", x="at", y="close") }}')
+    project.build()
+    svg = project.html().partition('<svg class="runs-plot"')[2].partition("</svg>")[0]
+    ticks = re.findall(r'text-anchor="end">([^<]*)</text>', svg)[:-1]
+    assert len(set(ticks)) == len(ticks) > 2
+
+
+def test_a_sweep_over_what_differs_follows_runs_that_have_not_drawn_it(project: Project) -> None:
+    """They say over what it goes."""
+    _runs(project, [1, 2])
+    project.page('{{ sweep("part_a/draw/it") }}')
+    project.build()
+    project.outputs.add("part_a/draw@more", {}, parameters={"at": 1, "seed": 2}, settings={"seed": 2})
+    project.build()
+    assert re.findall(r'<p class="heading">([^<]*)</p>\n<figure', project.html()) == [
+        "at = 1; seed = 1",
+        "at = 2; seed = 1",
+    ]

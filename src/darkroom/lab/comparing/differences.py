@@ -47,7 +47,9 @@ class MetricDifference(msgspec.Struct, frozen=True):
         found = self.absolute
         if found is None or not self.a:
             return None
-        return found / abs(float(self.a))
+        with suppress(OverflowError):
+            return found / abs(float(self.a))
+        return None
 
 
 class FileDifference(msgspec.Struct, frozen=True):

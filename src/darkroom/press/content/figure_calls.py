@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, ClassVar
 
@@ -139,6 +140,11 @@ class SweepCall(FigureCall):
             NotRun: they are not named, and it has been run with only one set of parameters.
         """
         return parameters_over(catalogue, self.name, str(self.options.get("over", "")))
+
+    def depends(self, url: str, facts: Facts, digest: Callable[[Path], str]) -> Iterator[str]:
+        yield from super().depends(url, facts, digest)
+        with suppress(Unknown, NotRun):  # which runs that have not drawn it can change
+            yield repr(self.over(facts.index.catalogue))
 
     def beside(self, catalogue: Catalogue) -> tuple[StoredExperiment, ...]:
         """The other runs that have drawn it."""

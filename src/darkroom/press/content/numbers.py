@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import html
+import json
 import re
+from collections import Counter
+from collections.abc import Sequence
 
 from darkroom.core.patterns import lazy_pattern
 from darkroom.press.content.calls import Unknown
 from darkroom.press.content.estimates import Estimate
+
+_LONGEST_LABEL = 80  # characters
 
 Value = float | int | str | bool | None | list[object] | dict[str, object]
 
@@ -63,6 +68,41 @@ def as_html(text: str) -> str:
 
     shown = re.sub(r"(?<![\w−])-(?=\d)", "−", _EXPONENT.sub(power, html.escape(text)))
     return shown.replace(" ± ", "&nbsp;±&nbsp;")
+
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def as_plain(text: str) -> str:
+    """A shown number where no markup can stand, as in SVG and in attributes: ``−2.5 × 10⁻⁴``."""
+
+    def power(found: re.Match[str]) -> str:
+        factor = found[1].removesuffix("1") if found[1] in {"1", "-1"} else f"{found[1]} × "
+        return f"{factor}10{str(int(found[2])).translate(_RAISED)}"
+
+    return re.sub(r"(?<![\w−])-(?=\d)", "−", _EXPONENT.sub(power, text))
+
+
+def distinct(values: Sequence[Value]) -> list[str]:
+    """Each of *values* as plain text; those that differ are told apart, by more digits or quotes if that is needed."""
+    short = {key: _cut(show(value)) for value in values for key in [told_apart(value)]}
+    count = Counter(short.values())
+    exact = {key: text if count[text] == 1 else _cut(key) for key, text in short.items()}
+    again = Counter(exact.values())
+    numbered = {
+        key: text if again[text] == 1 else f"{text} ({number})" for number, (key, text) in enumerate(exact.items(), 1)
+    }
+    return [numbered[told_apart(value)] for value in values]
+
+
+def told_apart(value: Value) -> str:
+    """A value as JSON has it, which differs for different values; a float that is whole is an integer."""
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
+    return json.dumps(int(value) if whole else value, ensure_ascii=False)  # type: ignore[arg-type]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"
 
 
 _TEX = lazy_pattern(r"[\\{}$&#_^~]")

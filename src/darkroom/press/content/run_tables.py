@@ -3,35 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from math import ceil, floor, isfinite, log10
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from darkroom.core.errors import nearest
 from darkroom.press.content.calls import Unknown, listed
 from darkroom.press.content.catalogue import StoredExperiment
-from darkroom.press.content.numbers import show
+from darkroom.press.content.numbers import as_plain, distinct, show, told_apart
 from darkroom.press.content.runs import columns_of, differing, grid_of
 
 MOST_AXES = 16
 _WIDTH, _HEIGHT = 720.0, 300.0
 _TOP, _BOTTOM, _SIDE = 44.0, 24.0, 56.0
 _STEPS = (1, 2, 5, 10, 20)
+_LARGEST = 1e300  # of a number in a plot
 
 
-class Column(msgspec.Struct, frozen=True):
-    """One column: its name, whether it is a parameter, and a value for each run, None where there is none."""
+class Column(msgspec.Struct, frozen=True, dict=True):
+    """One column: its name, whether it is a parameter, and a value for each run, UNSET where there is none."""
 
     name: str
     is_parameter: bool
     values: tuple[Any, ...]
 
+    @cached_property
+    def texts(self) -> list[str]:
+        """Its values as readers see them; parameters that differ look different."""
+        found = [value for value in self.values if value is not UNSET]
+        texts = iter(distinct(found) if self.is_parameter else map(show, found))
+        return [next(texts) if value is not UNSET else "" for value in self.values]
+
+    def has(self, row: int) -> bool:
+        """Whether a run has a value."""
+        return self.values[row] is not UNSET
+
     @property
     def is_numeric(self) -> bool:
-        """Whether all its values are finite numbers."""
-        return any(value is not None for value in self.values) and all(
-            value is None or _is_finite(value) for value in self.values
+        """Whether all its values are numbers that can be plotted."""
+        return any(value is not UNSET for value in self.values) and all(
+            value is UNSET or _is_finite(value) for value in self.values
         )
 
 
@@ -62,7 +76,11 @@ class RunTable(msgspec.Struct, frozen=True):
 
     def label(self, row: int) -> str:
         """What tells a run from the others: ``gamma = 5, seed = 1``."""
-        own = [f"{column.name} = {show(column.values[row])}" for column in self.columns if column.is_parameter]
+        own = [
+            f"{column.name} = {as_plain(column.texts[row])}"
+            for column in self.columns
+            if column.is_parameter and column.has(row)
+        ]
         return ", ".join(own) or self.runs[row].id
 
 
@@ -125,8 +143,11 @@ def table_of(runs: Sequence[StoredExperiment], wanted: Sequence[str]) -> RunTabl
     own = differing(runs)
     runs = [point.experiment for point in grid_of(runs, own).points]
     settings = [each.manifest.parameters for each in runs if each.manifest]
-    columns = [Column(name, True, tuple(each.get(name) for each in settings)) for name in own]
-    columns += [Column(name, False, tuple(values)) for name, values in columns_of(runs, wanted).items()]
+    columns = [Column(name, True, tuple(each.get(name, UNSET) for each in settings)) for name in own]
+    columns += [
+        Column(name, False, tuple(UNSET if value is None else value for value in values))
+        for name, values in columns_of(runs, wanted).items()
+    ]
     return RunTable(tuple(runs), tuple(columns))
 
 
@@ -150,7 +171,7 @@ def _parallel(table: RunTable, columns: Sequence[Column]) -> RunPlot:
     for row, run in enumerate(table.runs):
         pieces: list[list[str]] = [[]]
         for at, column, (height, _) in zip(places, columns, scales, strict=True):
-            if column.values[row] is None:
+            if not column.has(row):
                 pieces.append([])
             else:
                 pieces[-1].append(f"{at:.4g},{height(column.values[row]):.4g}")
@@ -163,18 +184,28 @@ def _heights(column: Column) -> tuple[Callable[[Any], float], tuple[Tick, ...]]:
     """Where the values of a column stand on its axis, and the ticks at its ends, or at each of its words."""
     low, high = _HEIGHT - _BOTTOM, _TOP
     if column.is_numeric:
-        found = [value for value in column.values if value is not None]
+        found = [value for value in column.values if value is not UNSET]
         least, most = min(found), max(found)
         if least == most:
             middle = (low + high) / 2
-            return lambda value: middle, (Tick(middle, _shown(least)),)
+            return lambda value: middle, (Tick(middle, *_shown(least)),)
+        ends = _shown(least, most)
         return lambda value: low + (high - low) * (value - least) / (most - least), (
-            Tick(low, _shown(least)),
-            Tick(high, _shown(most)),
+            Tick(low, ends[0]),
+            Tick(high, ends[1]),
         )
-    words = list(dict.fromkeys(show(value) for value in column.values if value is not None))
+    words = list(
+        dict.fromkeys(text for value, text in zip(column.values, column.texts, strict=True) if value is not UNSET)
+    )
     spread = {word: low + (high - low) * (number + 0.5) / len(words) for number, word in enumerate(words)}
-    return lambda value: spread[show(value)], tuple(Tick(at, _short(word)) for word, at in spread.items())
+    places = {
+        told_apart(value): spread.get(text)
+        for value, text in zip(column.values, column.texts, strict=True)
+        if value is not UNSET
+    }
+    return lambda value: places[told_apart(value)] or low, tuple(
+        Tick(at, _short(as_plain(word))) for word, at in spread.items()
+    )
 
 
 def _scatter(table: RunTable, x: Column, y: Column) -> RunPlot:
@@ -182,12 +213,12 @@ def _scatter(table: RunTable, x: Column, y: Column) -> RunPlot:
     lines = [
         Line(
             row,
-            f"{table.label(row)}: {y.name} = {show(y.values[row])}",
+            f"{table.label(row)}: {y.name} = {as_plain(y.texts[row])}",
             (f"{across[0](x.values[row]):.4g},{along[0](y.values[row]):.4g}",),
             run.variant is None,
         )
         for row, run in enumerate(table.runs)
-        if x.values[row] is not None and y.values[row] is not None
+        if x.has(row) and y.has(row)
     ]
     axes = (PlotAxis(_HEIGHT - 44, x.name, across[1]), PlotAxis(_SIDE + 8, y.name, along[1]))
     return RunPlot(True, _WIDTH, _HEIGHT, axes, tuple(sorted(lines, key=lambda line: line.is_declared)))
@@ -195,7 +226,7 @@ def _scatter(table: RunTable, x: Column, y: Column) -> RunPlot:
 
 def _scale(column: Column, start: float, end: float) -> tuple[Callable[[Any], float], tuple[Tick, ...]]:
     """Where the values of a column stand between *start* and *end*, and its ticks, at round values."""
-    found = [float(value) for value in column.values if value is not None]
+    found = [float(value) for value in column.values if value is not UNSET]
     least, most = min(found), max(found)
     margin = 0.04 * (most - least) or abs(most) / 10 or 1.0
     least, most = least - margin, most + margin
@@ -203,7 +234,8 @@ def _scale(column: Column, start: float, end: float) -> tuple[Callable[[Any], fl
     def place(value: float) -> float:
         return start + (end - start) * (value - least) / (most - least)
 
-    return place, tuple(Tick(place(value), _shown(value)) for value in round_values(least, most))
+    ticks = round_values(least, most)
+    return place, tuple(Tick(place(value), text) for value, text in zip(ticks, _shown(*ticks), strict=True))
 
 
 def round_values(least: float, most: float, count: int = 6) -> list[float]:
@@ -219,11 +251,11 @@ def round_values(least: float, most: float, count: int = 6) -> list[float]:
 
 
 def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
 
 
-def _shown(value: float) -> str:
-    return show(value).replace("-", "−")
+def _shown(*values: float) -> list[str]:
+    return [as_plain(text) for text in distinct(values)]
 
 
 def _short(word: str) -> str:

@@ -10,8 +10,8 @@ import msgspec
 from darkroom.core.errors import nearest
 from darkroom.core.manifest import Manifest
 from darkroom.press.content.calls import NotRun, Unknown, listed
-from darkroom.press.content.catalogue import Catalogue, StoredExperiment
-from darkroom.press.content.numbers import show
+from darkroom.press.content.catalogue import FRESH, Catalogue, StoredExperiment
+from darkroom.press.content.numbers import as_plain, distinct
 
 MOST_POINTS = 100  # of a sweep that a page shows
 _MOST_BUTTONS = 3  # more numbers than these are chosen with a slider
@@ -62,11 +62,18 @@ def runs_of(catalogue: Catalogue, identity: str) -> tuple[StoredExperiment, ...]
 
 
 def swept(catalogue: Catalogue, name: str, over: Sequence[str]) -> tuple[StoredExperiment, ...]:
-    """The runs that have drawn the figure called *name* and that differ from the declared one in *over* alone."""
+    """The runs that have drawn the figure called *name* and that differ from the declared one in *over* alone.
+
+    Of several with the same values there is the first, or one that is up to date.
+    """
     owner, _, figure = name.rpartition("/")
     drawn = [each for each in runs_of(catalogue, owner) if each.drawn(figure)]
     rest = [_without(each.manifest, over) for each in drawn if each.manifest]
-    return tuple(each for each, other in zip(drawn, rest, strict=True) if other == rest[0])
+    alike = [each for each, other in zip(drawn, rest, strict=True) if other == rest[0]]
+    found: dict[tuple[bytes, ...], StoredExperiment] = {}
+    for each in (*alike[:1], *sorted(alike[1:], key=lambda each: each.state != FRESH)):
+        found.setdefault(tuple(_key(_parameters(each).get(parameter)) for parameter in over), each)
+    return tuple(each for each in alike if each in found.values())
 
 
 def parameters_over(catalogue: Catalogue, name: str, written: str) -> tuple[str, ...]:
@@ -117,7 +124,7 @@ def grid_of(runs: Sequence[StoredExperiment], over: Sequence[str]) -> SweepGrid:
     axes = []
     for name, column in zip(over, columns, strict=True):
         found = [msgspec.json.decode(key) for key in column]
-        axes.append(SweepAxis(name, tuple(show(value) for value in found), all(map(_numbers, found))))
+        axes.append(SweepAxis(name, tuple(map(as_plain, distinct(found))), all(map(_numbers, found))))
     return SweepGrid(
         tuple(axes), tuple(Point(runs[number], places[number]) for number in order), order.index(0) if order else 0
     )
