@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
 import zipfile
@@ -9,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from darkroom.core.manifest import is_as_written, load
 
 from .workshop import EVERYTHING, Workshop, make
 
@@ -157,3 +161,31 @@ def test_what_holds_no_outputs_is_refused(here: Workshop) -> None:
     assert said.startswith(
         "import --runs takes outputs with the record of their runs; leave out everything but --force"
     )
+
+
+def test_variants_are_taken_as_well(_away: Workshop, here: Workshop, tmp_path: Path) -> None:
+    """They are declared nowhere but where they were run; those of other settings are kept."""
+    other = _away.copied(tmp_path / "other")
+    other.call("run", "part_x/base", "--set", "seed=2", "--as", "trial", "--downstream")
+
+    done = here.call("import", "--runs", str(other.outputs))
+
+    assert "part_x/derived@trial  stored" in done.stdout
+    states = json.loads(here.call("status", "--json").stdout)
+    assert {each["state"] for each in states if "@trial" in each["id"]} == {"fresh"}
+    other.call("run", "part_x/base", "--set", "seed=3", "--as", "trial", "--replace")
+    said = here.call("import", "--runs", str(other.outputs), code=2).stderr
+    assert "part_x/base@trial is there already, with seed=2" in said
+    kept = load(here.outputs / "part_x/base@trial")
+    assert kept
+    assert kept.parameters["seed"] == 2
+
+
+def test_what_was_edited_elsewhere_is_known_here(_away: Workshop, here: Workshop, tmp_path: Path) -> None:
+    """No digest of this clone says that it is whole."""
+    other = _away.copied(tmp_path / "other")
+    path = other.outputs / "part_x/base/manifest.json"
+    path.write_text(re.sub(r'"peak_memory_bytes": \d+', '"peak_memory_bytes": 5', path.read_text()))
+    here.call("import", "--runs", str(other.outputs))
+    assert is_as_written((here.outputs / "part_x/base/manifest.json").read_bytes()) is False
+    assert is_as_written((here.outputs / "part_x/derived/manifest.json").read_bytes()) is True

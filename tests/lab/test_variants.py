@@ -230,6 +230,25 @@ def test_a_variant_of_results_that_are_gone_is_kept(workshop: Workshop) -> None:
     assert _states(workshop)["part_x/derived@other"] == "fresh"
 
 
+def test_what_depends_on_a_variant_is_not_replaced_by_one_of_its_name(workshop: Workshop) -> None:
+    """It was run with other settings; nothing is run."""
+    workshop.call("run", "part_x/derived", "--set", "factor=2", "--as", "trial")
+    refused = workshop.call("run", "part_x/base", "--set", "seed=2", "--as", "trial", "--downstream", code=2)
+    assert "part_x/derived@trial is there already, with factor=2.0" in refused.stderr
+    assert "part_x/base@trial" not in _states(workshop)
+
+
+def test_a_model_that_is_called_like_a_variant_leaves_its_results(drawing: Workshop) -> None:  # noqa: F811
+    """They would become those of the model."""
+    drawing.call("run", "part_z/drawn", "--set", "steps=8", "--as", "other")
+    before = _bytes(drawing.outputs / "part_z/drawn@other")
+    models = drawing.root / "experiments/models.toml"
+    models.write_text(models.read_text().replace("[hubbed]", "[other]").replace("hubbed.", "other."))
+    refused = drawing.call("run", "part_z/drawn", "--model", "other", code=2)
+    assert "part_z/drawn@other is a variant, with steps=8, and 'other' has become a model" in refused.stderr
+    assert _bytes(drawing.outputs / "part_z/drawn@other") == before
+
+
 def test_two_runs_that_give_a_name_to_different_settings(workshop: Workshop) -> None:
     """The second one finds the results of the first when it may start, and leaves them."""
     chosen = choose(workshop.lab(), ["part_x/base"], Options(settings=("steps=6",), variant="trial"))

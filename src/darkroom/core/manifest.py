@@ -292,12 +292,20 @@ def foreign_digest(folder: Path) -> str:
     What is written from such a manifest keeps it, so that an edit does not become part of a record that looks whole.
     """
     try:
-        content = read_plain(folder / NAME, LARGEST)
-        if is_as_written(content) is not False:
-            return ""
-        return msgspec.json.decode(content, type=_Digested).sha256 or _NO_DIGEST
-    except (OSError, ValueError, msgspec.DecodeError):  # reported by those who read it
+        return digest_of_others(read_plain(folder / NAME, LARGEST))
+    except (OSError, ValueError):  # reported by those who read it
         return ""
+
+
+def digest_of_others(content: bytes) -> str:
+    """The same of a manifest's *content*.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    if is_as_written(content) is not False:
+        return ""
+    return msgspec.json.decode(content, type=_Digested).sha256 or _NO_DIGEST
 
 
 _NO_DIGEST = "0" * 64

@@ -10,20 +10,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
+import msgspec
+
 from darkroom.core.errors import DamagedOutputs, UsageError, nearest
-from darkroom.core.manifest import NAME, Manifest, StoredFile, decode, is_temporary
+from darkroom.core.manifest import NAME, Manifest, StoredFile, decode, digest_of_others, is_temporary
 from darkroom.lab.importing.files import Faults, Given, collect
 from darkroom.lab.outputs.folders import OutputFolder
 from darkroom.lab.outputs.locking import locked
 from darkroom.lab.outputs.results import store_file
 from darkroom.lab.plan import FRESH, Lab, order
 from darkroom.lab.running import draw
+from darkroom.lab.running.selection import refuse_other
+from darkroom.lab.source.variants import Variation, check_name, lost, merged, with_variations
 
 MOST_FILES = 20_000
 
 
 class _Found(NamedTuple):
     manifest: Manifest
+    digest: str  # of the manifest, if it is not that of its file
     folder: str
     files: Mapping[str, bytes]
 
@@ -53,6 +58,7 @@ def take_outputs(lab: Lab, paths: Sequence[str], *, force: bool) -> Taken:
     found = {each.manifest.experiment: each for each in _folders(given, faults)}
     if not found and not faults:
         faults.append(f"{', '.join(paths)}: no outputs of experiments, which are folders with a {NAME}")
+    lab = _with_variants(lab, found, faults, force=force)
     verdicts = lab.planner().plan().verdicts
     fresh = [name for name in found if name in verdicts and verdicts[name].state == FRESH]
     left = [name for name in fresh if not force or _is_same(found[name].manifest, verdicts[name].manifest)]
@@ -95,7 +101,26 @@ def _folders(given: Sequence[Given], faults: Faults) -> Iterator[_Found]:
             elif content is not None or not is_temporary(manifest, file.path):
                 what = "is missing" if content is None else "differs from its manifest"
                 faults.add(f"{folder}{file.path}", f"{what}; pack the whole folder again")
-        yield _Found(manifest, folder, files)
+        yield _Found(manifest, digest_of_others(each.content), folder, files)
+
+
+def _with_variants(lab: Lab, found: Mapping[str, _Found], faults: Faults, *, force: bool) -> Lab:
+    """The project with the variants among what was found, which exist only where they were run."""
+    variations = lab.variations
+    for name, each in found.items():
+        variant = each.manifest.variant
+        base = name.removesuffix(f"@{variant.name}") if variant else ""
+        if variant is None or base not in lab.project.experiments:
+            continue
+        try:
+            check_name(variant.name, [model.name for model in lab.project.models])
+            refuse_other(lab, name, variant.settings, replace=force)
+        except UsageError as error:
+            said = str(error).partition("; choose")[0]
+            faults.add(each.folder, f"{said}; {'leave it out' if force else '--force replaces it, if its name fits'}")
+            continue
+        variations = merged(variations, Variation(variant.name, {base: variant.settings}))
+    return msgspec.structs.replace(lab, variations=variations, project=with_variations(lab.project, variations))
 
 
 def _stored(manifest: Manifest) -> Iterator[StoredFile]:
@@ -118,6 +143,9 @@ def _check(lab: Lab, found: Mapping[str, _Found], faults: Faults) -> None:
                 each.folder or name, f"no experiment {name!r} is declared here{nearest(name, known)}; leave it out"
             )
             continue
+        if gone := lost(known[name], each.manifest.inputs, known):
+            faults.add(each.folder, f"it was run with {gone}; leave it out")
+            continue
         reasons = planner.changes(known[name], each.manifest)
         if reasons is None:
             lacking = ", ".join(dict.fromkeys(known[name].upstreams))
@@ -132,5 +160,5 @@ def _store(place: OutputFolder, found: _Found) -> None:
         folder = place.fresh_next()
         for path, content in found.files.items():
             store_file(folder, path, content)
-        draw.write_manifest(folder, found.manifest)
+        draw.write_manifest(folder, found.manifest, found.digest)
         place.publish()

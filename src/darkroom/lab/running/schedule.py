@@ -30,7 +30,7 @@ from darkroom.lab.running.selection import Options, choose, refuse_to_replace, u
 from darkroom.lab.source.declared import ExperimentRecipe
 from darkroom.lab.source.edges import unpinned
 from darkroom.lab.source.models import TELL_COMMIT
-from darkroom.lab.source.variants import as_given, lost
+from darkroom.lab.source.variants import as_given, lost, written
 
 POLL_S = 2.0
 QUICK_MINUTES = 5.0  # limit for sharing a process: starting one costs seconds, and state of earlier jobs remains in it
@@ -268,7 +268,14 @@ class _Schedule:
     def _other(self, verdict: Verdict) -> UsageError | None:
         """Why a run would not give what the stored results are of: they are then kept."""
         recipe, manifest = verdict.recipe, verdict.manifest
-        if recipe.variant is None or manifest is None or self.options.replace:
+        if manifest is None or self.options.replace:
+            return None
+        if recipe.variant is None and manifest.variant is not None:
+            name, said = manifest.variant.name, written(manifest.variant.settings)
+            return UsageError(
+                f"{recipe.id} is a variant, with {said}, and {name!r} has become a model; give the model another name"
+            )
+        if recipe.variant is None:
             return None
         if gone := lost(recipe, manifest.inputs, self.lab.project.experiments):
             return UsageError(f"{recipe.id}: it was run with {gone}; its results stay, and run --set makes others")

@@ -97,7 +97,7 @@ def _of_sweep(lab: Lab, patterns: Iterable[str], options: Options) -> Choice:
     settings, variations = sweep.variants(recipe), lab.variations
     for name, point in settings.items():
         check_name(name, [model.name for model in lab.project.models])
-        _refuse_other(lab, f"{recipe.id}@{name}", point, options)
+        refuse_other(lab, f"{recipe.id}@{name}", point, replace=options.replace)
         variations = merged(variations, Variation(name, {recipe.id: point}))
     named = [f"{recipe.id}@{name}" for name in settings]
     if len(settings) < len(sweep.points):
@@ -186,22 +186,22 @@ def _with_variants_of(
         settings = {
             each: {} for each in order(lab.project) if each in _downstream(_originals(lab.project), named)
         } | settings
-    for identity in named:
-        _refuse_other(lab, f"{identity}@{name}", overrides[identity], options)
+    for identity, given in settings.items():
+        refuse_other(lab, f"{identity}@{name}", given, replace=options.replace)
     varied = msgspec.structs.replace(lab, variations=merged(lab.variations, Variation(name, settings)))
     return varied.read_anew(), [f"{identity}@{name}" for identity in named]
 
 
-def _refuse_other(lab: Lab, identity: str, settings: Mapping[str, Any], options: Options) -> None:
+def refuse_other(lab: Lab, identity: str, settings: Mapping[str, Any], *, replace: bool) -> None:
     """Refuse to replace the results of a variant that has other settings, or unknown ones.
 
     Raises:
         UsageError: it would, and was not told to.
     """
     known = lab.project.experiments
-    if identity in known and not options.replace:
+    if identity in known and not replace:
         refuse_to_replace(identity, known[identity].variant, settings)
-    elif os.path.lexists(lab.outputs / identity / NAME) and not options.replace:
+    elif os.path.lexists(lab.outputs / identity / NAME) and not replace:
         raise UsageError(
             f"{identity} is there already, with a manifest that cannot be read; {restoring(lab.outputs / identity / NAME)}, "
             "choose another name with --as, or replace its results with --replace"
