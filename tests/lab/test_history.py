@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 
 import pytest
 
@@ -45,6 +46,7 @@ def test_runs_and_redrawn_figures_are_no_edits(fresh: Workshop) -> None:
     fresh.call("run", "part_x/base")
     _commit(fresh, "drawn")
     fresh.edit("experiments/part_x/base.py", "steps: int = 3", "steps: int = 4")
+    time.sleep(1.1)  # times of runs are whole seconds
     fresh.call("run", "part_x/base")
     _commit(fresh, "run")
     assert _said(fresh) == []
@@ -61,6 +63,24 @@ def test_an_edited_record_is_named_with_its_commit(fresh: Workshop, field: str, 
     assert line.startswith("experiments/outputs/part_x/base/manifest.json:1:1 history: part_x/base: commit ")
     assert f"changed {field} from " in line
     assert f" to {value!r} without a run (it ended " in line
+
+
+@pytest.mark.parametrize("field", ["parameters", "results"])
+def test_what_a_run_was_of_is_no_other_without_a_run(fresh: Workshop, field: str) -> None:
+    """Also where a branch with another run comes between."""
+    import msgspec
+
+    path = fresh.outputs / "part_x/base"
+    _commit(fresh, "one")
+    first = load(path)
+    assert first
+    _edited(fresh, finished_at="2026-01-01T00:00:00Z", device="another machine")
+    _commit(fresh, "a run on a branch")
+    value = first.parameters | {"steps": 9} if field == "parameters" else "0" * 64
+    (path / "manifest.json").write_bytes(encode(msgspec.structs.replace(first, **{field: value})))
+    _commit(fresh, "edited")
+    (line,) = _said(fresh)
+    assert f"changed {field} from " in line
 
 
 def test_without_a_repository_there_is_no_history(fresh: Workshop) -> None:

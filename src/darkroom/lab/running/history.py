@@ -1,7 +1,7 @@
 """Asks git's history whether the record of a run was changed without a run.
 
-A run writes a manifest with a time of its own. Where two versions of a manifest in a row have the same time, and another
-device, duration or commit, somebody has edited the record.
+A run writes a manifest with a time of its own. Where two versions of a manifest have the same time, and another device,
+duration or commit, other parameters or other results, somebody has edited the record.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from darkroom.lab.plan import Lab, Plan
 RULE = "history"
 _LARGEST = 64_000_000  # bytes of a version of a manifest
 _RECORDED = ("device", "duration_s", "commit", "clean", "seed", "started_at", "peak_memory_bytes", "resumed")
+_COMPUTED = ("parameters", "results", "variant")  # beside the provenance
 # What settings of the repository could have git run is switched off.
 _GIT = (
     "git",
@@ -60,15 +60,21 @@ def _edits(top: Path, path: Path) -> Iterator[str]:
     name = os.path.relpath(path.resolve(), top.resolve()).replace(os.sep, "/")
     commits = _git(top, "log", "--format=%H", "--", name).decode().split()
     versions = [(commit, found) for commit in commits if (found := _record(top, commit, name)) is not None]
-    for (commit, now), (_, before) in pairwise(versions):
-        if now["finished_at"] != before["finished_at"]:
-            continue
-        for field in _RECORDED:
+    runs: dict[str, dict[str, Any]] = {}  # by when they ended; those of branches come one among the other
+    for commit, now in reversed(versions):
+        before = runs.get(now["finished_at"], now)
+        for field in (*_RECORDED, *_COMPUTED):
             if now.get(field) != before.get(field):
                 yield (
-                    f"commit {commit[:7]} changed {field} from {before.get(field)!r} to {now.get(field)!r} without a run "
-                    f"(it ended {now['finished_at']} in both)"
+                    f"commit {commit[:7]} changed {field} from {_short(before.get(field))} to {_short(now.get(field))} "
+                    f"without a run (it ended {now['finished_at']} in both)"
                 )
+        runs[now["finished_at"]] = now
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def _record(top: Path, commit: str, name: str) -> dict[str, Any] | None:
@@ -76,7 +82,7 @@ def _record(top: Path, commit: str, name: str) -> dict[str, Any] | None:
     try:
         size = int(_git(top, "cat-file", "-s", f"{commit}:{name}"))
         found = json.loads(_git(top, "cat-file", "blob", f"{commit}:{name}")) if size <= _LARGEST else {}
-        record = found["provenance"]
+        record = found["provenance"] | {field: found.get(field) for field in _COMPUTED}
     except (subprocess.CalledProcessError, ValueError, KeyError, TypeError):
         return None
     return record if isinstance(record, dict) and isinstance(record.get("finished_at"), str) else None
@@ -84,5 +90,5 @@ def _record(top: Path, commit: str, name: str) -> dict[str, Any] | None:
 
 def _git(folder: Path, *arguments: str) -> bytes:
     command: Sequence[str] = [*_GIT, "-C", os.fspath(folder), *arguments]
-    environment = os.environ | {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1"}
+    environment = os.environ | {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_LITERAL_PATHSPECS": "1"}
     return subprocess.run(command, check=True, capture_output=True, env=environment).stdout

@@ -145,5 +145,7 @@ class _Cache:
         drawings = {**verdict.figures, **verdict.metrics}
         manifest = self._lab.digests.of(os.fspath(self._lab.outputs / verdict.recipe.id / NAME), links=False)
         return sha256(
-            "\n".join([manifest or "", *(f"{name} {drawings[name].key}" for name in names)]).encode()
+            "\n".join(
+                [manifest or "", verdict.state, verdict.key, *(f"{name} {drawings[name].key}" for name in names)]
+            ).encode()
         ).hexdigest()

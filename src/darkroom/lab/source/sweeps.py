@@ -63,10 +63,12 @@ def declared_sweep(root: Path, project: Project, name: str) -> Sweep:
         known = [identity for identity in project.experiments if "@" not in identity]
         raise UnknownName(f"{where}: no experiment {table['experiment']!r}{nearest(table['experiment'], known)}")
     points = [*_of_grid(where, table.get("grid", {}), recipe), *_of_list(where, table.get("points", []), recipe)]
-    once = list({told_apart(point): point for point in reversed(points)}.values())[::-1]
+    once: dict[str, Settings] = {}
+    for point in points:
+        once.setdefault(told_apart(point), point)
     if not once:
         raise UsageError(f"{where} has no points; write grid = {{ seed = [1, 2, 3] }}")
-    return Sweep(name, recipe.id, tuple(once))
+    return Sweep(name, recipe.id, tuple(once.values()))
 
 
 def _of_grid(where: str, grid: Any, recipe: ExperimentRecipe) -> list[Settings]:
