@@ -12,7 +12,7 @@ from darkroom.core.manifest import load
 from darkroom.core.variant import Variant
 from darkroom.lab.running.schedule import run
 from darkroom.lab.running.selection import Options, choose
-from darkroom.lab.source.variants import name_of
+from darkroom.lab.source.variants import name_of, written
 
 from .test_models import drawing  # noqa: F401  a fixture
 from .workshop import Workshop
@@ -212,6 +212,7 @@ def test_a_variant_of_a_parameter_that_is_gone_is_kept(workshop: Workshop) -> No
     assert _states(workshop) == {"part_x/base@steps-5": "stale"}
     refused = workshop.call("run", "part_x/base@steps-5", code=2)
     assert "it was run with steps=5, and part_x/base has no parameter 'steps' any longer" in refused.stderr
+    assert workshop.call("run", "part_x/base@steps-5", "--dry-run", code=2).stderr == refused.stderr
     workshop.call("build", "--rerun", code=1)  # there are no pages
     after = load(workshop.outputs / "part_x/base@steps-5")
     assert (after.key, after.provenance) == (before.key, before.provenance)
@@ -274,6 +275,12 @@ NAMES = {
 def test_a_name_is_made_of_the_settings(name: str) -> None:
     """It can be read, and is a plain name of a folder."""
     assert name_of(NAMES[name]) == name
+
+
+def test_settings_are_shown_as_they_are_given() -> None:
+    """In one line, and a text is told from a number."""
+    settings = {"a": 1, "b": "1", "c": "none", "d": "DDIM", "e": "x\ny  fresh", "f": [0.5, 1], "g": None}
+    assert written(settings) == "a=1, b='1', c='none', d=DDIM, e='x\\ny  fresh', f=0.5,1, g=None"
 
 
 def test_long_names_differ_where_settings_do() -> None:

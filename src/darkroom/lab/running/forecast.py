@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from darkroom.core.errors import UsageError
 from darkroom.core.manifest import Manifest
 from darkroom.core.units import duration, size
 from darkroom.lab.plan import FRESH, WAITING, Lab, Verdict
 from darkroom.lab.running import gpus
 from darkroom.lab.running.selection import Options, choose
+from darkroom.lab.source.variants import KEPT, lost
 
 
 class Forecast(msgspec.Struct, frozen=True):
@@ -51,6 +53,10 @@ def forecast(lab: Lab, patterns: Iterable[str], options: Options) -> list[Foreca
         is_forced = options.force and identity in chosen.named
         before = list(dict.fromkeys(each for each in verdict.recipe.upstreams if each in expected))
         if identity not in needed or not (verdict.must_run or is_forced or before):
+            continue
+        if gone := verdict.manifest and lost(verdict.recipe, verdict.manifest.inputs, verdicts):
+            if identity in chosen.named:
+                raise UsageError(KEPT.format(identity, gone))
             continue
         on_gpu = verdict.recipe.device == "gpu" and is_gpu_here
         is_certain = is_forced or verdict.manifest is None or (verdict.must_run and verdict.state != WAITING)

@@ -30,7 +30,7 @@ from darkroom.lab.running.selection import Options, choose, refuse_to_replace, u
 from darkroom.lab.source.declared import ExperimentRecipe
 from darkroom.lab.source.edges import unpinned
 from darkroom.lab.source.models import TELL_COMMIT
-from darkroom.lab.source.variants import as_given, lost, written
+from darkroom.lab.source.variants import KEPT, as_given, lost, written
 
 POLL_S = 2.0
 QUICK_MINUTES = 5.0  # limit for sharing a process: starting one costs seconds, and state of earlier jobs remains in it
@@ -278,7 +278,7 @@ class _Schedule:
         if recipe.variant is None:
             return None
         if gone := lost(recipe, manifest.inputs, self.lab.project.experiments):
-            return UsageError(f"{recipe.id}: it was run with {gone}; its results stay, and run --set makes others")
+            return UsageError(KEPT.format(recipe.id, gone))
         try:
             refuse_to_replace(recipe.id, manifest.variant, recipe.variant.settings)  # another process may have made it
         except UsageError as error:

@@ -118,6 +118,9 @@ def told_apart(settings: Settings) -> str:
     return json.dumps(settings, sort_keys=True)
 
 
+KEPT = "{}: it was run with {}; its results stay, and run --set makes others"
+
+
 def lost(recipe: Any, inputs: Collection[str], known: Collection[str]) -> str:
     """What a variant was made with and is no longer there, so that a run would make something else; "" if there is nothing.
 
@@ -179,8 +182,19 @@ def written(settings: Settings) -> str:
 
 
 def as_given(value: Any) -> str:
-    """A parameter's value as it is given after ``--set name=``."""
+    """A parameter's value as it is given after ``--set name=``; a text in quotes where it would be read as something else."""
+    if isinstance(value, str):
+        return value if value.isprintable() and not _is_literal(value) else repr(value)
     return ",".join(map(as_given, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _is_literal(text: str) -> bool:
+    """Whether a text is that of a number, a truth value or nothing."""
+    try:
+        float(text)
+    except ValueError:
+        return text.capitalize() in {"True", "False", "None"}
+    return True
 
 
 def check_name(name: str, models: Iterable[str]) -> None:
