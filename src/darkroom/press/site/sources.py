@@ -297,7 +297,7 @@ def _with_our_layout(page: Page, places: Places) -> Page:
     name = page.outline.meta.layout
     if not places.untrusted or name in {path.stem for path in (places.theme.base / "layouts").glob("*.html")}:
         return page
-    message = f"its own layout {name!r} is not used, since the project is untrusted; the page has Darkroom's layout"
+    message = f"its own layout {name!r} is not used: the project is untrusted; the page has Darkroom's layout"
     meta = msgspec.structs.replace(page.outline.meta, layout="page")
     return msgspec.structs.replace(
         page,
