@@ -140,7 +140,7 @@ def class_means(results: Results) -> Drawing:
 
 @pure_noise.figure(
     caption="The mean squared error after each epoch beside what the mean digit leaves, and how far outputs are from it.",
-    alt="A table: errors fall to those of the mean digit, and the outputs to within a hundredth of it.",
+    alt="A table: errors fall to those of the mean digit, and the outputs to about a hundredth from it.",
 )
 def against_the_mean(results: Results) -> Drawing:
     """A row an epoch, and one for the mean digit."""
