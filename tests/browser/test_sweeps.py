@@ -65,3 +65,20 @@ def test_runs_are_sorted_by_a_column(sweeps: Any) -> None:
     assert column(1)[:2] == ["as declared", "g0s1"]
     table.locator("tbody tr").first.hover()
     assert sweeps.locator(".runs-of").first.locator(".run.on.declared").count() == 1
+
+
+@pytest.mark.parametrize("width", ["page", "middle", "screen"])
+def test_a_sweep_is_as_wide_as_its_figures(sweeps: Any, width: str) -> None:
+    """Where its figures are wider than the text, so are its controls; a figure alone would lie at the same place."""
+    sweep = sweeps.locator(".sweep").first
+    sweep.evaluate(
+        """(sweep, width) => {
+            for (const figure of sweep.querySelectorAll("figure")) figure.className = `kind-tiles ${width}`;
+            sweep.insertAdjacentHTML("afterend", `<figure id="alone" class="${width}"></figure>`);
+        }""",
+        width,
+    )
+    here, alone = sweep.bounding_box(), sweeps.locator("#alone").bounding_box()
+    assert (here["x"], here["width"]) == (alone["x"], alone["width"])
+    figure = sweeps.locator(".sweep > .point.on > figure").bounding_box()
+    assert (figure["x"], figure["width"]) == (here["x"], here["width"])

@@ -73,7 +73,6 @@ class Kind(PageCall):
 
     is_value: ClassVar[bool] = False
     """Whether it shows a number of an experiment."""
-    """Whether it shows the records of experiments."""
     links_to_source: ClassVar[bool] = False
     """Whether what it shows is linked to the source at a commit."""
     shows_command_line: ClassVar[bool] = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from darkroom.core.errors import nearest
 from darkroom.press.content.bands import bands_of
@@ -17,10 +17,6 @@ from darkroom.press.content.runs import check_sweep, parameters_over, swept
 from darkroom.press.content.seeds import runs_over
 from darkroom.press.typeset.films import FILMS, SOUNDS, UNPLAYED
 from darkroom.press.typeset.pictures import SUFFIXES
-
-if TYPE_CHECKING:
-    pass
-
 
 WIDTHS = ("text", "middle", "page", "screen")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from darkroom.press.content.addresses import host_of, record_anchor, way
 from darkroom.press.content.call_kinds import CallWriter, Facts, Kind
@@ -17,9 +17,6 @@ from darkroom.press.content.numbers import Value, as_html, show
 from darkroom.press.content.references import Index
 from darkroom.press.content.seeds import estimate, runs_over
 from darkroom.press.typeset.typography import escape
-
-if TYPE_CHECKING:
-    pass
 
 
 class NumberCall(Kind):

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from darkroom.core.errors import Fault
 from darkroom.core.patterns import lazy_pattern
@@ -40,9 +40,6 @@ from darkroom.press.content.number_calls import NumberCall
 from darkroom.press.content.numbers import as_tex
 from darkroom.press.content.outlines import Heading, Outline, Page
 from darkroom.press.content.references import Index, Mention
-
-if TYPE_CHECKING:
-    pass
 
 _NAMED = 3  # names that a message lists
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from markupsafe import Markup
 
@@ -20,9 +20,6 @@ from darkroom.press.content.mathtext import Target
 from darkroom.press.content.outlines import Heading
 from darkroom.press.content.references import Index
 from darkroom.press.typeset.typography import escape
-
-if TYPE_CHECKING:
-    pass
 
 
 class RefCall(Kind):

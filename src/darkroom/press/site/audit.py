@@ -73,7 +73,9 @@ def damaged_figures(sources: Sources, index: Index, findings: Findings) -> dict[
                 template = f"templates/figures/{figure.kind}.html"
                 damaged[full] = f"{template} does not exist"
                 if index.is_untrusted:
-                    message = f"{full}: its own {template} is not used: the project is untrusted; the figure is left out"
+                    message = (
+                        f"{full}: its own {template} is not used: the project is untrusted; the figure is left out"
+                    )
                     findings.problems.append(Fault(_place(sources, experiment), 1, 1, "theme", message))
                 continue
             wrong = figure and _first_altered(experiment, figure, sources, vetted)
