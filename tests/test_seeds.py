@@ -43,7 +43,7 @@ def test_a_sweep_over_seeds_and_what_depends_on_them(tmp_path: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8") + WALK, encoding="utf-8")
 
     workshop.call("run", "part_x/derived")
-    assert "run with one seed alone" in workshop.call(code=1).stderr
+    assert "run with only one seed" in workshop.call(code=1).stderr
     workshop.call("run", "--sweep", "seeds")
     workshop.call("run", "part_x/base", "--set", "seed=2", "--downstream")
     workshop.call()

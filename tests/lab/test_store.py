@@ -166,7 +166,7 @@ REFUSED = {
     "NaN alone": ({"loss": np.array(np.nan)}, "loss is nan"),
     "NaN in a group": ({"net": {"w": np.array([np.nan])}}, "net/w[0] is nan"),
     "NaN in a value": ({"steps": {"a": [0.0, float("nan")]}}, "steps['a'][1] is nan; results must be finite"),
-    "an object": ({"steps": {"a": [Thing()]}}, "steps['a'][0] is a lab.test_store.Thing, which cannot be stored"),
+    "an object": ({"steps": {"a": [Thing()]}}, f"steps['a'][0] is a {__name__}.Thing, which cannot be stored"),
     "an array of objects": ({"loss": np.array([Thing()])}, "loss has dtype object, which cannot be stored"),
     "complex numbers": ({"loss": np.array([1j])}, "loss has dtype complex128"),
     "an array among values": ({"steps": {"a": 1, "b": np.ones(1)}}, "steps['b'] is an array in a list or dictionary"),

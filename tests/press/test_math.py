@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -44,6 +45,28 @@ def test_katex_sets_what_the_pages_need(katex: Path, tmp_path: Path, tex: str, m
     assert isinstance(html, str)
     assert mark in html
     assert "<math" in html
+
+
+@pytest.mark.parametrize(
+    "tex",
+    [
+        r"\underset{c}{\arg\min}\, c",
+        r"a \overset{d}{=} b",
+        r"a \stackrel{\text{if } a < b}{\to} b",
+        r"\mathop{x + \tfrac12}_a",
+        r"\operatorname{\tfrac12} x",
+        r"\underset{\underset{a}{b}}{\overset{b}{\to}} \lt \text{“>”}",
+    ],
+)
+def test_symbols_hold_text_alone(katex: Path, tmp_path: Path, tex: str) -> None:
+    """In MathML ``mi``, ``mo``, ``mn`` and ``mtext`` have no elements in them; what has is a row, with all of its text."""
+    (html,) = typeset(tmp_path, Equation(tex, True)).values()
+    math = ElementTree.fromstring(re.search(r"<math.*?</math>", html, re.DOTALL)[0])
+    tokens = [each for each in math.iter() if re.search(r"}(m[ino]|mtext)$", each.tag)]
+    assert tokens
+    assert not any(len(each) for each in tokens)
+    assert [each for each in math.iter() if each.tag.endswith("}mrow") and not each.attrib]
+    assert math.find(".//{*}annotation").text == tex
 
 
 @pytest.mark.parametrize("tex", [r"\href{https://e.com}{x}", r"\includegraphics{a.png}", r"\url{https://e.com}"])

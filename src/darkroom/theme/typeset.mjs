@@ -16,11 +16,27 @@ const settings = { throwOnError: true, strict: "error", trust, output: "htmlAndM
 
 function typeset([tex, displayMode, macros]) {
   try {
-    return katex.renderToString(tex, { ...settings, displayMode, macros: { ...options.macros, ...Object.fromEntries(macros ?? []) } });
+    const html = katex.renderToString(tex, { ...settings, displayMode, macros: { ...options.macros, ...Object.fromEntries(macros ?? []) } });
+    return html.replace(/<math.*?<\/math>/s, rows);
   } catch (error) {
     if (error instanceof RangeError) return { message: "nested too deeply, or too long, for KaTeX", position: null };
     return { message: error.rawMessage ?? error.message, position: error.position ?? null };
   }
+}
+
+// KaTeX puts elements into <mi> and <mo>, as for \underset and \mathop, where MathML has text alone: those are rows.
+function rows(math) {
+  const pieces = math.split(/(<[^>]*>)/), open = [];
+  pieces.forEach((piece, place) => {
+    if (piece.startsWith("</")) {
+      const { tag, start, holdsElements } = open.pop();
+      if (holdsElements && /^m[ino]$|^mtext$/.test(tag)) [pieces[start], pieces[place]] = ["<mrow>", "</mrow>"];
+    } else if (piece.startsWith("<")) {
+      if (open.length) open.at(-1).holdsElements = true;
+      if (!piece.endsWith("/>")) open.push({ tag: piece.match(/[^<>\s]+/)[0], start: place, holdsElements: false });
+    }
+  });
+  return pieces.join("");
 }
 
 function write(text) {

@@ -24,7 +24,7 @@ from darkroom.press.typeset.equations import BadTeX, Equation, Typeset
 from darkroom.press.typeset.node import NodeTask, Stalled
 from darkroom.press.typeset.npm import install, node, pinned_versions
 
-FORM = 4  # of what is kept; with another number everything is made anew
+FORM = 4  # of what is kept; with another number, or another script, everything is made anew
 LONGEST = 10_000  # characters of a formula: KaTeX takes time that grows with their square
 BATCH = 1500  # equations that are worth a second process
 
@@ -44,6 +44,7 @@ class Katex:
         if not self.version:
             raise UsageError(f"{lock}: katex is not among the packages; restore the file, or run npm install katex")
         self.macros = dict(sorted(macros.items()))
+        self._form = FORM, inputs.digest(self.command[0])
         self._store = cache / MATH
 
     def start(self, equations: Iterable[Equation]) -> Pending:
@@ -54,7 +55,7 @@ class Katex:
         return Pending(self, known, [equation for equation in wanted if equation not in known])
 
     def _key(self, equation: Equation) -> str:
-        record = json.dumps([FORM, self.version, self.macros, equation.display, equation.tex, equation.macros])
+        record = json.dumps([*self._form, self.version, self.macros, equation.display, equation.tex, equation.macros])
         return hashlib.sha256(record.encode()).hexdigest()[:40]
 
     def _known(self, equations: list[Equation]) -> Typeset:
