@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from darkroom import __version__
 from darkroom.cli.shared import lab_of, plain_build, warn
+from darkroom.core import garbage
 from darkroom.core.errors import NO_MEMORY, ContentError, DarkroomError, LimitTooLow, UsageError, explained, shown
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> in
     Returns:
         0 success; 1 faults in the content; 2 wrong usage or configuration; 3 an experiment failed; 130 interrupted.
     """
+    if interrupts.IS_PROGRAM:
+        garbage.seldom_until_exit()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _main(given, root or _project())

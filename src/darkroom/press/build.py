@@ -6,7 +6,6 @@ that Darkroom did not write stay in the folder, or the folder is refused (see ``
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import os
 import time
@@ -22,6 +21,7 @@ from darkroom.core import caches, locks
 from darkroom.core.digests import Digests
 from darkroom.core.errors import ContentError, Fault, Locked, UsageError, explained
 from darkroom.core.exchange import exchange
+from darkroom.core.garbage import collected_seldom
 from darkroom.core.manifest import Status
 from darkroom.core.paths import CANNOT_MOVE, copy_file, write_file
 from darkroom.press import write
@@ -109,7 +109,7 @@ def build(request: SiteRequest) -> BuildReport:
     request = _resolved(request)
     write.refuse_sources(request.site, request.root, (request.templates, request.outputs, request.cache))
     _claim_caches(request)
-    with _seldom_collecting(), _lock(request):
+    with collected_seldom(), _lock(request):
         last, digests = load(_record_path(request)), _digests(request)
         digests.look_again()
         inputs = Inputs(digests)
@@ -525,25 +525,6 @@ def _first(error: OSError, request: SiteRequest) -> str:
 
 def _unwritable(request: SiteRequest, error: OSError) -> UsageError:
     return UsageError(f"{_first(error, request)}; the old site is untouched")
-
-
-@contextmanager
-def _seldom_collecting() -> Iterator[None]:
-    """Collect garbage rarely: a build makes many records and hardly any cycles.
-
-    What is there at the end is not searched for garbage before the next build: most processes end with the build, and
-    the search would take a tenth of it.
-    """
-    if gc.get_freeze_count():
-        gc.unfreeze()
-        gc.collect()
-    before = gc.get_threshold()
-    gc.set_threshold(200_000, 50, 50)
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.set_threshold(*before)
 
 
 @contextmanager
