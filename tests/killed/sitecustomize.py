@@ -30,17 +30,17 @@ def _watch(event: str, arguments: tuple[object, ...]) -> None:
         return
     if name.startswith(_ROOT) and "__pycache__" not in name:
         _seen[0] += 1
-        if _seen[0] == int(_AT):
+        if _AT == "0":
+            _tell()
+        elif _seen[0] == int(_AT):
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _tell() -> None:
+    """At each change, since the program may end a worker that is done before its exit is reached."""
+    with open(os.environ["KILL_COUNT"], "w") as file:  # noqa: PTH123
+        file.write(str(_seen[0]))
 
 
 if _ROLE == _MINE and "build.py" in " ".join([*sys.orig_argv, os.environ.get("KILL_PROGRAM", "")]):
     sys.addaudithook(_watch)
-    if _AT == "0":
-        import atexit
-
-        def _tell() -> None:
-            with open(os.environ["KILL_COUNT"], "w") as file:  # noqa: PTH123
-                file.write(str(_seen[0]))
-
-        atexit.register(_tell)
