@@ -12,8 +12,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from darkroom.core.digests import Digests
 from darkroom.core.errors import ContentError, UsageError
-from darkroom.press.theme import BASE
+from darkroom.press.inputs import Inputs
+from darkroom.press.theme import BASE, theme_of
 from darkroom.press.typeset import katex as math
 from darkroom.press.typeset import npm as packages
 from darkroom.press.typeset.equations import BadTeX, Equation, Typeset, plain
@@ -101,6 +103,19 @@ def test_macros_are_part_of_an_equation_s_identity(katex: Path, tmp_path: Path) 
     equation = Equation(r"\good", False)
     sets = [typesetter(tmp_path, {"\\good": meaning}).start([equation]).finish() for meaning in ("a", "b")]
     assert sets[0][equation] != sets[1][equation]
+
+
+def test_the_script_is_part_of_an_equation_s_identity(katex: Path, tmp_path: Path) -> None:
+    """A theme's own script sets formulas anew that Darkroom's has set."""
+    own = tmp_path / "own"
+    own.mkdir()
+    script = (THEME / "typeset.mjs").read_text().replace("return html.replace(", 'return "<b>own</b>" + html.replace(')
+    (own / "typeset.mjs").write_text(script)
+    equation, cache = Equation("x", False), tmp_path / "cache"
+    inputs = Inputs(Digests())
+    typeset(cache, equation)
+    made = math.Katex(theme_of(own, cache, inputs.digests), inputs, cache, {}).start([equation]).finish()
+    assert made[equation].startswith("<b>own</b>")
 
 
 def test_a_broken_cache_is_made_again(katex: Path, tmp_path: Path) -> None:
