@@ -111,6 +111,19 @@ WRONG = {
 }  # fmt: skip
 
 
+def test_all_values_that_do_not_fit_are_named_at_once(sweeping: Workshop) -> None:
+    """And parameters that the experiment does not have; each once."""
+    wrong = "grid = { seed = [1, 2.5], step = [1] }\npoints = [{ steps = 'many' }, { steps = 'many', seed = 3 }]"
+    sweeping.write("experiments/sweeps.toml", f'{SWEEPS}[other]\nexperiment = "part_x/base"\n{wrong}\n')
+    said = sweeping.call("run", "--sweep", "other", code=2).stderr.splitlines()
+    assert len(said) == 3
+    for line, part in zip(
+        said, ("no parameter 'step'", "seed = 2.5: not a value", "steps = 'many': not a value"), strict=True
+    ):
+        assert part in line
+    assert sweeping.calls() == {}
+
+
 @pytest.mark.parametrize("case", WRONG)
 def test_what_is_wrong_with_a_sweep_is_said_in_one_line(sweeping: Workshop, case: str) -> None:
     """And nothing is run."""

@@ -62,16 +62,16 @@ def declared_sweep(root: Path, project: Project, name: str) -> Sweep:
     if recipe is None:
         known = [identity for identity in project.experiments if "@" not in identity]
         raise UnknownName(f"{where}: no experiment {table['experiment']!r}{nearest(table['experiment'], known)}")
-    points = [*_of_grid(where, table.get("grid", {}), recipe), *_of_list(where, table.get("points", []), recipe)]
+    points = [*_of_grid(where, table.get("grid", {})), *_of_list(where, table.get("points", []))]
     once: dict[str, Settings] = {}
-    for point in points:
+    for point in _fitted(where, recipe, points):
         once.setdefault(told_apart(point), point)
     if not once:
         raise UsageError(f"{where} has no points; write grid = {{ seed = [1, 2, 3] }}")
     return Sweep(name, recipe.id, tuple(once.values()))
 
 
-def _of_grid(where: str, grid: Any, recipe: ExperimentRecipe) -> list[Settings]:
+def _of_grid(where: str, grid: Any) -> list[Settings]:
     if not isinstance(grid, dict) or not all(isinstance(values, list) and values for values in grid.values()):
         raise UsageError(f"{where}: grid is not a table of lists; write grid = {{ seed = [1, 2, 3] }}")
     count = 1
@@ -79,16 +79,31 @@ def _of_grid(where: str, grid: Any, recipe: ExperimentRecipe) -> list[Settings]:
         count *= len(values)
     if count > MOST:
         raise UsageError(f"{where}: its grid has {count:,} points; the limit is {MOST:,}")
-    axes = {name: [_value(where, recipe, name, value) for value in values] for name, values in grid.items()}
-    return [dict(zip(axes, point, strict=True)) for point in product(*axes.values())] if axes else []
+    return [dict(zip(grid, point, strict=True)) for point in product(*grid.values())] if grid else []
 
 
-def _of_list(where: str, points: Any, recipe: ExperimentRecipe) -> list[Settings]:
+def _of_list(where: str, points: Any) -> list[Settings]:
     if not isinstance(points, list) or not all(isinstance(point, dict) and point for point in points):
         raise UsageError(f"{where}: points is not a list of tables; write points = [{{ seed = 1 }}, {{ seed = 2 }}]")
     if len(points) > MOST:
         raise UsageError(f"{where}: it has {len(points):,} points; the limit is {MOST:,}")
-    return [{name: _value(where, recipe, name, value) for name, value in point.items()} for point in points]
+    return points
+
+
+def _fitted(where: str, recipe: ExperimentRecipe, points: list[Settings]) -> list[Settings]:
+    """The points with values as a run gets them, tuples as lists; all that do not fit are refused at once."""
+    values: dict[str, Any] = {}
+    faults: list[UsageError] = []
+    for name, value in (each for point in points for each in point.items()):
+        if (setting := f"{name} = {value!r}") not in values:
+            try:
+                values[setting] = _value(where, recipe, name, value)
+            except UsageError as error:
+                values[setting] = None
+                faults.append(error)
+    if faults:
+        raise type(faults[0])("\n".join(map(str, faults)))
+    return [{name: values[f"{name} = {value!r}"] for name, value in point.items()} for point in points]
 
 
 def _value(where: str, recipe: ExperimentRecipe, name: str, value: Any) -> Any:
